@@ -1,0 +1,182 @@
+"""The work of benches/*.rs in PyTorch, with the same shapes and the same optimizer, on the CPU.
+
+Prints one JSON object: the name of each bench to the seconds of each of its repetitions.
+"""
+
+import copy
+import json
+import math
+import sys
+import time
+
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+
+REPETITIONS = 7
+
+
+class Mlp(nn.Module):
+    """[x, t] through `depth` hidden layers."""
+
+    def __init__(self, width, depth, activation):
+        super().__init__()
+        sizes = [3] + [width] * depth
+        layers = []
+        for a, b in zip(sizes, sizes[1:]):
+            layers += [nn.Linear(a, b), activation()]
+        self.net = nn.Sequential(*layers, nn.Linear(width, 2))
+
+    def forward(self, x, t, labels=None):
+        return self.net(torch.cat([x, t[:, None]], 1))
+
+
+def norm(channels):
+    groups = next(g for g in range(max(1, min(32, channels // 4)), 0, -1) if channels % g == 0)
+    return nn.GroupNorm(groups, channels)
+
+
+class Block(nn.Module):
+    """A residual block, scaled and shifted by the embedding."""
+
+    def __init__(self, inputs, outputs, embedding):
+        super().__init__()
+        self.norm_in, self.conv_in = norm(inputs), nn.Conv2d(inputs, outputs, 3, padding=1)
+        self.modulation = nn.Linear(embedding, 2 * outputs)
+        self.norm_out, self.conv_out = norm(outputs), nn.Conv2d(outputs, outputs, 3, padding=1)
+        self.skip = nn.Conv2d(inputs, outputs, 1) if inputs != outputs else nn.Identity()
+
+    def forward(self, x, e):
+        h = self.conv_in(F.silu(self.norm_in(x)))
+        a, b = self.modulation(e)[:, :, None, None].chunk(2, 1)
+        return self.skip(x) + self.conv_out(F.silu(self.norm_out(h) * (1 + a) + b))
+
+
+class UNet(nn.Module):
+    """Two levels, one block a level on the way down and two on the way up, as UNetConfig::new."""
+
+    def __init__(self, channels=32, classes=10):
+        super().__init__()
+        c, e = channels, 4 * channels
+        self.channels = channels
+        self.time = nn.Sequential(nn.Linear(c, e), nn.SiLU(), nn.Linear(e, e))
+        self.classes = nn.Embedding(classes + 1, e)
+        self.none = classes
+        self.stem = nn.Conv2d(1, c, 3, padding=1)
+        self.down1, self.halve = Block(c, c, e), nn.Conv2d(c, c, 3, stride=2, padding=1)
+        self.down2 = Block(c, 2 * c, e)
+        self.middle = nn.ModuleList([Block(2 * c, 2 * c, e), Block(2 * c, 2 * c, e)])
+        self.up2 = nn.ModuleList([Block(4 * c, 2 * c, e), Block(3 * c, 2 * c, e)])
+        self.double = nn.Conv2d(2 * c, 2 * c, 3, padding=1)
+        self.up1 = nn.ModuleList([Block(3 * c, c, e), Block(2 * c, c, e)])
+        self.norm, self.head = norm(c), nn.Conv2d(c, 1, 3, padding=1)
+
+    def forward(self, x, t, labels=None):
+        half = self.channels // 2
+        frequencies = 1000 * torch.exp(-math.log(10_000) * torch.arange(half) / half)
+        angles = t[:, None] * frequencies
+        e = self.time(torch.cat([angles.cos(), angles.sin()], 1))
+        if labels is None:
+            labels = torch.full((len(x),), self.none)
+        e = F.silu(e + self.classes(labels))
+        h0 = self.stem(x)
+        h1 = self.down1(h0, e)
+        h2 = self.halve(h1)
+        h3 = self.down2(h2, e)
+        h = h3
+        for block in self.middle:
+            h = block(h, e)
+        for block, skip in zip(self.up2, [h3, h2]):
+            h = block(torch.cat([h, skip], 1), e)
+        h = self.double(F.interpolate(h, scale_factor=2, mode="nearest"))
+        for block, skip in zip(self.up1, [h1, h0]):
+            h = block(torch.cat([h, skip], 1), e)
+        return self.head(F.silu(self.norm(h)))
+
+
+def timed(work):
+    """Seconds of each repetition, each long enough to be measured, after a warm-up."""
+    work()
+    start = time.perf_counter()
+    work()
+    count = max(1, int(0.3 / (time.perf_counter() - start)))
+    out = []
+    for _ in range(REPETITIONS):
+        start = time.perf_counter()
+        for _ in range(count):
+            work()
+        out.append((time.perf_counter() - start) / count)
+    return out
+
+
+def training(model, shape, labels=None, clip=None):
+    """A step of flow matching with AdamW and a moving average."""
+    average = copy.deepcopy(model)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.0)
+    x0, x1, t = torch.randn(shape), torch.randn(shape), torch.rand(shape[0])
+
+    def step():
+        s = t.view(-1, *[1] * (len(shape) - 1))
+        loss = (model(s * x1 + (1 - s) * x0, t, labels) - (x1 - x0)).square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        if clip:
+            nn.utils.clip_grad_norm_(model.parameters(), clip)
+        optimizer.step()
+        with torch.no_grad():
+            for a, b in zip(average.parameters(), model.parameters()):
+                a.lerp_(b, 1e-3)
+        return loss.item()
+
+    return timed(step)
+
+
+@torch.no_grad()
+def sampling(model, shape, steps=50):
+    """Heun from noise to data."""
+    x0 = torch.randn(shape)
+
+    def run():
+        x, h = x0, 1 / steps
+        for i in range(steps):
+            t = torch.full((shape[0],), i * h)
+            k1 = model(x, t)
+            k2 = model(x + h * k1, t + h)
+            x = x + h / 2 * (k1 + k2)
+        return x
+
+    return timed(run)
+
+
+def coupling(n=512):
+    """SciPy's exact assignment, with the cost matrix."""
+    import numpy as np
+    from scipy.optimize import linear_sum_assignment
+
+    rng = np.random.default_rng(0)
+    angle = np.pi / 4 * (np.arange(n) % 8)
+    x0 = rng.standard_normal((n, 2))
+    x1 = 5 * np.stack([np.cos(angle), np.sin(angle)], 1) + rng.standard_normal((n, 2))
+    return timed(lambda: linear_sum_assignment(((x0[:, None] - x1[None]) ** 2).sum(-1)))
+
+
+def main():
+    torch.set_num_threads(int(sys.argv[1]) if len(sys.argv) > 1 else 2)
+    torch.manual_seed(0)
+    labels = torch.randint(0, 10, (128,))
+    print(
+        json.dumps(
+            {
+                "train/mlp-3x64-batch-512": training(Mlp(64, 3, nn.SELU), (512, 2)),
+                "train/mlp-3x512-batch-4096": training(Mlp(512, 3, nn.SiLU), (4096, 2)),
+                "train/digits-unet-batch-128": training(UNet(), (128, 1, 8, 8), labels, 1.0),
+                "sample/mlp-3x64-10k-points": sampling(Mlp(64, 3, nn.SELU), (10_000, 2)),
+                "sample/digits-unet-100-images": sampling(UNet(), (100, 1, 8, 8)),
+                "couple/512-normal-to-8gaussians": coupling(),
+            }
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()

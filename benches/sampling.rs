@@ -1,0 +1,65 @@
+//! Sampling with Heun in 50 steps, on flex; and the exact pairing of a batch.
+
+use burn::tensor::{DType, Tensor};
+use burn_flex::{Flex, FlexDevice};
+use criterion::{Criterion, criterion_group, criterion_main};
+use pyroclast::core::assignment::assign_points;
+use pyroclast::core::flow::Flow;
+use pyroclast::core::noise::{Noise, Stream};
+use pyroclast::core::prediction::Prediction;
+use pyroclast::core::schedule::Linear;
+use pyroclast::models::{Init, MlpConfig, UNetConfig};
+use pyroclast::solvers::{HEUN, TimeGrid, integrate};
+use pyroclast::train::dataset::Plane;
+use std::time::Duration;
+
+fn flow<N>(network: N) -> Flow<N, Linear> {
+    Flow {
+        network,
+        schedule: Linear::default(),
+        prediction: Prediction::Velocity,
+    }
+}
+
+fn noise<const D: usize>(shape: [usize; D]) -> Tensor<Flex, D> {
+    Noise::new(0)
+        .draws(Stream::Sampler, 0)
+        .normal_tensor(shape, &FlexDevice, DType::F32)
+}
+
+fn sampling(c: &mut Criterion) {
+    let mut init = Init::<Flex>::new(Noise::new(0), &FlexDevice);
+    let grid = TimeGrid::uniform(0.0, 1.0, 50);
+    let mlp = flow(MlpConfig::new(2).init(&mut init));
+    let x = noise([10_000, 2]);
+    c.bench_function("sample/mlp-3x64-10k-points", |b| {
+        b.iter(|| integrate(&mlp.given(&None), &HEUN, x.clone(), &grid).into_data());
+    });
+    let unet = flow(
+        UNetConfig {
+            classes: 10,
+            ..UNetConfig::new(1, [8, 8])
+        }
+        .init(&mut init),
+    );
+    let x = noise([100, 1, 8, 8]);
+    c.bench_function("sample/digits-unet-100-images", |b| {
+        b.iter(|| integrate(&unet.given(&None), &HEUN, x.clone(), &grid).into_data());
+    });
+}
+
+fn coupling(c: &mut Criterion) {
+    let noise = Noise::new(0);
+    let x0 = noise.draws(Stream::Noise, 0).normals(1024);
+    let x1 = Plane::EightGaussians.sample(512, &mut noise.draws(Stream::Data, 0));
+    c.bench_function("couple/512-normal-to-8gaussians", |b| {
+        b.iter(|| assign_points(&x0, &x1, 2))
+    });
+}
+
+criterion_group! {
+    name = benches;
+    config = Criterion::default().sample_size(10).measurement_time(Duration::from_secs(5));
+    targets = sampling, coupling
+}
+criterion_main!(benches);

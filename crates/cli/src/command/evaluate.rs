@@ -1,0 +1,162 @@
+//! `pyroclast evaluate`.
+
+use crate::Usage;
+use crate::args::Evaluate;
+use crate::device::{self, Job};
+use crate::model::{WithFlow, with_flow};
+use anyhow::{Result, bail};
+use burn::tensor::backend::Backend;
+use indicatif::ProgressBar;
+use pyroclast_core::flow::Flow;
+use pyroclast_core::network::{Labels, Network};
+use pyroclast_core::noise::Noise;
+use pyroclast_train::config::Config;
+use pyroclast_train::evaluate::{Scores, evaluate, spread};
+use pyroclast_train::run::Run;
+use pyroclast_train::sampler::{Plan, Stepping};
+use pyroclast_train::task::Task;
+use pyroclast_train::training::AnySchedule;
+use serde_json::{Map, Value, json};
+use std::process::ExitCode;
+
+/// Points of a benchmark.
+const N: usize = 10_000;
+
+/// A metric: its key, what it is called, and where it stands in the scores.
+type Metric = (&'static str, &'static str, fn(&Scores) -> Option<f64>);
+
+const METRICS: [Metric; 9] = [
+    ("w2", "W2", |s| Some(s.w2)),
+    ("w2_floor", "  of a perfect sampler", |s| Some(s.w2_floor)),
+    ("sliced_w2", "sliced W2", |s| Some(s.sliced)),
+    ("sliced_w2_floor", "  of a perfect sampler", |s| {
+        Some(s.sliced_floor)
+    }),
+    ("energy_distance", "energy distance", |s| {
+        Some(s.energy_distance)
+    }),
+    ("npe", "normalised path energy", |s| s.npe),
+    ("straightness", "straightness (0: straight)", |s| {
+        s.straightness
+    }),
+    ("evaluations", "evaluations a sample", |s| {
+        Some(s.evaluations as f64)
+    }),
+    ("seconds", "seconds of sampling", |s| Some(s.seconds)),
+];
+
+pub(crate) fn run(arguments: Evaluate) -> Result<ExitCode> {
+    let (run, config) = Run::open(&arguments.run)?;
+    let plan = super::plan(&arguments.solver, &config, arguments.seed)?;
+    let device = device::choose(arguments.device.as_deref())?;
+    let task = Task::load(&config.data, Noise::new(config.training.seed))?;
+    let most = task.most_test_points();
+    let n = match arguments.n {
+        Some(n) if n as usize > most => bail!(Usage(format!(
+            "-n {n} is more than half of the data, which is {most}; give -n {most} or less"
+        ))),
+        Some(n) => n as usize,
+        None => N.min(most),
+    };
+    let job = Evaluation {
+        run: &run,
+        config: &config,
+        task: &task,
+        plan,
+        n,
+        repetitions: u64::from(arguments.seeds),
+    };
+    let scores = device::run_on(device, job)?;
+    if arguments.json {
+        println!("{}", as_json(&scores, n, &plan));
+    } else {
+        print_table(&scores, n, &plan, &task);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+struct Evaluation<'a> {
+    run: &'a Run,
+    config: &'a Config,
+    task: &'a Task,
+    plan: Plan,
+    n: usize,
+    repetitions: u64,
+}
+
+impl Job for Evaluation<'_> {
+    type Output = Result<Vec<Scores>>;
+
+    fn run<B: Backend>(self, device: B::Device) -> Self::Output {
+        let (run, config, task) = (self.run, self.config, self.task);
+        with_flow::<B, _>(run, config, task, &device, self)
+    }
+}
+
+impl WithFlow for Evaluation<'_> {
+    type Output = Vec<Scores>;
+
+    fn with<B, N, const D: usize>(
+        self,
+        flow: &Flow<N, AnySchedule>,
+        device: &B::Device,
+    ) -> Result<Vec<Scores>>
+    where
+        B: Backend,
+        N: Network<B, D, Condition = Labels<B>>,
+    {
+        // indicatif hides the bar by itself where nobody watches.
+        let bar = ProgressBar::new(self.repetitions);
+        bar.tick();
+        let scores = (0..self.repetitions)
+            .map(|k| {
+                let scores = evaluate::<B, _, _, D>(flow, self.task, self.n, self.plan, k, device);
+                bar.inc(1);
+                Ok(scores?)
+            })
+            .collect();
+        bar.finish_and_clear();
+        scores
+    }
+}
+
+fn steps(plan: &Plan) -> String {
+    match plan.stepping {
+        Stepping::Fixed(steps) => format!("{} {steps} steps", plan.method),
+        Stepping::Adaptive(t) => format!("{} rtol {:e} atol {:e}", plan.method, t.rtol, t.atol),
+    }
+}
+
+fn print_table(scores: &[Scores], n: usize, plan: &Plan, task: &Task) {
+    println!(
+        "{}: {n} samples against {n} data points, {}, {} seed{}",
+        task.training.name,
+        steps(plan),
+        scores.len(),
+        if scores.len() == 1 { "" } else { "s" }
+    );
+    for (_, name, metric) in METRICS {
+        let Some(value) = spread(scores, metric) else {
+            println!("{name:<28} not known for adaptive steps");
+            continue;
+        };
+        if scores.len() > 1 {
+            println!("{name:<28} {:>10.4} ± {:.4}", value.mean, value.std);
+        } else {
+            println!("{name:<28} {:>10.4}", value.mean);
+        }
+    }
+}
+
+fn as_json(scores: &[Scores], n: usize, plan: &Plan) -> Value {
+    let mut object = Map::new();
+    object.insert("n".into(), json!(n));
+    object.insert("seeds".into(), json!(scores.len()));
+    object.insert("method".into(), json!(plan.method.name()));
+    for (key, _, metric) in METRICS {
+        let value = spread(scores, metric);
+        let value = value.map(|value| json!({ "mean": value.mean, "std": value.std }));
+        object.insert(key.into(), value.unwrap_or(Value::Null));
+    }
+    Value::Object(object)
+}

@@ -1,0 +1,34 @@
+//! `pyroclast presets`.
+
+use crate::args::Presets;
+use anyhow::Result;
+use pyroclast_train::config::{Config, ConfigError, presets};
+use std::process::ExitCode;
+
+pub(crate) fn run(arguments: Presets) -> Result<ExitCode> {
+    match arguments.name {
+        None => {
+            for preset in presets() {
+                let config = Config::parse(preset.text, preset.name, &[])?;
+                println!("{:<18} {}", preset.name, config.about);
+            }
+            println!("\n`pyroclast presets NAME` shows one; save it as a file to change it.");
+        }
+        Some(name) => {
+            let Some(preset) = presets().iter().find(|preset| preset.name == name) else {
+                let known: Vec<_> = presets().iter().map(|preset| preset.name).collect();
+                return Err(ConfigError::UnknownPreset {
+                    name,
+                    known: known.join(", "),
+                }
+                .into());
+            };
+            // With every default written out: a file to start from shows what can be changed.
+            print!(
+                "{}",
+                Config::parse(preset.text, preset.name, &[])?.to_toml()
+            );
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,228 @@
+//! `pyroclast sample`.
+
+use crate::Usage;
+use crate::args::Sample;
+use crate::device::{self, Job};
+use crate::export::{self, Format};
+use crate::model::{WithFlow, with_flow};
+use crate::picture::{Limits, write_gif};
+use anyhow::{Context, Result, bail};
+use burn::tensor::Tensor;
+use burn::tensor::backend::Backend;
+use pyroclast_core::flow::Flow;
+use pyroclast_core::network::{Labels, Network};
+use pyroclast_core::noise::Noise;
+use pyroclast_train::config::Config;
+use pyroclast_train::run::Run;
+use pyroclast_train::sampler::{Plan, Samples, Stepping, sample};
+use pyroclast_train::task::Task;
+use pyroclast_train::training::{AnySchedule, picture_labels, picture_size};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Instant;
+
+/// Frames of an animation, and how long each and the last stand, in milliseconds.
+const FRAMES: usize = 40;
+const DELAY: u32 = 60;
+const HOLD: u32 = 1500;
+
+pub(crate) fn run(arguments: Sample) -> Result<ExitCode> {
+    let (run, config) = Run::open(&arguments.run)?;
+    let plan = super::plan(&arguments.solver, &config, arguments.seed)?;
+    let out = match &arguments.out {
+        Some(out) => out.clone(),
+        None => free_file(&run.samples()),
+    };
+    let format = Format::of(&out)?;
+    if arguments.trajectory && !matches!(plan.stepping, Stepping::Fixed(_)) {
+        bail!(Usage(
+            "--trajectory shows equal steps; give --steps rather than --rtol and --atol".into()
+        ));
+    }
+    let device = device::choose(arguments.device.as_deref())?;
+    let task = Task::load(&config.data, Noise::new(config.training.seed))?;
+    let labels = labels(&arguments, &task)?;
+    let n = match (&labels, arguments.n) {
+        (Some(labels), _) => labels.len(),
+        (None, Some(n)) => n as usize,
+        (None, None) => picture_size(&task.training),
+    };
+    let start = Instant::now();
+    let job = Sampling {
+        run: &run,
+        config: &config,
+        task: &task,
+        plan,
+        n,
+        labels: labels.as_deref(),
+        trajectory: arguments.trajectory,
+    };
+    let (samples, frames) = device::run_on(device, job)?;
+    let seconds = start.elapsed().as_secs_f64();
+
+    let mut values = samples.values.clone();
+    task.scaling.invert(&mut values);
+    export::write(
+        &out,
+        format,
+        &values,
+        labels.as_deref(),
+        &task.training,
+        || {
+            Ok(export::picture(
+                &samples.values,
+                &task.training,
+                &title(&task, n),
+                None,
+            ))
+        },
+    )?;
+    println!(
+        "{n} samples, {} evaluations each, {seconds:.2} s on {device}: {}",
+        samples.statistics.evaluations,
+        out.display()
+    );
+    if arguments.trajectory {
+        let path = out.with_extension("gif");
+        animate(&path, &frames, &task)?;
+        println!("trajectory: {}", path.display());
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn title(task: &Task, n: usize) -> String {
+    format!("{}: {n} samples", task.training.name)
+}
+
+/// One class, or all in turn; none for a model without classes.
+fn labels(arguments: &Sample, task: &Task) -> Result<Option<Vec<i64>>> {
+    let dataset = &task.training;
+    let classes = dataset.classes;
+    let n = arguments.n.map(|n| n as usize);
+    match arguments.class {
+        Some(_) if classes == 0 => bail!(Usage(format!(
+            "the model of {} knows no classes; leave --class out",
+            arguments.run.display()
+        ))),
+        Some(class) if class as usize >= classes => bail!(Usage(format!(
+            "there is no class {class}; classes are 0 to {}",
+            classes - 1
+        ))),
+        Some(class) => Ok(Some(vec![
+            i64::from(class);
+            n.unwrap_or(picture_size(dataset))
+        ])),
+        None if classes == 0 => Ok(None),
+        None => match n {
+            None if dataset.is_image() => Ok(picture_labels(classes)),
+            n => {
+                let n = n.unwrap_or(picture_size(dataset));
+                Ok(Some((0..n).map(|i| (i % classes) as i64).collect()))
+            }
+        },
+    }
+}
+
+/// `sample.png`, or `sample-2.png` and so on.
+fn free_file(folder: &Path) -> PathBuf {
+    let numbered = |i: u32| match i {
+        1 => folder.join("sample.png"),
+        i => folder.join(format!("sample-{i}.png")),
+    };
+    (1..)
+        .map(numbered)
+        .find(|path| !path.exists())
+        .expect("some number is free")
+}
+
+struct Sampling<'a> {
+    run: &'a Run,
+    config: &'a Config,
+    task: &'a Task,
+    plan: Plan,
+    n: usize,
+    labels: Option<&'a [i64]>,
+    trajectory: bool,
+}
+
+impl Job for Sampling<'_> {
+    type Output = Result<(Samples, Vec<Vec<f32>>)>;
+
+    fn run<B: Backend>(self, device: B::Device) -> Self::Output {
+        let (run, config, task) = (self.run, self.config, self.task);
+        with_flow::<B, _>(run, config, task, &device, self)
+    }
+}
+
+impl WithFlow for Sampling<'_> {
+    type Output = (Samples, Vec<Vec<f32>>);
+
+    fn with<B, N, const D: usize>(
+        self,
+        flow: &Flow<N, AnySchedule>,
+        device: &B::Device,
+    ) -> Result<Self::Output>
+    where
+        B: Backend,
+        N: Network<B, D, Condition = Labels<B>>,
+    {
+        let x0 = self
+            .task
+            .source_points(self.n, Noise::new(self.plan.seed), 0);
+        let steps = match self.plan.stepping {
+            Stepping::Fixed(steps) => steps,
+            Stepping::Adaptive(_) => 0,
+        };
+        // Frames at equal distances, the first and the last state among them.
+        let stride = steps.div_ceil(FRAMES).max(1);
+        let mut frames: Vec<Vec<f32>> = Vec::new();
+        let (mut chunk, mut seen) = (usize::MAX, 0_usize);
+        let mut observe = |first: usize, _: f64, x: &Tensor<B, D>| {
+            if !self.trajectory {
+                return;
+            }
+            if first != chunk {
+                (chunk, seen) = (first, 0);
+            }
+            let (step, frame) = (seen, seen.div_ceil(stride));
+            seen += 1;
+            if step % stride != 0 && step != steps {
+                return;
+            }
+            if frames.len() <= frame {
+                frames.resize(frame + 1, Vec::new());
+            }
+            let values = x.to_data().convert::<f32>().into_vec::<f32>();
+            frames[frame].extend(values.expect("converted to f32 just now"));
+        };
+        let shape = &self.task.training.shape;
+        let samples = sample(
+            flow,
+            &x0,
+            shape,
+            self.labels,
+            self.plan,
+            device,
+            &mut observe,
+        )?;
+        Ok((samples, frames))
+    }
+}
+
+/// The GIF of a trajectory, all frames on the same axes.
+fn animate(path: &Path, frames: &[Vec<f32>], task: &Task) -> Result<()> {
+    let dataset = &task.training;
+    let points = |values: &[f32]| export::points(values, dataset.dim());
+    let first = frames
+        .first()
+        .map(|values| points(values))
+        .unwrap_or_default();
+    let limits = Limits::around(&[&first, &points(&dataset.values)]);
+    let last = frames.len().saturating_sub(1).max(1);
+    let pictures = frames.iter().enumerate().map(|(i, values)| {
+        let title = format!("t = {:.2}", i as f64 / last as f64);
+        export::picture(values, dataset, &title, Some(limits))
+    });
+    write_gif(path, pictures, DELAY, HOLD)
+        .with_context(|| format!("cannot write {}", path.display()))
+}

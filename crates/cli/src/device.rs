@@ -1,0 +1,211 @@
+//! From a device's name to a backend: the one `match` that instantiates the generic code.
+//!
+//! burn panics where a GPU's driver is missing. Each device is therefore tried on a thread of its own first, and what it dies of
+//! becomes an error.
+
+use crate::Usage;
+use anyhow::{Result, anyhow};
+use burn::tensor::Tensor;
+use burn::tensor::backend::Backend;
+use std::fmt;
+
+/// What runs on whichever backend is chosen.
+pub(crate) trait Job {
+    /// What comes of it.
+    type Output;
+
+    /// Runs on this device.
+    fn run<B: Backend>(self, device: B::Device) -> Self::Output;
+}
+
+/// A device by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Name {
+    /// The pure-Rust CPU backend.
+    Flex,
+    /// The CPU backend of reference.
+    NdArray,
+    /// Any GPU, through Vulkan, Metal or DirectX.
+    Wgpu,
+    /// The NVIDIA GPU of this number.
+    Cuda(usize),
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flex => f.write_str("flex"),
+            Self::NdArray => f.write_str("ndarray"),
+            Self::Wgpu => f.write_str("wgpu"),
+            Self::Cuda(0) => f.write_str("cuda"),
+            Self::Cuda(n) => write!(f, "cuda:{n}"),
+        }
+    }
+}
+
+/// All devices, the best first.
+pub(crate) const ALL: [Name; 4] = [Name::Cuda(0), Name::Wgpu, Name::Flex, Name::NdArray];
+
+impl Name {
+    fn parse(name: &str) -> Result<Self> {
+        match name.split_once(':') {
+            None => match name {
+                "flex" => Ok(Self::Flex),
+                "ndarray" => Ok(Self::NdArray),
+                "wgpu" => Ok(Self::Wgpu),
+                "cuda" => Ok(Self::Cuda(0)),
+                _ => Err(unknown(name)),
+            },
+            Some(("cuda", n)) => n.parse().map(Self::Cuda).map_err(|_| unknown(name)),
+            Some(_) => Err(unknown(name)),
+        }
+    }
+
+    /// What the device is for.
+    pub(crate) fn about(self) -> &'static str {
+        match self {
+            Self::Flex => "CPU, fast, pure Rust",
+            Self::NdArray => "CPU, of reference",
+            Self::Wgpu => "any GPU through Vulkan, Metal or DirectX 12",
+            Self::Cuda(_) => "NVIDIA GPUs",
+        }
+    }
+
+    fn is_compiled(self) -> bool {
+        match self {
+            Self::Flex => cfg!(feature = "flex"),
+            Self::NdArray => cfg!(feature = "ndarray"),
+            Self::Wgpu => cfg!(feature = "wgpu"),
+            Self::Cuda(_) => cfg!(feature = "cuda"),
+        }
+    }
+
+    fn feature(self) -> &'static str {
+        match self {
+            Self::Flex => "flex",
+            Self::NdArray => "ndarray",
+            Self::Wgpu => "wgpu",
+            Self::Cuda(_) => "cuda",
+        }
+    }
+
+    /// Why the device cannot be used, if so.
+    pub(crate) fn problem(self) -> Option<String> {
+        if !self.is_compiled() {
+            return Some(format!(
+                "not compiled in; rebuild with --features {}",
+                self.feature()
+            ));
+        }
+        self.probe().err().map(|reason| match self {
+            Self::Wgpu => format!("no GPU driver answers ({reason}); install one, such as Debian's mesa-vulkan-drivers"),
+            Self::Cuda(_) => format!("no NVIDIA GPU answers ({reason}); install its driver, or use another device"),
+            _ => reason,
+        })
+    }
+
+    #[allow(clippy::unnecessary_wraps)]
+    fn probe(self) -> Result<(), String> {
+        match self {
+            #[cfg(feature = "wgpu")]
+            Self::Wgpu => attempt::<burn_wgpu::Wgpu>(burn_wgpu::WgpuDevice::DefaultDevice),
+            #[cfg(feature = "cuda")]
+            Self::Cuda(index) => attempt::<burn_cuda::Cuda>(burn_cuda::CudaDevice { index }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether the device is worth preferring to the CPU: a GPU that is one, and not a CPU behind a graphics driver.
+    fn is_accelerator(self) -> bool {
+        match self {
+            Self::Cuda(_) => self.problem().is_none(),
+            #[cfg(feature = "wgpu")]
+            Self::Wgpu => {
+                use burn_wgpu::WgpuDevice::{DiscreteGpu, IntegratedGpu};
+                [DiscreteGpu(0), IntegratedGpu(0)]
+                    .into_iter()
+                    .any(|device| attempt::<burn_wgpu::Wgpu>(device).is_ok())
+            }
+            _ => false,
+        }
+    }
+}
+
+fn unknown(name: &str) -> anyhow::Error {
+    Usage(format!(
+        "there is no device `{name}`; devices: flex, ndarray, wgpu, cuda, cuda:N"
+    ))
+    .into()
+}
+
+/// The device that is used where none is named: a GPU that answers, else the CPU.
+pub(crate) fn best() -> Result<Name> {
+    let gpu = [Name::Cuda(0), Name::Wgpu];
+    let cpu = [Name::Flex, Name::NdArray];
+    (gpu.into_iter()
+        .filter(|name| name.is_compiled() && name.is_accelerator()))
+    .chain(cpu.into_iter().filter(|name| name.is_compiled()))
+    .next()
+    .ok_or_else(|| {
+        let reasons = ALL.map(|name| format!("{name}: {}", name.problem().unwrap_or_default()));
+        anyhow!("no device is there ({})", reasons.join("; "))
+    })
+}
+
+/// The device of this name, or the best, once it has shown that it works.
+pub(crate) fn choose(name: Option<&str>) -> Result<Name> {
+    let Some(name) = name else {
+        return best();
+    };
+    let name = Name::parse(name)?;
+    match name.problem() {
+        None => Ok(name),
+        Some(problem) => Err(anyhow!("device {name}: {problem}")),
+    }
+}
+
+/// Runs a job on a device that [`choose`] has let through.
+pub(crate) fn run_on<J: Job>(name: Name, job: J) -> J::Output {
+    match name {
+        #[cfg(feature = "flex")]
+        Name::Flex => job.run::<burn_flex::Flex>(burn_flex::FlexDevice),
+        #[cfg(feature = "ndarray")]
+        Name::NdArray => job.run::<burn_ndarray::NdArray>(burn_ndarray::NdArrayDevice::Cpu),
+        #[cfg(feature = "wgpu")]
+        Name::Wgpu => job.run::<burn_wgpu::Wgpu>(burn_wgpu::WgpuDevice::DefaultDevice),
+        #[cfg(feature = "cuda")]
+        Name::Cuda(index) => job.run::<burn_cuda::Cuda>(burn_cuda::CudaDevice { index }),
+        #[allow(unreachable_patterns)]
+        other => unreachable!("{other} is not compiled in, and was refused before"),
+    }
+}
+
+/// Computes one number on a device, on a thread that may die of it.
+#[allow(dead_code)]
+fn attempt<B: Backend>(device: B::Device) -> Result<(), String> {
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {}));
+    let outcome = std::thread::spawn(move || {
+        let two = Tensor::<B, 1>::ones([1], &device) + 1.0;
+        two.into_data().convert::<f32>().into_vec::<f32>().ok()
+    })
+    .join();
+    std::panic::set_hook(hook);
+    match outcome {
+        Ok(Some(values)) if values == [2.0] => Ok(()),
+        Ok(_) => Err("1 + 1 did not come out as 2".into()),
+        Err(panic) => {
+            let text = (panic.downcast_ref::<String>().cloned())
+                .or_else(|| panic.downcast_ref::<&str>().map(|&text| text.to_owned()))
+                .unwrap_or_else(|| "it failed without a word".into());
+            Err(text
+                .lines()
+                .next()
+                .unwrap_or_default()
+                .trim()
+                .chars()
+                .take(120)
+                .collect())
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! Samples as files, by the extension of the name.
+
+use crate::Usage;
+use crate::picture::{Limits, grid, save_png, scatter};
+use anyhow::{Context, Result};
+use image::RgbImage;
+use pyroclast_train::checkpoint::write_atomically;
+use pyroclast_train::dataset::Dataset;
+use safetensors::tensor::{Dtype, TensorView};
+use std::fmt::Write;
+use std::path::Path;
+
+/// Points of the data behind a scatter.
+const BEHIND: usize = 4000;
+/// Images beside one another.
+const COLUMNS: usize = 10;
+
+/// The kinds of files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Format {
+    Png,
+    Npy,
+    Csv,
+    Safetensors,
+}
+
+impl Format {
+    /// By extension.
+    pub(crate) fn of(path: &Path) -> Result<Self> {
+        match path.extension().and_then(|extension| extension.to_str()) {
+            Some("png") => Ok(Self::Png),
+            Some("npy") => Ok(Self::Npy),
+            Some("csv") => Ok(Self::Csv),
+            Some("safetensors") => Ok(Self::Safetensors),
+            _ => Err(Usage(format!(
+                "{} has no extension that says its format; use .png, .npy, .csv or .safetensors",
+                path.display()
+            ))
+            .into()),
+        }
+    }
+}
+
+/// Writes samples, `[n, shape…]` in the data's units, with their labels where they have any.
+pub(crate) fn write(
+    path: &Path,
+    format: Format,
+    values: &[f32],
+    labels: Option<&[i64]>,
+    dataset: &Dataset,
+    picture: impl FnOnce() -> Result<RgbImage>,
+) -> Result<()> {
+    let n = values.len() / dataset.dim();
+    let mut shape = vec![n];
+    shape.extend(&dataset.shape);
+    let bytes: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+    let written = match format {
+        Format::Png => save_png(path, &picture()?),
+        Format::Npy => write_atomically(path, &npy(values, &shape)?),
+        Format::Csv => write_atomically(path, csv(values, labels, dataset.dim()).as_bytes()),
+        Format::Safetensors => {
+            let samples = TensorView::new(Dtype::F32, shape, &bytes)?;
+            let label_bytes: Vec<u8> = labels
+                .unwrap_or_default()
+                .iter()
+                .flat_map(|label| label.to_le_bytes())
+                .collect();
+            let mut views = vec![("samples", samples)];
+            if labels.is_some() {
+                views.push((
+                    "labels",
+                    TensorView::new(Dtype::I64, vec![n], &label_bytes)?,
+                ));
+            }
+            write_atomically(path, &safetensors::serialize(views, None)?)
+        }
+    };
+    written.with_context(|| format!("cannot write {}", path.display()))
+}
+
+fn npy(values: &[f32], shape: &[usize]) -> Result<Vec<u8>> {
+    use npyz::WriterBuilder;
+    let mut bytes = Vec::new();
+    let shape: Vec<u64> = shape.iter().map(|&s| s as u64).collect();
+    let mut writer = npyz::WriteOptions::new()
+        .default_dtype()
+        .shape(&shape)
+        .writer(&mut bytes)
+        .begin_nd()?;
+    writer.extend(values.iter().copied())?;
+    writer.finish()?;
+    Ok(bytes)
+}
+
+fn csv(values: &[f32], labels: Option<&[i64]>, dim: usize) -> String {
+    let mut text = if labels.is_some() { "label," } else { "" }.to_owned();
+    let header: Vec<String> = (0..dim).map(|i| format!("x{i}")).collect();
+    text += &header.join(",");
+    text.push('\n');
+    for (i, row) in values.chunks_exact(dim).enumerate() {
+        if let Some(labels) = labels {
+            let _ = write!(text, "{},", labels[i]);
+        }
+        let row: Vec<String> = row.iter().map(f32::to_string).collect();
+        text += &row.join(",");
+        text.push('\n');
+    }
+    text
+}
+
+/// A picture of samples on the model's scale: a grid of images, a scatter over the data for points of the plane, and of their
+/// first two coordinates for others.
+pub(crate) fn picture(
+    values: &[f32],
+    dataset: &Dataset,
+    title: &str,
+    limits: Option<Limits>,
+) -> RgbImage {
+    if let [channels, height, width] = dataset.shape[..] {
+        let n = values.len() / dataset.dim();
+        return grid(values, n, channels, height, width, COLUMNS);
+    }
+    let behind = dataset.len().min(BEHIND) * dataset.dim();
+    let data = points(&dataset.values[..behind], dataset.dim());
+    scatter(&data, &points(values, dataset.dim()), title, limits)
+}
+
+/// The first two coordinates; a single one is drawn along the axis.
+pub(crate) fn points(values: &[f32], dim: usize) -> Vec<[f32; 2]> {
+    values
+        .chunks_exact(dim)
+        .map(|p| [p[0], p.get(1).copied().unwrap_or(0.0)])
+        .collect()
+}

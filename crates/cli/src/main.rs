@@ -1,0 +1,43 @@
+//! The `pyroclast` command: trains, samples and evaluates flow matching models.
+//!
+//! `args` says what can be asked, `device` turns a name into a backend, `command` holds one file a subcommand. Everything that
+//! is printed is printed here or there; the libraries are silent.
+
+#![recursion_limit = "256"]
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+mod args;
+mod command;
+mod device;
+mod export;
+mod model;
+mod picture;
+mod progress;
+
+use args::{Arguments, Command};
+use clap::Parser;
+use std::process::ExitCode;
+
+/// An error that the user mends at the command line: it exits with 2 rather than 1.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Usage(String);
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let outcome = match arguments.command {
+        Command::Train(arguments) => command::train::run(arguments),
+        Command::Sample(arguments) => command::sample::run(arguments),
+        Command::Evaluate(arguments) => command::evaluate::run(arguments),
+        Command::Devices => command::devices::run(),
+        Command::Presets(arguments) => command::presets::run(arguments),
+    };
+    match outcome {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            let usage = error.is::<Usage>() || error.is::<pyroclast_train::config::ConfigError>();
+            ExitCode::from(if usage { 2 } else { 1 })
+        }
+    }
+}

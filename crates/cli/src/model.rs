@@ -1,0 +1,70 @@
+//! A trained model, read from its run and handed to whoever uses it.
+
+use anyhow::Result;
+use burn::tensor::backend::Backend;
+use pyroclast_core::flow::Flow;
+use pyroclast_core::network::{Labels, Network};
+use pyroclast_core::noise::Noise;
+use pyroclast_models::Init;
+use pyroclast_train::checkpoint::Checkpoint;
+use pyroclast_train::config::{Architecture, Config};
+use pyroclast_train::parameters::{slots, with_values};
+use pyroclast_train::run::Run;
+use pyroclast_train::task::Task;
+use pyroclast_train::training::AnySchedule;
+
+/// What is done with a model, whatever its network is.
+pub(crate) trait WithFlow {
+    /// What comes of it.
+    type Output;
+
+    /// Uses the model.
+    fn with<B, N, const D: usize>(
+        self,
+        flow: &Flow<N, AnySchedule>,
+        device: &B::Device,
+    ) -> Result<Self::Output>
+    where
+        B: Backend,
+        N: Network<B, D, Condition = Labels<B>>;
+}
+
+/// Reads the averaged parameters of the newest checkpoint and hands the model on.
+pub(crate) fn with_flow<B: Backend, W: WithFlow>(
+    run: &Run,
+    config: &Config,
+    task: &Task,
+    device: &B::Device,
+    user: W,
+) -> Result<W::Output> {
+    let dataset = &task.training;
+    let mut init = Init::<B>::new(Noise::new(0), device);
+    match config
+        .network
+        .architecture(&dataset.shape, dataset.classes)?
+    {
+        Architecture::Mlp(mlp) => {
+            let flow = load::<B, _, 2>(run, config, mlp.init(&mut init), device)?;
+            user.with::<B, _, 2>(&flow, device)
+        }
+        Architecture::UNet(unet) => {
+            let flow = load::<B, _, 4>(run, config, unet.init(&mut init), device)?;
+            user.with::<B, _, 4>(&flow, device)
+        }
+    }
+}
+
+fn load<B: Backend, N: Network<B, D>, const D: usize>(
+    run: &Run,
+    config: &Config,
+    network: N,
+    device: &B::Device,
+) -> Result<Flow<N, AnySchedule>> {
+    let slots = slots::<B, N>(&network);
+    let checkpoint = Checkpoint::<B>::load(&run.latest()?, &slots, device)?;
+    Ok(Flow {
+        network: with_values(network, checkpoint.ema),
+        schedule: config.path.schedule(),
+        prediction: config.path.prediction(),
+    })
+}

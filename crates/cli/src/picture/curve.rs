@@ -1,0 +1,244 @@
+//! How losses went down.
+
+use image::{Rgb, RgbImage};
+
+use super::axes::{Axes, Axis};
+use super::canvas::{Canvas, Pen};
+use super::header::{self, Entry, Mark};
+use super::limits::inner_ends;
+use super::smoothing::smoothed;
+use super::thinning::thinned;
+use super::{CURVES, ticks};
+
+/// The size of the panel, in pixels.
+const PANEL: [f32; 2] = [760.0, 400.0];
+/// More dots than this would run into one another.
+const MOST_DOTS: usize = 60;
+/// Fewer points than this are shown as they are.
+const FEWEST_TO_SMOOTH: usize = 20;
+
+/// One curve of a figure of losses.
+#[derive(Clone, Debug)]
+pub(crate) struct Series {
+    name: String,
+    points: Vec<[f64; 2]>,
+    noisy: bool,
+}
+
+impl Series {
+    /// Losses of single batches: drawn pale, beneath their smoothing.
+    pub(crate) fn noisy(name: &str, points: impl IntoIterator<Item = (f64, f64)>) -> Self {
+        Self::new(name, points, true)
+    }
+
+    /// Losses worth a dot each, as those on validation data.
+    pub(crate) fn measured(name: &str, points: impl IntoIterator<Item = (f64, f64)>) -> Self {
+        Self::new(name, points, false)
+    }
+
+    fn new(name: &str, points: impl IntoIterator<Item = (f64, f64)>, noisy: bool) -> Self {
+        let points = points.into_iter().map(|(step, loss)| [step, loss]);
+        Self {
+            name: name.to_owned(),
+            points: points
+                .filter(|point| point.iter().all(|value| value.is_finite()))
+                .collect(),
+            noisy,
+        }
+    }
+}
+
+/// Draws each series as (step, loss) in its own colour; values that are not finite are skipped.
+///
+/// The losses stand on a logarithmic axis where all are positive and span more than a decade.
+pub(crate) fn loss_curve(series: &[Series], title: &str) -> RgbImage {
+    let curves: Vec<Curve> = series
+        .iter()
+        .zip(CURVES.into_iter().cycle())
+        .map(Curve::of)
+        .collect();
+    let axes = Axes::around(
+        PANEL,
+        header::height(title),
+        step_axis(series),
+        loss_axis(&curves),
+    );
+    let mut canvas = axes.canvas();
+    axes.draw(&mut canvas);
+    for curve in &curves {
+        curve.draw_raw(&mut canvas, &axes);
+    }
+    for curve in &curves {
+        curve.draw_main(&mut canvas, &axes);
+    }
+    let legend: Vec<Entry> = curves.iter().map(Curve::entry).collect();
+    header::draw(&mut canvas, axes.panel(), title, &legend);
+    canvas.into_image()
+}
+
+struct Curve<'a> {
+    series: &'a Series,
+    colour: Rgb<u8>,
+    smooth: Option<Vec<[f64; 2]>>,
+}
+
+impl<'a> Curve<'a> {
+    fn of((series, colour): (&'a Series, Rgb<u8>)) -> Self {
+        let long = series.points.len() >= FEWEST_TO_SMOOTH;
+        let smooth = (series.noisy && long).then(|| smoothed(&series.points));
+        Self {
+            series,
+            colour,
+            smooth,
+        }
+    }
+
+    /// The points that the eye should follow.
+    fn main(&self) -> &[[f64; 2]] {
+        self.smooth.as_deref().unwrap_or(&self.series.points)
+    }
+
+    fn dotted(&self) -> bool {
+        let count = self.series.points.len();
+        count == 1 || (!self.series.noisy && count <= MOST_DOTS)
+    }
+
+    fn draw_raw(&self, canvas: &mut Canvas, axes: &Axes) {
+        if self.smooth.is_some() {
+            self.line(canvas, axes, &self.series.points, 0.28, 1.0);
+        }
+    }
+
+    fn draw_main(&self, canvas: &mut Canvas, axes: &Axes) {
+        self.line(canvas, axes, self.main(), 1.0, 2.0);
+        if self.dotted() {
+            for &[step, loss] in self.main() {
+                let place = axes.place(step, loss);
+                canvas.dot(place, 4.0, self.colour, 1.0, axes.panel());
+            }
+        }
+    }
+
+    fn line(&self, canvas: &mut Canvas, axes: &Axes, points: &[[f64; 2]], alpha: f32, width: f32) {
+        let pen = Pen {
+            colour: self.colour,
+            alpha,
+            width,
+        };
+        let places: Vec<_> = points
+            .iter()
+            .map(|&[step, loss]| axes.place(step, loss))
+            .collect();
+        canvas.line(&thinned(&places), pen, Some(axes.panel()));
+    }
+
+    fn entry(&self) -> Entry {
+        let mark = match self.smooth {
+            Some(_) => Mark::SmoothedLine,
+            None if self.dotted() => Mark::DottedLine,
+            None => Mark::Line,
+        };
+        Entry {
+            label: self.series.name.clone(),
+            mark,
+            colour: self.colour,
+        }
+    }
+}
+
+fn step_axis(series: &[Series]) -> Axis {
+    let steps = series
+        .iter()
+        .flat_map(|one| &one.points)
+        .map(|point| point[0]);
+    let ends = inner_ends(steps.collect(), 0.0).unwrap_or([0.0, 1.0]);
+    let [first, last] = padded(ends, 0.015);
+    let whole_step = ticks::round_step(last - first, 8).max(1.0);
+    Axis::linear([first, last], whole_step, "step")
+}
+
+fn loss_axis(curves: &[Curve]) -> Axis {
+    let losses = |points: &[[f64; 2]]| points.iter().map(|point| point[1]).collect::<Vec<_>>();
+    let all = curves
+        .iter()
+        .map(|curve| losses(&curve.series.points))
+        .collect::<Vec<_>>();
+    let [low, high] = inner_ends(all.concat(), 0.0).unwrap_or([0.0, 1.0]);
+    if low > 0.0 && high / low > 10.0 {
+        let [low, high] = padded([low.log10(), high.log10()], 0.04);
+        return Axis::logarithmic([10f64.powf(low), 10f64.powf(high)], "loss");
+    }
+    let ends = curves.iter().flat_map(|curve| {
+        let raw = usual_ends(losses(&curve.series.points));
+        let main = inner_ends(losses(curve.main()), 0.0);
+        [raw, main].into_iter().flatten()
+    });
+    let ends = ends.reduce(|all, one| [all[0].min(one[0]), all[1].max(one[1])]);
+    let [low, high] = padded(ends.unwrap_or([low, high]), 0.06);
+    Axis::linear([low, high], ticks::round_step(high - low, 6), "loss")
+}
+
+/// The ends without those few values that are far from all others: one wild batch must not
+/// flatten the rest.
+fn usual_ends(losses: Vec<f64>) -> Option<[f64; 2]> {
+    let [lowest, highest] = inner_ends(losses.clone(), 0.0)?;
+    let [low, high] = inner_ends(losses, 0.003)?;
+    let tail = (high - low) / 2.0;
+    Some([lowest.max(low - tail), highest.min(high + tail)])
+}
+
+/// A little beyond both ends; a single value gets room in proportion to it.
+fn padded([low, high]: [f64; 2], share: f64) -> [f64; 2] {
+    let length = high - low;
+    let more = if length > 1e-9 * high.abs().max(low.abs()) {
+        length * share
+    } else {
+        (high.abs() * 0.1).max(0.5)
+    };
+    [low - more, high + more]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::picture::{FIRE, PAPER};
+
+    fn falling(count: usize) -> impl Iterator<Item = (f64, f64)> {
+        (0..count).map(|step| (step as f64, 20.0 / (1.0 + step as f64)))
+    }
+
+    #[test]
+    fn loss_curve_survives_no_points() {
+        for series in [vec![], vec![Series::noisy("training", [])]] {
+            let picture = loss_curve(&series, "nothing yet");
+            assert!(picture.pixels().any(|pixel| *pixel != PAPER));
+        }
+    }
+
+    #[test]
+    fn a_single_point_is_a_dot() {
+        for loss in [0.0, 0.3, -1e9] {
+            let picture = loss_curve(&[Series::noisy("training", [(5.0, loss)])], "");
+            let below_header = picture.enumerate_pixels().filter(|(_, y, _)| *y > 50);
+            assert!(below_header.filter(|(.., pixel)| **pixel == FIRE).count() > 30);
+        }
+    }
+
+    #[test]
+    fn losses_that_are_not_finite_are_skipped() {
+        let losses = [
+            (0.0, f64::NAN),
+            (1.0, 2.0),
+            (2.0, f64::INFINITY),
+            (3.0, 1.0),
+        ];
+        let series = Series::measured("validation", losses);
+        assert_eq!(series.points, [[1.0, 2.0], [3.0, 1.0]]);
+    }
+
+    #[test]
+    fn a_training_of_many_steps_is_drawn() {
+        let picture = loss_curve(&[Series::noisy("training", falling(50_000))], "long");
+        assert!(picture.pixels().any(|pixel| *pixel == FIRE));
+    }
+}

@@ -1,0 +1,164 @@
+//! Many images side by side.
+
+use image::{Rgb, RgbImage};
+
+use super::NOT_A_NUMBER;
+
+/// Between the tiles and around them: light enough for black tiles, dark enough for white ones.
+const GAP_COLOUR: Rgb<u8> = Rgb([222, 224, 227]);
+/// The size that the larger side of a small image is enlarged to, about.
+const TILE: f32 = 48.0;
+
+/// Lays `count` images out in rows of `columns`.
+///
+/// `images` holds them one after another, each as `[channels, height, width]` with values from
+/// -1 (black) to 1 (white). Three channels are red, green and blue; of any other number the first
+/// is shown in grey. Values beyond the range are clamped; those that are not finite are magenta.
+/// Small images are enlarged by a whole factor, so that their pixels stay sharp squares.
+pub(crate) fn grid(
+    images: &[f32],
+    count: usize,
+    channels: usize,
+    height: usize,
+    width: usize,
+    columns: usize,
+) -> RgbImage {
+    let tiles = Tiles {
+        channels,
+        height,
+        width,
+        columns: columns.min(count).max(1),
+        zoom: zoom(height, width),
+    };
+    let mut picture = tiles.blank(count);
+    let size = channels * height * width;
+    if size > 0 {
+        for (index, image) in images.chunks_exact(size).take(count).enumerate() {
+            tiles.draw(&mut picture, index, image);
+        }
+    }
+    picture
+}
+
+/// The whole factor that brings an image nearest to the size of a tile.
+fn zoom(height: usize, width: usize) -> usize {
+    let side = height.max(width).max(1);
+    ((TILE / side as f32).round() as usize).max(1)
+}
+
+struct Tiles {
+    channels: usize,
+    height: usize,
+    width: usize,
+    columns: usize,
+    zoom: usize,
+}
+
+impl Tiles {
+    /// Thin beside small tiles and large ones.
+    fn gap(&self) -> usize {
+        (self.zoom * self.height.max(self.width))
+            .div_ceil(24)
+            .clamp(2, 6)
+    }
+
+    /// How far a tile is from the next one, across and down.
+    fn steps(&self) -> [usize; 2] {
+        [self.width, self.height].map(|side| side * self.zoom + self.gap())
+    }
+
+    fn blank(&self, count: usize) -> RgbImage {
+        let [across, down] = self.steps();
+        let rows = count.div_ceil(self.columns).max(1);
+        let side = |tiles: usize, step: usize| (tiles * step + self.gap()) as u32;
+        RgbImage::from_pixel(side(self.columns, across), side(rows, down), GAP_COLOUR)
+    }
+
+    fn draw(&self, picture: &mut RgbImage, index: usize, image: &[f32]) {
+        let [across, down] = self.steps();
+        let left = self.gap() + (index % self.columns) * across;
+        let top = self.gap() + (index / self.columns) * down;
+        for y in 0..self.height * self.zoom {
+            for x in 0..self.width * self.zoom {
+                let colour = self.colour(image, y / self.zoom, x / self.zoom);
+                picture.put_pixel((left + x) as u32, (top + y) as u32, colour);
+            }
+        }
+    }
+
+    fn colour(&self, image: &[f32], y: usize, x: usize) -> Rgb<u8> {
+        let value = |channel| image[(channel * self.height + y) * self.width + x];
+        let values = match self.channels {
+            3 => [value(0), value(1), value(2)],
+            _ => [value(0); 3],
+        };
+        if values.iter().all(|value| value.is_finite()) {
+            Rgb(values.map(brightness))
+        } else {
+            NOT_A_NUMBER
+        }
+    }
+}
+
+fn brightness(value: f32) -> u8 {
+    ((value.clamp(-1.0, 1.0) + 1.0) * 127.5).round() as u8
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn grid_of_a_hundred_digits_is_square() {
+        let picture = grid(&vec![0.0; 100 * 64], 100, 1, 8, 8, 10);
+        assert_eq!(picture.width(), picture.height());
+        assert!(
+            (500..=600).contains(&picture.width()),
+            "{}",
+            picture.width()
+        );
+    }
+
+    #[test]
+    fn small_images_are_enlarged_and_large_ones_kept() {
+        let zooms = [8, 16, 28, 32, 64, 256].map(|side| zoom(side, side));
+        assert_eq!(zooms, [6, 3, 2, 2, 1, 1]);
+    }
+
+    #[test]
+    fn minus_one_is_black_and_one_is_white() {
+        let picture = grid(&[-1.0, 1.0, -7.0, 7.0], 1, 1, 2, 2, 1);
+        let at = |x, y| *picture.get_pixel(x * picture.width() / 4, y * picture.height() / 4);
+        assert_eq!([at(1, 1), at(3, 1)], [Rgb([0; 3]), Rgb([255; 3])]);
+        assert_eq!([at(1, 3), at(3, 3)], [Rgb([0; 3]), Rgb([255; 3])]);
+    }
+
+    #[test]
+    fn three_channels_are_red_green_and_blue() {
+        let picture = grid(&[1.0, -1.0, 0.0], 1, 3, 1, 1, 1);
+        assert_eq!(picture.get_pixel(9, 9), &Rgb([255, 0, 128]));
+    }
+
+    #[test]
+    fn two_channels_show_the_first_in_grey() {
+        let picture = grid(&[1.0, -1.0], 1, 2, 1, 1, 1);
+        assert_eq!(picture.get_pixel(9, 9), &Rgb([255; 3]));
+    }
+
+    #[test]
+    fn nan_is_visible() {
+        let picture = grid(&[f32::NAN, 0.0, f32::INFINITY], 1, 3, 1, 1, 1);
+        assert_eq!(picture.get_pixel(9, 9), &NOT_A_NUMBER);
+    }
+
+    #[test]
+    fn missing_images_leave_their_tiles_blank() {
+        let picture = grid(&[1.0; 5], 6, 1, 1, 1, 4);
+        assert!(picture.width() > picture.height());
+        let last = picture.get_pixel(picture.width() - 5, picture.height() - 5);
+        assert_eq!(last, &GAP_COLOUR);
+        for empty in [grid(&[], 0, 1, 8, 8, 10), grid(&[], 4, 0, 0, 0, 0)] {
+            assert!(empty.width() > 0);
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! What stands above a figure: its title, and below it what the colours mean.
+
+use image::Rgb;
+
+use super::INK;
+use super::axes::SMALL;
+use super::canvas::{Area, Canvas, Pen};
+use super::text::{self, Anchor, Lettering};
+
+const TITLE: Lettering = Lettering {
+    size: 18.0,
+    colour: INK,
+    weight: 0.045,
+};
+
+/// How an entry of the legend is marked.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Mark {
+    /// Points of a cloud.
+    Dot,
+    /// A plain curve.
+    Line,
+    /// A curve above its paler raw values.
+    SmoothedLine,
+    /// A curve with a dot at each value.
+    DottedLine,
+}
+
+/// One line of the legend.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    pub(crate) label: String,
+    pub(crate) mark: Mark,
+    pub(crate) colour: Rgb<u8>,
+}
+
+/// The room a header takes.
+pub(crate) fn height(title: &str) -> f32 {
+    if title.is_empty() { 42.0 } else { 70.0 }
+}
+
+/// Writes the title and the legend above the panel.
+pub(crate) fn draw(canvas: &mut Canvas, panel: Area, title: &str, entries: &[Entry]) {
+    let title = text::shortened(title, TITLE.size, panel.width());
+    let above = [panel.left, panel.top - 46.0];
+    canvas.text(&title, TITLE, Anchor::Start, above);
+    let y = panel.top - 20.0;
+    let mut x = panel.left;
+    for entry in entries {
+        let mark = if entry.mark == Mark::Dot { 10.0 } else { 24.0 };
+        let start = x + mark + 7.0;
+        let label = text::shortened(&entry.label, SMALL.size, panel.right - start);
+        draw_mark(canvas, entry, [x, y], mark);
+        canvas.text(&label, SMALL, Anchor::Start, [start, y]);
+        x = start + text::width(&label, SMALL.size) + 20.0;
+        if x >= panel.right {
+            break;
+        }
+    }
+}
+
+fn draw_mark(canvas: &mut Canvas, entry: &Entry, [x, y]: [f32; 2], width: f32) {
+    let middle = [x + width / 2.0, y];
+    let around = Area {
+        left: x - 2.0,
+        top: y - 10.0,
+        right: x + width + 2.0,
+        bottom: y + 10.0,
+    };
+    let mut line = |alpha, width_of_line| {
+        let pen = Pen {
+            colour: entry.colour,
+            alpha,
+            width: width_of_line,
+        };
+        canvas.line(&[[x + 2.0, y], [x + width - 2.0, y]], pen, None);
+    };
+    match entry.mark {
+        Mark::Dot => {}
+        Mark::SmoothedLine => {
+            line(0.28, 8.0);
+            line(1.0, 2.0);
+        }
+        Mark::Line | Mark::DottedLine => line(1.0, 2.0),
+    }
+    if matches!(entry.mark, Mark::Dot | Mark::DottedLine) {
+        canvas.dot(middle, 4.0, entry.colour, 1.0, around);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::picture::{FIRE, PAPER};
+
+    #[test]
+    fn too_many_entries_do_not_leave_the_panel() {
+        let panel = Area {
+            left: 20.0,
+            top: 70.0,
+            right: 220.0,
+            bottom: 200.0,
+        };
+        let entry = Entry {
+            label: "validation of a long name".to_owned(),
+            mark: Mark::DottedLine,
+            colour: FIRE,
+        };
+        let mut canvas = Canvas::new(240, 220);
+        let title = "a title that is much wider than the panel below it";
+        draw(&mut canvas, panel, title, &vec![entry; 9]);
+        let image = canvas.into_image();
+        let beyond = image.enumerate_pixels().filter(|(x, ..)| *x > 222);
+        assert!(beyond.into_iter().all(|(.., pixel)| *pixel == PAPER));
+        assert!(image.pixels().any(|pixel| *pixel == FIRE));
+    }
+}

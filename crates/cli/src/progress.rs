@@ -1,0 +1,100 @@
+//! Progress of a training run: a bar where somebody watches, lines where a file does.
+
+use indicatif::{ProgressBar, ProgressStyle};
+use pyroclast_train::run::Record;
+use std::io::IsTerminal;
+use std::time::{Duration, Instant};
+
+/// The least time between two lines of a log.
+const EVERY: Duration = Duration::from_secs(5);
+
+/// Shows step, loss, speed and the time to go.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    bar: Option<ProgressBar>,
+    first: u64,
+    total: u64,
+    start: Instant,
+    last_line: Option<Instant>,
+    validation: Option<f64>,
+}
+
+impl Progress {
+    /// From step `first` to `total`.
+    pub(crate) fn new(first: u64, total: u64) -> Self {
+        let bar = std::io::stderr().is_terminal().then(|| {
+            let bar = ProgressBar::new(total);
+            let template = "{bar:30.yellow/dim} step {pos}/{len}  {msg}  {per_sec}  ETA {eta}";
+            if let Ok(style) = ProgressStyle::with_template(template) {
+                bar.set_style(style.progress_chars("━━─"));
+            }
+            bar.set_position(first);
+            bar.reset_eta();
+            bar
+        });
+        Self {
+            bar,
+            first,
+            total,
+            start: Instant::now(),
+            last_line: None,
+            validation: None,
+        }
+    }
+
+    /// A step is done.
+    pub(crate) fn step(&self, step: u64) {
+        if let Some(bar) = &self.bar {
+            bar.set_position(step);
+        }
+    }
+
+    /// A loss is known.
+    pub(crate) fn record(&mut self, record: &Record) {
+        self.validation = record.validation.or(self.validation);
+        let mut message = record
+            .loss
+            .map(|loss| format!("loss {loss:.4}"))
+            .unwrap_or_default();
+        if let Some(validation) = self.validation {
+            message += &format!("  validation {validation:.4}");
+        }
+        if let Some(bar) = &self.bar {
+            bar.set_message(message);
+            return;
+        }
+        let due = self.last_line.is_none_or(|last| last.elapsed() >= EVERY);
+        if due || record.step == self.total {
+            let speed = (record.step - self.first) as f64 / self.start.elapsed().as_secs_f64();
+            let left = (self.total - record.step) as f64 / speed;
+            eprintln!(
+                "step {}/{}  {message}  {speed:.1} steps/s  ETA {}",
+                record.step,
+                self.total,
+                minutes(left)
+            );
+            self.last_line = Some(Instant::now());
+        }
+    }
+
+    /// Prints a line without tearing the bar.
+    pub(crate) fn say(&self, line: &str) {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| eprintln!("{line}")),
+            None => eprintln!("{line}"),
+        }
+    }
+
+    /// Takes the bar away.
+    pub(crate) fn finish(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// Seconds as minutes and seconds.
+pub(crate) fn minutes(seconds: f64) -> String {
+    let seconds = seconds.max(0.0).round() as u64;
+    format!("{}:{:02}", seconds / 60, seconds % 60)
+}

@@ -1,0 +1,12 @@
+//! Exact fields: the closed forms that a trained network approximates.
+//!
+//! They implement the traits of [`crate::field`] like any network, are what the tests hold every method against, and serve
+//! as teachers and baselines in their own right.
+
+mod dataset;
+mod gaussian;
+mod mixture;
+
+pub use dataset::Dataset;
+pub use gaussian::Gaussian;
+pub use mixture::GaussianMixture;

@@ -1,0 +1,193 @@
+//! Auction with ε-scaling: rows bid up the prices of the columns they want.
+//!
+//! At scale `ε` a row is content with a column `j` whose value is within `ε` of its best,
+//! `c_ij + p_j ≤ min_k (c_ik + p_k) + ε`. A row that is not bids for its best column: it raises
+//! the price by the lead over the second best plus `ε`, which leaves it content, and evicts the
+//! former owner (Bertsekas 1988). Large `ε` brings the prices into the right region in few bids,
+//! smaller ones then settle them.
+
+use std::collections::VecDeque;
+
+use super::costs::Costs;
+use super::shortlist::{Bid, Edge, Shortlist, Workspace};
+
+/// The row of a free column, or the column of a free row.
+pub(super) const FREE: u32 = u32::MAX;
+
+/// Ratio of the scales `ε` of successive auctions.
+const REFINEMENT: f64 = 5.0;
+
+/// Bids per row that show the first scale to be too small.
+const TRIAL: usize = 8;
+
+/// Times that the first scale may grow; its factors grow as well.
+const GROWTHS: usize = 5;
+
+/// Bids per row after which a finer auction leaves its last rows to the next stage.
+const PATIENCE: usize = 50;
+
+/// Rows looked at to find the first scale.
+const SAMPLE: usize = 16;
+
+/// Column prices, a partial matching, and what the rows know about the columns.
+///
+/// Prices never fall, which is what keeps the bounds of the shortlists true.
+pub(super) struct Market<'c, C> {
+    pub(super) prices: Vec<f64>,
+    pub(super) shortlists: Vec<Shortlist>,
+    /// The column of each row.
+    pub(super) column_of: Vec<u32>,
+    /// The row of each column.
+    pub(super) row_of: Vec<u32>,
+    /// The cost at which each column is taken.
+    pub(super) paid: Vec<f32>,
+    costs: &'c C,
+    buffer: Vec<f32>,
+    work: Workspace,
+}
+
+impl<'c, C: Costs> Market<'c, C> {
+    /// All rows free, every column priced at minus its least cost (column reduction).
+    pub(super) fn new(costs: &'c C) -> Self {
+        let n = costs.len();
+        let mut buffer = Vec::new();
+        let mut least = vec![f32::INFINITY; n];
+        for i in 0..n {
+            for (least, &cost) in least.iter_mut().zip(costs.row(i, &mut buffer)) {
+                *least = if cost < *least { cost } else { *least };
+            }
+        }
+        Self {
+            prices: least.iter().map(|&cost| -f64::from(cost)).collect(),
+            shortlists: (0..n).map(|_| Shortlist::unknown()).collect(),
+            column_of: vec![FREE; n],
+            row_of: vec![FREE; n],
+            paid: vec![0.0; n],
+            costs,
+            buffer,
+            work: Workspace::default(),
+        }
+    }
+
+    /// Auctions from coarse to fine; afterwards every matched row has its best column exactly.
+    pub(super) fn settle(&mut self) {
+        let spread = self.spread();
+        if spread <= 0.0 {
+            return;
+        }
+        let mut epsilon = self.open(spread);
+        let finest = 0.3 * spread / (self.prices.len() as f64).sqrt();
+        while epsilon > finest {
+            epsilon /= REFINEMENT;
+            // A list outlasts several bids, and so is worth its making, only if the steps are small.
+            let listed = epsilon < 0.1 * spread;
+            self.release(epsilon, listed);
+            self.auction(epsilon, spread, PATIENCE, listed);
+        }
+        self.release(0.0, true);
+    }
+
+    /// How far beyond its best column a typical row finds its `√n`-th best one.
+    ///
+    /// Where ties make that zero, larger ranks are tried. Zero for all of them means that a
+    /// typical row does not mind which column it gets, so that there is nothing to bid for.
+    fn spread(&mut self) -> f64 {
+        let n = self.prices.len();
+        let mut sample = Vec::new();
+        for i in (0..n).step_by(n.div_ceil(SAMPLE).max(1)) {
+            let row = self.costs.row(i, &mut self.buffer).iter().zip(&self.prices);
+            let mut values: Vec<f64> = row.map(|(&cost, p)| f64::from(cost) + p).collect();
+            values.sort_unstable_by(f64::total_cmp);
+            sample.push(values);
+        }
+        let mut median_lead = |rank: usize| {
+            let lead = |values: &Vec<f64>| values[rank] - values[0];
+            sample.sort_unstable_by(|a, b| lead(a).total_cmp(&lead(b)));
+            sample.get(sample.len() / 2).map_or(0.0, lead)
+        };
+        let ranks = [n.isqrt(), n / 4, n].map(|rank| rank.saturating_sub(1));
+        let leads = ranks.into_iter().map(&mut median_lead);
+        leads.fold(0.0, |first, lead| if first > 0.0 { first } else { lead })
+    }
+
+    /// The first auction; returns the scale at which it came to an end.
+    ///
+    /// The spread of the costs is a good scale unless many rows have to go far. That shows in
+    /// bids without end, and a larger scale then takes over the prices reached.
+    fn open(&mut self, spread: f64) -> f64 {
+        let (mut epsilon, mut growth) = (spread, 1.0);
+        for _ in 0..GROWTHS {
+            if self.auction(epsilon, spread, TRIAL, false) {
+                break;
+            }
+            growth *= REFINEMENT;
+            epsilon *= growth;
+        }
+        epsilon
+    }
+
+    /// Frees every row whose column is more than `epsilon` from its best.
+    fn release(&mut self, epsilon: f64, listed: bool) {
+        for i in 0..self.prices.len() {
+            let column = self.column_of[i];
+            if column == FREE {
+                continue;
+            }
+            let j = column as usize;
+            let value = f64::from(self.paid[j]) + self.prices[j];
+            if value > self.bid(i, listed).best + epsilon {
+                self.column_of[i] = FREE;
+                self.row_of[j] = FREE;
+            }
+        }
+    }
+
+    /// Lets free rows bid in turn; says whether all have a column before patience ends.
+    ///
+    /// A lead above `cap` is not bid in full: a row with a single tolerable column would drive its
+    /// price to where `f64` no longer resolves the other costs.
+    fn auction(&mut self, epsilon: f64, cap: f64, patience: usize, listed: bool) -> bool {
+        let n = self.prices.len();
+        let free = (0..n).filter(|&i| self.column_of[i] == FREE);
+        let mut queue: VecDeque<usize> = free.collect();
+        for _ in 0..patience * n {
+            let Some(i) = queue.pop_front() else { break };
+            let Bid { edge, best, second } = self.bid(i, listed);
+            let j = edge.column as usize;
+            self.prices[j] += (second - best).min(cap) + epsilon;
+            let evicted = self.row_of[j];
+            if evicted != FREE {
+                self.column_of[evicted as usize] = FREE;
+                queue.push_back(evicted as usize);
+            }
+            self.assign(i, edge);
+        }
+        queue.is_empty()
+    }
+
+    /// The bid of row `i`, from its shortlist or from the whole row.
+    fn bid(&mut self, i: usize, listed: bool) -> Bid {
+        if !listed {
+            return Bid::over_row(self.costs.row(i, &mut self.buffer), &self.prices);
+        }
+        let bid = self.shortlists[i].bid(&self.prices);
+        if bid.second <= self.shortlists[i].bound {
+            return bid;
+        }
+        self.refresh(i);
+        self.shortlists[i].bid(&self.prices)
+    }
+
+    /// Rebuilds the shortlist of row `i` under the present prices.
+    pub(super) fn refresh(&mut self, i: usize) {
+        let row = self.costs.row(i, &mut self.buffer);
+        self.shortlists[i].rebuild(i, row, &self.prices, &mut self.work);
+    }
+
+    /// Gives row `i` the column of `edge`; a former owner is the caller's to look after.
+    pub(super) fn assign(&mut self, i: usize, Edge { column, cost }: Edge) {
+        self.column_of[i] = column;
+        self.row_of[column as usize] = i as u32;
+        self.paid[column as usize] = cost;
+    }
+}

@@ -1,0 +1,85 @@
+//! The family of SDEs that share an ODE's marginals.
+//!
+//! `dX = [u_t + ½g_t²·∇log p_t] dt + g_t dW` has the law of `dX = u_t dt` at every t, for any `g_t ≥ 0`
+//!
+//! Source: Song et al. 2021, §4.3; Albergo et al. 2023, theorem 2.8. g = 0 is the probability-flow ODE; the forward
+//! diffusion's own g is the reverse SDE of Anderson 1982.
+
+use crate::field::{Denoiser, Sde, VectorField};
+use crate::prediction::Prediction;
+use crate::schedule::Schedule;
+use burn::tensor::Tensor;
+use burn::tensor::backend::Backend;
+use std::fmt;
+
+/// How much noise an SDE extension injects.
+#[non_exhaustive]
+pub enum NoiseLevel {
+    /// `g_t = c`.
+    Constant(f64),
+    /// `g_t = c·σ_t`: fades with the path's own noise, and with it the drift `−½c²σ_t·x̂0` that it adds.
+    Sigma(f64),
+    /// `g_t² = c²·2σΔ/α`: for c = 1 the diffusion of the noising process, so the extension is its time reversal. Infinite where
+    /// α = 0, and taken as 0 where σ = 0.
+    Diffusion(f64),
+    /// Any function of time.
+    Custom(Box<dyn Fn(f64) -> f64 + Send + Sync>),
+}
+
+impl fmt::Debug for NoiseLevel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Constant(c) => write!(f, "Constant({c})"),
+            Self::Sigma(c) => write!(f, "Sigma({c})"),
+            Self::Diffusion(c) => write!(f, "Diffusion({c})"),
+            Self::Custom(_) => write!(f, "Custom"),
+        }
+    }
+}
+
+impl NoiseLevel {
+    /// `g_t` under a schedule.
+    pub fn at(&self, t: f64, schedule: &(impl Schedule + ?Sized)) -> f64 {
+        match self {
+            Self::Constant(c) => *c,
+            Self::Sigma(c) => c * schedule.at(t).sigma,
+            Self::Diffusion(c) => c * schedule.at(t).diffusion_squared().max(0.0).sqrt(),
+            Self::Custom(g) => g(t),
+        }
+    }
+}
+
+/// A field with its SDE extension.
+///
+/// `f_t(x) = u_t(x) + ½g_t²·∇log p_t(x)`
+///
+/// One drift is one evaluation: velocity and state give x̂0, and with it the score `−x̂0/σ`.
+#[derive(Debug)]
+pub struct Extended<F> {
+    /// The field, which knows its velocity and its schedule.
+    pub field: F,
+    /// g.
+    pub noise_level: NoiseLevel,
+}
+
+impl<B, F, const D: usize> Sde<B, D> for Extended<F>
+where
+    B: Backend,
+    F: VectorField<B, D> + Denoiser<B, D>,
+{
+    fn drift(&self, t: f64, x: Tensor<B, D>) -> Tensor<B, D> {
+        let schedule = self.field.schedule();
+        let g = self.noise_level.at(t, schedule);
+        if g == 0.0 {
+            return self.field.velocity(t, x);
+        }
+        let c = schedule.at(t);
+        let velocity = self.field.velocity(t, x.clone());
+        let noise = Prediction::Velocity.decode(c, x, velocity.clone()).x0;
+        velocity - noise * (0.5 * g * g / c.sigma)
+    }
+
+    fn diffusion(&self, t: f64) -> f64 {
+        self.noise_level.at(t, self.field.schedule())
+    }
+}

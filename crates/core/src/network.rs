@@ -1,0 +1,43 @@
+//! What a model provides: a forward pass.
+//!
+//! `output = N_θ(x_t, t, condition)`
+
+use crate::noise::Draws;
+use burn::module::Module;
+use burn::tensor::backend::Backend;
+use burn::tensor::{Int, Tensor};
+
+/// A trainable function of a noisy state, its time and a condition.
+///
+/// # Shapes
+/// - x: `[batch, …]`, and the output alike
+/// - t: `[batch]`, in [0, 1], one time a sample
+pub trait Network<B: Backend, const D: usize>: Module<B> {
+    /// What the output is conditioned on, beside the time: [`Labels`] for classes, `()` for nothing.
+    type Condition;
+
+    /// The output, without randomness.
+    fn forward(
+        &self,
+        x: Tensor<B, D>,
+        t: Tensor<B, 1>,
+        condition: &Self::Condition,
+    ) -> Tensor<B, D>;
+
+    /// The output in training, with dropout masks from `dropout`. Networks without dropout need not implement it.
+    fn forward_training(
+        &self,
+        x: Tensor<B, D>,
+        t: Tensor<B, 1>,
+        condition: &Self::Condition,
+        dropout: &mut Draws,
+    ) -> Tensor<B, D> {
+        let _ = dropout;
+        self.forward(x, t, condition)
+    }
+}
+
+/// Class labels of a batch, shape `[batch]`; none for an unconditional network.
+///
+/// A network of K classes also knows label K, "no class", which classifier-free guidance trains by dropping labels.
+pub type Labels<B> = Option<Tensor<B, 1, Int>>;

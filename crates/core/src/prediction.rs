@@ -1,0 +1,169 @@
+//! What a network's output means, and how it becomes anything else.
+//!
+//! Every output decodes to the two endpoints (x̂0, x̂1) of the path through x_t, and every target is read off them:
+//! `x_t = αx1 + σx0`, `u = α̇x1 + σ̇x0`, `s = −x0/σ`, `v = αx0 − σx1`
+//!
+//! Conversions divide by α, σ, Δ or α² + σ²; each variant says which, and so where it is singular.
+
+use crate::coefficients::PerSample;
+use crate::field::Denoiser;
+use crate::schedule::Coefficients;
+use burn::tensor::Tensor;
+use burn::tensor::backend::Backend;
+
+/// What a network predicts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Prediction {
+    /// The velocity `u = α̇x1 + σ̇x0` (Lipman et al. 2023). Decoding divides by `Δ = α̇σ − σ̇α`: regular wherever the
+    /// SNR grows, at both ends of the linear and trigonometric paths too.
+    Velocity,
+    /// The data x1. Decoding x̂0 divides by σ: singular at t = 1.
+    Data,
+    /// The noise x0, often ε (Ho et al. 2020). Decoding x̂1 divides by α: singular at t = 0 where α(0) = 0.
+    Noise,
+    /// The score `−x0/σ` (Song & Ermon 2019). The target is infinite where σ = 0; decoding x̂1 divides by α.
+    Score,
+    /// `v = αx0 − σx1` (Salimans & Ho 2022, appendix D). Decoding divides by α² + σ², never 0: regular everywhere.
+    V,
+}
+
+/// The two ends of a path through a state.
+#[derive(Debug, Clone)]
+pub struct Endpoints<B: Backend, const D: usize> {
+    /// The noise end.
+    pub x0: Tensor<B, D>,
+    /// The data end.
+    pub x1: Tensor<B, D>,
+}
+
+impl Prediction {
+    /// The endpoints that a network output at `x` stands for, with one time for the batch.
+    ///
+    /// velocity: `x̂1 = (σu − σ̇x)/Δ, x̂0 = (α̇x − αu)/Δ` · data: `x̂0 = (x − αx̂1)/σ` · noise: `x̂1 = (x − σx̂0)/α` ·
+    /// score: `x̂0 = −σs` · v: `x̂1 = (αx − σv)/(α² + σ²), x̂0 = (σx + αv)/(α² + σ²)`
+    pub fn decode<B: Backend, const D: usize>(
+        self,
+        c: Coefficients,
+        x: Tensor<B, D>,
+        output: Tensor<B, D>,
+    ) -> Endpoints<B, D> {
+        // Each endpoint is a·x + b·output.
+        let combine = |a: f64, b: f64| x.clone() * a + output.clone() * b;
+        let Coefficients {
+            alpha,
+            sigma,
+            d_alpha,
+            d_sigma,
+        } = c;
+        match self {
+            Self::Velocity => Endpoints {
+                x0: combine(d_alpha / c.delta(), -alpha / c.delta()),
+                x1: combine(-d_sigma / c.delta(), sigma / c.delta()),
+            },
+            Self::Data => Endpoints {
+                x0: combine(1.0 / sigma, -alpha / sigma),
+                x1: output,
+            },
+            Self::Noise => Endpoints {
+                x1: combine(1.0 / alpha, -sigma / alpha),
+                x0: output,
+            },
+            Self::Score => Endpoints {
+                x1: combine(1.0 / alpha, sigma * sigma / alpha),
+                x0: output * -sigma,
+            },
+            Self::V => {
+                let norm = alpha * alpha + sigma * sigma;
+                Endpoints {
+                    x0: combine(sigma / norm, alpha / norm),
+                    x1: combine(alpha / norm, -sigma / norm),
+                }
+            }
+        }
+    }
+
+    /// What the network should have put out for these endpoints, with one time for the batch.
+    pub fn encode<B: Backend, const D: usize>(
+        self,
+        c: Coefficients,
+        ends: Endpoints<B, D>,
+    ) -> Tensor<B, D> {
+        match self.weights(c) {
+            // A missing term saves a pass, and keeps an infinite endpoint from becoming NaN.
+            (a, 0.0) => ends.x1 * a,
+            (0.0, b) => ends.x0 * b,
+            (a, b) => ends.x1 * a + ends.x0 * b,
+        }
+    }
+
+    /// [`Prediction::encode`] with a time for each sample: the target of a training batch.
+    pub fn target<B: Backend, const D: usize>(
+        self,
+        coefficients: &[Coefficients],
+        ends: Endpoints<B, D>,
+    ) -> Tensor<B, D> {
+        let per_sample = PerSample::like(&ends.x1);
+        let of = |index: fn((f64, f64)) -> f64| {
+            per_sample.tensor(coefficients.iter().map(|&c| index(self.weights(c))))
+        };
+        match self {
+            Self::Data => ends.x1,
+            Self::Noise => ends.x0,
+            Self::Score => ends.x0 * of(|w| w.1),
+            Self::Velocity | Self::V => ends.x1 * of(|w| w.0) + ends.x0 * of(|w| w.1),
+        }
+    }
+
+    /// The target as `a·x1 + b·x0`.
+    fn weights(self, c: Coefficients) -> (f64, f64) {
+        match self {
+            Self::Velocity => (c.d_alpha, c.d_sigma),
+            Self::Data => (1.0, 0.0),
+            Self::Noise => (0.0, 1.0),
+            Self::Score => (0.0, -1.0 / c.sigma),
+            Self::V => (-c.sigma, c.alpha),
+        }
+    }
+
+    /// How many times larger the squared error of this output is than that of the data it decodes to.
+    ///
+    /// velocity `Δ²/σ²` · data 1 · noise `α²/σ²` · score `α²/σ⁴` · v `(α² + σ²)²/σ²`
+    pub fn error_ratio(self, c: Coefficients) -> f64 {
+        let Coefficients { alpha, sigma, .. } = c;
+        let root = match self {
+            Self::Velocity => c.delta() / sigma,
+            Self::Data => 1.0,
+            Self::Noise => alpha / sigma,
+            Self::Score => alpha / (sigma * sigma),
+            Self::V => (alpha * alpha + sigma * sigma) / sigma,
+        };
+        root * root
+    }
+
+    /// Whether the velocity can be decoded from this output where the coefficients are `c`.
+    pub fn is_regular(self, c: Coefficients) -> bool {
+        let finite = c.d_alpha.is_finite() && c.d_sigma.is_finite();
+        finite
+            && match self {
+                Self::Velocity | Self::V => true,
+                Self::Data => c.sigma > 0.0,
+                Self::Noise | Self::Score => c.alpha > 0.0,
+            }
+    }
+}
+
+/// The velocity of a denoiser: `u = α̇x̂1 + σ̇x̂0`.
+///
+/// One call of `noise` and one of `denoise`; fields that share their work between the two implement the velocity themselves.
+pub fn velocity_of<B: Backend, const D: usize>(
+    denoiser: &(impl Denoiser<B, D> + ?Sized),
+    t: f64,
+    x: Tensor<B, D>,
+) -> Tensor<B, D> {
+    let ends = Endpoints {
+        x0: denoiser.noise(t, x.clone()),
+        x1: denoiser.denoise(t, x),
+    };
+    Prediction::Velocity.encode(denoiser.schedule().at(t), ends)
+}

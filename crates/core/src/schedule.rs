@@ -1,0 +1,97 @@
+//! Schedules: how much signal and how much noise a path holds at a time.
+//!
+//! `x_t = α(t)·x1 + σ(t)·x0`, `t = 0` noise, `t = 1` data, and `log-SNR = ln(α²/σ²)`, which grows with t.
+//!
+//! A schedule is a pure function of a host `f64`. Each lives in a file of its own; another one costs another such file.
+
+mod change;
+mod cosine;
+mod edm;
+mod linear;
+mod polynomial;
+mod sub_variance_preserving;
+mod trigonometric;
+mod variance_exploding;
+mod variance_preserving;
+
+pub use change::{Change, Rescheduled, change};
+pub use cosine::Cosine;
+pub use edm::Edm;
+pub use linear::Linear;
+pub use polynomial::Polynomial;
+pub use sub_variance_preserving::SubVariancePreserving;
+pub use trigonometric::Trigonometric;
+pub use variance_exploding::VarianceExploding;
+pub use variance_preserving::VariancePreserving;
+
+use std::fmt::Debug;
+
+/// The coefficients of a path at one time, with their derivatives by t.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Coefficients {
+    /// Signal scale α.
+    pub alpha: f64,
+    /// Noise scale σ.
+    pub sigma: f64,
+    /// dα/dt.
+    pub d_alpha: f64,
+    /// dσ/dt.
+    pub d_sigma: f64,
+}
+
+impl Coefficients {
+    /// `Δ = α̇σ − σ̇α`, positive wherever the SNR grows; it divides every conversion from a velocity.
+    pub fn delta(&self) -> f64 {
+        self.d_alpha * self.sigma - self.d_sigma * self.alpha
+    }
+
+    /// `g² = σ²·d(log-SNR)/dt = 2σΔ/α`: the squared diffusion of the noising process that has this schedule's marginals.
+    ///
+    /// Source: Kingma et al. 2021 (VDM), eq. 24, in this library's clock. Infinite where α = 0.
+    pub fn diffusion_squared(&self) -> f64 {
+        2.0 * self.sigma * self.delta() / self.alpha
+    }
+}
+
+/// A pair (α, σ) over time `t ∈ [0, 1]` whose signal-to-noise ratio grows.
+pub trait Schedule: Debug + Send + Sync {
+    /// α, σ and their derivatives at t.
+    fn at(&self, t: f64) -> Coefficients;
+
+    /// `ln(α²/σ²)`; −∞ where α = 0 and +∞ where σ = 0.
+    fn log_snr(&self, t: f64) -> f64 {
+        let Coefficients { alpha, sigma, .. } = self.at(t);
+        2.0 * (alpha.ln() - sigma.ln())
+    }
+
+    /// The time at which the log-SNR is `l`; clamped to [0, 1] where the schedule never reaches it.
+    fn time_at_log_snr(&self, l: f64) -> f64;
+}
+
+impl<S: Schedule + ?Sized> Schedule for std::sync::Arc<S> {
+    fn at(&self, t: f64) -> Coefficients {
+        (**self).at(t)
+    }
+
+    fn log_snr(&self, t: f64) -> f64 {
+        (**self).log_snr(t)
+    }
+
+    fn time_at_log_snr(&self, l: f64) -> f64 {
+        (**self).time_at_log_snr(l)
+    }
+}
+
+impl<S: Schedule + ?Sized> Schedule for &S {
+    fn at(&self, t: f64) -> Coefficients {
+        (**self).at(t)
+    }
+
+    fn log_snr(&self, t: f64) -> f64 {
+        (**self).log_snr(t)
+    }
+
+    fn time_at_log_snr(&self, l: f64) -> f64 {
+        (**self).time_at_log_snr(l)
+    }
+}

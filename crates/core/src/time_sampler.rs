@@ -1,0 +1,179 @@
+//! Distributions of the training time.
+//!
+//! `t ~ p(t)` on [0, 1], optionally pressed into `[ε, 1 − ε]` by `t ← ε + (1 − 2ε)·t`
+
+use crate::noise::Draws;
+use crate::schedule::Schedule;
+
+/// Where a training batch looks.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[non_exhaustive]
+pub enum TimeLaw {
+    /// `t ~ U(0, 1)`.
+    #[default]
+    Uniform,
+    /// `t_i = (i + u_i)/n`, then shuffled by the order of the data: one time in each of n cells, for less variance.
+    Stratified,
+    /// `t = 1/(1 + e^{−(mean + std·z)})` (Esser et al. 2024, eq. 19).
+    LogitNormal {
+        /// Location on the logit scale; positive leans to the data.
+        mean: f64,
+        /// Scale on the logit scale.
+        std: f64,
+    },
+    /// `ln(σ/α) ~ N(mean, std²)`: EDM's noise level, through the schedule's inverse (Karras et al. 2022, table 1: −1.2, 1.2).
+    LogNormalSigma {
+        /// Mean of ln(σ/α).
+        mean: f64,
+        /// Standard deviation of ln(σ/α).
+        std: f64,
+    },
+    /// `t ~ Beta(a, b)`.
+    Beta {
+        /// First shape parameter, > 0.
+        a: f64,
+        /// Second shape parameter, > 0.
+        b: f64,
+    },
+}
+
+/// A law of the time, with its ends clipped off.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct TimeSampler {
+    /// The law before clipping.
+    pub law: TimeLaw,
+    /// ε: times come from `[ε, 1 − ε]`. 0 where nothing is singular at the ends. Range: [0, ½).
+    pub clip: f64,
+}
+
+impl TimeSampler {
+    /// `n` times in [ε, 1 − ε]. The schedule is read by laws of the noise level alone.
+    pub fn sample(
+        &self,
+        n: usize,
+        schedule: &(impl Schedule + ?Sized),
+        draws: &mut Draws,
+    ) -> Vec<f64> {
+        let press = |t: f64| self.clip + (1.0 - 2.0 * self.clip) * t;
+        let law = |i: usize, draws: &mut Draws| match self.law {
+            TimeLaw::Uniform => draws.uniform(),
+            TimeLaw::Stratified => (i as f64 + draws.uniform()) / n as f64,
+            TimeLaw::LogitNormal { mean, std } => {
+                1.0 / (1.0 + (-(mean + std * draws.normal())).exp())
+            }
+            TimeLaw::LogNormalSigma { mean, std } => {
+                schedule.time_at_log_snr(-2.0 * (mean + std * draws.normal()))
+            }
+            TimeLaw::Beta { a, b } => {
+                let (x, y) = (gamma(a, draws), gamma(b, draws));
+                x / (x + y)
+            }
+        };
+        (0..n).map(|i| press(law(i, draws))).collect()
+    }
+}
+
+/// A draw of the Gamma(shape, 1) law by rejection (Marsaglia & Tsang 2000); below shape 1 through `Γ(a) = Γ(a + 1)·u^{1/a}`.
+fn gamma(shape: f64, draws: &mut Draws) -> f64 {
+    if shape < 1.0 {
+        return gamma(shape + 1.0, draws) * draws.uniform().powf(1.0 / shape);
+    }
+    let d = shape - 1.0 / 3.0;
+    let c = 1.0 / (9.0 * d).sqrt();
+    loop {
+        let z = draws.normal();
+        let v = (1.0 + c * z).powi(3);
+        if v > 0.0 && draws.uniform().ln() < 0.5 * z * z + d - d * v + d * v.ln() {
+            return d * v;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::noise::{Noise, Stream};
+    use crate::schedule::{Edm, Linear};
+
+    const N: usize = 100_000;
+
+    fn times(law: TimeLaw, clip: f64) -> Vec<f64> {
+        let mut draws = Noise::new(5).draws(Stream::Time, 0);
+        TimeSampler { law, clip }.sample(N, &Linear::default(), &mut draws)
+    }
+
+    /// Holds the sample's mean and the mean of its square against the law's, within five standard errors.
+    fn has_moments(times: &[f64], first: f64, second: f64) {
+        let n = times.len() as f64;
+        let mean = |f: &dyn Fn(f64) -> f64| times.iter().map(|&t| f(t)).sum::<f64>() / n;
+        let (m1, m2, m4) = (mean(&|t| t), mean(&|t| t * t), mean(&|t| t.powi(4)));
+        assert!(
+            (m1 - first).abs() < 5.0 * ((m2 - m1 * m1) / n).sqrt(),
+            "{m1} {first}"
+        );
+        assert!(
+            (m2 - second).abs() < 5.0 * ((m4 - m2 * m2) / n).sqrt(),
+            "{m2} {second}"
+        );
+    }
+
+    #[test]
+    fn uniform_times_are_uniform() {
+        has_moments(&times(TimeLaw::Uniform, 0.0), 1.0 / 2.0, 1.0 / 3.0);
+    }
+
+    #[test]
+    fn beta_times_have_beta_moments() {
+        for (a, b) in [(2.0, 1.0), (0.5, 0.5), (1.5, 4.0)] {
+            let first: f64 = a / (a + b);
+            let second = first * (a + 1.0) / (a + b + 1.0);
+            has_moments(&times(TimeLaw::Beta { a, b }, 0.0), first, second);
+        }
+    }
+
+    #[test]
+    fn stratified_times_fall_one_in_each_cell() {
+        for (i, t) in times(TimeLaw::Stratified, 0.0).iter().enumerate() {
+            assert_eq!((t * N as f64) as usize, i);
+        }
+    }
+
+    #[test]
+    fn logit_normal_times_have_the_median_of_their_location() {
+        let below = times(
+            TimeLaw::LogitNormal {
+                mean: 0.7,
+                std: 1.0,
+            },
+            0.0,
+        )
+        .iter()
+        .filter(|&&t| t < 1.0 / (1.0 + (-0.7_f64).exp()))
+        .count();
+        assert!((below as f64 / N as f64 - 0.5).abs() < 5.0 * 0.5 / (N as f64).sqrt());
+    }
+
+    #[test]
+    fn log_normal_sigma_reaches_the_level_it_names() {
+        let schedule = Edm::default();
+        let law = TimeLaw::LogNormalSigma {
+            mean: -1.2,
+            std: 1.2,
+        };
+        let mut draws = Noise::new(5).draws(Stream::Time, 0);
+        let sampler = TimeSampler { law, clip: 0.0 };
+        let logs: Vec<f64> = sampler
+            .sample(N, &schedule, &mut draws)
+            .iter()
+            .map(|&t| schedule.at(t).sigma.ln())
+            .collect();
+        let mean = logs.iter().sum::<f64>() / N as f64;
+        assert!((mean + 1.2).abs() < 5.0 * 1.2 / (N as f64).sqrt(), "{mean}");
+    }
+
+    #[test]
+    fn clipped_times_keep_off_the_ends() {
+        let times = times(TimeLaw::Beta { a: 0.2, b: 0.2 }, 0.01);
+        assert!(times.iter().all(|t| (0.01..=0.99).contains(t)));
+    }
+}

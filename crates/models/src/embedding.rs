@@ -1,0 +1,91 @@
+//! Time and class as vectors.
+//!
+//! `e(t) = [cos(1000·t·ω_i), sin(1000·t·ω_i)], ω_i = 10000^{−i/h}`, then two linear layers with a SiLU between
+//!
+//! Source: Vaswani et al. 2017, §3.5; Ho et al. 2020, appendix B. The factor 1000 gives t ∈ [0, 1] the range of a DDPM index.
+
+use crate::init::Init;
+use burn::module::Module;
+use burn::nn::{Embedding, Linear};
+use burn::tensor::activation::silu;
+use burn::tensor::backend::Backend;
+use burn::tensor::{Int, Tensor, TensorData};
+use pyroclast_core::network::Labels;
+
+/// How many indices of a DDPM one unit of time spans.
+const TIME_SCALE: f64 = 1000.0;
+
+/// Sinusoidal features of the time, `[batch]` → `[batch, width]`.
+///
+/// # Panics
+/// If the width is odd.
+pub fn sinusoids<B: Backend>(t: Tensor<B, 1>, width: usize) -> Tensor<B, 2> {
+    assert!(
+        width.is_multiple_of(2),
+        "sines and cosines share an even width, not {width}"
+    );
+    let half = width / 2;
+    let frequencies: Vec<f64> = (0..half)
+        .map(|i| TIME_SCALE * (-(10_000_f64.ln()) * i as f64 / half as f64).exp())
+        .collect();
+    let data = TensorData::new(frequencies, [1, half]).convert_dtype(t.dtype());
+    let frequencies = Tensor::<B, 2>::from_data(data, (&t.device(), t.dtype()));
+    let angles = t.unsqueeze_dim::<2>(1) * frequencies;
+    Tensor::cat(vec![angles.clone().cos(), angles.sin()], 1)
+}
+
+/// The time as a vector of learned features.
+#[derive(Module, Debug)]
+pub struct TimeEmbedding<B: Backend> {
+    first: Linear<B>,
+    second: Linear<B>,
+    features: usize,
+}
+
+impl<B: Backend> TimeEmbedding<B> {
+    /// From `features` sinusoids (an even number) to `width` outputs.
+    pub fn new(features: usize, width: usize, init: &mut Init<'_, B>) -> Self {
+        Self {
+            first: init.linear(features, width),
+            second: init.linear(width, width),
+            features,
+        }
+    }
+
+    /// `[batch]` → `[batch, width]`.
+    pub fn forward(&self, t: Tensor<B, 1>) -> Tensor<B, 2> {
+        let features = sinusoids(t, self.features);
+        self.second.forward(silu(self.first.forward(features)))
+    }
+}
+
+/// A learned vector a class, with one more for "no class".
+#[derive(Module, Debug)]
+pub struct ClassEmbedding<B: Backend> {
+    table: Embedding<B>,
+    classes: usize,
+}
+
+impl<B: Backend> ClassEmbedding<B> {
+    /// A table of `classes + 1` vectors; row `classes` stands for no class.
+    pub fn new(classes: usize, width: usize, init: &mut Init<'_, B>) -> Self {
+        Self {
+            table: init.embedding(classes + 1, width),
+            classes,
+        }
+    }
+
+    /// `[batch]` labels → `[batch, width]`; without labels, "no class" for every row.
+    ///
+    /// A label above the number of classes is a caller's bug; backends differ in what they do with it.
+    pub fn forward(&self, labels: &Labels<B>, batch: usize) -> Tensor<B, 2> {
+        let labels = match labels {
+            Some(labels) => labels.clone(),
+            None => {
+                let device = self.table.weight.val().device();
+                Tensor::<B, 1, Int>::full([batch], self.classes as i64, &device)
+            }
+        };
+        self.table.weight.val().select(0, labels)
+    }
+}

@@ -1,0 +1,21 @@
+//! Networks of Pyroclast: an MLP for vectors and a UNet for images.
+//!
+//! Every network implements [`pyroclast_core::network::Network`]. Parameters are drawn from the run's own noise, in the order
+//! in which the layers are built, so a seed gives the same network on every backend.
+
+mod attention;
+mod dropout;
+mod embedding;
+mod init;
+mod mlp;
+mod norm;
+mod residual;
+mod unet;
+
+pub use attention::SelfAttention;
+pub use embedding::{ClassEmbedding, TimeEmbedding, sinusoids};
+pub use init::Init;
+pub use mlp::{Activation, Mlp, MlpConfig, TimeInput};
+pub use norm::GroupNorm;
+pub use residual::ResidualBlock;
+pub use unet::{UNet, UNetConfig};

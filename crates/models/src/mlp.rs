@@ -1,0 +1,149 @@
+//! A multilayer perceptron on `[x, t]`.
+//!
+//! `h_0 = [x, e(t), c], h_{i+1} = act(W_i·h_i + b_i), output = W_L·h_L + b_L`
+
+use crate::embedding::{ClassEmbedding, sinusoids};
+use crate::init::Init;
+use burn::module::Module;
+use burn::nn::Linear;
+use burn::tensor::Tensor;
+use burn::tensor::activation::{gelu, relu, selu, silu, tanh};
+use burn::tensor::backend::Backend;
+use pyroclast_core::network::{Labels, Network};
+
+/// The nonlinearity between layers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Activation {
+    /// Klambauer et al. 2017; the 2-D benchmark's choice.
+    #[default]
+    Selu,
+    /// `x·sigmoid(x)`.
+    Silu,
+    /// `x·Φ(x)`.
+    Gelu,
+    /// `max(x, 0)`.
+    Relu,
+    /// `tanh(x)`.
+    Tanh,
+}
+
+impl Activation {
+    fn forward<B: Backend>(self, x: Tensor<B, 2>) -> Tensor<B, 2> {
+        match self {
+            Self::Selu => selu(x),
+            Self::Silu => silu(x),
+            Self::Gelu => gelu(x),
+            Self::Relu => relu(x),
+            Self::Tanh => tanh(x),
+        }
+    }
+}
+
+/// How the time enters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum TimeInput {
+    /// As one more coordinate.
+    #[default]
+    Plain,
+    /// As this many sinusoidal features (an even number).
+    Sinusoids(usize),
+}
+
+/// The shape of an [`Mlp`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct MlpConfig {
+    /// Coordinates of a point.
+    pub dim: usize,
+    /// Units of a hidden layer.
+    pub width: usize,
+    /// Hidden layers, at least 1.
+    pub depth: usize,
+    /// Between layers.
+    pub activation: Activation,
+    /// The time's features.
+    pub time: TimeInput,
+    /// Classes to condition on; 0 for none.
+    pub classes: usize,
+}
+
+impl MlpConfig {
+    /// The network of the 2-D benchmark: three hidden layers of 64, SELU, plain t (Tong et al. 2024).
+    pub fn new(dim: usize) -> Self {
+        Self {
+            dim,
+            width: 64,
+            depth: 3,
+            activation: Activation::Selu,
+            time: TimeInput::Plain,
+            classes: 0,
+        }
+    }
+
+    /// Builds the network.
+    ///
+    /// # Panics
+    /// If `depth` or `width` is 0, or the number of sinusoids is odd.
+    pub fn init<B: Backend>(&self, init: &mut Init<'_, B>) -> Mlp<B> {
+        assert!(
+            self.depth > 0 && self.width > 0,
+            "an MLP has hidden layers of some width"
+        );
+        let time = match self.time {
+            TimeInput::Plain => 1,
+            TimeInput::Sinusoids(n) => n,
+        };
+        let classes =
+            (self.classes > 0).then(|| ClassEmbedding::new(self.classes, self.width, init));
+        let embedded = if self.classes > 0 { self.width } else { 0 };
+        let mut inputs = self.dim + time + embedded;
+        let mut layers = Vec::with_capacity(self.depth + 1);
+        for _ in 0..self.depth {
+            layers.push(init.linear(inputs, self.width));
+            inputs = self.width;
+        }
+        layers.push(init.linear(inputs, self.dim));
+        Mlp {
+            layers,
+            classes,
+            activation: self.activation,
+            time: self.time,
+        }
+    }
+}
+
+/// A multilayer perceptron for points, `[batch, dim]`.
+#[derive(Module, Debug)]
+pub struct Mlp<B: Backend> {
+    layers: Vec<Linear<B>>,
+    classes: Option<ClassEmbedding<B>>,
+    #[module(skip)]
+    activation: Activation,
+    #[module(skip)]
+    time: TimeInput,
+}
+
+impl<B: Backend> Network<B, 2> for Mlp<B> {
+    type Condition = Labels<B>;
+
+    fn forward(&self, x: Tensor<B, 2>, t: Tensor<B, 1>, condition: &Labels<B>) -> Tensor<B, 2> {
+        let batch = x.dims()[0];
+        let time = match self.time {
+            TimeInput::Plain => t.unsqueeze_dim::<2>(1),
+            TimeInput::Sinusoids(n) => sinusoids(t, n),
+        };
+        let mut inputs = vec![x, time];
+        if let Some(classes) = &self.classes {
+            inputs.push(classes.forward(condition, batch));
+        }
+        let mut h = Tensor::cat(inputs, 1);
+        for (i, layer) in self.layers.iter().enumerate() {
+            h = layer.forward(h);
+            if i + 1 < self.layers.len() {
+                h = self.activation.forward(h);
+            }
+        }
+        h
+    }
+}

@@ -1,0 +1,75 @@
+//! The residual block of a diffusion UNet.
+//!
+//! `h = conv(SiLU(norm(x)))`, `h ← norm(h)·(1 + a(e)) + b(e)`, `y = skip(x) + conv(dropout(SiLU(h)))`
+//!
+//! Source: Ho et al. 2020, appendix B; scale and shift by the embedding: Dhariwal & Nichol 2021, §4.
+
+use crate::dropout::dropout;
+use crate::init::Init;
+use crate::norm::GroupNorm;
+use burn::module::Module;
+use burn::nn::Linear;
+use burn::nn::conv::Conv2d;
+use burn::tensor::Tensor;
+use burn::tensor::activation::silu;
+use burn::tensor::backend::Backend;
+use pyroclast_core::noise::Draws;
+
+/// Two convolutions, modulated by an embedding of time and class. It starts as its skip connection.
+///
+/// # Shapes
+/// - x: `[batch, inputs, height, width]`, embedding: `[batch, width]`, output: `[batch, outputs, height, width]`
+#[derive(Module, Debug)]
+pub struct ResidualBlock<B: Backend> {
+    norm_in: GroupNorm<B>,
+    conv_in: Conv2d<B>,
+    modulation: Linear<B>,
+    norm_out: GroupNorm<B>,
+    conv_out: Conv2d<B>,
+    skip: Option<Conv2d<B>>,
+    dropout: f64,
+}
+
+impl<B: Backend> ResidualBlock<B> {
+    /// A block from `inputs` to `outputs` channels, modulated by `embedding` numbers.
+    pub fn new(
+        inputs: usize,
+        outputs: usize,
+        embedding: usize,
+        dropout: f64,
+        init: &mut Init<'_, B>,
+    ) -> Self {
+        Self {
+            norm_in: init.norm(inputs),
+            conv_in: init.conv(inputs, outputs, 3, 1),
+            modulation: init.linear(embedding, 2 * outputs),
+            norm_out: init.norm(outputs),
+            conv_out: init.zero_conv(outputs, outputs, 3),
+            skip: (inputs != outputs).then(|| init.conv(inputs, outputs, 1, 1)),
+            dropout,
+        }
+    }
+
+    /// The block's output; `draws` are the dropout masks of a training pass.
+    ///
+    /// `embedding` is expected after its SiLU, which all blocks share.
+    pub fn forward(
+        &self,
+        x: Tensor<B, 4>,
+        embedding: Tensor<B, 2>,
+        draws: Option<&mut Draws>,
+    ) -> Tensor<B, 4> {
+        let h = self.conv_in.forward(silu(self.norm_in.forward(x.clone())));
+        let channels = h.dims()[1];
+        let modulation = self.modulation.forward(embedding);
+        let scale = modulation.clone().narrow(1, 0, channels);
+        let shift = modulation.narrow(1, channels, channels);
+        let h = silu(self.norm_out.forward_modulated(h, scale, shift));
+        let h = self.conv_out.forward(dropout(h, self.dropout, draws));
+        let skip = match &self.skip {
+            Some(conv) => conv.forward(x),
+            None => x,
+        };
+        skip + h
+    }
+}

@@ -1,0 +1,281 @@
+//! The UNet of diffusion models.
+//!
+//! Down: residual blocks, halved between levels. Middle: block, attention, block. Up: residual blocks on the concatenated
+//! skips, doubled between levels. Time and class enter every block by scale and shift.
+//!
+//! Source: Ronneberger et al. 2015; Ho et al. 2020, appendix B; Dhariwal & Nichol 2021, §3.
+
+use crate::attention::SelfAttention;
+use crate::embedding::{ClassEmbedding, TimeEmbedding};
+use crate::init::Init;
+use crate::norm::GroupNorm;
+use crate::residual::ResidualBlock;
+use burn::module::Module;
+use burn::nn::conv::Conv2d;
+use burn::tensor::Tensor;
+use burn::tensor::activation::silu;
+use burn::tensor::backend::Backend;
+use burn::tensor::module::interpolate;
+use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
+use pyroclast_core::network::{Labels, Network};
+use pyroclast_core::noise::Draws;
+
+/// The shape of a [`UNet`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct UNetConfig {
+    /// Colour channels of an image.
+    pub image_channels: usize,
+    /// Height and width of an image, each divisible by 2 to the number of levels less one.
+    pub image_size: [usize; 2],
+    /// Channels at full resolution.
+    pub channels: usize,
+    /// Channels of each level, as multiples.
+    pub multipliers: Vec<usize>,
+    /// Residual blocks a level (one more on the way up).
+    pub blocks: usize,
+    /// Heights at which pixels attend to each other; the middle always does where this is not empty.
+    pub attention: Vec<usize>,
+    /// Heads of the attention.
+    pub heads: usize,
+    /// Probability of dropping an element inside a residual block.
+    pub dropout: f64,
+    /// Classes to condition on; 0 for none.
+    pub classes: usize,
+}
+
+impl UNetConfig {
+    /// A small network for small images: 32 channels, two levels, one block a level, no attention.
+    pub fn new(image_channels: usize, image_size: [usize; 2]) -> Self {
+        Self {
+            image_channels,
+            image_size,
+            channels: 32,
+            multipliers: vec![1, 2],
+            blocks: 1,
+            attention: Vec::new(),
+            heads: 1,
+            dropout: 0.0,
+            classes: 0,
+        }
+    }
+
+    /// Why this cannot be built, if so.
+    pub fn problem(&self) -> Option<String> {
+        let factor = 1 << self.multipliers.len().saturating_sub(1);
+        let [height, width] = self.image_size;
+        if self.multipliers.is_empty() || self.multipliers.contains(&0) {
+            return Some("multipliers are one positive number a level".into());
+        }
+        if self.channels == 0 || !self.channels.is_multiple_of(2) || self.blocks == 0 {
+            return Some("channels are an even number and blocks at least 1".into());
+        }
+        if !height.is_multiple_of(factor) || !width.is_multiple_of(factor) {
+            return Some(format!(
+                "images of {height}×{width} cannot be halved {} times; use fewer multipliers",
+                self.multipliers.len() - 1
+            ));
+        }
+        if self.heads == 0 || !self.channels.is_multiple_of(self.heads) {
+            return Some(format!(
+                "{} heads do not divide {} channels",
+                self.heads, self.channels
+            ));
+        }
+        if !(0.0..1.0).contains(&self.dropout) {
+            return Some(format!("dropout {} is not in [0, 1)", self.dropout));
+        }
+        None
+    }
+
+    /// Builds the network. The output convolution starts at zero.
+    ///
+    /// # Panics
+    /// With [`UNetConfig::problem`], if there is one.
+    pub fn init<B: Backend>(&self, init: &mut Init<'_, B>) -> UNet<B> {
+        if let Some(problem) = self.problem() {
+            panic!("{problem}");
+        }
+        let embedding = 4 * self.channels;
+        let time = TimeEmbedding::new(self.channels, embedding, init);
+        let classes =
+            (self.classes > 0).then(|| ClassEmbedding::new(self.classes, embedding, init));
+        let stem = init.conv(self.image_channels, self.channels, 3, 1);
+        let stage = |inputs: usize, outputs: usize, attends: bool, init: &mut Init<'_, B>| Stage {
+            block: ResidualBlock::new(inputs, outputs, embedding, self.dropout, init),
+            attention: attends.then(|| SelfAttention::new(outputs, self.heads, init)),
+        };
+
+        let mut skips = vec![self.channels];
+        let mut current = self.channels;
+        let mut down = Vec::new();
+        for (level, multiplier) in self.multipliers.iter().enumerate() {
+            let outputs = self.channels * multiplier;
+            let attends = self.attends(level);
+            let mut stages = Vec::new();
+            for _ in 0..self.blocks {
+                stages.push(stage(current, outputs, attends, init));
+                current = outputs;
+                skips.push(current);
+            }
+            let last = level + 1 == self.multipliers.len();
+            let resize = (!last).then(|| init.conv(current, current, 3, 2));
+            if !last {
+                skips.push(current);
+            }
+            down.push(Level { stages, resize });
+        }
+        let attends = !self.attention.is_empty();
+        let middle = vec![
+            stage(current, current, attends, init),
+            stage(current, current, false, init),
+        ];
+        let mut up = Vec::new();
+        for (level, multiplier) in self.multipliers.iter().enumerate().rev() {
+            let outputs = self.channels * multiplier;
+            let attends = self.attends(level);
+            let mut stages = Vec::new();
+            for _ in 0..=self.blocks {
+                let skip = skips
+                    .pop()
+                    .expect("the way down left one skip for each block on the way up");
+                stages.push(stage(current + skip, outputs, attends, init));
+                current = outputs;
+            }
+            let resize = (level > 0).then(|| init.conv(current, current, 3, 1));
+            up.push(Level { stages, resize });
+        }
+        UNet {
+            time,
+            classes,
+            stem,
+            down,
+            middle,
+            up,
+            norm: init.norm(current),
+            head: init.zero_conv(current, self.image_channels, 3),
+        }
+    }
+
+    fn attends(&self, level: usize) -> bool {
+        self.attention.contains(&(self.image_size[0] >> level))
+    }
+}
+
+/// A residual block with the attention that follows it, or not.
+#[derive(Module, Debug)]
+struct Stage<B: Backend> {
+    block: ResidualBlock<B>,
+    attention: Option<SelfAttention<B>>,
+}
+
+impl<B: Backend> Stage<B> {
+    fn forward(
+        &self,
+        x: Tensor<B, 4>,
+        embedding: &Tensor<B, 2>,
+        draws: Option<&mut Draws>,
+    ) -> Tensor<B, 4> {
+        let h = self.block.forward(x, embedding.clone(), draws);
+        match &self.attention {
+            Some(attention) => attention.forward(h),
+            None => h,
+        }
+    }
+}
+
+/// The stages at one resolution, and the convolution at the change to the next.
+#[derive(Module, Debug)]
+struct Level<B: Backend> {
+    stages: Vec<Stage<B>>,
+    resize: Option<Conv2d<B>>,
+}
+
+/// A class-conditional UNet for images, `[batch, channels, height, width]`.
+#[derive(Module, Debug)]
+pub struct UNet<B: Backend> {
+    time: TimeEmbedding<B>,
+    classes: Option<ClassEmbedding<B>>,
+    stem: Conv2d<B>,
+    down: Vec<Level<B>>,
+    middle: Vec<Stage<B>>,
+    up: Vec<Level<B>>,
+    norm: GroupNorm<B>,
+    head: Conv2d<B>,
+}
+
+impl<B: Backend> UNet<B> {
+    fn run(
+        &self,
+        x: Tensor<B, 4>,
+        t: Tensor<B, 1>,
+        labels: &Labels<B>,
+        mut draws: Option<&mut Draws>,
+    ) -> Tensor<B, 4> {
+        let batch = x.dims()[0];
+        let mut embedding = self.time.forward(t);
+        if let Some(classes) = &self.classes {
+            embedding = embedding + classes.forward(labels, batch);
+        }
+        let embedding = silu(embedding);
+
+        let mut h = self.stem.forward(x);
+        let mut skips = vec![h.clone()];
+        for level in &self.down {
+            for stage in &level.stages {
+                h = stage.forward(h, &embedding, draws.as_deref_mut());
+                skips.push(h.clone());
+            }
+            if let Some(halve) = &level.resize {
+                h = halve.forward(h);
+                skips.push(h.clone());
+            }
+        }
+        for stage in &self.middle {
+            h = stage.forward(h, &embedding, draws.as_deref_mut());
+        }
+        for level in &self.up {
+            for stage in &level.stages {
+                let skip = skips
+                    .pop()
+                    .expect("each stage on the way up was built for one skip");
+                h = stage.forward(
+                    Tensor::cat(vec![h, skip], 1),
+                    &embedding,
+                    draws.as_deref_mut(),
+                );
+            }
+            if let Some(conv) = &level.resize {
+                h = conv.forward(double(h));
+            }
+        }
+        self.head.forward(silu(self.norm.forward(h)))
+    }
+}
+
+/// Twice the height and width, each pixel repeated.
+fn double<B: Backend>(x: Tensor<B, 4>) -> Tensor<B, 4> {
+    let [_, _, height, width] = x.dims();
+    interpolate(
+        x,
+        [2 * height, 2 * width],
+        InterpolateOptions::new(InterpolateMode::Nearest),
+    )
+}
+
+impl<B: Backend> Network<B, 4> for UNet<B> {
+    type Condition = Labels<B>;
+
+    fn forward(&self, x: Tensor<B, 4>, t: Tensor<B, 1>, condition: &Labels<B>) -> Tensor<B, 4> {
+        self.run(x, t, condition, None)
+    }
+
+    fn forward_training(
+        &self,
+        x: Tensor<B, 4>,
+        t: Tensor<B, 1>,
+        condition: &Labels<B>,
+        dropout: &mut Draws,
+    ) -> Tensor<B, 4> {
+        self.run(x, t, condition, Some(dropout))
+    }
+}

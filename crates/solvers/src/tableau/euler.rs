@@ -1,0 +1,18 @@
+//! Euler's method.
+
+use super::Tableau;
+use crate::runge_kutta::ExplicitRk;
+
+/// Euler's method, order 1, one evaluation a step.
+///
+/// `x' = x + h·u(t, x)`
+///
+/// Source: Euler 1768.
+pub const EULER: ExplicitRk = ExplicitRk(&Tableau {
+    name: "euler",
+    order: 1,
+    a: &[&[]],
+    b: &[1.0],
+    c: &[0.0],
+    first_same_as_last: false,
+});

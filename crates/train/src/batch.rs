@@ -1,0 +1,161 @@
+//! Training batches, made on the host.
+//!
+//! `batch(step) = (x0, x1, z, t, labels)`: a pure function of the seed and the step
+//!
+//! Nothing but the step has to be saved for a run to go on exactly. [`prefetch`] makes the next batches (and pairs them by
+//! optimal transport) on another thread while the device works on this one.
+
+use crate::dataset::{Dataset, Plane};
+use pyroclast_core::coupling::Coupling;
+use pyroclast_core::interpolant::Gamma;
+use pyroclast_core::noise::{Noise, Stream};
+use pyroclast_core::schedule::Schedule;
+use pyroclast_core::time_sampler::{TimeLaw, TimeSampler};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread;
+
+/// Batches that wait for the device: enough to hide a slow one, few enough to stay small.
+const AHEAD: usize = 4;
+
+/// One batch on the host. Rows of x0 and x1 with the same index are a pair.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Batch {
+    /// The step it belongs to.
+    pub step: u64,
+    /// Source points, `[n, dim]`.
+    pub x0: Vec<f32>,
+    /// Data points, `[n, dim]`.
+    pub x1: Vec<f32>,
+    /// Bridge noise, `[n, dim]`, where the path has any.
+    pub z: Option<Vec<f32>>,
+    /// Times, `[n]`.
+    pub t: Vec<f64>,
+    /// Classes, `[n]`; the number of classes stands for a dropped label.
+    pub labels: Option<Vec<i64>>,
+}
+
+/// Everything that decides what a batch holds.
+#[derive(Debug, Clone)]
+pub struct Batcher {
+    /// The data.
+    pub dataset: Arc<Dataset>,
+    /// The source's law; none for N(0, I).
+    pub source: Option<Plane>,
+    /// Pairs in a batch.
+    pub size: usize,
+    /// How they are paired.
+    pub coupling: Coupling,
+    /// The bridge noise of the path.
+    pub gamma: Gamma,
+    /// The law of t.
+    pub times: TimeSampler,
+    /// The schedule, for laws of the noise level.
+    pub schedule: Arc<dyn Schedule>,
+    /// The probability of dropping a label.
+    pub label_dropout: f64,
+    /// The run's noise.
+    pub noise: Noise,
+}
+
+impl Batcher {
+    /// The batch of a step. `order` remembers the epoch's permutation from one call to the next.
+    pub fn batch(&self, step: u64, order: &mut Order) -> Batch {
+        let dim = self.dataset.dim();
+        let rows = self.rows(step, order);
+        let x0 = self.source_points(step, self.size, dim);
+        let x1 = self.dataset.gather(&rows);
+        let pairs = self.coupling.pairs(&x0, &x1, dim);
+        let rows: Vec<usize> = pairs.iter().map(|&j| rows[j]).collect();
+        let x1 = match self.coupling {
+            Coupling::Independent => x1,
+            _ => self.dataset.gather(&rows),
+        };
+        let labels = self.dataset.labels.as_ref().map(|labels| {
+            let mut draws = self.noise.draws(Stream::Labels, step);
+            let none = self.dataset.classes as i64;
+            let drop = |_| draws.uniform() < self.label_dropout;
+            let dropped: Vec<bool> = (0..self.size).map(drop).collect();
+            (rows.iter().zip(dropped))
+                .map(|(&row, drop)| if drop { none } else { i64::from(labels[row]) })
+                .collect()
+        });
+        Batch {
+            step,
+            x0,
+            x1,
+            z: (self.gamma != Gamma::None).then(|| {
+                self.noise
+                    .draws(Stream::Bridge, step)
+                    .normals(self.size * dim)
+            }),
+            t: self.times(step),
+            labels,
+        }
+    }
+
+    fn times(&self, step: u64) -> Vec<f64> {
+        let mut draws = self.noise.draws(Stream::Time, step);
+        let t = self.times.sample(self.size, &self.schedule, &mut draws);
+        match self.times.law {
+            // Strata come in order, and so do a dataset's rows within a pairing: break the tie between the two.
+            TimeLaw::Stratified => draws.permutation(self.size).iter().map(|&i| t[i]).collect(),
+            _ => t,
+        }
+    }
+
+    fn source_points(&self, step: u64, n: usize, dim: usize) -> Vec<f32> {
+        let mut draws = self.noise.draws(Stream::Noise, step);
+        match self.source {
+            Some(plane) => plane.sample(n, &mut draws),
+            None => draws.normals(n * dim),
+        }
+    }
+
+    /// The rows of a step: every epoch visits each row once, in an order of its own.
+    fn rows(&self, step: u64, order: &mut Order) -> Vec<usize> {
+        let n = self.dataset.len() as u64;
+        let first = step * self.size as u64;
+        (first..first + self.size as u64)
+            .map(|position| {
+                order.row(
+                    self.noise,
+                    position / n,
+                    (position % n) as usize,
+                    n as usize,
+                )
+            })
+            .collect()
+    }
+}
+
+/// The permutation of the current epoch.
+#[derive(Debug, Clone, Default)]
+pub struct Order {
+    epoch: Option<u64>,
+    permutation: Vec<usize>,
+}
+
+impl Order {
+    fn row(&mut self, noise: Noise, epoch: u64, index: usize, n: usize) -> usize {
+        if self.epoch != Some(epoch) {
+            self.permutation = noise.draws(Stream::Order, epoch).permutation(n);
+            self.epoch = Some(epoch);
+        }
+        self.permutation[index]
+    }
+}
+
+/// The batches of steps `first..last`, made ahead on another thread. Dropping the receiver ends it.
+pub fn prefetch(batcher: Batcher, first: u64, last: u64) -> Receiver<Batch> {
+    let (sender, receiver) = sync_channel(AHEAD);
+    thread::spawn(move || {
+        let mut order = Order::default();
+        for step in first..last {
+            if sender.send(batcher.batch(step, &mut order)).is_err() {
+                return;
+            }
+        }
+    });
+    receiver
+}

@@ -1,0 +1,63 @@
+//! The configurations that ship.
+
+use super::{Config, ConfigError};
+use std::path::Path;
+
+/// A configuration with a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Preset {
+    /// What `train` takes.
+    pub name: &'static str,
+    /// The TOML.
+    pub text: &'static str,
+}
+
+macro_rules! presets {
+    ($($name:literal),* $(,)?) => {
+        &[$(Preset {
+            name: $name,
+            text: include_str!(concat!("../../../../assets/presets/", $name, ".toml")),
+        }),*]
+    };
+}
+
+/// All presets, the first ones first to try.
+pub fn presets() -> &'static [Preset] {
+    presets![
+        "digits",
+        "moons",
+        "8gaussians",
+        "scurve",
+        "moons-8gaussians",
+        "checkerboard",
+        "pinwheel",
+        "rings",
+        "spiral",
+        "swissroll",
+    ]
+}
+
+impl Config {
+    /// The preset of this name, or else the file at this path, after assignments.
+    ///
+    /// # Errors
+    /// Where there is neither, the file cannot be read, or it cannot be used.
+    pub fn load(name: &str, assignments: &[String]) -> Result<Self, ConfigError> {
+        if let Some(preset) = presets().iter().find(|preset| preset.name == name) {
+            return Self::parse(preset.text, preset.name, assignments);
+        }
+        let path = Path::new(name);
+        if !path.exists() {
+            let known: Vec<_> = presets().iter().map(|preset| preset.name).collect();
+            return Err(ConfigError::UnknownPreset {
+                name: name.to_owned(),
+                known: known.join(", "),
+            });
+        }
+        let text = std::fs::read_to_string(path).map_err(|error| ConfigError::Syntax {
+            source_name: name.to_owned(),
+            message: error.to_string(),
+        })?;
+        Self::parse(&text, name, assignments)
+    }
+}

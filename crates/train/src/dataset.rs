@@ -1,0 +1,295 @@
+//! Datasets on the host: `n` samples `x1` of one shape, row-major, with labels or without.
+//!
+//! `x1 ~ p1`, drawn from a law of the plane ([`Plane`]), shipped (digits) or read from a file of the user's.
+//!
+//! A dataset is plain numbers: a training loop picks rows with [`Dataset::gather`] and uploads them. What a file holds is
+//! brought to the scale of the noise by a [`Scaling`], which is kept with the run so that samples can be mapped back.
+
+mod array;
+mod digits;
+mod error;
+mod file;
+mod plane;
+mod scaling;
+mod table;
+
+use pyroclast_core::noise::{Noise, Stream};
+
+pub use error::DatasetError;
+pub use plane::Plane;
+pub use scaling::Scaling;
+
+/// The step of [`Stream::Data`] at which a split is drawn: far from the small steps at which datasets are generated.
+const SPLIT: u64 = u64::MAX;
+
+/// A dataset on the host: n samples of the same shape, with labels or not.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Dataset {
+    /// What it is called in logs and reports: the law's name, or the file's without its extension.
+    pub name: String,
+    /// The samples, `[n, shape…]`, row-major.
+    pub values: Vec<f32>,
+    /// The shape of one sample: `[2]` for points of the plane; channels, height, width for images.
+    pub shape: Vec<usize>,
+    /// The class of each sample, each below `classes`.
+    pub labels: Option<Vec<u32>>,
+    /// The number of classes, 0 where there are no labels.
+    pub classes: usize,
+}
+
+impl Dataset {
+    /// A dataset without labels.
+    ///
+    /// # Shapes
+    /// - values: `[n, shape…]`, row-major
+    ///
+    /// # Panics
+    /// If the shape holds no value, or `values` is not a whole number of samples.
+    pub fn new(name: impl Into<String>, values: Vec<f32>, shape: Vec<usize>) -> Self {
+        let dim: usize = shape.iter().product();
+        assert!(dim > 0, "a sample of shape {shape:?} holds no value");
+        assert!(
+            values.len().is_multiple_of(dim),
+            "{} values are no whole number of samples of shape {shape:?}",
+            values.len()
+        );
+        Self {
+            name: name.into(),
+            values,
+            shape,
+            labels: None,
+            classes: 0,
+        }
+    }
+
+    /// The same samples with a class each.
+    ///
+    /// # Panics
+    /// If there is not one label per sample, or a label is not below `classes`.
+    #[must_use]
+    pub fn with_labels(self, labels: Vec<u32>, classes: usize) -> Self {
+        assert_eq!(labels.len(), self.len(), "one label per sample");
+        assert!(
+            labels.iter().all(|&label| (label as usize) < classes),
+            "every label is below {classes}"
+        );
+        Self {
+            labels: Some(labels),
+            classes,
+            ..self
+        }
+    }
+
+    /// The number of samples.
+    pub fn len(&self) -> usize {
+        self.values.len() / self.dim()
+    }
+
+    /// Whether there is no sample.
+    pub fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+
+    /// The number of values in one sample: the product of its shape.
+    pub fn dim(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// Whether the samples are images: channels, height and width.
+    pub fn is_image(&self) -> bool {
+        self.shape.len() == 3
+    }
+
+    /// The values of sample `i`.
+    ///
+    /// # Panics
+    /// If there is no sample `i`.
+    pub fn row(&self, i: usize) -> &[f32] {
+        let dim = self.dim();
+        &self.values[i * dim..(i + 1) * dim]
+    }
+
+    /// The values of the samples named, one after the other: a batch to upload.
+    ///
+    /// # Panics
+    /// If a sample does not exist.
+    pub fn gather(&self, rows: &[usize]) -> Vec<f32> {
+        let mut out = Vec::with_capacity(rows.len() * self.dim());
+        for &row in rows {
+            out.extend_from_slice(self.row(row));
+        }
+        out
+    }
+
+    /// The labels of the samples named, where there are labels.
+    ///
+    /// # Panics
+    /// If a sample does not exist.
+    pub fn gather_labels(&self, rows: &[usize]) -> Option<Vec<u32>> {
+        let labels = self.labels.as_ref()?;
+        Some(rows.iter().map(|&row| labels[row]).collect())
+    }
+
+    /// The dataset of the samples named, in that order.
+    ///
+    /// # Panics
+    /// If a sample does not exist.
+    #[must_use]
+    pub fn select(&self, rows: &[usize]) -> Self {
+        Self {
+            name: self.name.clone(),
+            values: self.gather(rows),
+            shape: self.shape.clone(),
+            labels: self.gather_labels(rows),
+            classes: self.classes,
+        }
+    }
+
+    /// Training and validation parts: `⌊n·validation⌉` samples, drawn without replacement, are held out.
+    ///
+    /// The same noise splits in the same way, and both parts keep the order of the whole. At least one sample stays for
+    /// training, and at least one of two or more is held out unless `validation` is 0.
+    ///
+    /// # Panics
+    /// If `validation` is not in [0, 1).
+    pub fn split(&self, validation: f64, noise: Noise) -> (Self, Self) {
+        assert!(
+            (0.0..1.0).contains(&validation),
+            "the validation part is in [0, 1), not {validation}"
+        );
+        let n = self.len();
+        let most = n.saturating_sub(1);
+        let least = most.min(usize::from(validation > 0.0));
+        let held_out = ((n as f64 * validation).round() as usize).clamp(least, most);
+        let mut held = noise.draws(Stream::Data, SPLIT).permutation(n);
+        let mut kept = held.split_off(held_out);
+        held.sort_unstable();
+        kept.sort_unstable();
+        (self.select(&kept), self.select(&held))
+    }
+
+    /// The scaling that suits these samples: one range [-1, 1] for images, a standardised column each for anything else.
+    ///
+    /// Ask it of the training part, so that nothing of the validation part leaks into it.
+    pub fn scaling(&self) -> Scaling {
+        if self.is_image() {
+            Scaling::ranging(&self.values)
+        } else {
+            Scaling::standardising(&self.values, self.dim())
+        }
+    }
+
+    /// The same samples on the model's scale.
+    ///
+    /// # Panics
+    /// If the scaling is for samples of another size.
+    #[must_use]
+    pub fn scaled(mut self, scaling: &Scaling) -> Self {
+        assert!(
+            scaling.fits(self.dim()),
+            "the scaling is not for samples of {} values",
+            self.dim()
+        );
+        scaling.apply(&mut self.values);
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn numbered(n: usize) -> Dataset {
+        let values = (0..2 * n).map(|i| i as f32).collect();
+        let labels = (0..n).map(|i| (i % 3) as u32).collect();
+        Dataset::new("numbered", values, vec![2]).with_labels(labels, 3)
+    }
+
+    #[test]
+    fn rows_are_slices_of_the_values() {
+        let data = numbered(5);
+        assert_eq!((data.len(), data.dim()), (5, 2));
+        assert_eq!(data.row(3), [6.0, 7.0]);
+        assert_eq!(data.gather(&[4, 0, 4]), [8.0, 9.0, 0.0, 1.0, 8.0, 9.0]);
+        assert_eq!(data.gather_labels(&[4, 0, 4]), Some(vec![1, 0, 1]));
+        let plain = Dataset::new("plain", vec![0.0; 6], vec![1, 2, 3]);
+        assert_eq!((plain.len(), plain.dim()), (1, 6));
+        assert_eq!(plain.gather_labels(&[0]), None);
+        assert!(plain.is_image() && !data.is_image());
+    }
+
+    #[test]
+    fn a_split_holds_every_sample_once() {
+        let data = numbered(101);
+        for (part, expected) in [(0.0, 0), (0.25, 25), (0.999, 100), (1e-9, 1)] {
+            let (train, validation) = data.split(part, Noise::new(4));
+            assert_eq!(validation.len(), expected, "part {part}");
+            let mut seen: Vec<f32> = train.values.clone();
+            seen.extend(&validation.values);
+            seen.sort_by(f32::total_cmp);
+            assert_eq!(seen, data.values);
+            for half in [train, validation] {
+                for (i, label) in half.labels.iter().flatten().enumerate() {
+                    assert_eq!(half.row(i)[0] as usize / 2 % 3, *label as usize);
+                }
+                assert_eq!(half.classes, 3);
+                assert!(half.values.is_sorted());
+            }
+        }
+    }
+
+    #[test]
+    fn a_split_depends_on_the_seed_alone() {
+        let data = numbered(50);
+        assert_eq!(
+            data.split(0.2, Noise::new(1)),
+            data.split(0.2, Noise::new(1))
+        );
+        assert_ne!(
+            data.split(0.2, Noise::new(1)),
+            data.split(0.2, Noise::new(2))
+        );
+    }
+
+    #[test]
+    fn the_smallest_splits_keep_a_sample_for_training() {
+        for (n, expected) in [(0, (0, 0)), (1, (1, 0)), (2, (1, 1))] {
+            let (train, validation) = numbered(n).split(0.5, Noise::new(1));
+            assert_eq!((train.len(), validation.len()), expected);
+        }
+    }
+
+    #[test]
+    fn vectors_are_standardised_and_images_ranged() {
+        let vectors = numbered(4);
+        let scaling = vectors.scaling();
+        assert_eq!(scaling.shift, [3.0, 4.0]);
+        let images = Dataset::new("images", vec![0.0, 5.0, 10.0, 20.0], vec![1, 1, 2]);
+        let scaling = images.scaling();
+        assert_eq!(images.scaled(&scaling).values, [-1.0, -0.5, 0.0, 1.0]);
+    }
+
+    #[test]
+    #[should_panic(expected = "whole number of samples")]
+    fn a_part_of_a_sample_panics() {
+        let _ = Dataset::new("odd", vec![0.0; 3], vec![2]);
+    }
+
+    #[test]
+    #[should_panic(expected = "every label is below 2")]
+    fn a_label_out_of_range_panics() {
+        let _ = Dataset::new("labelled", vec![0.0; 2], vec![1]).with_labels(vec![0, 2], 2);
+    }
+
+    #[test]
+    #[should_panic(expected = "in [0, 1), not 1")]
+    fn a_split_without_training_data_panics() {
+        let _ = numbered(4).split(1.0, Noise::new(1));
+    }
+
+    #[test]
+    #[should_panic(expected = "not for samples of 2 values")]
+    fn a_scaling_of_another_size_panics() {
+        let _ = numbered(4).scaled(&Scaling::standardising(&[0.0; 6], 3));
+    }
+}

@@ -1,0 +1,350 @@
+//! Vectors and images from numpy's array files.
+//!
+//! `x[i, …] ↦ x1ᵢ`: `[n, d]`, `[n, height, width]` or `[n, channels, height, width]`
+//!
+//! Source: the NPY format, numpy enhancement proposal 1.
+
+use super::{Dataset, DatasetError};
+use npyz::{DType, Deserialize, NpyFile, NpyHeader, Order, TypeChar};
+use std::path::Path;
+
+/// The dataset in an array file; `path` is for messages alone.
+pub(super) fn read(bytes: &[u8], path: &Path, name: &str) -> Result<Dataset, DatasetError> {
+    let mut data = bytes;
+    let header = NpyHeader::from_reader(&mut data).map_err(|source| DatasetError::NotNumpy {
+        path: path.into(),
+        source,
+    })?;
+    let shape = header.shape().to_vec();
+    let sample = sample_shape(&shape, path)?;
+    let order = header.order();
+    let stored = numbers(header, data, path)?;
+    let values = match order {
+        Order::C => stored,
+        Order::Fortran => row_major(&stored, &sample),
+    };
+    let dim: usize = sample.iter().product();
+    if let Some(flat) = values.iter().position(|value| !value.is_finite()) {
+        let axes: Vec<usize> = shape[1..].iter().map(|&axis| axis as usize).collect();
+        let mut index = unravel(flat % dim, &axes);
+        index.insert(0, flat / dim);
+        return Err(DatasetError::EntryNotFinite {
+            path: path.into(),
+            index,
+            value: values[flat],
+        });
+    }
+    Ok(Dataset::new(name, values, sample))
+}
+
+/// The shape of one sample in an array of this shape.
+fn sample_shape(shape: &[u64], path: &Path) -> Result<Vec<usize>, DatasetError> {
+    let sample = match *shape {
+        [_, d] => vec![d],
+        [_, height, width] => vec![1, height, width],
+        [_, channels, _, 1 | 3] if channels > 4 => {
+            return Err(DatasetError::ChannelsLast {
+                path: path.into(),
+                shape: shape.to_vec(),
+            });
+        }
+        [_, channels, height, width] => vec![channels, height, width],
+        _ => {
+            return Err(DatasetError::NumpyShape {
+                path: path.into(),
+                shape: shape.to_vec(),
+            });
+        }
+    };
+    if sample.contains(&0) {
+        return Err(DatasetError::NoColumns { path: path.into() });
+    }
+    if shape[0] < 2 {
+        return Err(DatasetError::TooFewRows {
+            path: path.into(),
+            rows: shape[0] as usize,
+        });
+    }
+    Ok(sample.iter().map(|&axis| axis as usize).collect())
+}
+
+/// The entries as they lie in the file, rounded to single precision.
+fn numbers(header: NpyHeader, data: &[u8], path: &Path) -> Result<Vec<f32>, DatasetError> {
+    let dtype = header.dtype();
+    let DType::Plain(entry) = &dtype else {
+        return Err(unreadable(&dtype, path));
+    };
+    // Every axis is 64 bits, so three of them can overflow even 128: an absurd size then stands for a larger one.
+    let expected = header
+        .shape()
+        .iter()
+        .fold(u128::from(entry.size_field()), |size, &axis| {
+            size.saturating_mul(u128::from(axis))
+        });
+    if expected > data.len() as u128 {
+        return Err(DatasetError::CutShort {
+            path: path.into(),
+            found: data.len() as u64,
+            expected,
+        });
+    }
+    let file = NpyFile::with_header(header, data);
+    match (entry.type_char(), entry.size_field()) {
+        (TypeChar::Float, 4) => collect(file, path, |x: f32| x),
+        (TypeChar::Float, 8) => collect(file, path, |x: f64| x as f32),
+        (TypeChar::Uint, 1) => collect(file, path, |x: u8| f32::from(x)),
+        (TypeChar::Uint, 2) => collect(file, path, |x: u16| f32::from(x)),
+        (TypeChar::Uint, 4) => collect(file, path, |x: u32| x as f32),
+        (TypeChar::Uint, 8) => collect(file, path, |x: u64| x as f32),
+        (TypeChar::Int, 1) => collect(file, path, |x: i8| f32::from(x)),
+        (TypeChar::Int, 2) => collect(file, path, |x: i16| f32::from(x)),
+        (TypeChar::Int, 4) => collect(file, path, |x: i32| x as f32),
+        (TypeChar::Int, 8) => collect(file, path, |x: i64| x as f32),
+        (TypeChar::Bool, 1) => collect(file, path, |x: bool| f32::from(u8::from(x))),
+        _ => Err(unreadable(&dtype, path)),
+    }
+}
+
+fn collect<T: Deserialize>(
+    file: NpyFile<&[u8]>,
+    path: &Path,
+    round: impl Fn(T) -> f32,
+) -> Result<Vec<f32>, DatasetError> {
+    let dtype = file.dtype();
+    let entries = file.data::<T>().map_err(|_| unreadable(&dtype, path))?;
+    entries
+        .map(|entry| entry.map(&round))
+        .collect::<Result<_, _>>()
+        .map_err(|source| DatasetError::NotNumpy {
+            path: path.into(),
+            source,
+        })
+}
+
+fn unreadable(dtype: &DType, path: &Path) -> DatasetError {
+    DatasetError::NumpyKind {
+        path: path.into(),
+        kind: dtype.descr(),
+    }
+}
+
+/// From Fortran's order, in which the first axis runs fastest, to ours, in which the last one does.
+fn row_major(stored: &[f32], sample: &[usize]) -> Vec<f32> {
+    let dim: usize = sample.iter().product();
+    let n = stored.len() / dim;
+    let offsets: Vec<usize> = (0..dim)
+        .map(|flat| {
+            let index = unravel(flat, sample);
+            let fortran = |sum, (&i, &axis)| sum * axis + i;
+            n * index.iter().zip(sample).rev().fold(0, fortran)
+        })
+        .collect();
+    (0..n)
+        .flat_map(|row| offsets.iter().map(move |offset| stored[row + offset]))
+        .collect()
+}
+
+/// The index along each axis of the `flat`-th entry of a row-major array.
+fn unravel(mut flat: usize, shape: &[usize]) -> Vec<usize> {
+    let mut index: Vec<usize> = shape
+        .iter()
+        .rev()
+        .map(|&axis| {
+            let i = flat % axis;
+            flat /= axis;
+            i
+        })
+        .collect();
+    index.reverse();
+    index
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use npyz::{AutoSerialize, Serialize, WriterBuilder};
+
+    fn save<T: Serialize>(dtype: &str, order: Order, shape: &[u64], entries: &[T]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let kind = dtype.parse().expect("a type of numpy's");
+        let mut writer = npyz::WriteOptions::new()
+            .dtype(DType::new_scalar(kind))
+            .shape(shape)
+            .order(order)
+            .writer(&mut bytes)
+            .begin_nd()
+            .expect("memory takes all bytes");
+        writer.extend(entries).expect("memory takes all bytes");
+        writer.finish().expect("the entries fill the shape");
+        bytes
+    }
+
+    fn save_default<T: AutoSerialize>(shape: &[u64], entries: &[T]) -> Vec<u8> {
+        let DType::Plain(kind) = T::default_dtype() else {
+            unreachable!("tests write numbers")
+        };
+        save(&kind.to_string(), Order::C, shape, entries)
+    }
+
+    fn parse(bytes: &[u8]) -> Result<Dataset, DatasetError> {
+        read(bytes, Path::new("x.npy"), "x")
+    }
+
+    fn message(bytes: &[u8]) -> String {
+        parse(bytes).expect_err("the file is broken").to_string()
+    }
+
+    #[test]
+    fn every_type_of_number_reads_the_same() {
+        let expected = Dataset::new("x", vec![0.0, 1.0, 1.0, 0.0], vec![2]);
+        for bytes in [
+            save_default(&[2, 2], &[0.0_f32, 1.0, 1.0, 0.0]),
+            save_default(&[2, 2], &[0.0_f64, 1.0, 1.0, 0.0]),
+            save_default(&[2, 2], &[0_u8, 1, 1, 0]),
+            save_default(&[2, 2], &[0_u16, 1, 1, 0]),
+            save_default(&[2, 2], &[0_u32, 1, 1, 0]),
+            save_default(&[2, 2], &[0_u64, 1, 1, 0]),
+            save_default(&[2, 2], &[0_i8, 1, 1, 0]),
+            save_default(&[2, 2], &[0_i16, 1, 1, 0]),
+            save_default(&[2, 2], &[0_i32, 1, 1, 0]),
+            save_default(&[2, 2], &[0_i64, 1, 1, 0]),
+            save_default(&[2, 2], &[false, true, true, false]),
+            save(">f8", Order::C, &[2, 2], &[0.0_f64, 1.0, 1.0, 0.0]),
+            save(">i2", Order::C, &[2, 2], &[0_i16, 1, 1, 0]),
+        ] {
+            assert_eq!(parse(&bytes).expect("a small array"), expected);
+        }
+    }
+
+    #[test]
+    fn axes_are_vectors_or_images() {
+        let entries: Vec<f32> = (0..48).map(|i| i as f32).collect();
+        for (shape, sample) in [
+            ([12, 4].as_slice(), [4].as_slice()),
+            (&[4, 3, 4], &[1, 3, 4]),
+            (&[2, 2, 3, 4], &[2, 3, 4]),
+            (&[2, 1, 24, 1], &[1, 24, 1]),
+        ] {
+            let data = parse(&save_default(shape, &entries)).expect("a small array");
+            assert_eq!((data.shape.as_slice(), &data.values), (sample, &entries));
+        }
+    }
+
+    #[test]
+    fn fortran_order_is_turned_into_rows() {
+        // The entry at [i, j, k, l] is the number ijkl.
+        let shape = [3, 2, 4, 5];
+        let mut stored = Vec::new();
+        for l in 0..5 {
+            for k in 0..4 {
+                for j in 0..2 {
+                    stored.extend((0..3).map(|i| 1000 * i + 100 * j + 10 * k + l));
+                }
+            }
+        }
+        let data = parse(&save("<i4", Order::Fortran, &shape, &stored)).expect("a small array");
+        assert_eq!(data.shape, [2, 4, 5]);
+        for i in 0..3 {
+            for (flat, &value) in data.row(i).iter().enumerate() {
+                let index = unravel(flat, &data.shape);
+                let expected = 1000 * i + 100 * index[0] + 10 * index[1] + index[2];
+                assert_eq!(value, expected as f32);
+            }
+        }
+    }
+
+    #[test]
+    fn every_broken_array_is_told_what_to_do() {
+        let ones = [1.0_f32; 64];
+        let whole = save_default(&[4, 2], &ones[..8]);
+        for (bytes, expected) in [
+            (
+                save_default(&[4], &ones[..4]),
+                "x.npy has shape [4]; save vectors as [n, d] or images as [n, height, width] or \
+                 [n, channels, height, width]",
+            ),
+            (
+                save_default(&[2, 8, 4, 1], &ones),
+                "x.npy has shape [2, 8, 4, 1], channels last; save numpy.moveaxis(x, -1, 1)",
+            ),
+            (
+                save_default(&[4, 0], &ones[..0]),
+                "x.npy has 0 columns of data; give each sample at least one number",
+            ),
+            (
+                save_default(&[1, 4], &ones[..4]),
+                "x.npy has 1 row(s) of data; give at least 2",
+            ),
+            (
+                save_default(&[0, 4], &ones[..0]),
+                "x.npy has 0 row(s) of data; give at least 2",
+            ),
+            (
+                whole[..whole.len() - 3].to_vec(),
+                "x.npy ends after 29 of 32 bytes of data; copy or save it again",
+            ),
+            (
+                whole[..20].to_vec(),
+                "x.npy is not a numpy array; write it with numpy.save",
+            ),
+            (
+                save("<M8[s]", Order::C, &[2, 1], &[1_i64, 2]),
+                "x.npy holds '<M8[s]'; save it as numpy.float32",
+            ),
+            (
+                save_default(&[2, 2], &[1.0, f32::NAN, 1.0, 1.0]),
+                "x.npy: the entry at [0, 1] is NaN, which is not a finite 32-bit number; replace it, see \
+                 numpy.nan_to_num",
+            ),
+            (
+                save_default(&[2, 2], &[1.0, 1.0, -1e300, 1.0]),
+                "x.npy: the entry at [1, 0] is -inf, which is not a finite 32-bit number; replace it, see \
+                 numpy.nan_to_num",
+            ),
+            (
+                save(
+                    "<f4",
+                    Order::Fortran,
+                    &[2, 3],
+                    &[1.0, 1.0, 1.0, 1.0, 1.0, f32::NAN],
+                ),
+                "x.npy: the entry at [1, 2] is NaN, which is not a finite 32-bit number; replace it, see \
+                 numpy.nan_to_num",
+            ),
+        ] {
+            assert_eq!(message(&bytes), expected);
+        }
+    }
+
+    #[test]
+    fn half_precision_is_refused_by_name() {
+        let mut bytes = save_default(&[2, 1], &[1_u16, 2]);
+        let at = bytes
+            .windows(3)
+            .position(|part| part == b"<u2")
+            .expect("its type");
+        bytes[at + 1] = b'f';
+        assert_eq!(
+            message(&bytes),
+            "x.npy holds '<f2'; save it as numpy.float32"
+        );
+    }
+
+    #[test]
+    fn a_header_that_promises_too_much_allocates_nothing() {
+        let mut bytes = save_default(&[10, 10], &[0.0_f32; 100]);
+        let shape = b"(10, 10, )";
+        let at = bytes
+            .windows(shape.len())
+            .position(|part| part == shape)
+            .expect("its shape");
+        let huge = b"(99999999999, 9)";
+        bytes.splice(at..at + shape.len(), *huge);
+        // The header's length is written before it.
+        bytes[8] += (huge.len() - shape.len()) as u8;
+        assert_eq!(
+            message(&bytes),
+            "x.npy ends after 400 of 3599999999964 bytes of data; copy or save it again"
+        );
+    }
+}

@@ -1,0 +1,185 @@
+//! Datasets from the user's own files: `.csv`, `.csv.gz` and `.npy`.
+//!
+//! A format is recognised by the end of the file's name, in either case; `table` and `array` read what is inside.
+
+use super::{Dataset, DatasetError, array, table};
+use std::fs;
+use std::io;
+use std::path::Path;
+
+impl Dataset {
+    /// Reads vectors from a `.csv` or `.csv.gz` file, or vectors or images from a `.npy` file.
+    ///
+    /// Values come as they are: see [`Dataset::scaling`] for bringing them to the model's scale.
+    ///
+    /// - csv: one sample a row, columns separated by commas. A first row in which nothing is a number, or which names a
+    ///   column `label` or `class`, is a header. The column so named holds labels 0, 1, …; without a header there are none.
+    /// - npy: `[n, d]` vectors, `[n, height, width]` or `[n, channels, height, width]` images, of floats, integers or
+    ///   booleans, in C or Fortran order.
+    ///
+    /// # Errors
+    /// If the file cannot be read, is of another format, holds fewer than two samples, samples of different sizes, or
+    /// anything that is not a finite number.
+    pub fn read(path: impl AsRef<Path>) -> Result<Self, DatasetError> {
+        let path = path.as_ref();
+        let file = path.file_name().unwrap_or_default().to_string_lossy();
+        let lower = file.to_ascii_lowercase();
+        let ends = |end: &str| {
+            lower
+                .ends_with(end)
+                .then(|| &file[..file.len() - end.len()])
+        };
+        if let Some(name) = ends(".csv") {
+            table::read(&bytes(path)?, path, name)
+        } else if let Some(name) = ends(".csv.gz") {
+            table::read(&table::inflate(&bytes(path)?, path)?, path, name)
+        } else if let Some(name) = ends(".npy") {
+            array::read(&bytes(path)?, path, name)
+        } else {
+            Err(DatasetError::UnknownFormat { path: path.into() })
+        }
+    }
+}
+
+/// The whole file.
+fn bytes(path: &Path) -> Result<Vec<u8>, DatasetError> {
+    let bytes = fs::read(path).map_err(|source| match source.kind() {
+        io::ErrorKind::NotFound => DatasetError::Missing { path: path.into() },
+        _ => DatasetError::Unreadable {
+            path: path.into(),
+            source,
+        },
+    })?;
+    if bytes.is_empty() {
+        return Err(DatasetError::Empty { path: path.into() });
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+    use npyz::WriterBuilder;
+    use std::io::Write;
+    use tempfile::TempDir;
+
+    fn folder() -> TempDir {
+        tempfile::tempdir().expect("the system's temporary folder can be written")
+    }
+
+    fn gzip(text: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(text).expect("memory takes all bytes");
+        encoder.finish().expect("memory takes all bytes")
+    }
+
+    fn read(file: &str, bytes: &[u8]) -> Result<Dataset, DatasetError> {
+        let folder = folder();
+        let path = folder.path().join(file);
+        fs::write(&path, bytes).expect("a fresh folder can be written");
+        Dataset::read(path)
+    }
+
+    /// The message without the folder, whose name differs from run to run.
+    fn message(file: &str, bytes: &[u8]) -> String {
+        let text = read(file, bytes)
+            .expect_err("the file is broken")
+            .to_string();
+        let start = text.find(file).expect("the message names the file");
+        text[start..].to_owned()
+    }
+
+    #[test]
+    fn the_same_numbers_come_from_every_format() {
+        let text = b"1.5,-2\n0,3e2\n7,8\n";
+        let mut numpy = Vec::new();
+        let mut writer = npyz::WriteOptions::new()
+            .default_dtype()
+            .shape(&[3, 2])
+            .writer(&mut numpy)
+            .begin_nd()
+            .expect("memory takes all bytes");
+        writer
+            .extend([1.5_f32, -2.0, 0.0, 300.0, 7.0, 8.0])
+            .expect("memory takes all bytes");
+        writer.finish().expect("six entries fill the shape");
+        let expected = Dataset::new("points", vec![1.5, -2.0, 0.0, 300.0, 7.0, 8.0], vec![2]);
+        for (file, bytes) in [
+            ("points.csv", text.to_vec()),
+            ("points.CSV", text.to_vec()),
+            ("points.csv.gz", gzip(text)),
+            ("points.npy", numpy),
+        ] {
+            assert_eq!(read(file, &bytes).expect(file), expected, "{file}");
+        }
+    }
+
+    #[test]
+    fn several_gzip_members_are_one_file() {
+        let joined = [gzip(b"1,2\n"), gzip(b"3,4\n")].concat();
+        let data = read("points.csv.gz", &joined).expect("two members of one row each");
+        assert_eq!(data.values, [1.0, 2.0, 3.0, 4.0]);
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_used_is_named_with_a_remedy() {
+        let whole = gzip(b"1,2\n3,4\n");
+        for (file, bytes, expected) in [
+            (
+                "points.txt",
+                b"1,2\n3,4\n".as_slice(),
+                "points.txt has an unknown format; use a .csv, .csv.gz or .npy file",
+            ),
+            (
+                "points.csv.gz",
+                b"1,2\n3,4\n",
+                "points.csv.gz is not a whole gzip file; compress it again",
+            ),
+            (
+                "points.csv.gz",
+                &whole[..whole.len() - 4],
+                "points.csv.gz is not a whole gzip file; compress it again",
+            ),
+            (
+                "points.csv",
+                b"",
+                "points.csv is empty; write one sample a row, its numbers separated by commas",
+            ),
+            (
+                "points.npy",
+                b"",
+                "points.npy is empty; write one sample a row, its numbers separated by commas",
+            ),
+            (
+                "points.npy",
+                b"1,2\n3,4\n",
+                "points.npy is not a numpy array; write it with numpy.save",
+            ),
+        ] {
+            assert_eq!(message(file, bytes), expected);
+        }
+    }
+
+    #[test]
+    fn a_missing_file_is_told_from_one_that_cannot_be_read() {
+        let folder = folder();
+        let missing = folder.path().join("nothing.csv");
+        let error = Dataset::read(&missing).expect_err("there is no such file");
+        assert_eq!(
+            error.to_string(),
+            format!("{} does not exist; check the path", missing.display())
+        );
+        let directory = folder.path().join("directory.csv");
+        fs::create_dir(&directory).expect("a fresh folder can be written");
+        let error = Dataset::read(&directory).expect_err("a directory is no file");
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "{} cannot be read; check that it is a file and that you may read it",
+                directory.display()
+            )
+        );
+    }
+}

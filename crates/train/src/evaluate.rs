@@ -1,0 +1,110 @@
+//! How good a model is: its samples against fresh data, with what a perfect sampler would score beside.
+
+use crate::metrics::{
+    Spread, energy_distance, normalised_path_energy, sliced_wasserstein, wasserstein,
+    wasserstein_squared,
+};
+use crate::sampler::{Plan, SampleError, sample};
+use crate::task::Task;
+use burn::tensor::backend::Backend;
+use pyroclast_core::flow::Flow;
+use pyroclast_core::network::{Labels, Network};
+use pyroclast_core::noise::Noise;
+use pyroclast_core::schedule::Schedule;
+use std::time::Instant;
+
+/// Directions of the sliced distance.
+const SLICES: usize = 500;
+
+/// The metrics of one repetition. Distances are on the model's scale.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Scores {
+    /// W2 of samples and data.
+    pub w2: f64,
+    /// W2 of data and other data: the perfect sampler's score at this n.
+    pub w2_floor: f64,
+    /// Sliced W2 of samples and data.
+    pub sliced: f64,
+    /// Sliced W2 of data and other data.
+    pub sliced_floor: f64,
+    /// Energy distance of samples and data.
+    pub energy_distance: f64,
+    /// Normalised path energy, for fixed steps.
+    pub npe: Option<f64>,
+    /// Straightness of the paths, 0 for straight ones, for fixed steps.
+    pub straightness: Option<f64>,
+    /// Evaluations of the network a sample.
+    pub evaluations: usize,
+    /// Seconds of sampling.
+    pub seconds: f64,
+}
+
+/// Draws `n` samples and scores them. `k` numbers the repetition: its source points and its data are its own.
+///
+/// A conditional model is drawn from with the labels of as many training samples.
+///
+/// # Errors
+/// [`SampleError`].
+pub fn evaluate<B, N, S, const D: usize>(
+    flow: &Flow<N, S>,
+    task: &Task,
+    n: usize,
+    plan: Plan,
+    k: u64,
+    device: &B::Device,
+) -> Result<Scores, SampleError>
+where
+    B: Backend,
+    N: Network<B, D, Condition = Labels<B>>,
+    S: Schedule,
+{
+    let dataset = &task.training;
+    let dim = dataset.dim();
+    let noise = Noise::new(plan.seed);
+    let x0 = task.source_points(n, noise, k + 1);
+    let labels: Option<Vec<i64>> = dataset.labels.as_ref().map(|labels| {
+        let of = |i: usize| i64::from(labels[i % labels.len()]);
+        (0..n).map(of).collect()
+    });
+    let clock = Instant::now();
+    let plan = Plan {
+        seed: plan.seed.wrapping_add(k),
+        ..plan
+    };
+    let samples = sample(
+        flow,
+        &x0,
+        &dataset.shape,
+        labels.as_deref(),
+        plan,
+        device,
+        &mut |_, _, _| {},
+    )?;
+    let seconds = clock.elapsed().as_secs_f64();
+    let [test, other] = task.test_points(n, noise, k);
+    let npe = samples.path_energy.map(|energy| {
+        let source = task.source_points(n, noise, (1 << 15) + k);
+        normalised_path_energy(energy, wasserstein_squared(&source, &test, dim))
+    });
+    Ok(Scores {
+        w2: wasserstein(&samples.values, &test, dim),
+        w2_floor: wasserstein(&other, &test, dim),
+        sliced: sliced_wasserstein(&samples.values, &test, dim, SLICES, k),
+        sliced_floor: sliced_wasserstein(&other, &test, dim, SLICES, k),
+        energy_distance: energy_distance(&samples.values, &test, dim),
+        npe,
+        straightness: samples.straightness,
+        evaluations: samples.statistics.evaluations,
+        seconds,
+    })
+}
+
+/// A metric over repetitions.
+///
+/// `None` where a repetition does not have it.
+pub fn spread(scores: &[Scores], metric: impl Fn(&Scores) -> Option<f64>) -> Option<Spread> {
+    let values: Option<Vec<f64>> = scores.iter().map(metric).collect();
+    values
+        .filter(|values| !values.is_empty())
+        .map(|values| Spread::of(&values))
+}

@@ -1,0 +1,20 @@
+//! Training, sampling and evaluation: datasets, the training loop, checkpoints, samplers and metrics.
+//!
+//! A [`config::Config`] names everything that a run depends on. A [`trainer::Trainer`] takes one step a batch; what the batch
+//! holds is a pure function of (seed, step), made by [`batch`] on another thread. A [`run::Run`] is the folder that a run lives
+//! in. [`sampler`] draws from a model and [`metrics`] judges what was drawn.
+
+pub mod batch;
+pub mod checkpoint;
+pub mod config;
+pub mod dataset;
+pub mod ema;
+pub mod evaluate;
+pub mod metrics;
+pub mod optimizer;
+pub mod parameters;
+pub mod run;
+pub mod sampler;
+pub mod task;
+pub mod trainer;
+pub mod training;

@@ -1,0 +1,204 @@
+//! AdamW with a global bound on the gradient's norm, and the learning rate over a run.
+//!
+//! `g ← g·min(1, c/‖g‖)`, `m ← β1·m + (1 − β1)·g`, `v ← β2·v + (1 − β2)·g²`,
+//! `θ ← θ·(1 − ηλ) − η·m̂/(√v̂ + ε)`, `m̂ = m/(1 − β1ᵏ)`, `v̂ = v/(1 − β2ᵏ)`
+//!
+//! Source: Kingma & Ba 2015; Loshchilov & Hutter 2019 for the decay; Pascanu et al. 2013 for the bound. The norm is over all
+//! parameters together and never leaves the device.
+
+use burn::tensor::Tensor;
+use burn::tensor::backend::Backend;
+
+/// The constants of AdamW. The defaults are PyTorch's, but for the decay, which is off.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct AdamWConfig {
+    /// Decay of the first moment.
+    pub beta1: f64,
+    /// Decay of the second moment.
+    pub beta2: f64,
+    /// Added to the root of the second moment.
+    pub epsilon: f64,
+    /// Decoupled weight decay λ.
+    pub weight_decay: f64,
+    /// Bound c on the global norm of the gradient; none where it is infinite.
+    pub clip: f64,
+}
+
+impl Default for AdamWConfig {
+    fn default() -> Self {
+        Self {
+            beta1: 0.9,
+            beta2: 0.999,
+            epsilon: 1e-8,
+            weight_decay: 0.0,
+            clip: f64::INFINITY,
+        }
+    }
+}
+
+/// The optimizer's memory: two moments a parameter, and the number of steps taken.
+#[derive(Debug, Clone)]
+pub struct AdamW<B: Backend> {
+    /// The constants.
+    pub config: AdamWConfig,
+    /// First moments.
+    pub first: Vec<Tensor<B, 1>>,
+    /// Second moments.
+    pub second: Vec<Tensor<B, 1>>,
+    /// Steps taken.
+    pub steps: u64,
+}
+
+impl<B: Backend> AdamW<B> {
+    /// Before the first step on these parameters.
+    pub fn new(config: AdamWConfig, parameters: &[Tensor<B, 1>]) -> Self {
+        let zeros = || parameters.iter().map(Tensor::zeros_like).collect();
+        Self {
+            config,
+            first: zeros(),
+            second: zeros(),
+            steps: 0,
+        }
+    }
+
+    /// The parameters after one step at learning rate η.
+    pub fn step(
+        &mut self,
+        parameters: Vec<Tensor<B, 1>>,
+        gradients: Vec<Tensor<B, 1>>,
+        learning_rate: f64,
+    ) -> Vec<Tensor<B, 1>> {
+        let AdamWConfig {
+            beta1,
+            beta2,
+            epsilon,
+            weight_decay,
+            clip,
+        } = self.config;
+        self.steps += 1;
+        let correction = |beta: f64| 1.0 - beta.powf(self.steps as f64);
+        let step_size = learning_rate / correction(beta1);
+        let root_correction = correction(beta2).sqrt();
+        let bound = clip.is_finite().then(|| clip_factor(&gradients, clip));
+        let first = std::mem::take(&mut self.first);
+        let second = std::mem::take(&mut self.second);
+        let mut updated = Vec::with_capacity(parameters.len());
+        for (((theta, g), m), v) in parameters.into_iter().zip(gradients).zip(first).zip(second) {
+            let g = match &bound {
+                Some(factor) => g * factor.clone(),
+                None => g,
+            };
+            let m = m * beta1 + g.clone() * (1.0 - beta1);
+            let v = v * beta2 + g.square() * (1.0 - beta2);
+            let denominator = v.clone().sqrt() / root_correction + epsilon;
+            let theta = if weight_decay > 0.0 {
+                theta * (1.0 - learning_rate * weight_decay)
+            } else {
+                theta
+            };
+            updated.push(theta - m.clone() / denominator * step_size);
+            self.first.push(m);
+            self.second.push(v);
+        }
+        updated
+    }
+}
+
+/// `min(1, c/‖g‖)` as a tensor of shape `[1]`.
+fn clip_factor<B: Backend>(gradients: &[Tensor<B, 1>], clip: f64) -> Tensor<B, 1> {
+    let squares = gradients.iter().map(|g| g.clone().square().sum());
+    let norm = squares.reduce(|a, b| a + b).map(Tensor::sqrt);
+    let norm = norm.expect("a network has parameters");
+    (norm + 1e-6).recip().mul_scalar(clip).clamp_max(1.0)
+}
+
+/// The learning rate over a run: a linear rise, then a cosine down to zero.
+///
+/// `η_k = η·min(1, (k + 1)/w)·½(1 + cos(π·max(0, k − w)/(K − w)))`
+///
+/// Source: Loshchilov & Hutter 2017 (SGDR) without restarts.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LearningRate {
+    /// The peak η.
+    pub peak: f64,
+    /// Steps of the rise, w.
+    pub warm_up: u64,
+    /// Steps of the run, K, where the rate comes down; none for a constant rate after the rise.
+    pub cosine: Option<u64>,
+}
+
+impl LearningRate {
+    /// The rate of step k, counted from 0.
+    pub fn at(&self, k: u64) -> f64 {
+        if k < self.warm_up {
+            return self.peak * (k + 1) as f64 / self.warm_up as f64;
+        }
+        let Some(total) = self.cosine else {
+            return self.peak;
+        };
+        let length = total.saturating_sub(self.warm_up).max(1) as f64;
+        let progress = ((k - self.warm_up) as f64 / length).min(1.0);
+        self.peak * 0.5 * (1.0 + (std::f64::consts::PI * progress).cos())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn_ndarray::NdArray;
+
+    type B = NdArray<f64>;
+
+    fn vector(values: &[f64]) -> Tensor<B, 1> {
+        Tensor::from_data(values, &Default::default())
+    }
+
+    #[test]
+    fn three_steps_equal_the_equations_worked_by_hand() {
+        let config = AdamWConfig {
+            weight_decay: 0.1,
+            ..AdamWConfig::default()
+        };
+        let gradients = [[0.3, -2.0], [0.1, 1.0], [-0.7, 0.5]];
+        let mut theta = vec![vector(&[1.0, -1.0])];
+        let mut optimizer = AdamW::new(config, &theta);
+        let (mut expected, mut m, mut v) = ([1.0, -1.0], [0.0; 2], [0.0; 2]);
+        for (k, g) in gradients.iter().enumerate() {
+            theta = optimizer.step(theta, vec![vector(g)], 0.01);
+            for i in 0..2 {
+                m[i] = 0.9 * m[i] + 0.1 * g[i];
+                v[i] = 0.999 * v[i] + 0.001 * g[i] * g[i];
+                let m_hat = m[i] / (1.0 - 0.9_f64.powi(k as i32 + 1));
+                let v_hat: f64 = v[i] / (1.0 - 0.999_f64.powi(k as i32 + 1));
+                expected[i] = expected[i] * (1.0 - 0.001) - 0.01 * m_hat / (v_hat.sqrt() + 1e-8);
+            }
+        }
+        let got: Vec<f64> = theta[0].to_data().to_vec().expect("f64 data");
+        for (a, b) in got.iter().zip(expected) {
+            assert!((a - b).abs() < 1e-12, "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn the_norm_is_bounded_over_all_parameters_together() {
+        let gradients = [vector(&[3.0]), vector(&[0.0, 4.0])];
+        let factor = clip_factor(&gradients, 1.0).into_scalar();
+        assert!((factor - 0.2).abs() < 1e-6);
+        assert_eq!(clip_factor(&gradients, 10.0).into_scalar(), 1.0);
+    }
+
+    #[test]
+    fn the_rate_rises_then_falls_to_zero() {
+        let rate = LearningRate {
+            peak: 2.0,
+            warm_up: 10,
+            cosine: Some(110),
+        };
+        assert_eq!(rate.at(0), 0.2);
+        assert_eq!(rate.at(9), 2.0);
+        assert_eq!(rate.at(10), 2.0);
+        assert!((rate.at(60) - 1.0).abs() < 1e-12);
+        assert!(rate.at(110).abs() < 1e-12);
+        assert!((1..110).all(|k| rate.at(k) > 0.0));
+    }
+}

@@ -1,0 +1,149 @@
+//! The parameters of a module as a list of flat tensors.
+//!
+//! `θ = (θ_1, …, θ_P)`, in the order in which the module's fields are written
+//!
+//! The optimizer, the moving average and the checkpoint all work on such lists; this file alone knows how burn's modules are
+//! walked.
+
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::tensor::Tensor;
+use burn::tensor::backend::{AutodiffBackend, Backend};
+
+/// Where a parameter stands in a module, and its shape there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Slot {
+    /// The path of fields, such as `layers.0.weight`.
+    pub name: String,
+    /// Its shape in the module.
+    pub shape: Vec<usize>,
+}
+
+/// The slots of a module, in order.
+pub fn slots<B: Backend, M: Module<B>>(module: &M) -> Vec<Slot> {
+    struct Namer {
+        path: Vec<String>,
+        slots: Vec<Slot>,
+    }
+    impl<B: Backend> ModuleVisitor<B> for Namer {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
+            self.slots.push(Slot {
+                name: self.path.join("."),
+                shape: param.val().dims().to_vec(),
+            });
+        }
+
+        fn enter_module(&mut self, name: &str, _: &str) {
+            self.path.push(name.to_owned());
+        }
+
+        fn exit_module(&mut self, _: &str, _: &str) {
+            self.path.pop();
+        }
+    }
+    let mut namer = Namer {
+        path: Vec::new(),
+        slots: Vec::new(),
+    };
+    module.visit(&mut namer);
+    namer.slots
+}
+
+/// The values of a module's parameters, each flattened, in order.
+pub fn values<B: Backend, M: Module<B>>(module: &M) -> Vec<Tensor<B, 1>> {
+    struct Reader<B: Backend>(Vec<Tensor<B, 1>>);
+    impl<B: Backend> ModuleVisitor<B> for Reader<B> {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
+            self.0.push(flat(param.val()));
+        }
+    }
+    let mut reader = Reader(Vec::new());
+    module.visit(&mut reader);
+    reader.0
+}
+
+/// The module with other values in its parameters.
+///
+/// # Panics
+/// If there is not one tensor of the right size a parameter.
+pub fn with_values<B: Backend, M: Module<B>>(module: M, values: Vec<Tensor<B, 1>>) -> M {
+    struct Writer<B: Backend>(std::vec::IntoIter<Tensor<B, 1>>);
+    impl<B: Backend> ModuleMapper<B> for Writer<B> {
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<B, D>>) -> Param<Tensor<B, D>> {
+            let value = self.0.next().expect("one value a parameter");
+            param.map(|old| {
+                // A parameter is a leaf of the tape: the new one is tracked as the old one was.
+                let tracked = old.is_require_grad();
+                value
+                    .reshape(old.shape())
+                    .detach()
+                    .set_require_grad(tracked)
+            })
+        }
+    }
+    let mut writer = Writer(values.into_iter());
+    let module = module.map(&mut writer);
+    assert!(writer.0.next().is_none(), "one parameter a value");
+    module
+}
+
+/// The gradients of a module's parameters, each flattened, in order, without autodiff; zeros where the loss does not depend on one.
+pub fn gradients<B: AutodiffBackend, M: Module<B>>(
+    module: &M,
+    gradients: &mut B::Gradients,
+) -> Vec<Tensor<B::InnerBackend, 1>> {
+    struct Collector<'a, B: AutodiffBackend> {
+        gradients: &'a mut B::Gradients,
+        found: Vec<Tensor<B::InnerBackend, 1>>,
+    }
+    impl<B: AutodiffBackend> ModuleVisitor<B> for Collector<'_, B> {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
+            let value = param.val();
+            let gradient = value.grad_remove(self.gradients);
+            self.found
+                .push(flat(gradient.unwrap_or_else(|| value.inner().zeros_like())));
+        }
+    }
+    let mut collector = Collector::<B> {
+        gradients,
+        found: Vec::new(),
+    };
+    module.visit(&mut collector);
+    collector.found
+}
+
+fn flat<B: Backend, const D: usize>(x: Tensor<B, D>) -> Tensor<B, 1> {
+    let n = x.shape().num_elements();
+    x.reshape([n])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn_ndarray::NdArray;
+    use pyroclast_core::noise::Noise;
+    use pyroclast_models::{Init, Mlp, MlpConfig};
+
+    fn network(seed: u64) -> Mlp<NdArray> {
+        let device = Default::default();
+        let mut init = Init::new(Noise::new(seed), &device);
+        MlpConfig::new(2).init(&mut init)
+    }
+
+    #[test]
+    fn slots_are_named_by_their_fields() {
+        let slots = slots::<NdArray, _>(&network(0));
+        assert_eq!(slots.len(), 8);
+        assert_eq!(slots[0].name, "layers.0.weight");
+        assert_eq!(slots[0].shape, [3, 64]);
+        assert_eq!(slots[7].name, "layers.3.bias");
+    }
+
+    #[test]
+    fn values_move_from_one_module_to_another() {
+        let (a, b) = (network(1), network(2));
+        let moved = with_values(b, values(&a));
+        for (x, y) in values(&a).into_iter().zip(values(&moved)) {
+            assert_eq!(x.into_data(), y.into_data());
+        }
+    }
+}

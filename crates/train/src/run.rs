@@ -1,0 +1,279 @@
+//! The folder that a run lives in.
+//!
+//! `config.toml · metrics.jsonl · checkpoints/step-*.safetensors · samples/*.png`
+//!
+//! A folder with a run in it is never overwritten, only gone on with. Lines of `metrics.jsonl` that are newer than the
+//! checkpoint that a run resumes from are dropped, so the file reads as if there had been no interruption.
+
+use crate::checkpoint::{CheckpointError, inspect, write_atomically};
+use crate::config::{Config, ConfigError};
+use serde::{Deserialize, Serialize};
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// Checkpoints that are kept: the newest, and the one before in case the newest is damaged.
+const KEPT: usize = 2;
+
+/// Why a run folder cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// The folder holds something already.
+    #[error(
+        "{0} is not empty, and a run is never overwritten; give another --out, or go on with --resume"
+    )]
+    Occupied(String),
+    /// The folder holds no run.
+    #[error("{0} holds no run (it has no config.toml); train one first, or give its folder")]
+    NoRun(String),
+    /// There is nothing to go on from.
+    #[error("{0} holds no checkpoint yet; remove the folder and train anew")]
+    NoCheckpoint(String),
+    /// The file system refuses.
+    #[error("{path}: {source}")]
+    Io {
+        /// The file or folder.
+        path: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The stored configuration cannot be read.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// No checkpoint can be read.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+}
+
+/// One line of `metrics.jsonl`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// Steps taken.
+    pub step: u64,
+    /// The loss of the batch of that step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss: Option<f64>,
+    /// The loss of the averaged model on held-out data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation: Option<f64>,
+    /// The learning rate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub learning_rate: Option<f64>,
+    /// Seconds of training so far, over all sessions.
+    pub seconds: f64,
+}
+
+/// A run folder.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Run {
+    folder: PathBuf,
+}
+
+impl Run {
+    /// A new run with this configuration.
+    ///
+    /// # Errors
+    /// If the folder holds anything, or cannot be written.
+    pub fn create(folder: &Path, config: &Config) -> Result<Self, RunError> {
+        let io = |source| RunError::Io {
+            path: folder.display().to_string(),
+            source,
+        };
+        fs::create_dir_all(folder).map_err(io)?;
+        if fs::read_dir(folder).map_err(io)?.next().is_some() {
+            return Err(RunError::Occupied(folder.display().to_string()));
+        }
+        for part in ["checkpoints", "samples"] {
+            fs::create_dir(folder.join(part)).map_err(io)?;
+        }
+        let run = Self {
+            folder: folder.to_owned(),
+        };
+        let path = run.config_path();
+        write_atomically(&path, config.to_toml().as_bytes()).map_err(|source| RunError::Io {
+            path: path.display().to_string(),
+            source,
+        })?;
+        Ok(run)
+    }
+
+    /// The run in this folder, with its configuration.
+    ///
+    /// # Errors
+    /// If there is none, or its configuration cannot be read.
+    pub fn open(folder: &Path) -> Result<(Self, Config), RunError> {
+        let run = Self {
+            folder: folder.to_owned(),
+        };
+        let path = run.config_path();
+        if !path.exists() {
+            return Err(RunError::NoRun(folder.display().to_string()));
+        }
+        let text = fs::read_to_string(&path).map_err(|source| RunError::Io {
+            path: path.display().to_string(),
+            source,
+        })?;
+        let config = Config::parse(&text, &path.display().to_string(), &[])?;
+        Ok((run, config))
+    }
+
+    /// A folder that is free: `base`, or `base-2`, `base-3` and so on.
+    pub fn free_folder(base: &Path) -> PathBuf {
+        let numbered = |i: u32| match i {
+            1 => base.to_owned(),
+            i => PathBuf::from(format!("{}-{i}", base.display())),
+        };
+        (1..)
+            .map(numbered)
+            .find(|folder| !folder.exists())
+            .expect("some number is free")
+    }
+
+    /// The folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Where the pictures go.
+    pub fn samples(&self) -> PathBuf {
+        self.folder.join("samples")
+    }
+
+    /// Replaces the stored configuration, as when a run is prolonged.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn write_config(&self, config: &Config) -> Result<(), RunError> {
+        let path = self.config_path();
+        write_atomically(&path, config.to_toml().as_bytes()).map_err(|source| RunError::Io {
+            path: path.display().to_string(),
+            source,
+        })
+    }
+
+    fn config_path(&self) -> PathBuf {
+        self.folder.join("config.toml")
+    }
+
+    fn metrics_path(&self) -> PathBuf {
+        self.folder.join("metrics.jsonl")
+    }
+
+    /// Where the checkpoint after this step goes.
+    pub fn checkpoint_path(&self, step: u64) -> PathBuf {
+        self.folder
+            .join("checkpoints")
+            .join(format!("step-{step:08}.safetensors"))
+    }
+
+    /// The checkpoints, newest first.
+    fn checkpoints(&self) -> Vec<PathBuf> {
+        let entries = fs::read_dir(self.folder.join("checkpoints"))
+            .into_iter()
+            .flatten()
+            .flatten();
+        let mut paths: Vec<PathBuf> = entries
+            .map(|entry| entry.path())
+            .filter(|path| {
+                let name = path
+                    .file_name()
+                    .and_then(|name| name.to_str())
+                    .unwrap_or("");
+                name.starts_with("step-") && name.ends_with(".safetensors")
+            })
+            .collect();
+        paths.sort();
+        paths.reverse();
+        paths
+    }
+
+    /// The newest checkpoint, which has to be whole.
+    ///
+    /// # Errors
+    /// If there is none, or the newest is damaged or foreign: that is said, not passed over.
+    pub fn latest(&self) -> Result<PathBuf, RunError> {
+        let path = (self.checkpoints().into_iter().next())
+            .ok_or_else(|| RunError::NoCheckpoint(self.folder.display().to_string()))?;
+        inspect(&path)?;
+        Ok(path)
+    }
+
+    /// Removes all but the newest checkpoints, and what a killed writer left.
+    pub fn tidy(&self) {
+        let old = self.checkpoints().into_iter().skip(KEPT);
+        let parts = [self.folder.clone(), self.folder.join("checkpoints")].into_iter();
+        let parts = parts.flat_map(|folder| fs::read_dir(folder).into_iter().flatten().flatten());
+        let parts = parts.map(|entry| entry.path()).filter(|path| {
+            path.file_name()
+                .is_some_and(|name| name.to_string_lossy().starts_with(".part-"))
+        });
+        for path in old.chain(parts) {
+            // What cannot be removed does no harm but take room.
+            let _ = fs::remove_file(path);
+        }
+    }
+
+    /// Opens the metrics for appending, after dropping lines newer than `step` and any that was cut off.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn metrics(&self, step: u64) -> Result<Metrics, RunError> {
+        let path = self.metrics_path();
+        let io = |source| RunError::Io {
+            path: path.display().to_string(),
+            source,
+        };
+        let kept: Vec<Record> = self
+            .records()
+            .into_iter()
+            .filter(|record| record.step <= step)
+            .collect();
+        let text: String = kept.iter().map(line).collect();
+        write_atomically(&path, text.as_bytes()).map_err(io)?;
+        let file = OpenOptions::new().append(true).open(&path).map_err(io)?;
+        let seconds = kept.last().map_or(0.0, |record| record.seconds);
+        Ok(Metrics {
+            file,
+            path,
+            seconds,
+        })
+    }
+
+    /// The lines of `metrics.jsonl` that can be read.
+    pub fn records(&self) -> Vec<Record> {
+        let text = fs::read_to_string(self.metrics_path()).unwrap_or_default();
+        text.lines()
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .collect()
+    }
+}
+
+/// The open `metrics.jsonl`.
+#[derive(Debug)]
+pub struct Metrics {
+    file: File,
+    path: PathBuf,
+    /// Seconds of training before this session.
+    pub seconds: f64,
+}
+
+impl Metrics {
+    /// Appends a line.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn append(&mut self, record: &Record) -> Result<(), RunError> {
+        self.file
+            .write_all(line(record).as_bytes())
+            .map_err(|source| RunError::Io {
+                path: self.path.display().to_string(),
+                source,
+            })
+    }
+}
+
+fn line(record: &Record) -> String {
+    let json = serde_json::to_string(record).expect("a record holds numbers");
+    json + "\n"
+}

@@ -1,0 +1,180 @@
+//! What a configuration's `[data]` names, loaded: training and held-out samples, the source, the scale.
+
+use crate::config::Data;
+use crate::dataset::{Dataset, DatasetError, Plane, Scaling};
+use pyroclast_core::noise::{Noise, Stream};
+use std::path::Path;
+use std::sync::Arc;
+
+/// Points of a law of the plane that validate: as many as give the loss three digits.
+const VALIDATION_POINTS: usize = 4096;
+/// How many times more points are drawn than are picked where they shall be independent.
+const POOL: usize = 8;
+/// The step of [`Stream::Data`] from which test points are drawn; the training set is at 0 and the validation set at 1.
+const TEST: u64 = 1 << 32;
+
+/// Why a task cannot be loaded.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TaskError {
+    /// A file cannot be used.
+    #[error(transparent)]
+    Dataset(#[from] DatasetError),
+    /// No data or source has this name.
+    #[error("{key} = `{name}` is not known; there are {known}")]
+    UnknownName {
+        /// The key.
+        key: &'static str,
+        /// Its value.
+        name: String,
+        /// What there is.
+        known: String,
+    },
+    /// Paths cannot start from a law of the plane.
+    #[error(
+        "data.source = `{source_name}` has 2 coordinates, and a sample {dim}; use data.source=normal"
+    )]
+    SourceShape {
+        /// The law.
+        source_name: String,
+        /// Coordinates of a sample.
+        dim: usize,
+    },
+}
+
+/// A learning task.
+#[derive(Debug, Clone)]
+pub struct Task {
+    /// What is trained on, on the model's scale.
+    pub training: Arc<Dataset>,
+    /// What is held out.
+    pub validation: Arc<Dataset>,
+    /// The law that paths start from; none for N(0, I).
+    pub source: Option<Plane>,
+    /// From the data's units to the model's.
+    pub scaling: Scaling,
+    law: Option<Plane>,
+}
+
+impl Task {
+    /// Loads what `data` names; the noise draws points of laws and decides what is held out.
+    ///
+    /// # Errors
+    /// An unknown name, or a file that cannot be used.
+    pub fn load(data: &Data, noise: Noise) -> Result<Self, TaskError> {
+        let unknown = |key, name: &str, also: &'static str| {
+            let known: Vec<_> = std::iter::once(also).chain(Plane::names()).collect();
+            TaskError::UnknownName {
+                key,
+                name: name.to_owned(),
+                known: known.join(", "),
+            }
+        };
+        let source = match data.source.as_str() {
+            "normal" | "gaussian" => None,
+            name => Some(
+                name.parse::<Plane>()
+                    .map_err(|_| unknown("data.source", name, "normal"))?,
+            ),
+        };
+        if let Ok(law) = data.name.parse::<Plane>() {
+            let points = |n, step| Arc::new(law.dataset(n, &mut noise.draws(Stream::Data, step)));
+            return Ok(Self {
+                training: points(data.size, 0),
+                validation: points(VALIDATION_POINTS, 1),
+                source,
+                scaling: Scaling::identity(),
+                law: Some(law),
+            });
+        }
+        let (whole, is_file) = if data.name == "digits" {
+            (Dataset::digits(), false)
+        } else if Path::new(&data.name).extension().is_some() {
+            (Dataset::read(&data.name)?, true)
+        } else {
+            return Err(unknown(
+                "data.name",
+                &data.name,
+                "a .csv or .npy file, digits",
+            ));
+        };
+        if source.is_some() && whole.shape != [2] {
+            return Err(TaskError::SourceShape {
+                source_name: data.source.clone(),
+                dim: whole.dim(),
+            });
+        }
+        let (mut training, mut validation) = whole.split(data.validation, noise);
+        let scaling = if is_file {
+            training.scaling()
+        } else {
+            Scaling::identity()
+        };
+        if is_file {
+            training = training.scaled(&scaling);
+            validation = validation.scaled(&scaling);
+        }
+        if !data.labels {
+            for part in [&mut training, &mut validation] {
+                part.labels = None;
+                part.classes = 0;
+            }
+        }
+        Ok(Self {
+            training: Arc::new(training),
+            validation: Arc::new(validation),
+            source,
+            scaling,
+            law: None,
+        })
+    }
+
+    /// Source points for the k-th draw of samples: `[n, dim]`.
+    pub fn source_points(&self, n: usize, noise: Noise, k: u64) -> Vec<f32> {
+        let mut draws = noise.draws(Stream::Sampler, k << 48);
+        match self.source {
+            Some(plane) => plane.sample(n, &mut draws),
+            None => draws.normals(n * self.training.dim()),
+        }
+    }
+
+    /// Two disjoint sets of `n` data points each, the k-th such: fresh ones of a law, random rows of a finite dataset. The
+    /// distance of one to the other is what a perfect sampler would score. Some laws deal their points out evenly, which a
+    /// sampler cannot: the second set is picked at random from a larger one.
+    ///
+    /// `n` is at most [`Task::most_test_points`].
+    pub fn test_points(&self, n: usize, noise: Noise, k: u64) -> [Vec<f32>; 2] {
+        if let Some(law) = self.law {
+            let [mut first, mut second] =
+                [0, 1].map(|i| noise.draws(Stream::Data, TEST + 2 * k + i));
+            let pool = law.sample(POOL * n, &mut second);
+            let picked = second.permutation(POOL * n).into_iter().take(n);
+            return [
+                law.sample(n, &mut first),
+                picked
+                    .flat_map(|i| [pool[2 * i], pool[2 * i + 1]])
+                    .collect(),
+            ];
+        }
+        let (training, validation) = (&self.training, &self.validation);
+        let rows = noise
+            .draws(Stream::Data, TEST + k)
+            .permutation(training.len() + validation.len());
+        let gather = |rows: &[usize]| {
+            let row = |&i: &usize| match i.checked_sub(training.len()) {
+                Some(j) => validation.row(j),
+                None => training.row(i),
+            };
+            rows.iter().flat_map(row).copied().collect()
+        };
+        [gather(&rows[..n]), gather(&rows[n..2 * n])]
+    }
+
+    /// How many test points a draw can hold.
+    pub fn most_test_points(&self) -> usize {
+        match self.law {
+            Some(_) => usize::MAX,
+            None => (self.training.len() + self.validation.len()) / 2,
+        }
+    }
+}

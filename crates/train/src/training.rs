@@ -1,0 +1,365 @@
+//! A whole run: the loop around [`Trainer::step`], with its log, validation, pictures and checkpoints.
+//!
+//! What a run ends with is a function of its configuration alone. It may be stopped anywhere, by a signal or by force, and
+//! goes on from its newest checkpoint to the same last bit.
+
+use crate::batch::{Batch, Batcher, Order, prefetch};
+use crate::checkpoint::{Checkpoint, CheckpointError};
+use crate::config::Config;
+use crate::dataset::Dataset;
+use crate::ema::Ema;
+use crate::optimizer::AdamW;
+use crate::parameters::{slots, values, with_values};
+use crate::run::{Record, Run, RunError};
+use crate::sampler::{Plan, SampleError, Samples, Stepping, sample};
+use crate::task::Task;
+use crate::trainer::{Recipe, Trainer};
+use burn::module::AutodiffModule;
+use burn::tensor::backend::AutodiffBackend;
+use burn::tensor::{ElementConversion, Tensor};
+use pyroclast_core::flow::Flow;
+use pyroclast_core::network::{Labels, Network};
+use pyroclast_core::noise::Noise;
+use pyroclast_core::schedule::Schedule;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Added to the seed for validation, so that its noise is not the training's.
+const VALIDATION_SEED: u64 = 0x5EED_0F7E_57ED;
+/// Points of a picture.
+const PICTURE_POINTS: usize = 4000;
+/// Images a class in a picture, and rows of a picture without classes.
+const PICTURE_ROW: usize = 10;
+
+/// The schedule of a run, chosen at run time.
+pub type AnySchedule = Arc<dyn Schedule>;
+
+/// Why a run stopped short.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TrainError {
+    /// The numbers ran away.
+    #[error(
+        "the loss is {loss} at step {step}; lower training.learning-rate, or set training.clip=1"
+    )]
+    Diverged {
+        /// The loss.
+        loss: f64,
+        /// Where it was seen.
+        step: u64,
+    },
+    /// The folder refuses.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// A checkpoint refuses.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// A picture could not be sampled.
+    #[error(transparent)]
+    Sample(#[from] SampleError),
+    /// What watches the run failed.
+    #[error("{0}")]
+    Watcher(String),
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// All steps are done.
+    Finished,
+    /// It was asked to stop, and has saved.
+    Interrupted {
+        /// Steps taken.
+        step: u64,
+    },
+}
+
+/// What looks on while a run goes.
+pub trait Watcher {
+    /// The run begins or goes on at `step`, of `total`.
+    fn started(&mut self, step: u64, total: u64);
+
+    /// A step has been queued. Says whether to stop after it.
+    fn stepped(&mut self, step: u64) -> bool;
+
+    /// A loss has been read.
+    fn logged(&mut self, record: &Record);
+
+    /// Samples have been drawn for a picture.
+    ///
+    /// # Errors
+    /// Where the picture cannot be made; the run stops, with all that it has saved.
+    fn sampled(&mut self, step: u64, samples: &Samples) -> Result<(), String>;
+}
+
+/// A watcher that does nothing.
+impl Watcher for () {
+    fn started(&mut self, _: u64, _: u64) {}
+
+    fn stepped(&mut self, _: u64) -> bool {
+        false
+    }
+
+    fn logged(&mut self, _: &Record) {}
+
+    fn sampled(&mut self, _: u64, _: &Samples) -> Result<(), String> {
+        Ok(())
+    }
+}
+
+/// Trains `network` as `config` says, in the folder of `run`, from its newest checkpoint where `resume` is set.
+///
+/// # Errors
+/// [`TrainError`]; what was saved before stays.
+#[allow(clippy::too_many_arguments)]
+pub fn train<B, N, const D: usize>(
+    network: N,
+    task: &Task,
+    config: &Config,
+    run: &Run,
+    resume: bool,
+    device: &B::Device,
+    watcher: &mut dyn Watcher,
+) -> Result<Outcome, TrainError>
+where
+    B: AutodiffBackend,
+    N: Network<B, D, Condition = Labels<B>> + AutodiffModule<B>,
+    N::InnerModule: Network<B::InnerBackend, D, Condition = Labels<B::InnerBackend>>,
+{
+    let training = &config.training;
+    let mut trainer = begin::<B, N, D>(network, task, config, device);
+    if resume {
+        restore(&mut trainer, run, device)?;
+    }
+    run.tidy();
+    let first = trainer.step;
+    let mut metrics = run.metrics(first)?;
+    let validation = validation_batches(task, config);
+    let batches = prefetch(
+        batcher(task, config, task.training.clone()),
+        first,
+        training.steps,
+    );
+    let clock = Instant::now();
+    let before = metrics.seconds;
+    watcher.started(first, training.steps);
+
+    let mut sum: Option<(Tensor<B::InnerBackend, 1>, u64)> = None;
+    while trainer.step < training.steps {
+        let batch = batches
+            .recv()
+            .expect("the batcher makes every step up to the last");
+        let loss = trainer.step(&batch);
+        sum = Some(match sum.take() {
+            Some((sum, n)) => (sum + loss, n + 1),
+            None => (loss, 1),
+        });
+        let step = trainer.step;
+        let stop = watcher.stepped(step);
+        let last = step == training.steps;
+        let due = |every: u64| last || (every > 0 && step.is_multiple_of(every));
+        let saves = stop || due(training.save_every);
+        if saves || due(training.log_every) || due(training.validate_every) {
+            let (sum, n) = sum.take().expect("a step was taken since the last log");
+            let loss = sum.into_scalar().elem::<f64>() / n as f64;
+            if !loss.is_finite() {
+                return Err(TrainError::Diverged { loss, step });
+            }
+            let validates = due(training.validate_every) && !validation.is_empty();
+            let record = Record {
+                step,
+                loss: Some(loss),
+                validation: validates.then(|| trainer.validate(&validation)),
+                learning_rate: Some(training.learning_rate().at(step - 1)),
+                seconds: before + clock.elapsed().as_secs_f64(),
+            };
+            metrics.append(&record)?;
+            watcher.logged(&record);
+        }
+        if saves {
+            save(&trainer, config, run)?;
+            run.tidy();
+        }
+        if due(training.picture_every) {
+            let samples = picture(&trainer, task, config)?;
+            watcher
+                .sampled(step, &samples)
+                .map_err(TrainError::Watcher)?;
+        }
+        if stop && !last {
+            return Ok(Outcome::Interrupted { step });
+        }
+    }
+    Ok(Outcome::Finished)
+}
+
+/// A trainer before its first step.
+pub fn begin<B, N, const D: usize>(
+    network: N,
+    task: &Task,
+    config: &Config,
+    device: &B::Device,
+) -> Trainer<B, N, AnySchedule, D>
+where
+    B: AutodiffBackend,
+    N: Network<B, D, Condition = Labels<B>> + AutodiffModule<B>,
+    N::InnerModule: Network<B::InnerBackend, D, Condition = Labels<B::InnerBackend>>,
+{
+    let training = &config.training;
+    let parameters: Vec<_> = values(&network).into_iter().map(Tensor::inner).collect();
+    let optimizer = AdamW::new(training.adamw(), &parameters);
+    let ema = Ema::new(training.ema, parameters);
+    let recipe = Recipe {
+        gamma: config.path.gamma(),
+        weighting: training.weighting(),
+        learning_rate: training.learning_rate(),
+        noise: Noise::new(training.seed),
+    };
+    let flow = Flow {
+        network,
+        schedule: config.path.schedule(),
+        prediction: config.path.prediction(),
+    };
+    Trainer::new(
+        flow,
+        optimizer,
+        ema,
+        recipe,
+        &task.training.shape,
+        device.clone(),
+    )
+}
+
+/// What makes the batches of a configuration, from these samples.
+pub fn batcher(task: &Task, config: &Config, dataset: Arc<Dataset>) -> Batcher {
+    Batcher {
+        dataset,
+        source: task.source,
+        size: config.training.batch,
+        coupling: config.path.coupling(),
+        gamma: config.path.gamma(),
+        times: config.training.times(),
+        schedule: config.path.schedule(),
+        label_dropout: config.training.label_dropout,
+        noise: Noise::new(config.training.seed),
+    }
+}
+
+/// Batches that cover the held-out samples once, the same at every validation.
+fn validation_batches(task: &Task, config: &Config) -> Vec<Batch> {
+    if task.validation.is_empty() {
+        return Vec::new();
+    }
+    let mut batcher = batcher(task, config, task.validation.clone());
+    batcher.noise = Noise::new(config.training.seed ^ VALIDATION_SEED);
+    batcher.label_dropout = 0.0;
+    batcher.size = batcher.size.min(task.validation.len());
+    let mut order = Order::default();
+    let n = task.validation.len() / batcher.size;
+    (0..n as u64)
+        .map(|step| batcher.batch(step, &mut order))
+        .collect()
+}
+
+fn save<B, N, const D: usize>(
+    trainer: &Trainer<B, N, AnySchedule, D>,
+    config: &Config,
+    run: &Run,
+) -> Result<(), CheckpointError>
+where
+    B: AutodiffBackend,
+    N: Network<B, D, Condition = Labels<B>> + AutodiffModule<B>,
+{
+    let inner = |tensors: Vec<Tensor<B, 1>>| tensors.into_iter().map(Tensor::inner).collect();
+    Checkpoint::<B::InnerBackend> {
+        step: trainer.step,
+        seed: config.training.seed,
+        config: config.to_toml(),
+        model: inner(values(&trainer.flow.network)),
+        ema: trainer.ema.values.clone(),
+        first: trainer.optimizer.first.clone(),
+        second: trainer.optimizer.second.clone(),
+    }
+    .save(
+        &run.checkpoint_path(trainer.step),
+        &slots::<B, N>(&trainer.flow.network),
+    )
+}
+
+fn restore<B, N, const D: usize>(
+    trainer: &mut Trainer<B, N, AnySchedule, D>,
+    run: &Run,
+    device: &B::Device,
+) -> Result<(), TrainError>
+where
+    B: AutodiffBackend,
+    N: Network<B, D, Condition = Labels<B>> + AutodiffModule<B>,
+{
+    let slots = slots::<B, N>(&trainer.flow.network);
+    let path = run.latest()?;
+    let checkpoint = Checkpoint::<B::InnerBackend>::load(&path, &slots, device)?;
+    let tracked = checkpoint
+        .model
+        .into_iter()
+        .map(Tensor::from_inner)
+        .collect();
+    trainer.flow.network = with_values(trainer.flow.network.clone(), tracked);
+    trainer.ema.values = checkpoint.ema;
+    trainer.optimizer.first = checkpoint.first;
+    trainer.optimizer.second = checkpoint.second;
+    trainer.optimizer.steps = checkpoint.step;
+    trainer.step = checkpoint.step;
+    Ok(())
+}
+
+/// The labels of a picture: a row of ten for each class; none without classes.
+pub fn picture_labels(classes: usize) -> Option<Vec<i64>> {
+    let row = |class| std::iter::repeat_n(class as i64, PICTURE_ROW);
+    (classes > 0).then(|| (0..classes).flat_map(row).collect())
+}
+
+/// How many samples a picture shows.
+pub fn picture_size(dataset: &Dataset) -> usize {
+    match (dataset.is_image(), dataset.classes) {
+        (true, 0) => PICTURE_ROW * PICTURE_ROW,
+        (_, classes @ 1..) if dataset.is_image() => PICTURE_ROW * classes,
+        _ => PICTURE_POINTS,
+    }
+}
+
+fn picture<B, N, const D: usize>(
+    trainer: &Trainer<B, N, AnySchedule, D>,
+    task: &Task,
+    config: &Config,
+) -> Result<Samples, SampleError>
+where
+    B: AutodiffBackend,
+    N: Network<B, D, Condition = Labels<B>> + AutodiffModule<B>,
+    N::InnerModule: Network<B::InnerBackend, D, Condition = Labels<B::InnerBackend>>,
+{
+    let dataset = &task.training;
+    let n = picture_size(dataset);
+    let labels = if dataset.is_image() {
+        picture_labels(dataset.classes)
+    } else {
+        None
+    };
+    let x0 = task.source_points(n, Noise::new(config.training.seed), 0);
+    let plan = Plan {
+        method: config.sampling.method,
+        stepping: Stepping::Fixed(config.sampling.steps),
+        guidance: config.sampling.guidance,
+        noise_level: 1.0,
+        seed: config.training.seed,
+    };
+    let flow = trainer.averaged();
+    sample(
+        &flow,
+        &x0,
+        &dataset.shape,
+        labels.as_deref(),
+        plan,
+        trainer.device(),
+        &mut |_, _, _| {},
+    )
+}

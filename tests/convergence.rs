@@ -1,0 +1,331 @@
+//! Orders of convergence, adaptive solves and their cost, on problems with closed forms.
+
+use burn::tensor::{DType, Tensor, TensorData};
+use burn_ndarray::NdArray;
+use pyroclast::core::analytic::Gaussian;
+use pyroclast::core::field::Counted;
+use pyroclast::core::schedule::Edm;
+use pyroclast::solvers::{
+    BOGACKI_SHAMPINE, DOPRI5, EULER, EmbeddedRk, ExplicitRk, HEUN, MIDPOINT, Method, RALSTON, RK4,
+    SolveError, TimeGrid, Tolerance, integrate, integrate_adaptive,
+};
+
+type B = NdArray<f64>;
+
+fn state(values: &[f64]) -> Tensor<B, 2> {
+    let data = TensorData::new(values.to_vec(), [1, values.len()]);
+    Tensor::from_data(data, (&Default::default(), DType::F64))
+}
+
+fn host(x: Tensor<B, 2>) -> Vec<f64> {
+    x.into_data().to_vec().expect("f64 data")
+}
+
+type Field = fn(f64, Tensor<B, 2>) -> Tensor<B, 2>;
+
+/// A problem on [0, 1] and its exact end.
+struct Problem {
+    name: &'static str,
+    field: Field,
+    start: Vec<f64>,
+    end: Vec<f64>,
+}
+
+fn problems() -> Vec<Problem> {
+    vec![
+        Problem {
+            name: "logistic",
+            field: |_, x| x.clone() * (-x + 1.0) * 5.0,
+            start: vec![0.25],
+            end: vec![1.0 / (1.0 + 3.0 * (-5_f64).exp())],
+        },
+        Problem {
+            name: "harmonic oscillator",
+            field: |_, x| Tensor::cat(vec![x.clone().narrow(1, 1, 1), -x.narrow(1, 0, 1)], 1) * 3.0,
+            start: vec![1.0, 0.0],
+            end: vec![3_f64.cos(), -3_f64.sin()],
+        },
+        Problem {
+            name: "x' = −4t·x",
+            field: |t, x| x * (-4.0 * t),
+            start: vec![1.0],
+            end: vec![(-2_f64).exp()],
+        },
+    ]
+}
+
+/// The slope of log error over log step, by least squares.
+fn slope<M: Method<B, Field, 2>>(method: &M, problem: &Problem, coarsest: usize) -> f64 {
+    let points: Vec<(f64, f64)> = (0..5)
+        .map(|i| {
+            let n = coarsest << i;
+            let grid = TimeGrid::uniform(0.0, 1.0, n);
+            let end = host(integrate(
+                &problem.field,
+                method,
+                state(&problem.start),
+                &grid,
+            ));
+            let error = end
+                .iter()
+                .zip(&problem.end)
+                .map(|(a, b)| (a - b).powi(2))
+                .sum::<f64>();
+            (-(n as f64).ln(), 0.5 * error.ln())
+        })
+        .collect();
+    let n = points.len() as f64;
+    let (sx, sy) = points
+        .iter()
+        .fold((0.0, 0.0), |(a, b), (x, y)| (a + x, b + y));
+    let (mx, my) = (sx / n, sy / n);
+    let cov: f64 = points.iter().map(|(x, y)| (x - mx) * (y - my)).sum();
+    cov / points.iter().map(|(x, _)| (x - mx).powi(2)).sum::<f64>()
+}
+
+fn has_order(method: &impl Method<B, Field, 2>, order: f64, coarsest: usize, name: &str) {
+    for problem in problems() {
+        let slope = slope(method, &problem, coarsest);
+        assert!(
+            (slope - order).abs() < 0.15,
+            "{name} on {}: {slope}",
+            problem.name
+        );
+    }
+}
+
+#[test]
+fn fixed_grids_converge_with_the_order_of_the_method() {
+    let plain: [(ExplicitRk, f64, usize); 3] =
+        [(EULER, 1.0, 64), (MIDPOINT, 2.0, 32), (RK4, 4.0, 16)];
+    for (method, order, coarsest) in plain {
+        has_order(&method, order, coarsest, method.0.name);
+    }
+    let pairs: [(EmbeddedRk, f64, usize); 4] = [
+        (HEUN, 2.0, 32),
+        (RALSTON, 2.0, 32),
+        (BOGACKI_SHAMPINE, 3.0, 32),
+        (DOPRI5, 5.0, 16),
+    ];
+    for (pair, order, coarsest) in pairs {
+        has_order(&pair, order, coarsest, pair.method.0.name);
+    }
+}
+
+const PAIRS: [EmbeddedRk; 4] = [HEUN, RALSTON, BOGACKI_SHAMPINE, DOPRI5];
+
+fn tolerance(tol: f64) -> Tolerance {
+    Tolerance {
+        rtol: tol,
+        atol: tol,
+        max_steps: 1_000_000,
+    }
+}
+
+#[test]
+fn adaptive_solves_meet_their_tolerance() {
+    for pair in PAIRS {
+        for problem in problems() {
+            let tol = 1e-6;
+            let solution = integrate_adaptive(
+                &problem.field,
+                &pair,
+                state(&problem.start),
+                (0.0, 1.0),
+                tolerance(tol),
+            )
+            .expect("a smooth problem");
+            for (a, b) in host(solution.x).iter().zip(&problem.end) {
+                // A local tolerance bounds the global error up to a factor of the problem's.
+                assert!(
+                    (a - b).abs() < 20.0 * tol,
+                    "{} on {}",
+                    pair.method.0.name,
+                    problem.name
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn dormand_prince_reaches_published_values() {
+    // DETEST (Hull et al. 1972) A1 and A3, and the logistic A4, at tolerance 1e-8.
+    let cubic: Field = |_, x| x.clone() * x.clone() * x * -0.5;
+    let cosine: Field = |t, x| x * t.cos();
+    let logistic: Field = |_, x| x.clone() * (x / -20.0 + 1.0) * 0.25;
+    for (field, expected) in [
+        (cubic, 0.218_217_890_235_992_38),
+        (cosine, 2.491_650_271_850_414_5),
+        (logistic, 17.730_166_481_314_84),
+    ] {
+        let solution =
+            integrate_adaptive(&field, &DOPRI5, state(&[1.0]), (0.0, 20.0), tolerance(1e-8));
+        let got = host(solution.expect("a smooth problem").x)[0];
+        assert!((got - expected).abs() < 1e-6, "{got} {expected}");
+    }
+}
+
+#[test]
+fn time_runs_backward_too() {
+    for problem in problems() {
+        let there = integrate_adaptive(
+            &problem.field,
+            &DOPRI5,
+            state(&problem.start),
+            (0.0, 1.0),
+            tolerance(1e-9),
+        )
+        .expect("forward");
+        let back = integrate_adaptive(
+            &problem.field,
+            &DOPRI5,
+            there.x,
+            (1.0, 0.0),
+            tolerance(1e-9),
+        )
+        .expect("backward");
+        for (a, b) in host(back.x).iter().zip(&problem.start) {
+            assert!((a - b).abs() < 1e-7, "{}", problem.name);
+        }
+    }
+}
+
+#[test]
+fn a_constant_slope_takes_five_steps_at_most() {
+    let one: Field = |_, x| x.ones_like();
+    for pair in PAIRS {
+        let solution = integrate_adaptive(&one, &pair, state(&[0.0]), (0.0, 1.0), tolerance(1e-6))
+            .expect("a constant slope");
+        let statistics = solution.statistics;
+        assert!(
+            statistics.steps <= 5,
+            "{}: {statistics:?}",
+            pair.method.0.name
+        );
+        assert!((host(solution.x)[0] - 1.0).abs() < 1e-14);
+    }
+}
+
+#[test]
+fn evaluations_are_what_the_stages_say() {
+    // Two for the starting step, of which the first is the first stage; then the stages of each step, less one where the
+    // last step's end is known.
+    for pair in PAIRS {
+        let problem = &problems()[0];
+        let solution = integrate_adaptive(
+            &problem.field,
+            &pair,
+            state(&problem.start),
+            (0.0, 1.0),
+            tolerance(1e-5),
+        )
+        .expect("a smooth problem");
+        let s = solution.statistics;
+        let stages = pair.method.0.a.len();
+        if s.rejections == 0 {
+            let fsal = pair.method.0.first_same_as_last;
+            let expected = if fsal {
+                2 + s.steps * (stages - 1)
+            } else {
+                1 + s.steps * stages
+            };
+            assert_eq!(s.evaluations, expected, "{}", pair.method.0.name);
+        }
+        assert!(s.steps > 1);
+    }
+    // On a grid an FSAL method pays for its first stage once.
+    let problem = &problems()[0];
+    let counted = Counted::new(&problem.field);
+    integrate(
+        &counted,
+        &DOPRI5,
+        state(&problem.start),
+        &TimeGrid::uniform(0.0, 1.0, 10),
+    );
+    assert_eq!(counted.evaluations(), 10 * 6 + 1);
+}
+
+#[test]
+fn an_empty_span_returns_the_state() {
+    let problem = &problems()[0];
+    let solution = integrate_adaptive(
+        &problem.field,
+        &DOPRI5,
+        state(&[0.3]),
+        (0.5, 0.5),
+        tolerance(1e-6),
+    );
+    let solution = solution.expect("nothing to do");
+    assert_eq!(host(solution.x), [0.3]);
+    assert_eq!(solution.statistics.evaluations, 0);
+}
+
+#[test]
+fn what_cannot_be_solved_is_refused_with_its_values() {
+    let field: Field = |_, x| x;
+    let solve = |field: &Field, span, tol: Tolerance| {
+        integrate_adaptive(field, &DOPRI5, state(&[1.0]), span, tol).expect_err("a bad problem")
+    };
+    for tol in [0.0, -1e-3, f64::NAN, f64::INFINITY] {
+        let error = solve(&field, (0.0, 1.0), tolerance(tol));
+        assert!(matches!(error, SolveError::Tolerance { .. }), "{error}");
+    }
+    let error = solve(&field, (0.0, f64::NAN), tolerance(1e-6));
+    assert!(matches!(error, SolveError::Span { .. }), "{error}");
+    let limited = Tolerance {
+        max_steps: 3,
+        ..tolerance(1e-12)
+    };
+    let error = solve(&field, (0.0, 10.0), limited);
+    assert!(
+        matches!(error, SolveError::StepLimit { limit: 3, .. }),
+        "{error}"
+    );
+    let nan: Field = |_, x| x * f64::NAN;
+    let error = solve(&nan, (0.0, 1.0), tolerance(1e-6));
+    assert!(matches!(error, SolveError::NotFinite { .. }), "{error}");
+    // x' = x² from 1 leaves every bound at t = 1.
+    let blows_up: Field = |_, x| x.clone() * x;
+    let error = solve(&blows_up, (0.0, 2.0), tolerance(1e-6));
+    let at_pole = |t: f64| (t - 1.0).abs() < 1e-3;
+    assert!(
+        matches!(error, SolveError::StepSize { t, .. } | SolveError::NotFinite { t } if at_pole(t)),
+        "{error}"
+    );
+}
+
+#[test]
+fn heun_on_edm_has_the_published_gain() {
+    // Karras et al. 2022, algorithm 1 without churn, on data N(0, ½²): N = 18 steps from σ = 80 to 0, the last one Euler's.
+    let field = Gaussian {
+        mean: state(&[0.0]),
+        std: 0.5,
+        schedule: Edm::default(),
+    };
+    let gain = |n: usize| {
+        let grid = TimeGrid::karras(0.002, 80.0, 7.0, n);
+        let (head, tail) = grid.times().split_at(n);
+        let head = TimeGrid::new(head.to_vec()).expect("n levels");
+        let last = TimeGrid::new(vec![head.times()[n - 1], tail[0]]).expect("the last step");
+        let counted = Counted::new(&field);
+        let x = integrate(&counted, &HEUN, state(&[1.0]), &head);
+        let x = host(integrate(&counted, &EULER, x, &last))[0];
+        assert_eq!(counted.evaluations(), 2 * n - 1);
+        x
+    };
+    let exact = 0.5 / (0.25_f64 + 80.0 * 80.0).sqrt();
+    assert!((exact - 0.006249877933).abs() < 5e-13);
+    assert!((gain(18) - 0.006595307963).abs() < 5e-13, "{}", gain(18));
+    let errors: Vec<f64> = [18, 36, 72, 144]
+        .iter()
+        .map(|&n| (gain(n) - exact).abs())
+        .collect();
+    let ratios: Vec<f64> = errors.windows(2).map(|pair| pair[0] / pair[1]).collect();
+    // Second order: the ratio falls to 4 as the grid gets finer.
+    assert!(
+        ratios.windows(2).all(|pair| pair[1] < pair[0]),
+        "{ratios:?}"
+    );
+    assert!((3.9..4.2).contains(&ratios[2]), "{ratios:?}");
+}

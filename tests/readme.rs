@@ -1,0 +1,24 @@
+//! The README says what is so.
+
+const README: &str = include_str!("../README.md");
+
+#[test]
+fn its_program_is_the_example_that_runs() {
+    let program = include_str!("../examples/quickstart.rs");
+    assert!(
+        README.contains(program),
+        "examples/quickstart.rs stands in the README to the letter"
+    );
+    assert!(program.lines().count() <= 25);
+}
+
+#[test]
+fn it_is_short() {
+    assert!(README.lines().count() <= 120);
+}
+
+#[test]
+fn ci_runs_its_test_command() {
+    let ci = include_str!("../.ci/run");
+    assert!(README.contains("cargo test --workspace") && ci.contains("\ncargo test --workspace\n"));
+}

@@ -1,0 +1,229 @@
+//! A run that is interrupted ends with the same bits as one that was not, and loses nothing on the way.
+
+use burn::backend::Autodiff;
+use burn_flex::{Flex, FlexDevice};
+use pyroclast::core::noise::Noise;
+use pyroclast::models::Init;
+use pyroclast::train::checkpoint::{Checkpoint, CheckpointError, inspect};
+use pyroclast::train::config::{Architecture, Config};
+use pyroclast::train::run::{Record, Run, RunError};
+use pyroclast::train::sampler::Samples;
+use pyroclast::train::task::Task;
+use pyroclast::train::training::{Outcome, TrainError, Watcher, train};
+use std::fs;
+use std::path::Path;
+
+fn config(preset: &str, steps: u64) -> Config {
+    let mut settings = vec![
+        format!("training.steps={steps}"),
+        "training.batch=8".into(),
+        "training.save-every=4".into(),
+        "training.log-every=3".into(),
+        "training.validate-every=5".into(),
+        "sampling.steps=2".into(),
+        "data.size=100".into(),
+    ];
+    if preset == "digits" {
+        settings.extend(["network.channels=8".into(), "network.dropout=0.2".into()]);
+    }
+    Config::load(preset, &settings).expect("a preset")
+}
+
+/// Asks to stop after a step.
+struct StopAfter(u64);
+
+impl Watcher for StopAfter {
+    fn started(&mut self, _: u64, _: u64) {}
+
+    fn stepped(&mut self, step: u64) -> bool {
+        step == self.0
+    }
+
+    fn logged(&mut self, _: &Record) {}
+
+    fn sampled(&mut self, _: u64, _: &Samples) -> Result<(), String> {
+        Ok(())
+    }
+}
+
+fn go(run: &Run, config: &Config, resume: bool, stop: u64) -> Result<Outcome, TrainError> {
+    let device = FlexDevice;
+    let noise = Noise::new(config.training.seed);
+    let task = Task::load(&config.data, noise).expect("shipped data");
+    let mut init = Init::<Autodiff<Flex>>::new(noise, &device);
+    let watcher = &mut StopAfter(stop);
+    let dataset = &task.training;
+    match config
+        .network
+        .architecture(&dataset.shape, dataset.classes)
+        .expect("a network")
+    {
+        Architecture::Mlp(mlp) => train::<Autodiff<Flex>, _, 2>(
+            mlp.init(&mut init),
+            &task,
+            config,
+            run,
+            resume,
+            &device,
+            watcher,
+        ),
+        Architecture::UNet(unet) => train::<Autodiff<Flex>, _, 4>(
+            unet.init(&mut init),
+            &task,
+            config,
+            run,
+            resume,
+            &device,
+            watcher,
+        ),
+    }
+}
+
+fn bytes(run: &Run) -> Vec<u8> {
+    fs::read(run.latest().expect("a checkpoint")).expect("a readable checkpoint")
+}
+
+fn resumes_exactly(preset: &str) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let config = config(preset, 11);
+    let whole = Run::create(&folder.path().join("whole"), &config).expect("a new run");
+    assert_eq!(
+        go(&whole, &config, false, 0).expect("a run"),
+        Outcome::Finished
+    );
+    for stop in [1, 4, 6, 10] {
+        let path = folder.path().join(format!("stopped-{stop}"));
+        let run = Run::create(&path, &config).expect("a new run");
+        let outcome = go(&run, &config, false, stop).expect("a run");
+        assert_eq!(outcome, Outcome::Interrupted { step: stop });
+        let (run, stored) = Run::open(&path).expect("the run");
+        assert_eq!(stored, config);
+        assert_eq!(
+            go(&run, &config, true, 0).expect("a resumed run"),
+            Outcome::Finished
+        );
+        assert!(
+            bytes(&run) == bytes(&whole),
+            "{preset}, stopped after {stop}"
+        );
+        let steps = |run: &Run| {
+            run.records()
+                .last()
+                .map(|record| (record.step, record.validation))
+        };
+        assert_eq!(steps(&run), steps(&whole));
+    }
+}
+
+#[test]
+fn an_mlp_resumes_to_the_last_bit() {
+    resumes_exactly("moons");
+}
+
+#[test]
+fn a_unet_with_dropout_resumes_to_the_last_bit() {
+    resumes_exactly("digits");
+}
+
+#[test]
+fn a_run_that_lost_its_last_steps_resumes_from_the_checkpoint_before() {
+    // As after SIGKILL: steps 9 to 11 were taken and logged, but the newest checkpoint is that of step 8.
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let config = config("moons", 11);
+    let run = Run::create(&folder.path().join("run"), &config).expect("a new run");
+    go(&run, &config, false, 0).expect("a run");
+    let end = bytes(&run);
+    fs::remove_file(run.checkpoint_path(11)).expect("the newest checkpoint");
+    fs::write(run.folder().join("checkpoints/.part-x"), "half").expect("a leftover");
+    assert_eq!(
+        go(&run, &config, true, 0).expect("a resumed run"),
+        Outcome::Finished
+    );
+    assert!(bytes(&run) == end);
+    let steps: Vec<u64> = run.records().iter().map(|record| record.step).collect();
+    assert_eq!(
+        steps,
+        [3, 4, 5, 6, 8, 9, 10, 11],
+        "each step is logged once"
+    );
+    assert!(!run.folder().join("checkpoints/.part-x").exists());
+}
+
+#[test]
+fn a_run_is_never_overwritten() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let config = config("moons", 2);
+    let path = folder.path().join("run");
+    Run::create(&path, &config).expect("a new run");
+    let error = Run::create(&path, &config).expect_err("the folder is taken");
+    assert!(matches!(error, RunError::Occupied(_)), "{error}");
+    fs::create_dir(folder.path().join("other")).expect("a folder");
+    fs::write(folder.path().join("other/thesis.tex"), "x").expect("a file");
+    let error = Run::create(&folder.path().join("other"), &config).expect_err("not ours");
+    assert!(matches!(error, RunError::Occupied(_)), "{error}");
+    assert!(
+        !folder.path().join("other/checkpoints").exists(),
+        "nothing is left in a foreign folder"
+    );
+}
+
+fn load(path: &Path, config: &Config) -> Result<Checkpoint<Flex>, CheckpointError> {
+    let device = FlexDevice;
+    let mut init = Init::<Flex>::new(Noise::new(0), &device);
+    let Architecture::Mlp(mlp) = config.network.architecture(&[2], 0).expect("an MLP") else {
+        panic!("points are learned by an MLP");
+    };
+    let network = mlp.init(&mut init);
+    Checkpoint::load(
+        path,
+        &pyroclast::train::parameters::slots::<Flex, _>(&network),
+        &device,
+    )
+}
+
+#[test]
+fn a_truncated_or_foreign_checkpoint_is_named_as_such() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let config = config("moons", 2);
+    let run = Run::create(&folder.path().join("run"), &config).expect("a new run");
+    go(&run, &config, false, 0).expect("a run");
+    let path = run.latest().expect("a checkpoint");
+    let whole = fs::read(&path).expect("a readable checkpoint");
+    assert_eq!(inspect(&path).expect("a whole checkpoint"), 2);
+    assert_eq!(load(&path, &config).expect("its own network").step, 2);
+
+    let wider = Config::load("moons", &["network.width=32".into()]).expect("a preset");
+    let error = load(&path, &wider).expect_err("another network");
+    assert!(error.to_string().contains("layers.0.weight"), "{error}");
+
+    for length in [0, 4, 8, 100, whole.len() / 2, whole.len() - 1] {
+        fs::write(&path, &whole[..length]).expect("a writable file");
+        let error = load(&path, &config).expect_err("a cut-off file");
+        assert!(
+            matches!(error, CheckpointError::Damaged { .. }),
+            "{length}: {error}"
+        );
+        assert!(
+            run.latest().is_err(),
+            "a damaged checkpoint is not passed over in silence"
+        );
+    }
+    let view = safetensors::tensor::TensorView::new(safetensors::Dtype::F32, vec![1], &[0; 4]);
+    let foreign = safetensors::serialize([("x", view.expect("one number"))], None).expect("bytes");
+    fs::write(&path, foreign).expect("a writable file");
+    let error = load(&path, &config).expect_err("somebody else's file");
+    assert!(matches!(error, CheckpointError::Foreign { .. }), "{error}");
+}
+
+#[test]
+fn a_loss_that_runs_away_stops_the_run_and_keeps_the_checkpoint() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut config = config("moons", 400);
+    config.training.save_every = 1;
+    config.training.log_every = 1;
+    config.training.learning_rate = 1e30;
+    let run = Run::create(&folder.path().join("run"), &config).expect("a new run");
+    let error = go(&run, &config, false, 0).expect_err("no network stands this rate");
+    assert!(matches!(error, TrainError::Diverged { .. }), "{error}");
+    assert!(run.latest().is_ok());
+}

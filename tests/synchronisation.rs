@@ -1,0 +1,232 @@
+//! A training step and a fixed-grid solve never wait for the device.
+//!
+//! The tests run on a backend of their own: burn's router in front of flex, with a client that counts how often a value is read
+//! back or the device is waited for. It is the place through which every backend behind a queue has to go.
+
+use burn::backend::Autodiff;
+use burn::tensor::{Shape, Tensor, TensorData};
+use burn_backend::backend::ExecutionError;
+use burn_backend::{DType, DTypeUsageSet};
+use burn_flex::{Flex, FlexDevice};
+use burn_ir::{BackendIr, OperationIr, TensorId, TensorIr};
+use burn_router::{
+    BackendRouter, MultiBackendBridge, RouterTensor, Runner, RunnerChannel, RunnerClient,
+};
+use burn_std::future::DynFut;
+use pyroclast::core::flow::Flow;
+use pyroclast::core::noise::Noise;
+use pyroclast::core::schedule::Linear;
+use pyroclast::models::{Init, UNetConfig};
+use pyroclast::solvers::{DOPRI5, TimeGrid, integrate, integrate_adaptive};
+use pyroclast::train::batch::Order;
+use pyroclast::train::config::Config;
+use pyroclast::train::task::Task;
+use pyroclast::train::training::{batcher, begin};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+static WAITS: AtomicUsize = AtomicUsize::new(0);
+/// The counter is one for the process, so the tests take turns.
+static TURN: Mutex<()> = Mutex::new(());
+
+#[derive(Clone)]
+struct Client(Runner<Flex>);
+
+impl RunnerClient for Client {
+    type Device = FlexDevice;
+
+    fn register_op(&self, op: OperationIr) {
+        self.0.register_op(op);
+    }
+
+    fn read_tensor_async(&self, tensor: TensorIr) -> DynFut<Result<TensorData, ExecutionError>> {
+        WAITS.fetch_add(1, Ordering::SeqCst);
+        self.0.read_tensor_async(tensor)
+    }
+
+    fn sync(&self) -> Result<(), ExecutionError> {
+        WAITS.fetch_add(1, Ordering::SeqCst);
+        self.0.sync()
+    }
+
+    fn create_empty_handle(&self) -> TensorId {
+        self.0.create_empty_handle()
+    }
+
+    fn register_tensor_data(&self, data: TensorData) -> RouterTensor<Self> {
+        let tensor = self.0.register_tensor_data(data).into_ir();
+        RouterTensor::new(tensor.id, tensor.shape, tensor.dtype, self.clone())
+    }
+
+    fn device(&self) -> FlexDevice {
+        self.0.device()
+    }
+
+    fn seed(&self, seed: u64) {
+        self.0.seed(seed);
+    }
+
+    fn dtype_usage(&self, dtype: DType) -> DTypeUsageSet {
+        self.0.dtype_usage(dtype)
+    }
+}
+
+/// There is one device, so nothing crosses.
+struct NoBridge;
+
+impl MultiBackendBridge for NoBridge {
+    type TensorHandle = <Flex as BackendIr>::Handle;
+    type Device = FlexDevice;
+
+    fn change_backend_float(
+        handle: Self::TensorHandle,
+        _: Shape,
+        _: &FlexDevice,
+    ) -> Self::TensorHandle {
+        handle
+    }
+
+    fn change_backend_int(
+        handle: Self::TensorHandle,
+        _: Shape,
+        _: &FlexDevice,
+    ) -> Self::TensorHandle {
+        handle
+    }
+
+    fn change_backend_bool(
+        handle: Self::TensorHandle,
+        _: Shape,
+        _: &FlexDevice,
+    ) -> Self::TensorHandle {
+        handle
+    }
+}
+
+#[derive(Clone)]
+struct Channel;
+
+impl RunnerChannel for Channel {
+    type Device = FlexDevice;
+    type Bridge = NoBridge;
+    type Client = Client;
+    type FloatElem = f32;
+    type IntElem = i32;
+    type BoolElem = u8;
+
+    fn name(_: &FlexDevice) -> String {
+        "counting".into()
+    }
+
+    fn init_client(device: &FlexDevice) -> Client {
+        Client(Runner::new(*device))
+    }
+
+    fn get_tensor_handle(tensor: &TensorIr, client: &Client) -> <Flex as BackendIr>::Handle {
+        client.0.get_tensor_handle(tensor)
+    }
+
+    fn register_tensor(
+        client: &Client,
+        handle: <Flex as BackendIr>::Handle,
+        shape: Shape,
+        dtype: DType,
+    ) -> RouterTensor<Client> {
+        let tensor = client
+            .0
+            .register_tensor(handle, shape, dtype, client.0.clone())
+            .into_ir();
+        RouterTensor::new(tensor.id, tensor.shape, tensor.dtype, client.clone())
+    }
+}
+
+type B = BackendRouter<Channel>;
+
+fn waits(work: impl FnOnce()) -> usize {
+    let before = WAITS.load(Ordering::SeqCst);
+    work();
+    WAITS.load(Ordering::SeqCst) - before
+}
+
+fn waits_of_steps(preset: &str, settings: &[&str]) -> [usize; 2] {
+    let _turn = TURN.lock().expect("no test panics while it holds the turn");
+    let settings: Vec<String> = settings.iter().map(|s| (*s).to_owned()).collect();
+    let config = Config::load(preset, &settings).expect("a preset");
+    let noise = Noise::new(0);
+    let task = Task::load(&config.data, noise).expect("shipped data");
+    let device = FlexDevice;
+    let mut init = Init::<Autodiff<B>>::new(noise, &device);
+    let batcher = batcher(&task, &config, task.training.clone());
+    let mut order = Order::default();
+    let shape = &task.training.shape;
+    use pyroclast::train::config::Architecture;
+    macro_rules! steps {
+        ($network:expr, $rank:literal) => {{
+            let mut trainer = begin::<Autodiff<B>, _, $rank>($network, &task, &config, &device);
+            let mut loss = None;
+            let training = waits(|| {
+                for step in 0..3 {
+                    loss = Some(trainer.step(&batcher.batch(step, &mut order)));
+                }
+            });
+            let reading = waits(|| {
+                loss.take().expect("three steps").into_scalar();
+            });
+            [training, reading]
+        }};
+    }
+    match config
+        .network
+        .architecture(shape, task.training.classes)
+        .expect("a fitting network")
+    {
+        Architecture::Mlp(mlp) => steps!(mlp.init(&mut init), 2),
+        Architecture::UNet(unet) => steps!(unet.init(&mut init), 4),
+    }
+}
+
+#[test]
+fn training_an_mlp_does_not_wait_until_the_loss_is_read() {
+    assert_eq!(
+        waits_of_steps("moons", &["training.batch=16", "training.clip=1"]),
+        [0, 1]
+    );
+}
+
+#[test]
+fn training_a_unet_does_not_wait_until_the_loss_is_read() {
+    let small = [
+        "training.batch=2",
+        "network.channels=8",
+        "network.dropout=0.1",
+        "network.attention=[4]",
+    ];
+    assert_eq!(waits_of_steps("digits", &small), [0, 1]);
+}
+
+#[test]
+fn a_fixed_grid_does_not_wait_and_an_adaptive_one_does_once_a_step() {
+    let _turn = TURN.lock().expect("no test panics while it holds the turn");
+    let device = FlexDevice;
+    let mut init = Init::<B>::new(Noise::new(0), &device);
+    let flow = Flow {
+        network: UNetConfig {
+            channels: 8,
+            ..UNetConfig::new(1, [4, 4])
+        }
+        .init(&mut init),
+        schedule: Linear::default(),
+        prediction: pyroclast::core::prediction::Prediction::Velocity,
+    };
+    let x = || Tensor::<B, 4>::ones([2, 1, 4, 4], &device);
+    let field = flow.given::<B, 4>(&None);
+    let grid = TimeGrid::uniform(0.0, 1.0, 5);
+    assert_eq!(waits(|| drop(integrate(&field, &DOPRI5, x(), &grid))), 0);
+    let mut steps = 0;
+    let adaptive = waits(|| {
+        let solution = integrate_adaptive(&field, &DOPRI5, x(), (0.0, 1.0), Default::default());
+        steps = solution.expect("a smooth field").statistics.steps;
+    });
+    // Three norms for the starting step, then one error a step.
+    assert_eq!(adaptive, 3 + steps);
+}
