@@ -731,7 +731,7 @@ fn the_noise_levels_are_what_they_are_called() {
         close(&[at(NoiseLevel::Constant(0.7))], &[0.7], 0.0, t);
         close(
             &[at(NoiseLevel::Sigma(1.5)).powi(2)],
-            &[2.25 * sigma],
+            &[2.25 * sigma * sigma],
             1e-13,
             t,
         );

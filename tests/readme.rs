@@ -4,7 +4,10 @@ const README: &str = include_str!("../README.md");
 
 #[test]
 fn its_program_is_the_example_that_runs() {
-    let program = include_str!("../examples/quickstart.rs");
+    let example = include_str!("../examples/quickstart.rs");
+    let (_, program) = example
+        .split_once("\n\n")
+        .expect("a line of documentation comes first");
     assert!(
         README.contains(program),
         "examples/quickstart.rs stands in the README to the letter"

@@ -64,16 +64,21 @@ pub(crate) struct Solver {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), conflicts_with_all = ["rtol", "atol"])]
     pub(crate) steps: Option<u32>,
     /// Relative tolerance: choose the steps by the error (heun, ralston, bosh3, dopri5).
-    #[arg(long, value_name = "TOL")]
+    #[arg(long, value_name = "TOL", allow_negative_numbers = true)]
     pub(crate) rtol: Option<f64>,
     /// Absolute tolerance, likewise.
-    #[arg(long, value_name = "TOL")]
+    #[arg(long, value_name = "TOL", allow_negative_numbers = true)]
     pub(crate) atol: Option<f64>,
     /// Weight w of classifier-free guidance, u + w·(c − u): 1 is the conditional model, 0 the unconditional one.
     #[arg(long, value_name = "W", allow_negative_numbers = true)]
     pub(crate) guidance: Option<f64>,
     /// Noise of euler-maruyama: g = G·σ(t), of the SDE that has the same marginals for every G.
-    #[arg(long, value_name = "G", default_value_t = 1.0)]
+    #[arg(
+        long,
+        value_name = "G",
+        default_value_t = 1.0,
+        allow_negative_numbers = true
+    )]
     pub(crate) noise_level: f64,
 }
 
