@@ -4,7 +4,6 @@
 //! is printed is printed here or there; the libraries are silent.
 
 #![recursion_limit = "256"]
-#![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod args;
 mod command;

@@ -5,6 +5,8 @@
 //! A path is an [`interpolant`] over a [`schedule`]; a [`coupling`] pairs its ends; a [`flow::Flow`] is a [`network`] with
 //! the schedule and the [`prediction`] that it is trained under; what comes out is a [`field`] that a solver integrates.
 
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
 pub mod analytic;
 pub mod assignment;
 pub mod coefficients;

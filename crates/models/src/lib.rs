@@ -3,6 +3,8 @@
 //! Every network implements [`pyroclast_core::network::Network`]. Parameters are drawn from the run's own noise, in the order
 //! in which the layers are built, so a seed gives the same network on every backend.
 
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
 mod attention;
 mod dropout;
 mod embedding;

@@ -4,6 +4,8 @@
 //! [`integrate_adaptive`] chooses the steps itself. What a method can integrate is checked by the compiler: a Runge–Kutta
 //! method takes a [`VectorField`](pyroclast_core::field::VectorField), Euler–Maruyama an [`Sde`](pyroclast_core::field::Sde).
 
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
 mod adaptive;
 mod error;
 mod euler_maruyama;

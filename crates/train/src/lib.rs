@@ -4,6 +4,8 @@
 //! holds is a pure function of (seed, step), made by [`batch`] on another thread. A [`run::Run`] is the folder that a run lives
 //! in. [`sampler`] draws from a model and [`metrics`] judges what was drawn.
 
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
 pub mod batch;
 pub mod checkpoint;
 pub mod config;

@@ -28,15 +28,22 @@ const CHUNK: usize = 2048;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
-#[allow(missing_docs)]
 pub enum MethodName {
+    /// Euler's method.
     Euler,
+    /// The explicit midpoint method.
     Midpoint,
+    /// Heun's method 2(1).
     Heun,
+    /// Ralston's method 2(1).
     Ralston,
+    /// The classical Runge–Kutta method.
     Rk4,
+    /// Bogacki–Shampine 3(2).
     Bosh3,
+    /// Dormand–Prince 5(4).
     Dopri5,
+    /// Euler–Maruyama, which adds noise.
     EulerMaruyama,
 }
 

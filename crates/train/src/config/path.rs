@@ -1,0 +1,164 @@
+//! `[path]`: the schedule, the pairing, the noise between the ends, the prediction.
+
+use pyroclast_core::coupling::Coupling;
+use pyroclast_core::interpolant::Gamma;
+use pyroclast_core::prediction::Prediction;
+use pyroclast_core::schedule::{
+    Cosine, Edm, Linear, Polynomial, Schedule, SubVariancePreserving, Trigonometric,
+    VarianceExploding, VariancePreserving,
+};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// `[path]`: x_t between source and data.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Path {
+    /// α and σ.
+    pub schedule: ScheduleName,
+    /// Noise left at t = 1 by the linear path, or the lowest noise of `ve`.
+    pub sigma_min: Option<f64>,
+    /// The highest noise of `ve` and `edm`.
+    pub sigma_max: Option<f64>,
+    /// The degree of the polynomial path.
+    pub degree: f64,
+    /// How x0 and x1 are paired.
+    pub coupling: CouplingName,
+    /// Noise between the ends.
+    pub gamma: GammaName,
+    /// The scale s of that noise.
+    pub gamma_scale: f64,
+    /// What the network predicts.
+    pub prediction: PredictionName,
+}
+
+impl Default for Path {
+    fn default() -> Self {
+        Self {
+            schedule: ScheduleName::Linear,
+            sigma_min: None,
+            sigma_max: None,
+            degree: 2.0,
+            coupling: CouplingName::Independent,
+            gamma: GammaName::None,
+            gamma_scale: 0.1,
+            prediction: PredictionName::Velocity,
+        }
+    }
+}
+
+/// The schedules by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ScheduleName {
+    /// `α = t, σ = 1 − (1 − σ_min)t`.
+    Linear,
+    /// `α = tⁿ, σ = 1 − tⁿ`.
+    Polynomial,
+    /// `α = sin(πt/2), σ = cos(πt/2)`.
+    Trigonometric,
+    /// Variance preserving, β from 0.1 to 20.
+    Vp,
+    /// Variance preserving, cosine.
+    Cosine,
+    /// Sub-VP.
+    SubVp,
+    /// Variance exploding.
+    Ve,
+    /// EDM's: σ linear in t.
+    Edm,
+}
+
+/// The couplings by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CouplingName {
+    /// As they come.
+    Independent,
+    /// Exact optimal transport within the batch.
+    OptimalTransport,
+}
+
+/// The noise between the ends by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum GammaName {
+    /// `γ = 0`.
+    None,
+    /// `γ = s`.
+    Constant,
+    /// `γ = s√(t(1 − t))`.
+    Bridge,
+}
+
+/// The predictions by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PredictionName {
+    /// `α̇x1 + σ̇x0`.
+    Velocity,
+    /// x1.
+    Data,
+    /// x0.
+    Noise,
+    /// `−x0/σ`.
+    Score,
+    /// `αx0 − σx1`.
+    V,
+}
+
+impl Path {
+    /// The schedule.
+    pub fn schedule(&self) -> Arc<dyn Schedule> {
+        match self.schedule {
+            ScheduleName::Linear => Arc::new(Linear {
+                sigma_min: self.sigma_min.unwrap_or(0.0),
+            }),
+            ScheduleName::Polynomial => Arc::new(Polynomial {
+                degree: self.degree,
+            }),
+            ScheduleName::Trigonometric => Arc::new(Trigonometric),
+            ScheduleName::Vp => Arc::new(VariancePreserving::default()),
+            ScheduleName::Cosine => Arc::new(Cosine),
+            ScheduleName::SubVp => Arc::new(SubVariancePreserving::default()),
+            ScheduleName::Ve => {
+                let default = VarianceExploding::default();
+                Arc::new(VarianceExploding {
+                    sigma_min: self.sigma_min.unwrap_or(default.sigma_min),
+                    sigma_max: self.sigma_max.unwrap_or(default.sigma_max),
+                })
+            }
+            ScheduleName::Edm => Arc::new(Edm {
+                sigma_max: self.sigma_max.unwrap_or(Edm::default().sigma_max),
+            }),
+        }
+    }
+
+    /// The pairing.
+    pub fn coupling(&self) -> Coupling {
+        match self.coupling {
+            CouplingName::Independent => Coupling::Independent,
+            CouplingName::OptimalTransport => Coupling::OptimalTransport,
+        }
+    }
+
+    /// The noise between the ends.
+    pub fn gamma(&self) -> Gamma {
+        match self.gamma {
+            GammaName::None => Gamma::None,
+            GammaName::Constant => Gamma::Constant(self.gamma_scale),
+            GammaName::Bridge => Gamma::Bridge(self.gamma_scale),
+        }
+    }
+
+    /// What the network predicts.
+    pub fn prediction(&self) -> Prediction {
+        match self.prediction {
+            PredictionName::Velocity => Prediction::Velocity,
+            PredictionName::Data => Prediction::Data,
+            PredictionName::Noise => Prediction::Noise,
+            PredictionName::Score => Prediction::Score,
+            PredictionName::V => Prediction::V,
+        }
+    }
+}
