@@ -7,7 +7,7 @@ use pyroclast::models::Init;
 use pyroclast::train::checkpoint::{Checkpoint, CheckpointError, inspect};
 use pyroclast::train::config::{Architecture, Config};
 use pyroclast::train::run::{Record, Run, RunError};
-use pyroclast::train::sampler::Samples;
+use pyroclast::train::sampler::{SampleError, Samples};
 use pyroclast::train::task::Task;
 use pyroclast::train::training::{Outcome, TrainError, Watcher, train};
 use std::fs;
@@ -41,8 +41,8 @@ impl Watcher for StopAfter {
 
     fn logged(&mut self, _: &Record) {}
 
-    fn sampled(&mut self, _: u64, _: &Samples) -> Result<(), String> {
-        Ok(())
+    fn sampled(&mut self, _: u64, samples: Result<Samples, SampleError>) {
+        samples.expect("a picture");
     }
 }
 

@@ -42,10 +42,23 @@ fn plan(solver: &Solver, config: &Config, seed: u64) -> Result<Plan> {
             solver.noise_level
         )));
     }
+    let guidance = solver.guidance.unwrap_or(config.sampling.guidance);
+    if !guidance.is_finite() {
+        bail!(Usage(format!(
+            "--guidance {guidance} is not a finite number"
+        )));
+    }
+    if method == MethodName::EulerMaruyama && solver.noise_level > 0.0 && !config.knows_score() {
+        bail!(Usage(
+            "euler-maruyama needs the score, which a velocity gives only where noise and data are paired independently; \
+             train with path.coupling=independent, path.gamma=none and data.source=normal, or sample with an ODE method"
+                .into()
+        ));
+    }
     Ok(Plan {
         method,
         stepping,
-        guidance: solver.guidance.unwrap_or(config.sampling.guidance),
+        guidance,
         noise_level: solver.noise_level,
         seed,
     })

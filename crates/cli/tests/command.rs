@@ -176,7 +176,9 @@ fn samples_come_in_every_format() {
 #[test]
 fn every_method_samples() {
     let place = Place::new();
-    place.trained();
+    place.ok(&format!(
+        "train moons --out run {QUICK} --set path.coupling=independent"
+    ));
     for method in [
         "euler",
         "midpoint",
@@ -369,6 +371,12 @@ fn what_is_not_known_is_named_with_what_is() {
     );
     place.fails("sample run --class 1", 2, &["knows no classes"]);
     place.fails("sample run --rtol -1 --device flex", 1, &["rtol = -1"]);
+    // Moons are learned with optimal transport.
+    place.fails(
+        "sample run --method euler-maruyama",
+        2,
+        &["needs the score", "path.coupling=independent"],
+    );
     place.fails("sample nowhere", 1, &["nowhere holds no run"]);
     place.fails("presets moon", 2, &["no preset `moon`"]);
     assert!(

@@ -49,9 +49,12 @@ impl NoiseLevel {
     }
 }
 
-/// A field with its SDE extension.
+/// A field with its SDE extension, for paths from x0 ~ N(0, I) independent of the data.
 ///
 /// `f_t(x) = u_t(x) + ½g_t²·∇log p_t(x)`
+///
+/// A model trained with optimal-transport pairs, another source or bridge noise has a velocity that does not tell the score: its
+/// extension has other marginals.
 ///
 /// One drift is one evaluation: velocity and state give x̂0, and with it the score `−x̂0/σ`.
 #[derive(Debug)]

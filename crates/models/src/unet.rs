@@ -20,6 +20,9 @@ use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
 use pyroclast_core::network::{Labels, Network};
 use pyroclast_core::noise::Draws;
 
+/// The most levels a network may have: images of 32,768 pixels a side.
+const LEVELS: usize = 16;
+
 /// The shape of a [`UNet`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct UNetConfig {
@@ -61,18 +64,21 @@ impl UNetConfig {
 
     /// Why this cannot be built, if so.
     pub fn problem(&self) -> Option<String> {
-        let factor = 1 << self.multipliers.len().saturating_sub(1);
-        let [height, width] = self.image_size;
-        if self.multipliers.is_empty() || self.multipliers.contains(&0) {
-            return Some("multipliers are one positive number a level".into());
+        let levels = self.multipliers.len();
+        if !(1..=LEVELS).contains(&levels) || self.multipliers.contains(&0) {
+            return Some(format!(
+                "multipliers are one positive number a level, and levels 1 to {LEVELS}"
+            ));
         }
+        let factor = 1 << (levels - 1);
+        let [height, width] = self.image_size;
         if self.channels == 0 || !self.channels.is_multiple_of(2) || self.blocks == 0 {
             return Some("channels are an even number and blocks at least 1".into());
         }
         if !height.is_multiple_of(factor) || !width.is_multiple_of(factor) {
             return Some(format!(
                 "images of {height}×{width} cannot be halved {} times; use fewer multipliers",
-                self.multipliers.len() - 1
+                levels - 1
             ));
         }
         if self.heads == 0 || !self.channels.is_multiple_of(self.heads) {

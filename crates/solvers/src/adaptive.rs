@@ -1,7 +1,8 @@
 //! The adaptive loop: step sizes from an error estimate.
 //!
 //! `err = rms(e/(atol + rtol·max(|x|, |x'|)))`, accepted where err ≤ 1; the next step is h times
-//! `0.9·err_n^{−0.7/q}·err_{n−1}^{0.4/q}`, within [0.2, 10], with q the order of the error estimate
+//! `0.9·err_n^{−0.7/q}·err_{n−1}^{0.4/q}`, within [1, 10]; a rejected one is tried again with h times `0.9·err^{−1/q}` within [0.2, 0.9],
+//! with q the order of the error estimate
 //!
 //! Source: Hairer, Nørsett & Wanner 1993, II.4; the PI coefficients are Gustafsson's (1991). The loop reads one number from
 //! the device a step: the error.

@@ -23,7 +23,7 @@ const KEY: &str = "pyroclast";
 #[non_exhaustive]
 pub enum CheckpointError {
     /// The file system refuses.
-    #[error("{path}: {source}; the last checkpoint that was saved is whole")]
+    #[error("cannot save {path}; the last checkpoint that was saved is whole")]
     Write {
         /// The file.
         path: String,
@@ -31,7 +31,7 @@ pub enum CheckpointError {
         source: std::io::Error,
     },
     /// The file cannot be read.
-    #[error("{path}: {source}")]
+    #[error("cannot read {path}")]
     Read {
         /// The file.
         path: String,
@@ -55,6 +55,14 @@ pub enum CheckpointError {
         path: String,
         /// What is missing.
         reason: String,
+    },
+    /// The parameters ran away.
+    #[error(
+        "the parameters after step {step} are not finite, and are not saved; lower training.learning-rate, or set training.clip=1"
+    )]
+    NotFinite {
+        /// The step.
+        step: u64,
     },
     /// The parameters are those of another network.
     #[error("{path} does not fit the network of the configuration: {reason}")]
@@ -98,12 +106,16 @@ impl<B: Backend> Checkpoint<B> {
     /// Writes the checkpoint, atomically. Waits for the device.
     ///
     /// # Errors
-    /// [`CheckpointError::Write`]; what stood at `path` before is untouched then.
+    /// [`CheckpointError::Write`] and [`CheckpointError::NotFinite`]; what stood at `path` before is untouched then.
     pub fn save(&self, path: &Path, slots: &[Slot]) -> Result<(), CheckpointError> {
         let mut tensors: Vec<(String, &Slot, Vec<u8>)> = Vec::new();
         for (list, values) in self.lists() {
             for (slot, value) in slots.iter().zip(values) {
                 let data = value.to_data().convert::<f32>();
+                let numbers = data.as_slice::<f32>().unwrap_or_default();
+                if numbers.iter().any(|v| !v.is_finite()) {
+                    return Err(CheckpointError::NotFinite { step: self.step });
+                }
                 let bytes = data.bytes.to_vec();
                 tensors.push((format!("{list}.{}", slot.name), slot, bytes));
             }
@@ -260,5 +272,7 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     file.as_file().sync_all()?;
     file.persist(path).map_err(|error| error.error)?;
     // The rename itself is durable once the folder is.
-    std::fs::File::open(&folder)?.sync_all()
+    #[cfg(unix)]
+    std::fs::File::open(&folder)?.sync_all()?;
+    Ok(())
 }

@@ -3,7 +3,7 @@
 //! `x1 ~ p1`, drawn from a law of the plane ([`Plane`]), shipped (digits) or read from a file of the user's.
 //!
 //! A dataset is plain numbers: a training loop picks rows with [`Dataset::gather`] and uploads them. What a file holds is
-//! brought to the scale of the noise by a [`Scaling`], which is kept with the run so that samples can be mapped back.
+//! brought to the scale of the noise by a [`Scaling`] of its training part, which also maps samples back.
 
 mod array;
 mod digits;

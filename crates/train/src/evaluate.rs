@@ -63,7 +63,8 @@ where
     let noise = Noise::new(plan.seed);
     let x0 = task.source_points(n, noise, k + 1);
     let labels: Option<Vec<i64>> = dataset.labels.as_ref().map(|labels| {
-        let of = |i: usize| i64::from(labels[i % labels.len()]);
+        // Spread over the rows, which may be sorted by class.
+        let of = |i: usize| i64::from(labels[i * labels.len() / n % labels.len()]);
         (0..n).map(of).collect()
     });
     let clock = Instant::now();
@@ -83,7 +84,9 @@ where
     let seconds = clock.elapsed().as_secs_f64();
     let [test, other] = task.test_points(n, noise, k);
     let npe = samples.path_energy.map(|energy| {
-        let source = task.source_points(n, noise, (1 << 15) + k);
+        let scale = flow.schedule.at(flow.span().0).sigma as f32;
+        let mut source = task.source_points(n, noise, (1 << 15) + k);
+        source.iter_mut().for_each(|v| *v *= scale);
         normalised_path_energy(energy, wasserstein_squared(&source, &test, dim))
     });
     Ok(Scores {

@@ -3,7 +3,7 @@
 //! `config.toml · metrics.jsonl · checkpoints/step-*.safetensors · samples/*.png`
 //!
 //! A folder with a run in it is never overwritten, only gone on with. Lines of `metrics.jsonl` that are newer than the
-//! checkpoint that a run resumes from are dropped, so the file reads as if there had been no interruption.
+//! checkpoint that a run resumes from are dropped, so that each step is logged once.
 
 use crate::checkpoint::{CheckpointError, inspect, write_atomically};
 use crate::config::{Config, ConfigError};
@@ -28,10 +28,10 @@ pub enum RunError {
     #[error("{0} holds no run (it has no config.toml); train one first, or give its folder")]
     NoRun(String),
     /// There is nothing to go on from.
-    #[error("{0} holds no checkpoint yet; remove the folder and train anew")]
+    #[error("{0} holds no checkpoint yet; wait for the first, or go on with train --resume")]
     NoCheckpoint(String),
     /// The file system refuses.
-    #[error("{path}: {source}")]
+    #[error("cannot use {path}")]
     Io {
         /// The file or folder.
         path: String,
@@ -51,7 +51,7 @@ pub enum RunError {
 pub struct Record {
     /// Steps taken.
     pub step: u64,
-    /// The loss of the batch of that step.
+    /// The mean loss of the batches since the record before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub loss: Option<f64>,
     /// The loss of the averaged model on held-out data.
@@ -60,7 +60,7 @@ pub struct Record {
     /// The learning rate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub learning_rate: Option<f64>,
-    /// Seconds of training so far, over all sessions.
+    /// Seconds of training so far, interruptions left out.
     pub seconds: f64,
 }
 
@@ -84,9 +84,6 @@ impl Run {
         if fs::read_dir(folder).map_err(io)?.next().is_some() {
             return Err(RunError::Occupied(folder.display().to_string()));
         }
-        for part in ["checkpoints", "samples"] {
-            fs::create_dir(folder.join(part)).map_err(io)?;
-        }
         let run = Self {
             folder: folder.to_owned(),
         };
@@ -95,6 +92,10 @@ impl Run {
             path: path.display().to_string(),
             source,
         })?;
+        // The configuration comes first: from then on the folder is a run, and can be gone on with.
+        for part in ["checkpoints", "samples"] {
+            fs::create_dir(folder.join(part)).map_err(io)?;
+        }
         Ok(run)
     }
 
@@ -183,8 +184,11 @@ impl Run {
                 name.starts_with("step-") && name.ends_with(".safetensors")
             })
             .collect();
-        paths.sort();
-        paths.reverse();
+        // By number: as text, step 100,000,000 comes before step 99,999,999.
+        paths.sort_by_key(|path| {
+            let name = path.to_string_lossy().into_owned();
+            std::cmp::Reverse((name.len(), name))
+        });
         paths
     }
 
@@ -242,7 +246,9 @@ impl Run {
 
     /// The lines of `metrics.jsonl` that can be read.
     pub fn records(&self) -> Vec<Record> {
-        let text = fs::read_to_string(self.metrics_path()).unwrap_or_default();
+        // A crash may have left half a line, or half a letter: what can be read is kept.
+        let bytes = fs::read(self.metrics_path()).unwrap_or_default();
+        let text = String::from_utf8_lossy(&bytes);
         text.lines()
             .filter_map(|line| serde_json::from_str(line).ok())
             .collect()
@@ -254,7 +260,7 @@ impl Run {
 pub struct Metrics {
     file: File,
     path: PathBuf,
-    /// Seconds of training before this session.
+    /// Seconds of training before the run was gone on with.
     pub seconds: f64,
 }
 

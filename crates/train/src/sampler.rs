@@ -21,6 +21,8 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
+/// Beyond this a sample has run away, though it is finite: its square would not be.
+const LARGEST: f32 = 1e15;
 /// Rows that go through the network at once.
 const CHUNK: usize = 2048;
 
@@ -134,7 +136,9 @@ pub enum SampleError {
     #[error("{0} does not estimate its error; use --steps, or one of heun, ralston, bosh3, dopri5")]
     NotAdaptive(MethodName),
     /// A sample came out infinite or undefined.
-    #[error("{0} of the samples are not finite; take more steps, or train longer")]
+    #[error(
+        "{0} of the samples ran away to infinity; take more steps, guide less, or train longer"
+    )]
     NotFinite(usize),
 }
 
@@ -143,7 +147,7 @@ pub enum SampleError {
 pub struct Samples {
     /// `[n, dim]`.
     pub values: Vec<f32>,
-    /// Steps, rejections and evaluations, of the chunk that took most.
+    /// Steps, rejections and evaluations, of the chunk that took most. Guidance counts both of its networks.
     pub statistics: Statistics,
     /// `E Σ ‖x_{k+1} − x_k‖²/h_k`, the path energy along the way; not known for adaptive steps.
     pub path_energy: Option<f64>,
@@ -161,7 +165,6 @@ pub type Observer<'a, B, const D: usize> = &'a mut dyn FnMut(usize, f64, &Tensor
 ///
 /// # Errors
 /// [`SampleError`].
-#[allow(clippy::too_many_arguments)]
 pub fn sample<B, N, S, const D: usize>(
     flow: &Flow<N, S>,
     x0: &[f32],
@@ -204,7 +207,7 @@ where
             observer(first, t, x);
         };
         let none = None;
-        let (x, statistics) = if condition.is_some() && plan.guidance != 1.0 {
+        let (x, mut statistics) = if condition.is_some() && plan.guidance != 1.0 {
             let field = Guided {
                 conditional: flow.given(&condition),
                 unconditional: flow.given(&none),
@@ -214,7 +217,15 @@ where
         } else {
             solve(flow.given(&condition), x, flow.span(), plan, first, observe)?
         };
-        let (energy, straightness) = path.totals();
+        if condition.is_some() && plan.guidance != 1.0 && plan.guidance != 0.0 {
+            // Each evaluation of a guided field is one of either network.
+            statistics.evaluations *= 2;
+        }
+        let (energy, straightness) = match plan.method {
+            // A Brownian path has no speed.
+            MethodName::EulerMaruyama => (None, None),
+            _ => path.totals(),
+        };
         let add = |sum: &mut Option<f64>, part: Option<f64>| {
             *sum = sum.zip(part).map(|(sum, part)| sum + part / n as f64);
         };
@@ -227,10 +238,9 @@ where
         out.values
             .extend(values.expect("converted to f32 just now"));
     }
-    let bad = out
-        .values
-        .chunks(dim)
-        .filter(|row| row.iter().any(|v| !v.is_finite()))
+    let lost = |v: &f32| !v.is_finite() || v.abs() > LARGEST;
+    let bad = (out.values.chunks(dim))
+        .filter(|row| row.iter().any(lost))
         .count();
     if bad > 0 {
         return Err(SampleError::NotFinite(bad));

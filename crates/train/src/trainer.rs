@@ -14,7 +14,7 @@ use burn::tensor::{ElementConversion, Int, Tensor, TensorData};
 use pyroclast_core::flow::Flow;
 use pyroclast_core::interpolant::{Gamma, Interpolant};
 use pyroclast_core::network::{Labels, Network};
-use pyroclast_core::noise::{Noise, Stream};
+use pyroclast_core::noise::{Draws, Noise, Stream};
 use pyroclast_core::prediction::Endpoints;
 use pyroclast_core::schedule::Schedule;
 use pyroclast_core::weighting::Weighting;
@@ -150,7 +150,7 @@ fn batch_loss<B, N, S, const D: usize>(
     recipe: Recipe,
     sample: [usize; D],
     device: &B::Device,
-    dropout: Option<&mut pyroclast_core::noise::Draws>,
+    dropout: Option<&mut Draws>,
 ) -> Tensor<B, 1>
 where
     B: Backend,

@@ -54,12 +54,6 @@ pub enum TrainError {
     /// A checkpoint refuses.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
-    /// A picture could not be sampled.
-    #[error(transparent)]
-    Sample(#[from] SampleError),
-    /// What watches the run failed.
-    #[error("{0}")]
-    Watcher(String),
 }
 
 /// How a run ended.
@@ -85,11 +79,8 @@ pub trait Watcher {
     /// A loss has been read.
     fn logged(&mut self, record: &Record);
 
-    /// Samples have been drawn for a picture.
-    ///
-    /// # Errors
-    /// Where the picture cannot be made; the run stops, with all that it has saved.
-    fn sampled(&mut self, step: u64, samples: &Samples) -> Result<(), String>;
+    /// Samples have been drawn for a picture, or could not be. Training goes on either way.
+    fn sampled(&mut self, step: u64, samples: Result<Samples, SampleError>);
 }
 
 /// A watcher that does nothing.
@@ -102,16 +93,13 @@ impl Watcher for () {
 
     fn logged(&mut self, _: &Record) {}
 
-    fn sampled(&mut self, _: u64, _: &Samples) -> Result<(), String> {
-        Ok(())
-    }
+    fn sampled(&mut self, _: u64, _: Result<Samples, SampleError>) {}
 }
 
 /// Trains `network` as `config` says, in the folder of `run`, from its newest checkpoint where `resume` is set.
 ///
 /// # Errors
 /// [`TrainError`]; what was saved before stays.
-#[allow(clippy::too_many_arguments)]
 pub fn train<B, N, const D: usize>(
     network: N,
     task: &Task,
@@ -129,7 +117,11 @@ where
     let training = &config.training;
     let mut trainer = begin::<B, N, D>(network, task, config, device);
     if resume {
-        restore(&mut trainer, run, device)?;
+        match restore(&mut trainer, run, training.seed, device) {
+            // Stopped before the first checkpoint: it begins anew, which is the same run.
+            Err(TrainError::Run(RunError::NoCheckpoint(_))) => {}
+            other => other?,
+        }
     }
     run.tidy();
     let first = trainer.step;
@@ -181,14 +173,15 @@ where
             run.tidy();
         }
         if due(training.picture_every) {
-            let samples = picture(&trainer, task, config)?;
-            watcher
-                .sampled(step, &samples)
-                .map_err(TrainError::Watcher)?;
+            watcher.sampled(step, picture(&trainer, task, config));
         }
         if stop && !last {
             return Ok(Outcome::Interrupted { step });
         }
+    }
+    if first == training.steps {
+        // Gone on with after its last step: what may have been missed is the picture.
+        watcher.sampled(first, picture(&trainer, task, config));
     }
     Ok(Outcome::Finished)
 }
@@ -245,7 +238,7 @@ pub fn batcher(task: &Task, config: &Config, dataset: Arc<Dataset>) -> Batcher {
     }
 }
 
-/// Batches that cover the held-out samples once, the same at every validation.
+/// As many whole batches as the held-out samples fill, the same at every validation.
 fn validation_batches(task: &Task, config: &Config) -> Vec<Batch> {
     if task.validation.is_empty() {
         return Vec::new();
@@ -289,6 +282,7 @@ where
 fn restore<B, N, const D: usize>(
     trainer: &mut Trainer<B, N, AnySchedule, D>,
     run: &Run,
+    seed: u64,
     device: &B::Device,
 ) -> Result<(), TrainError>
 where
@@ -298,6 +292,12 @@ where
     let slots = slots::<B, N>(&trainer.flow.network);
     let path = run.latest()?;
     let checkpoint = Checkpoint::<B::InnerBackend>::load(&path, &slots, device)?;
+    if checkpoint.seed != seed {
+        return Err(TrainError::Checkpoint(CheckpointError::Mismatch {
+            path: path.display().to_string(),
+            reason: format!("it was saved under seed {}, not {seed}", checkpoint.seed),
+        }));
+    }
     let tracked = checkpoint
         .model
         .into_iter()
@@ -322,8 +322,8 @@ pub fn picture_labels(classes: usize) -> Option<Vec<i64>> {
 pub fn picture_size(dataset: &Dataset) -> usize {
     match (dataset.is_image(), dataset.classes) {
         (true, 0) => PICTURE_ROW * PICTURE_ROW,
-        (_, classes @ 1..) if dataset.is_image() => PICTURE_ROW * classes,
-        _ => PICTURE_POINTS,
+        (true, classes) => PICTURE_ROW * classes,
+        (false, _) => PICTURE_POINTS,
     }
 }
 

@@ -51,6 +51,12 @@ pub(crate) fn run(arguments: Evaluate) -> Result<ExitCode> {
     let device = device::choose(arguments.device.as_deref())?;
     let task = Task::load(&config.data, Noise::new(config.training.seed))?;
     let most = task.most_test_points();
+    if most < 2 {
+        bail!(
+            "{} has too few rows to evaluate; 4 are the least",
+            task.training.name
+        );
+    }
     let n = match arguments.n {
         Some(n) if n as usize > most => bail!(Usage(format!(
             "-n {n} is more than half of the data, which is {most}; give -n {most} or less"
@@ -137,7 +143,7 @@ fn print_table(scores: &[Scores], n: usize, plan: &Plan, task: &Task) {
     );
     for (_, name, metric) in METRICS {
         let Some(value) = spread(scores, metric) else {
-            println!("{name:<28} not known for adaptive steps");
+            println!("{name:<28} not known for this method");
             continue;
         };
         if scores.len() > 1 {

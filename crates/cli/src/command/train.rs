@@ -11,9 +11,10 @@ use burn::backend::Autodiff;
 use burn::tensor::backend::Backend;
 use pyroclast_core::noise::Noise;
 use pyroclast_models::Init;
-use pyroclast_train::config::{Architecture, Config};
-use pyroclast_train::run::{Record, Run};
-use pyroclast_train::sampler::Samples;
+use pyroclast_train::checkpoint::inspect;
+use pyroclast_train::config::{Architecture, Config, presets};
+use pyroclast_train::run::{Record, Run, RunError};
+use pyroclast_train::sampler::{SampleError, Samples};
 use pyroclast_train::task::Task;
 use pyroclast_train::training::{Outcome, Watcher, train};
 use std::path::{Path, PathBuf};
@@ -67,7 +68,6 @@ pub(crate) fn run(arguments: Train) -> Result<ExitCode> {
     let start = Instant::now();
     let outcome = device::run_on(device, job)?;
     let folder = run.folder().display();
-    let curve = draw_curve(&run)?;
     match outcome {
         (Outcome::Finished, picture) => {
             println!("trained in {}", minutes(start.elapsed().as_secs_f64()));
@@ -75,7 +75,7 @@ pub(crate) fn run(arguments: Train) -> Result<ExitCode> {
             if let Some(picture) = picture {
                 println!("samples  {}", picture.display());
             }
-            println!("loss     {}", curve.display());
+            println!("loss     {}", draw_curve(&run)?.display());
             println!("next     pyroclast sample {folder} --trajectory");
             Ok(ExitCode::SUCCESS)
         }
@@ -96,9 +96,10 @@ pub(crate) fn run(arguments: Train) -> Result<ExitCode> {
 
 /// A run's name: the preset, or the file without its extension.
 fn run_name(source: &str) -> String {
-    let stem = Path::new(source).file_stem().and_then(|stem| stem.to_str());
-    match stem {
-        Some(stem) if source.ends_with(".toml") => stem.to_owned(),
+    let is_preset = presets().iter().any(|preset| preset.name == source);
+    let stem = Path::new(source).file_stem();
+    match stem.and_then(|stem| stem.to_str()) {
+        Some(stem) if !is_preset => stem.to_owned(),
         _ => source.to_owned(),
     }
 }
@@ -143,7 +144,12 @@ fn resume(folder: &Path, asked: &Config, assignments: &[String]) -> Result<(Run,
     if same != config {
         return refuse(difference(&same.to_toml(), &config.to_toml()));
     }
-    let done = pyroclast_train::checkpoint::inspect(&run.latest()?)?;
+    let done = match run.latest() {
+        Ok(path) => inspect(&path)?,
+        // Stopped before the first checkpoint: all is still to do.
+        Err(RunError::NoCheckpoint(_)) => 0,
+        Err(error) => return Err(error.into()),
+    };
     if config.training.steps < done {
         bail!(Usage(format!(
             "{} has {done} steps behind it, more than the {} asked for; give --steps {done} or more",
@@ -275,11 +281,22 @@ impl Watcher for Console<'_> {
         }
     }
 
-    fn sampled(&mut self, step: u64, samples: &Samples) -> Result<(), String> {
+    fn sampled(&mut self, step: u64, samples: Result<Samples, SampleError>) {
+        if let Err(error) = self.draw(step, samples)
+            && let Some(progress) = &self.progress
+        {
+            progress.say(&format!("warning: no picture after step {step}: {error:#}"));
+        }
+    }
+}
+
+impl Console<'_> {
+    fn draw(&mut self, step: u64, samples: Result<Samples, SampleError>) -> Result<()> {
+        let samples = samples?;
         let title = format!("{} after {step} steps", self.task.training.name);
         let picture = export::picture(&samples.values, &self.task.training, &title, None);
         let path = self.run.samples().join(format!("step-{step:08}.png"));
-        save_png(&path, &picture).map_err(|error| error.to_string())?;
+        save_png(&path, &picture)?;
         self.picture = Some(path);
         Ok(())
     }

@@ -105,7 +105,6 @@ where
     }
 }
 
-/// What a path looks like after a change: used by the tests to hold both schedules against each other.
 impl Change {
     /// `s·(α, σ)` at the old time: the new schedule's coefficients, derivatives by r included.
     pub fn apply(&self, old: Coefficients) -> Coefficients {

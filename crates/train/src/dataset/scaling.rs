@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// An affine map of every column, kept with a run so that its samples come out in the data's own units.
+/// An affine map of every column; its inverse gives samples the units of the data.
 ///
 /// ```
 /// use pyroclast_train::dataset::Scaling;
