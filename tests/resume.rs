@@ -150,6 +150,20 @@ fn a_run_that_lost_its_last_steps_resumes_from_the_checkpoint_before() {
 }
 
 #[test]
+fn a_run_that_was_killed_before_its_first_checkpoint_begins_anew() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let config = config("moons", 5);
+    let whole = Run::create(&folder.path().join("whole"), &config).expect("a new run");
+    go(&whole, &config, false, 0).expect("a run");
+    let run = Run::create(&folder.path().join("killed"), &config).expect("a new run");
+    assert_eq!(
+        go(&run, &config, true, 0).expect("a resumed run"),
+        Outcome::Finished
+    );
+    assert!(bytes(&run) == bytes(&whole));
+}
+
+#[test]
 fn a_run_is_never_overwritten() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let config = config("moons", 2);

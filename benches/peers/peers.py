@@ -63,11 +63,11 @@ class UNet(nn.Module):
         self.classes = nn.Embedding(classes + 1, e)
         self.none = classes
         self.stem = nn.Conv2d(1, c, 3, padding=1)
-        self.down1, self.halve = Block(c, c, e), nn.Conv2d(c, c, 3, stride=2, padding=1)
+        self.down1, self.shrink = Block(c, c, e), nn.Conv2d(c, c, 3, stride=2, padding=1)
         self.down2 = Block(c, 2 * c, e)
         self.middle = nn.ModuleList([Block(2 * c, 2 * c, e), Block(2 * c, 2 * c, e)])
         self.up2 = nn.ModuleList([Block(4 * c, 2 * c, e), Block(3 * c, 2 * c, e)])
-        self.double = nn.Conv2d(2 * c, 2 * c, 3, padding=1)
+        self.grow = nn.Conv2d(2 * c, 2 * c, 3, padding=1)
         self.up1 = nn.ModuleList([Block(3 * c, c, e), Block(2 * c, c, e)])
         self.norm, self.head = norm(c), nn.Conv2d(c, 1, 3, padding=1)
 
@@ -81,14 +81,14 @@ class UNet(nn.Module):
         e = F.silu(e + self.classes(labels))
         h0 = self.stem(x)
         h1 = self.down1(h0, e)
-        h2 = self.halve(h1)
+        h2 = self.shrink(h1)
         h3 = self.down2(h2, e)
         h = h3
         for block in self.middle:
             h = block(h, e)
         for block, skip in zip(self.up2, [h3, h2]):
             h = block(torch.cat([h, skip], 1), e)
-        h = self.double(F.interpolate(h, scale_factor=2, mode="nearest"))
+        h = self.grow(F.interpolate(h, scale_factor=2, mode="nearest"))
         for block, skip in zip(self.up1, [h1, h0]):
             h = block(torch.cat([h, skip], 1), e)
         return self.head(F.silu(self.norm(h)))

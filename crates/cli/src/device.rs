@@ -8,6 +8,7 @@ use anyhow::{Result, anyhow};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use std::fmt;
+use std::sync::{Arc, Mutex};
 
 /// What runs on whichever backend is chosen.
 pub(crate) trait Job {
@@ -181,10 +182,18 @@ pub(crate) fn run_on<J: Job>(name: Name, job: J) -> J::Output {
 }
 
 /// Computes one number on a device, on a thread that may die of it.
+///
+/// burn's devices work on threads of their own, so what went wrong is what the first of them says as it dies.
 #[allow(dead_code)]
 fn attempt<B: Backend>(device: B::Device) -> Result<(), String> {
+    let words = Arc::new(Mutex::new(None));
+    let seen = words.clone();
     let hook = std::panic::take_hook();
-    std::panic::set_hook(Box::new(|_| {}));
+    std::panic::set_hook(Box::new(move |panic| {
+        if let Ok(mut first) = seen.lock() {
+            first.get_or_insert_with(|| panic.payload_as_str().map(str::to_owned));
+        }
+    }));
     let outcome = std::thread::spawn(move || {
         let two = Tensor::<B, 1>::ones([1], &device) + 1.0;
         two.into_data().convert::<f32>().into_vec::<f32>().ok()
@@ -194,18 +203,15 @@ fn attempt<B: Backend>(device: B::Device) -> Result<(), String> {
     match outcome {
         Ok(Some(values)) if values == [2.0] => Ok(()),
         Ok(_) => Err("1 + 1 did not come out as 2".into()),
-        Err(panic) => {
-            let text = (panic.downcast_ref::<String>().cloned())
-                .or_else(|| panic.downcast_ref::<&str>().map(|&text| text.to_owned()))
-                .unwrap_or_else(|| "it failed without a word".into());
-            Err(text
-                .lines()
-                .next()
-                .unwrap_or_default()
-                .trim()
-                .chars()
-                .take(120)
-                .collect())
+        Err(_) => {
+            let words = words
+                .lock()
+                .ok()
+                .and_then(|mut words| words.take())
+                .flatten();
+            let words = words.unwrap_or_else(|| "it failed without a word".into());
+            let line = words.lines().next().unwrap_or_default().trim();
+            Err(line.chars().take(120).collect())
         }
     }
 }
