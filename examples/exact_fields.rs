@@ -9,7 +9,9 @@ use pyroclast::core::extension::{Extended, NoiseLevel};
 use pyroclast::core::field::Counted;
 use pyroclast::core::noise::{Noise, Stream};
 use pyroclast::core::schedule::{Linear, Rescheduled, Trigonometric};
-use pyroclast::solvers::{DOPRI5, EulerMaruyama, HEUN, TimeGrid, integrate, integrate_adaptive};
+use pyroclast::solvers::{
+    DOPRI5, EulerMaruyama, HEUN, Increments, TimeGrid, integrate, integrate_adaptive,
+};
 
 const N: usize = 4000;
 
@@ -57,7 +59,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         field: Counted::new(&field),
         noise_level: NoiseLevel::Sigma(2.0),
     };
-    let method = EulerMaruyama { noise, first: 1 };
+    let method = EulerMaruyama {
+        brownian: Increments { noise, first: 1 },
+    };
     let x = integrate(&sde, &method, x0.clone(), &TimeGrid::uniform(0.0, 1.0, 200));
     report("Euler–Maruyama, g = 2σ", x, sde.field.evaluations());
 

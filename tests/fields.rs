@@ -714,7 +714,7 @@ fn every_extension_solves_the_fokker_planck_equation() {
             };
             let residual = |h: f64| {
                 let drift = |t: f64, x: Tensor<B, 2>| sde.drift(t, x);
-                let diffusion = |t: f64| Sde::<B, 2>::diffusion(&sde, t);
+                let diffusion = |t: f64| sde.noise_level.at(t, &*schedule);
                 residual(&law, &schedule, &drift, &diffusion, h)
             };
             vanishes_at_second_order(residual, (&schedule, &sde.noise_level));
@@ -765,7 +765,7 @@ fn the_extension_by_the_diffusion_is_the_reverse_sde() {
             1e-12,
             t,
         );
-        let g = Sde::<B, 2>::diffusion(&sde, t);
+        let g = sde.noise_level.at(t, &vp);
         close(&[g * g], &[beta], 1e-12, t);
     }
 }

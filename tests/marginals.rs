@@ -4,11 +4,10 @@ use burn::tensor::{DType, Tensor, TensorData};
 use burn_ndarray::NdArray;
 use pyroclast::core::analytic::{Gaussian, GaussianMixture};
 use pyroclast::core::extension::{Extended, NoiseLevel};
-use pyroclast::core::field::Sde;
 use pyroclast::core::guidance::Guided;
 use pyroclast::core::noise::{Noise, Stream};
 use pyroclast::core::schedule::{Linear, Rescheduled, Trigonometric, VariancePreserving};
-use pyroclast::solvers::{EulerMaruyama, RK4, TimeGrid, integrate};
+use pyroclast::solvers::{EulerMaruyama, Increments, RK4, TimeGrid, integrate};
 
 type B = NdArray<f64>;
 const N: usize = 20_000;
@@ -62,10 +61,12 @@ fn gaussian<S>(schedule: S) -> Gaussian<B, S, 2> {
     }
 }
 
-fn maruyama(seed: u64) -> EulerMaruyama {
+fn maruyama(seed: u64) -> EulerMaruyama<Increments> {
     EulerMaruyama {
-        noise: Noise::new(seed),
-        first: 1,
+        brownian: Increments {
+            noise: Noise::new(seed),
+            first: 1,
+        },
     }
 }
 
@@ -122,7 +123,7 @@ fn the_reverse_sde_of_vp_has_its_own_diffusion() {
         noise_level: NoiseLevel::Diffusion(1.0),
     };
     for t in [0.1, 0.5, 0.9] {
-        let g = Sde::<B, 2>::diffusion(&sde, t);
+        let g = sde.noise_level.at(t, &vp);
         assert!((g * g - vp.beta(t)).abs() < 1e-10);
     }
     let grid = TimeGrid::uniform(0.0, 0.999, 1000);

@@ -57,7 +57,7 @@ pub(crate) struct Train {
 pub(crate) struct Solver {
     /// The method [default: the configuration's].
     ///
-    /// euler, midpoint, heun, ralston, rk4, bosh3, dopri5, or euler-maruyama, which adds noise.
+    /// ODE: euler, midpoint, heun, ralston, rk4, bosh3, dopri5, tsit5, dopri8. SDE: euler-maruyama, stochastic-heun, sra1, shark.
     #[arg(long, value_name = "METHOD", value_parser = parse_method)]
     pub(crate) method: Option<MethodName>,
     /// Equal steps from noise to data [default: the configuration's].
@@ -72,7 +72,7 @@ pub(crate) struct Solver {
     /// Weight w of classifier-free guidance, u + w·(c − u): 1 is the conditional model, 0 the unconditional one.
     #[arg(long, value_name = "W", allow_negative_numbers = true)]
     pub(crate) guidance: Option<f64>,
-    /// Noise of euler-maruyama: g = G·σ(t), of the SDE that has the same marginals for every G.
+    /// Noise of the SDE methods: g = G·σ(t), of the SDE that has the same marginals for every G.
     #[arg(
         long,
         value_name = "G",

@@ -9,7 +9,7 @@ pub(crate) mod train;
 use crate::Usage;
 use crate::args::Solver;
 use anyhow::{Result, bail};
-use pyroclast_solvers::Tolerance;
+use pyroclast_solvers::Control;
 use pyroclast_train::config::Config;
 use pyroclast_train::sampler::{MethodName, Plan, Stepping};
 
@@ -18,8 +18,8 @@ fn plan(solver: &Solver, config: &Config, seed: u64) -> Result<Plan> {
     let stepping = match (solver.rtol, solver.atol) {
         (None, None) => Stepping::Fixed(solver.steps.map_or(config.sampling.steps, |n| n as usize)),
         (rtol, atol) => {
-            let default = Tolerance::default();
-            Stepping::Adaptive(Tolerance {
+            let default = Control::default();
+            Stepping::Adaptive(Control {
                 rtol: rtol.unwrap_or(default.rtol),
                 atol: atol.unwrap_or(default.atol),
                 ..default
@@ -48,12 +48,11 @@ fn plan(solver: &Solver, config: &Config, seed: u64) -> Result<Plan> {
             "--guidance {guidance} is not a finite number"
         )));
     }
-    if method == MethodName::EulerMaruyama && solver.noise_level > 0.0 && !config.knows_score() {
-        bail!(Usage(
-            "euler-maruyama needs the score, which a velocity gives only where noise and data are paired independently; \
+    if method.is_stochastic() && solver.noise_level > 0.0 && !config.knows_score() {
+        bail!(Usage(format!(
+            "{method} needs the score, which a velocity gives only where noise and data are paired independently; \
              train with path.coupling=independent, path.gamma=none and data.source=normal, or sample with an ODE method"
-                .into()
-        ));
+        )));
     }
     Ok(Plan {
         method,

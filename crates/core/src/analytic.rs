@@ -5,8 +5,10 @@
 
 mod dataset;
 mod gaussian;
+mod marginal;
 mod mixture;
 
 pub use dataset::Dataset;
 pub use gaussian::Gaussian;
+pub use marginal::Marginal;
 pub use mixture::GaussianMixture;

@@ -5,7 +5,7 @@
 //! Source: Song et al. 2021, §4.3; Albergo et al. 2023, theorem 2.8. g = 0 is the probability-flow ODE; the forward
 //! diffusion's own g is the reverse SDE of Anderson 1982.
 
-use crate::field::{Denoiser, Sde, VectorField};
+use crate::field::{Additive, Denoiser, Diffusion, Sde, VectorField};
 use crate::prediction::Prediction;
 use crate::schedule::Schedule;
 use burn::tensor::Tensor;
@@ -70,6 +70,8 @@ where
     B: Backend,
     F: VectorField<B, D> + Denoiser<B, D>,
 {
+    type Calculus = Additive;
+
     fn drift(&self, t: f64, x: Tensor<B, D>) -> Tensor<B, D> {
         let schedule = self.field.schedule();
         let g = self.noise_level.at(t, schedule);
@@ -82,7 +84,7 @@ where
         velocity - noise * (0.5 * g * g / c.sigma)
     }
 
-    fn diffusion(&self, t: f64) -> f64 {
-        self.noise_level.at(t, self.field.schedule())
+    fn diffusion(&self, t: f64, _: &Tensor<B, D>) -> Diffusion<B, D> {
+        Diffusion::Level(self.noise_level.at(t, self.field.schedule()))
     }
 }

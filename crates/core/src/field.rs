@@ -1,6 +1,6 @@
 //! What can be integrated: velocity fields, stochastic differential equations, denoisers.
 //!
-//! `dX = u_t(X) dt` · `dX = f_t(X) dt + g_t dW` · `x̂1 = E[x1 | x_t = x]`
+//! `dX = u_t(X) dt` · `dX = f_t(X) dt + g_t(X) dW` · `x̂1 = E[x1 | x_t = x]`
 //!
 //! A trained network, an exact field and a closure all implement these traits, so every solver runs on every one of them.
 //! Axis 0 of a state is the batch.
@@ -33,15 +33,111 @@ where
     }
 }
 
-/// An Itô stochastic differential equation with additive noise.
+/// A velocity field that takes one time a sample, for solvers that let each sample of a batch step by itself.
 ///
-/// `dX = f_t(X) dt + g_t dW`
+/// `dX_i/dt = u_{t_i}(X_i)`
+///
+/// # Shapes
+/// - t: one time a row, on the host; x: `[rows, …]`, and the velocity alike
+/// - rows: which samples of the batch these are, ascending: a field with parameters of its own a sample picks them by these
+pub trait BatchField<B: Backend, const D: usize> {
+    /// The velocity of each row at its own time.
+    fn velocities(&self, t: &[f64], x: Tensor<B, D>, rows: &[usize]) -> Tensor<B, D>;
+}
+
+/// The integral that `g dW` is read as.
+pub trait Calculus: sealed::Sealed {
+    /// c in the second-order term `½g·g'·(ΔW² − c·h)` of the stochastic Taylor expansion.
+    const CORRECTION: f64;
+}
+
+/// `∫ g dW` takes g at the left of each interval.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ito;
+
+/// `∫ g ∘ dW` takes the mean of g over each interval.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stratonovich;
+
+/// g does not depend on the state, so that both integrals agree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Additive;
+
+impl Calculus for Ito {
+    const CORRECTION: f64 = 1.0;
+}
+impl Calculus for Stratonovich {
+    const CORRECTION: f64 = 0.0;
+}
+impl Calculus for Additive {
+    const CORRECTION: f64 = 0.0;
+}
+
+/// A calculus that a method for Itô equations can solve: Itô's, and additive noise.
+pub trait AsIto: Calculus {}
+impl AsIto for Ito {}
+impl AsIto for Additive {}
+
+/// A calculus that a method for Stratonovich equations can solve: Stratonovich's, and additive noise.
+pub trait AsStratonovich: Calculus {}
+impl AsStratonovich for Stratonovich {}
+impl AsStratonovich for Additive {}
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for super::Ito {}
+    impl Sealed for super::Stratonovich {}
+    impl Sealed for super::Additive {}
+}
+
+/// The factor g of the noise at one time and state.
+#[derive(Debug, Clone)]
+pub enum Diffusion<B: Backend, const D: usize> {
+    /// One number for the whole batch.
+    Level(f64),
+    /// One number a coordinate, of the state's shape.
+    Diagonal(Tensor<B, D>),
+}
+
+impl<B: Backend, const D: usize> Diffusion<B, D> {
+    /// `g·w`, of the state's shape: w may have one entry a sample (scalar noise), which all its coordinates share.
+    pub fn times(&self, w: Tensor<B, D>) -> Tensor<B, D> {
+        match self {
+            Self::Level(g) => w * *g,
+            Self::Diagonal(g) => g.clone() * w,
+        }
+    }
+}
+
+/// A stochastic differential equation.
+///
+/// `dX = f_t(X) dt + g_t(X) dW`, in the sense of [`Sde::Calculus`]
+///
+/// Noise is diagonal (coordinate i has its own `W_i`, and `g_i` depends on `x_i` alone), or scalar (all coordinates of a sample share
+/// one W), or additive (g depends on the time alone); methods of an order above ½ need one of these.
 pub trait Sde<B: Backend, const D: usize> {
+    /// [`Ito`], [`Stratonovich`], or [`Additive`].
+    type Calculus: Calculus;
+
     /// `f_t(x)`.
     fn drift(&self, t: f64, x: Tensor<B, D>) -> Tensor<B, D>;
 
-    /// `g_t ≥ 0`.
-    fn diffusion(&self, t: f64) -> f64;
+    /// `g_t(x)`. Of an [`Additive`] equation it must not depend on x.
+    fn diffusion(&self, t: f64, x: &Tensor<B, D>) -> Diffusion<B, D>;
+
+    /// The shape of dW for states of a shape: the same for diagonal noise, `[batch, 1, …]` for scalar noise.
+    fn brownian_shape(&self, state: [usize; D]) -> [usize; D] {
+        state
+    }
+}
+
+/// A law that is known up to a constant: what Markov chains sample from.
+pub trait LogDensity<B: Backend, const D: usize> {
+    /// `ln p(x)`, up to a constant: `[batch]`.
+    fn log_density(&self, x: Tensor<B, D>) -> Tensor<B, 1>;
+
+    /// `∇ ln p(x)`.
+    fn score(&self, x: Tensor<B, D>) -> Tensor<B, D>;
 }
 
 /// A denoiser: the posterior mean of the data given a noisy state, under a schedule.
@@ -106,12 +202,18 @@ impl<B: Backend, F: VectorField<B, D> + ?Sized, const D: usize> VectorField<B, D
 }
 
 impl<B: Backend, F: Sde<B, D> + ?Sized, const D: usize> Sde<B, D> for Counted<'_, F> {
+    type Calculus = F::Calculus;
+
     fn drift(&self, t: f64, x: Tensor<B, D>) -> Tensor<B, D> {
         self.count().drift(t, x)
     }
 
-    fn diffusion(&self, t: f64) -> f64 {
-        self.field.diffusion(t)
+    fn diffusion(&self, t: f64, x: &Tensor<B, D>) -> Diffusion<B, D> {
+        self.field.diffusion(t, x)
+    }
+
+    fn brownian_shape(&self, state: [usize; D]) -> [usize; D] {
+        self.field.brownian_shape(state)
     }
 }
 

@@ -5,9 +5,9 @@
 //! Source: Lipman et al. 2023 (flow matching), eq. 14; Ho et al. 2020 and Song et al. 2021 for the same with noise and score.
 
 use crate::coefficients::PerSample;
-use crate::field::{Denoiser, VectorField};
+use crate::field::{BatchField, Denoiser, VectorField};
 use crate::interpolant::PathSample;
-use crate::network::Network;
+use crate::network::{Labels, Network};
 use crate::noise::Draws;
 use crate::prediction::{Endpoints, Prediction};
 use crate::schedule::Schedule;
@@ -134,6 +134,34 @@ where
         match self.flow.prediction {
             Prediction::Velocity => self.output(t, x),
             _ => Prediction::Velocity.encode(self.flow.schedule.at(t), self.endpoints(t, x)),
+        }
+    }
+}
+
+/// The labels are picked by the rows.
+impl<B, N, S, const D: usize> BatchField<B, D> for Conditioned<'_, N, S, Labels<B>>
+where
+    B: Backend,
+    N: Network<B, D, Condition = Labels<B>>,
+    S: Schedule,
+{
+    fn velocities(&self, t: &[f64], x: Tensor<B, D>, rows: &[usize]) -> Tensor<B, D> {
+        let per_sample = PerSample::like(&x);
+        let labels = self.condition.as_ref().map(|labels| {
+            let rows: Vec<i64> = rows.iter().map(|&row| row as i64).collect();
+            let rows = TensorData::new(rows, [t.len()]);
+            labels
+                .clone()
+                .select(0, Tensor::from_data(rows, &x.device()))
+        });
+        let times = per_sample.flat(t.iter().copied());
+        let output = self.flow.network.forward(x.clone(), times, &labels);
+        match self.flow.prediction {
+            Prediction::Velocity => output,
+            prediction => {
+                let coefficients: Vec<_> = t.iter().map(|&t| self.flow.schedule.at(t)).collect();
+                prediction.velocity_rows(&coefficients, x, output)
+            }
         }
     }
 }

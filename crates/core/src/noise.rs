@@ -38,6 +38,10 @@ pub enum Stream {
     Metric = 9,
     /// Which labels are dropped for classifier-free guidance.
     Labels = 10,
+    /// Brownian paths that can be queried at any time.
+    Brownian = 11,
+    /// Probes of a trace, and the noise that dequantises.
+    Likelihood = 12,
 }
 
 /// The source of all randomness of a run: a seed.
@@ -136,10 +140,25 @@ impl Draws {
         device: &B::Device,
         dtype: DType,
     ) -> Tensor<B, D> {
+        self.scaled_normal_tensor(1.0, shape, device, dtype)
+    }
+
+    /// A normal tensor of mean 0 and the given standard deviation.
+    pub fn scaled_normal_tensor<B: Backend, const D: usize>(
+        &mut self,
+        std: f64,
+        shape: [usize; D],
+        device: &B::Device,
+        dtype: DType,
+    ) -> Tensor<B, D> {
         let n = shape.iter().product();
+        let value = |word| std * normal_quantile(to_unit(word));
         let data = match dtype {
-            DType::F64 => TensorData::new(self.normals_f64(n), Shape::from(shape)),
-            _ => TensorData::new(self.normals(n), Shape::from(shape)),
+            DType::F64 => TensorData::new(self.filled(n, value), Shape::from(shape)),
+            _ => {
+                let values = self.filled(n, |word| value(word) as f32);
+                TensorData::new(values, Shape::from(shape))
+            }
         };
         Tensor::from_data(data, (device, dtype))
     }
@@ -161,9 +180,22 @@ impl Draws {
         let mut out = vec![T::default(); n];
         let start = self.position;
         let fill = |(index, chunk): (usize, &mut [T])| {
-            let first = start + (index * CHUNK) as u64;
-            for (slot, position) in chunk.iter_mut().zip(first..) {
+            let mut position = start + (index * CHUNK) as u64;
+            let mut slots = chunk.iter_mut();
+            if !position.is_multiple_of(2)
+                && let Some(slot) = slots.next()
+            {
                 *slot = value(self.word(position));
+                position += 1;
+            }
+            // A block of the generator holds two words.
+            while let Some(slot) = slots.next() {
+                let [even, odd] = self.block(position / 2);
+                *slot = value(even);
+                if let Some(slot) = slots.next() {
+                    *slot = value(odd);
+                }
+                position += 2;
             }
         };
         if n > CHUNK {
@@ -176,7 +208,10 @@ impl Draws {
     }
 
     fn word(&self, position: u64) -> u64 {
-        let block = position / 2;
+        self.block(position / 2)[(position % 2) as usize]
+    }
+
+    fn block(&self, block: u64) -> [u64; 2] {
         let counter = [
             block as u32,
             ((block >> 32) as u32 & 0xFFFF) | (u32::from(self.stream) << 16),
@@ -184,9 +219,8 @@ impl Draws {
             (self.step >> 32) as u32,
         ];
         let key = [self.seed as u32, (self.seed >> 32) as u32];
-        let out = philox(counter, key);
-        let pair = if position.is_multiple_of(2) { 0 } else { 2 };
-        u64::from(out[pair]) | (u64::from(out[pair + 1]) << 32)
+        let [a, b, c, d] = philox(counter, key).map(u64::from);
+        [a | (b << 32), c | (d << 32)]
     }
 }
 

@@ -115,6 +115,43 @@ impl Prediction {
         }
     }
 
+    /// The velocity that an output at `x` stands for, with a time for each sample: `u = a·x + b·output`.
+    pub fn velocity_rows<B: Backend, const D: usize>(
+        self,
+        coefficients: &[Coefficients],
+        x: Tensor<B, D>,
+        output: Tensor<B, D>,
+    ) -> Tensor<B, D> {
+        let per_sample = PerSample::like(&x);
+        let shares = |c: &Coefficients| {
+            let Coefficients {
+                alpha,
+                sigma,
+                d_alpha,
+                d_sigma,
+            } = *c;
+            match self {
+                Self::Velocity => (0.0, 1.0),
+                Self::Data => (d_sigma / sigma, d_alpha - alpha * d_sigma / sigma),
+                Self::Noise => (d_alpha / alpha, d_sigma - sigma * d_alpha / alpha),
+                Self::Score => {
+                    let of_noise = d_sigma - sigma * d_alpha / alpha;
+                    (d_alpha / alpha, -sigma * of_noise)
+                }
+                Self::V => {
+                    let norm = alpha * alpha + sigma * sigma;
+                    (
+                        (d_alpha * alpha + d_sigma * sigma) / norm,
+                        -c.delta() / norm,
+                    )
+                }
+            }
+        };
+        let of_x = per_sample.tensor(coefficients.iter().map(|c| shares(c).0));
+        let of_output = per_sample.tensor(coefficients.iter().map(|c| shares(c).1));
+        x * of_x + output * of_output
+    }
+
     /// The target as `a·x1 + b·x0`.
     fn weights(self, c: Coefficients) -> (f64, f64) {
         match self {

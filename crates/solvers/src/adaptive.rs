@@ -1,63 +1,19 @@
 //! The adaptive loop: step sizes from an error estimate.
 //!
-//! `err = rms(e/(atol + rtol·max(|x|, |x'|)))`, accepted where err ≤ 1; the next step is h times
-//! `0.9·err_n^{−0.7/q}·err_{n−1}^{0.4/q}`, within [1, 10]; a rejected one is tried again with h times `0.9·err^{−1/q}` within [0.2, 0.9],
-//! with q the order of the error estimate
+//! A step is kept where `rms(e/(atol + rtol·max(|x|, |x'|))) ≤ 1`
 //!
-//! Source: Hairer, Nørsett & Wanner 1993, II.4; the PI coefficients are Gustafsson's (1991). The loop reads one number from
-//! the device a step: the error.
+//! Source: Hairer, Nørsett & Wanner 1993, II.4. The loop reads one number from the device a step: the error. Step sizes are
+//! numbers on the host, and so carry no gradient.
 
+use crate::control::{Control, Controller, first_guess, starting_step};
 use crate::error::SolveError;
-use crate::method::EmbeddedMethod;
+use crate::interpolant::Interpolant;
+use crate::method::{Attempt, DenseMethod, EmbeddedMethod};
+use crate::solution::{Solution, Statistics, Stopped};
+use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
-use burn::tensor::{ElementConversion, Tensor};
 use pyroclast_core::field::Counted;
-
-/// What an adaptive solve aims for.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Tolerance {
-    /// Error allowed relative to the state.
-    pub rtol: f64,
-    /// Error allowed whatever the state.
-    pub atol: f64,
-    /// Most steps tried, accepted or not.
-    pub max_steps: usize,
-}
-
-impl Default for Tolerance {
-    fn default() -> Self {
-        Self {
-            rtol: 1e-5,
-            atol: 1e-5,
-            max_steps: 10_000,
-        }
-    }
-}
-
-/// What a solve cost.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Statistics {
-    /// Steps that were kept.
-    pub steps: usize,
-    /// Steps that were tried and not kept.
-    pub rejections: usize,
-    /// Evaluations of the field (the text's NFE).
-    pub evaluations: usize,
-}
-
-/// The end of an adaptive solve.
-#[derive(Debug, Clone)]
-pub struct Solution<B: Backend, const D: usize> {
-    /// The state at the end of the span.
-    pub x: Tensor<B, D>,
-    /// What it cost.
-    pub statistics: Statistics,
-}
-
-/// The factor that keeps a step from being rejected by a hair.
-const SAFETY: f64 = 0.9;
-/// The bounds on the change of a step size.
-const FACTORS: (f64, f64) = (0.2, 10.0);
+use pyroclast_kernels::scaled_rms;
 
 /// The state at the end of `span`, with steps as long as the tolerance allows.
 ///
@@ -65,153 +21,208 @@ const FACTORS: (f64, f64) = (0.2, 10.0);
 /// time; an empty span returns x.
 ///
 /// # Errors
-/// [`SolveError`], for a tolerance that is not positive, a span that is not finite, a field that is not finite, and a step size or number
-/// of steps that goes past its bound.
+/// [`Stopped`], with the partial solution: for a control that makes no sense, a span that is not finite, a field that is not finite, and
+/// a step size or number of steps that goes past its bound.
 pub fn integrate_adaptive<B, F, M, const D: usize>(
     field: &F,
     method: &M,
     x: Tensor<B, D>,
     span: (f64, f64),
-    tolerance: Tolerance,
-) -> Result<Solution<B, D>, SolveError>
+    control: Control,
+) -> Result<Solution<B, D>, Stopped<B, D>>
 where
     B: Backend,
     F: ?Sized,
     M: for<'a> EmbeddedMethod<B, Counted<'a, F>, D>,
 {
-    let (start, end) = span;
-    let Tolerance { rtol, atol, .. } = tolerance;
-    let bounds = |v: f64| v >= 0.0 && v.is_finite();
-    if !(bounds(rtol) && bounds(atol) && rtol + atol > 0.0) {
-        return Err(SolveError::Tolerance { rtol, atol });
-    }
-    if !(start.is_finite() && end.is_finite()) {
-        return Err(SolveError::Span { start, end });
-    }
-    let mut statistics = Statistics::default();
-    if start == end || x.shape().num_elements() == 0 {
-        return Ok(Solution { x, statistics });
-    }
-
     let field = Counted::new(field);
-    let length = (end - start).abs();
-    let direction = (end - start).signum();
-    let (mut t, mut x) = (start, x);
-    let mut state = method.init(&field, t, &x);
-    let mut h = starting_step(method, &field, t, end, &x, &mut state, tolerance)?;
-    let exponent = 1.0 / <M as EmbeddedMethod<B, Counted<'_, F>, D>>::error_order(method) as f64;
-    let mut previous_error = 1.0_f64;
-    let mut just_rejected = false;
-
-    loop {
-        let minimum = 16.0 * f64::EPSILON * t.abs().max(length);
-        let remaining = (end - t).abs();
-        // A step that would leave less than the resolution of time is stretched to the end, which is met exactly.
-        let last = h >= remaining - minimum;
-        let s = if last { end } else { t + direction * h };
-        if statistics.steps + statistics.rejections >= tolerance.max_steps {
-            let limit = tolerance.max_steps;
-            return Err(SolveError::StepLimit { limit, t });
+    let mut solver = Stepper::new(&field, method, x, span, control);
+    let mut run = || {
+        solver.start()?;
+        while !solver.is_done() {
+            solver.step(span.1)?;
         }
-        let (next, error, next_state) =
-            method.step_with_error(&field, t, s, x.clone(), state.clone());
-        let error = scaled_norm(error, &x, &next, tolerance);
-        let h_tried = (s - t).abs();
-        if error <= 1.0 {
-            statistics.steps += 1;
-            statistics.evaluations = field.evaluations();
-            (x, state) = (next, next_state);
-            if last {
-                return Ok(Solution { x, statistics });
-            }
-            t = s;
-            let error = error.max(1e-10);
-            let factor = SAFETY * error.powf(-0.7 * exponent) * previous_error.powf(0.4 * exponent);
-            // An accepted step never shrinks the next one, nor does one right after a rejection enlarge it.
-            let most = if just_rejected { 1.0 } else { FACTORS.1 };
-            h = h_tried * factor.clamp(1.0_f64.min(most), most);
-            // A step almost without error would make the next one look worse than it is.
-            previous_error = error.max(1e-4);
-            just_rejected = false;
-        } else {
-            statistics.rejections += 1;
-            let factor = if error.is_finite() {
-                (SAFETY * error.powf(-exponent)).clamp(FACTORS.0, SAFETY)
-            } else {
-                FACTORS.0
-            };
-            h = h_tried * factor;
-            just_rejected = true;
-            if h < minimum {
-                return Err(if error.is_finite() {
-                    SolveError::StepSize { minimum, t }
-                } else {
-                    SolveError::NotFinite { t }
-                });
-            }
-        }
-    }
+        Ok(())
+    };
+    let outcome = run();
+    solver.finish(outcome, Vec::new(), field.evaluations())
 }
 
-/// `rms(e/(atol + rtol·max(|x|, |x'|)))`, read back to the host.
-fn scaled_norm<B: Backend, const D: usize>(
-    error: Tensor<B, D>,
-    x: &Tensor<B, D>,
-    next: &Tensor<B, D>,
-    tolerance: Tolerance,
-) -> f64 {
-    let largest = x.clone().abs().max_pair(next.clone().abs());
-    let scale = largest * tolerance.rtol + tolerance.atol;
-    rms(error / scale)
+/// A step that was kept.
+#[derive(Debug, Clone)]
+pub(crate) struct Kept<B: Backend, const D: usize> {
+    pub(crate) t: f64,
+    pub(crate) s: f64,
+    pub(crate) x: Tensor<B, D>,
+    slopes: Vec<Tensor<B, D>>,
 }
 
-fn rms<B: Backend, const D: usize>(x: Tensor<B, D>) -> f64 {
-    x.square().mean().into_scalar().elem::<f64>().sqrt()
+/// An adaptive solve, one kept step at a time: every adaptive solver runs on this.
+pub(crate) struct Stepper<'a, B: Backend, F: ?Sized, M: EmbeddedMethod<B, F, D>, const D: usize> {
+    field: &'a F,
+    method: &'a M,
+    control: Control,
+    controller: Controller,
+    span: (f64, f64),
+    pub(crate) t: f64,
+    pub(crate) x: Tensor<B, D>,
+    pub(crate) state: M::State,
+    h: f64,
+    statistics: Statistics,
 }
 
-/// A first step by the size of the field and of its change (Hairer, Nørsett & Wanner 1993, II.4, "Starting Step Size").
-fn starting_step<B, F, M, const D: usize>(
-    method: &M,
-    field: &F,
-    t: f64,
-    end: f64,
-    x: &Tensor<B, D>,
-    state: &mut M::State,
-    tolerance: Tolerance,
-) -> Result<f64, SolveError>
+impl<'a, B, F, M, const D: usize> Stepper<'a, B, F, M, D>
 where
     B: Backend,
     F: ?Sized,
     M: EmbeddedMethod<B, F, D>,
 {
-    let direction = (end - t).signum();
-    let length = (end - t).abs();
-    let scale = x.clone().abs() * tolerance.rtol + tolerance.atol;
-    let slope = method.first_slope(field, t, x, state);
-    let size = rms(x.clone() / scale.clone());
-    let speed = rms(slope.clone() / scale.clone());
-    if !speed.is_finite() {
-        return Err(SolveError::NotFinite { t });
+    pub(crate) fn new(
+        field: &'a F,
+        method: &'a M,
+        x: Tensor<B, D>,
+        span: (f64, f64),
+        control: Control,
+    ) -> Self {
+        Self {
+            state: method.init(field, span.0, &x),
+            controller: Controller::new(control, method.error_order()),
+            field,
+            method,
+            control,
+            span,
+            t: span.0,
+            x,
+            h: 0.0,
+            statistics: Statistics::default(),
+        }
     }
-    let guess = if size < 1e-5 || speed < 1e-5 {
-        1e-6
-    } else {
-        0.01 * size / speed
-    };
-    let guess = guess.min(length);
-    let ahead = x.clone() + slope.clone() * (direction * guess);
-    let change = method.slope(field, t + direction * guess, ahead) - slope;
-    let curvature = rms(change / scale) / guess;
-    let largest = speed.max(curvature);
-    let by_error = if largest <= 1e-15 {
-        (guess * 1e-3).max(1e-6)
-    } else {
-        (0.01 / largest).powf(1.0 / (method.order() as f64 + 1.0))
-    };
-    let step = if by_error.is_finite() {
-        by_error.min(100.0 * guess)
-    } else {
-        guess
-    };
-    Ok(step.min(length))
+
+    pub(crate) fn is_done(&self) -> bool {
+        self.t == self.span.1 || self.x.shape().num_elements() == 0
+    }
+
+    fn length(&self) -> f64 {
+        (self.span.1 - self.span.0).abs()
+    }
+
+    /// Checks what was asked for and chooses the first step.
+    pub(crate) fn start(&mut self) -> Result<(), SolveError> {
+        self.control.check(self.span)?;
+        if self.is_done() {
+            return Ok(());
+        }
+        self.h = match self.control.first_step {
+            Some(step) => step,
+            None => self.starting_step()?,
+        };
+        Ok(())
+    }
+
+    fn norm(&self, e: Tensor<B, D>, x: &Tensor<B, D>, y: &Tensor<B, D>) -> f64 {
+        let Control { rtol, atol, .. } = self.control;
+        scaled_rms(e, x, y, (rtol, atol), self.control.measured)
+    }
+
+    fn starting_step(&mut self) -> Result<f64, SolveError> {
+        let (t, length) = (self.t, self.length());
+        let direction = (self.span.1 - t).signum();
+        let x = self.x.clone();
+        let slope = (self.method).first_slope(self.field, t, &x, &mut self.state);
+        let size = self.norm(x.clone(), &x, &x);
+        let speed = self.norm(slope.clone(), &x, &x);
+        if !speed.is_finite() {
+            return Err(SolveError::NotFinite { t });
+        }
+        let guess = first_guess(size, speed, length);
+        let ahead = x.clone() + slope.clone() * (direction * guess);
+        let there = self.method.slope(self.field, t + direction * guess, ahead);
+        let curvature = self.norm(there - slope, &x, &x) / guess;
+        let order = self.method.order();
+        Ok(starting_step(guess, speed, curvature, order, length))
+    }
+
+    /// One kept step that does not go beyond `limit`, which lies between here and the end.
+    pub(crate) fn step(&mut self, limit: f64) -> Result<Kept<B, D>, SolveError> {
+        let (t, length) = (self.t, self.length());
+        loop {
+            if self.statistics.steps + self.statistics.rejections >= self.control.max_steps {
+                let limit = self.control.max_steps;
+                return Err(SolveError::StepLimit { limit, t });
+            }
+            let proposal = self.controller.propose(t, self.h, limit, length);
+            let (s, wanted) = (proposal.s, self.h);
+            let attempt =
+                (self.method).step_with_error(self.field, t, s, self.x.clone(), self.state.clone());
+            let Attempt {
+                x,
+                error,
+                state,
+                slopes,
+            } = attempt;
+            let error = self.norm(error, &self.x, &x);
+            let h = (s - t).abs();
+            if error <= 1.0 {
+                self.statistics.steps += 1;
+                let next = self.controller.accepted(h, error);
+                // A step that was cut short to land somewhere says nothing against the one that was wanted.
+                self.h = if proposal.lands {
+                    next.max(wanted)
+                } else {
+                    next
+                };
+                self.t = s;
+                self.state = state;
+                let x = std::mem::replace(&mut self.x, x);
+                return Ok(Kept { t, s, x, slopes });
+            }
+            self.statistics.rejections += 1;
+            self.h = self.controller.rejected(h, error);
+            if self.h < self.controller.minimum(t, length) {
+                return Err(self.controller.too_small(t, length, error));
+            }
+        }
+    }
+
+    /// The solution on a step that was kept last.
+    pub(crate) fn interpolant(&mut self, kept: Kept<B, D>) -> Interpolant<B, D>
+    where
+        M: DenseMethod<B, F, D>,
+    {
+        let mut attempt = Attempt {
+            error: self.x.clone(),
+            x: self.x.clone(),
+            state: self.state.clone(),
+            slopes: kept.slopes,
+        };
+        let interpolant =
+            (self.method).interpolant(self.field, kept.t, kept.s, kept.x, &mut attempt);
+        self.state = attempt.state;
+        interpolant
+    }
+
+    /// What the solve came to, given the evaluations that a counted field has seen.
+    pub(crate) fn finish(
+        self,
+        outcome: Result<(), SolveError>,
+        saved: Vec<(f64, Tensor<B, D>)>,
+        evaluations: usize,
+    ) -> Result<Solution<B, D>, Stopped<B, D>> {
+        let solution = Solution {
+            t: self.t,
+            x: self.x,
+            saved,
+            statistics: Statistics {
+                evaluations,
+                ..self.statistics
+            },
+        };
+        match outcome {
+            Ok(()) => Ok(solution),
+            Err(reason) => Err(Stopped {
+                reason,
+                partial: Box::new(solution),
+            }),
+        }
+    }
 }

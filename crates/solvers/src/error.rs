@@ -1,6 +1,6 @@
-//! What can go wrong in an adaptive solve.
+//! What can go wrong in a solve.
 
-/// Why an adaptive solve stopped before its end.
+/// Why a solve stopped before its end.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SolveError {
@@ -17,6 +17,34 @@ pub enum SolveError {
     /// An end of the time span is not a number.
     #[error("cannot integrate from t = {start} to t = {end}; give two finite times")]
     Span {
+        /// First time.
+        start: f64,
+        /// Last time.
+        end: f64,
+    },
+    /// The bounds of the step size cross.
+    #[error(
+        "no step lies between dt_min = {dt_min} and dt_max = {dt_max}; give 0 ≤ dt_min ≤ dt_max"
+    )]
+    StepBounds {
+        /// The lower bound.
+        dt_min: f64,
+        /// The upper bound.
+        dt_max: f64,
+    },
+    /// The first step is not one.
+    #[error(
+        "first step {step} does not advance; give a positive one, or none to have it estimated"
+    )]
+    FirstStep {
+        /// The step.
+        step: f64,
+    },
+    /// The state was asked for at a time that the solve does not come past.
+    #[error("time {time} lies outside of the span from {start} to {end}; ask for times within it")]
+    OutsideSpan {
+        /// The time.
+        time: f64,
         /// First time.
         start: f64,
         /// Last time.

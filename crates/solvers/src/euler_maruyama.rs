@@ -1,28 +1,32 @@
 //! The Euler–Maruyama method.
 //!
-//! `x_s = x_t + h·f(t, x_t) + g(t)·√h·ξ, ξ ~ N(0, I), h = s − t`
+//! `x_s = x_t + h·f_t(x_t) + g_t(x_t)·W, h = s − t`
 //!
-//! Source: Maruyama 1955. Strong order 1 for additive noise, weak order 1.
+//! Source: Maruyama 1955.
 
+use crate::brownian::{BrownianMotion, Interval};
 use crate::method::Method;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
-use pyroclast_core::field::Sde;
-use pyroclast_core::noise::{Noise, Stream};
+use pyroclast_core::field::{AsIto, Diffusion, Sde};
+use pyroclast_kernels::combine;
 
-/// Steps of Euler with a Brownian increment, drawn from the sampler's stream: step i of a solve uses draws `first + i`.
-///
-/// Times must increase: an SDE is not solved backward by a negative step.
+/// Euler's method with a Brownian increment, for Itô's calculus: strong order ½, and 1 for additive noise; weak order 1. One evaluation
+/// a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct EulerMaruyama {
-    /// The source of the increments.
-    pub noise: Noise,
-    /// The stream's step that the first increment is drawn from.
-    pub first: u64,
+pub struct EulerMaruyama<W> {
+    /// The Brownian motion.
+    pub brownian: W,
 }
 
-impl<B: Backend, F: Sde<B, D> + ?Sized, const D: usize> Method<B, F, D> for EulerMaruyama {
-    /// How many increments have been drawn.
+impl<B, F, W, const D: usize> Method<B, F, D> for EulerMaruyama<W>
+where
+    B: Backend,
+    F: Sde<B, D> + ?Sized,
+    F::Calculus: AsIto,
+    W: BrownianMotion<B, D>,
+{
+    /// How many steps have been taken.
     type State = u64;
 
     fn init(&self, _: &F, _: f64, _: &Tensor<B, D>) -> u64 {
@@ -30,20 +34,24 @@ impl<B: Backend, F: Sde<B, D> + ?Sized, const D: usize> Method<B, F, D> for Eule
     }
 
     /// # Panics
-    /// If `s < t`.
-    fn step(&self, field: &F, t: f64, s: f64, x: Tensor<B, D>, drawn: u64) -> (Tensor<B, D>, u64) {
-        let h = s - t;
+    /// If `s < t`: Itô's integral looks forward.
+    fn step(&self, field: &F, t: f64, s: f64, x: Tensor<B, D>, step: u64) -> (Tensor<B, D>, u64) {
         assert!(
-            h >= 0.0,
-            "an SDE is solved forward in time, not from {t} to {s}"
+            s >= t,
+            "an Itô equation is solved forward in time, not from {t} to {s}"
         );
-        let g = field.diffusion(t) * h.sqrt();
-        let moved = x.clone() + field.drift(t, x.clone()) * h;
-        if g == 0.0 {
-            return (moved, drawn + 1);
+        let h = s - t;
+        let drift = field.drift(t, x.clone());
+        let g = field.diffusion(t, &x);
+        if matches!(g, Diffusion::Level(0.0)) {
+            return (combine(x, &[(h, &drift)]), step + 1);
         }
-        let mut draws = self.noise.draws(Stream::Sampler, self.first + drawn);
-        let xi = draws.normal_tensor(x.dims(), &x.device(), x.dtype());
-        (moved + xi * g, drawn + 1)
+        let shape = field.brownian_shape(x.dims());
+        let w = (self.brownian).increment(Interval { t, s, step }, shape, &x);
+        let next = match g {
+            Diffusion::Level(g) if shape == x.dims() => combine(x, &[(h, &drift), (g, &w)]),
+            g => combine(x, &[(h, &drift), (1.0, &g.times(w))]),
+        };
+        (next, step + 1)
     }
 }

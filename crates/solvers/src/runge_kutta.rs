@@ -2,11 +2,13 @@
 //!
 //! `k_i = u(t + c_i·h, x + h·Σ_{j<i} a_ij·k_j)`, `x' = x + h·Σ b_i·k_i`, `h = s − t`
 
-use crate::method::{EmbeddedMethod, Method};
+use crate::interpolant::{DenseWeights, Interpolant};
+use crate::method::{Attempt, DenseMethod, EmbeddedMethod, Memory, Method};
 use crate::tableau::Tableau;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use pyroclast_core::field::VectorField;
+use pyroclast_kernels::combine;
 
 /// An explicit Runge–Kutta method.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -21,59 +23,82 @@ pub struct EmbeddedRk {
     pub embedded: &'static [f64],
     /// The order of the comparison.
     pub embedded_order: usize,
+    /// The solution within a step.
+    pub dense: DenseWeights,
 }
 
-/// The slope at the end of a step, where a method is first-same-as-last and has taken one.
+/// The slope where the next step starts, if it is known already.
 #[derive(Debug, Clone)]
 pub struct LastSlope<B: Backend, const D: usize>(Option<Tensor<B, D>>);
 
+impl<B: Backend, const D: usize> Memory<B, D> for LastSlope<B, D> {
+    fn into_parts(self) -> (Vec<Tensor<B, D>>, u64) {
+        (self.0.into_iter().collect(), 0)
+    }
+
+    fn from_parts(tensors: Vec<Tensor<B, D>>, _: u64) -> Self {
+        Self(tensors.into_iter().next())
+    }
+}
+
+/// The stages of one step.
+struct Stages<B: Backend, const D: usize> {
+    slopes: Vec<Tensor<B, D>>,
+    end: Tensor<B, D>,
+}
+
 impl ExplicitRk {
-    /// The stages of one step, and the state that its end holds where the last stage is that state (FSAL).
     fn stages<B: Backend, F: VectorField<B, D> + ?Sized, const D: usize>(
         &self,
         field: &F,
         t: f64,
         h: f64,
-        x: &Tensor<B, D>,
+        x: Tensor<B, D>,
         first: Option<Tensor<B, D>>,
-    ) -> (Vec<Tensor<B, D>>, Option<Tensor<B, D>>) {
-        let Tableau { a, c, .. } = self.0;
-        let mut k = Vec::with_capacity(a.len());
-        k.push(first.unwrap_or_else(|| field.velocity(t, x.clone())));
-        let mut end = None;
+    ) -> Stages<B, D> {
+        let Tableau {
+            a,
+            b,
+            c,
+            first_same_as_last,
+            ..
+        } = self.0;
+        let mut slopes = Vec::with_capacity(a.len());
+        slopes.push(first.unwrap_or_else(|| field.velocity(t, x.clone())));
         for i in 1..a.len() {
-            let y = advance(x.clone(), h, a[i], &k);
-            if self.0.first_same_as_last && i + 1 == a.len() {
-                end = Some(y.clone());
+            let y = advance(x.clone(), h, a[i], &slopes);
+            if *first_same_as_last && i + 1 == a.len() {
+                slopes.push(field.velocity(t + c[i] * h, y.clone()));
+                return Stages { slopes, end: y };
             }
-            k.push(field.velocity(t + c[i] * h, y));
+            slopes.push(field.velocity(t + c[i] * h, y));
         }
-        (k, end)
+        let end = advance(x, h, b, &slopes);
+        Stages { slopes, end }
     }
 
-    fn finish<B: Backend, const D: usize>(
-        &self,
-        x: Tensor<B, D>,
-        h: f64,
-        mut k: Vec<Tensor<B, D>>,
-        end: Option<Tensor<B, D>>,
-    ) -> (Tensor<B, D>, LastSlope<B, D>) {
-        let x = end.unwrap_or_else(|| advance(x, h, self.0.b, &k));
-        let last = k.pop().filter(|_| self.0.first_same_as_last);
-        (x, LastSlope(last))
+    fn last(&self) -> bool {
+        self.0.first_same_as_last
     }
 }
 
-/// `x + h·Σ w_i·k_i`, skipping the weights that are 0.
+/// `x + h·Σ w_i·k_i`.
 fn advance<B: Backend, const D: usize>(
     x: Tensor<B, D>,
     h: f64,
     weights: &[f64],
-    k: &[Tensor<B, D>],
+    slopes: &[Tensor<B, D>],
 ) -> Tensor<B, D> {
-    (weights.iter().zip(k))
-        .filter(|(w, _)| **w != 0.0)
-        .fold(x, |x, (w, k)| x + k.clone() * (h * w))
+    let terms: Vec<_> = weights.iter().map(|w| h * w).zip(slopes).collect();
+    combine(x, &terms)
+}
+
+impl EmbeddedRk {
+    /// `b_i − b̂_i`, without the stages that do not count: the first of them, then the others.
+    pub(crate) fn error_weights(&self) -> impl Iterator<Item = (usize, f64)> + '_ {
+        let weights = self.method.0.b.iter().zip(self.embedded);
+        (weights.map(|(b, b_hat)| b - b_hat).enumerate()).filter(|(_, w)| *w != 0.0)
+    }
 }
 
 impl<B: Backend, F: VectorField<B, D> + ?Sized, const D: usize> Method<B, F, D> for ExplicitRk {
@@ -91,8 +116,9 @@ impl<B: Backend, F: VectorField<B, D> + ?Sized, const D: usize> Method<B, F, D> 
         x: Tensor<B, D>,
         state: Self::State,
     ) -> (Tensor<B, D>, Self::State) {
-        let (k, end) = self.stages(field, t, s - t, &x, state.0);
-        self.finish(x, s - t, k, end)
+        let Stages { mut slopes, end } = self.stages(field, t, s - t, x, state.0);
+        let last = slopes.pop().filter(|_| self.last());
+        (end, LastSlope(last))
     }
 }
 
@@ -122,8 +148,8 @@ impl<B: Backend, F: VectorField<B, D> + ?Sized, const D: usize> EmbeddedMethod<B
         self.method.0.order
     }
 
-    fn error_order(&self) -> usize {
-        self.embedded_order.min(self.method.0.order) + 1
+    fn error_order(&self) -> f64 {
+        (self.embedded_order.min(self.method.0.order) + 1) as f64
     }
 
     fn first_slope(
@@ -149,16 +175,50 @@ impl<B: Backend, F: VectorField<B, D> + ?Sized, const D: usize> EmbeddedMethod<B
         s: f64,
         x: Tensor<B, D>,
         state: Self::State,
-    ) -> (Tensor<B, D>, Tensor<B, D>, Self::State) {
+    ) -> Attempt<B, Self::State, D> {
         let h = s - t;
-        let (k, end) = self.method.stages(field, t, h, &x, state.0);
-        let mut differences = (self.method.0.b.iter().zip(self.embedded).zip(&k))
-            .map(|((b, b_hat), k)| (b - b_hat, k))
-            .filter(|(w, _)| *w != 0.0)
-            .map(|(w, k)| k.clone() * (h * w));
-        let first = differences.next().expect("the two sets of weights differ");
-        let error = differences.fold(first, |sum, term| sum + term);
-        let (x, state) = self.method.finish(x, h, k, end);
-        (x, error, state)
+        let Stages { slopes, end } = self.method.stages(field, t, h, x, state.0);
+        let mut weights = self.error_weights();
+        let (first, w) = weights.next().expect("the two sets of weights differ");
+        let terms: Vec<_> = weights.map(|(i, w)| (h * w, &slopes[i])).collect();
+        let error = combine(slopes[first].clone() * (h * w), &terms);
+        let last = slopes.last().filter(|_| self.method.last()).cloned();
+        Attempt {
+            x: end,
+            error,
+            state: LastSlope(last),
+            slopes,
+        }
+    }
+}
+
+impl<B: Backend, F: VectorField<B, D> + ?Sized, const D: usize> DenseMethod<B, F, D>
+    for EmbeddedRk
+{
+    fn interpolant(
+        &self,
+        field: &F,
+        t: f64,
+        s: f64,
+        x: Tensor<B, D>,
+        attempt: &mut Attempt<B, Self::State, D>,
+    ) -> Interpolant<B, D> {
+        let slopes = match self.dense {
+            DenseWeights::Quartic(_) => attempt.slopes.clone(),
+            DenseWeights::Hermite => {
+                let end = (attempt.state.0)
+                    .get_or_insert_with(|| field.velocity(s, attempt.x.clone()))
+                    .clone();
+                vec![attempt.slopes[0].clone(), end]
+            }
+        };
+        Interpolant {
+            t,
+            s,
+            start: x,
+            end: attempt.x.clone(),
+            weights: self.dense,
+            slopes,
+        }
     }
 }

@@ -6,19 +6,23 @@
 
 mod bogacki_shampine;
 mod dopri5;
+mod dopri8;
 mod euler;
 mod heun;
 mod midpoint;
 mod ralston;
 mod rk4;
+mod tsit5;
 
 pub use bogacki_shampine::BOGACKI_SHAMPINE;
 pub use dopri5::DOPRI5;
+pub use dopri8::DOPRI8;
 pub use euler::EULER;
 pub use heun::HEUN;
 pub use midpoint::MIDPOINT;
 pub use ralston::RALSTON;
 pub use rk4::RK4;
+pub use tsit5::TSIT5;
 
 /// The coefficients of an explicit Runge–Kutta method.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -14,8 +14,9 @@ use pyroclast_core::network::{Labels, Network};
 use pyroclast_core::noise::Noise;
 use pyroclast_core::schedule::Schedule;
 use pyroclast_solvers::{
-    BOGACKI_SHAMPINE, DOPRI5, EULER, EulerMaruyama, HEUN, MIDPOINT, RALSTON, RK4, SolveError,
-    Statistics, TimeGrid, Tolerance, integrate_adaptive, integrate_observed,
+    BOGACKI_SHAMPINE, Control, DOPRI5, DOPRI8, EULER, EmbeddedRk, EulerMaruyama, ExplicitRk, HEUN,
+    Increments, MIDPOINT, RALSTON, RK4, Shark, SolveError, Sra1, Statistics, StochasticHeun, TSIT5,
+    TimeGrid, integrate_adaptive, integrate_observed,
 };
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -45,13 +46,33 @@ pub enum MethodName {
     Bosh3,
     /// Dormand–Prince 5(4).
     Dopri5,
+    /// Tsitouras 5(4).
+    Tsit5,
+    /// Dormand–Prince 8(7).
+    Dopri8,
     /// Euler–Maruyama, which adds noise.
     EulerMaruyama,
+    /// Heun's method with noise.
+    StochasticHeun,
+    /// SRA1, which adds noise.
+    Sra1,
+    /// ShARK, which adds noise.
+    Shark,
+}
+
+/// What a name stands for.
+enum Recipe {
+    Plain(ExplicitRk),
+    Pair(EmbeddedRk),
+    EulerMaruyama,
+    StochasticHeun,
+    Sra1,
+    Shark,
 }
 
 impl MethodName {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 13] = [
         Self::Euler,
         Self::Midpoint,
         Self::Heun,
@@ -59,29 +80,52 @@ impl MethodName {
         Self::Rk4,
         Self::Bosh3,
         Self::Dopri5,
+        Self::Tsit5,
+        Self::Dopri8,
         Self::EulerMaruyama,
+        Self::StochasticHeun,
+        Self::Sra1,
+        Self::Shark,
     ];
 
     /// The name on the command line.
     pub fn name(self) -> &'static str {
+        match self.recipe() {
+            Recipe::Plain(method) => method.0.name,
+            Recipe::Pair(pair) => pair.method.0.name,
+            Recipe::EulerMaruyama => "euler-maruyama",
+            Recipe::StochasticHeun => "stochastic-heun",
+            Recipe::Sra1 => "sra1",
+            Recipe::Shark => "shark",
+        }
+    }
+
+    fn recipe(self) -> Recipe {
         match self {
-            Self::Euler => "euler",
-            Self::Midpoint => "midpoint",
-            Self::Heun => "heun",
-            Self::Ralston => "ralston",
-            Self::Rk4 => "rk4",
-            Self::Bosh3 => "bosh3",
-            Self::Dopri5 => "dopri5",
-            Self::EulerMaruyama => "euler-maruyama",
+            Self::Euler => Recipe::Plain(EULER),
+            Self::Midpoint => Recipe::Plain(MIDPOINT),
+            Self::Rk4 => Recipe::Plain(RK4),
+            Self::Heun => Recipe::Pair(HEUN),
+            Self::Ralston => Recipe::Pair(RALSTON),
+            Self::Bosh3 => Recipe::Pair(BOGACKI_SHAMPINE),
+            Self::Dopri5 => Recipe::Pair(DOPRI5),
+            Self::Tsit5 => Recipe::Pair(TSIT5),
+            Self::Dopri8 => Recipe::Pair(DOPRI8),
+            Self::EulerMaruyama => Recipe::EulerMaruyama,
+            Self::StochasticHeun => Recipe::StochasticHeun,
+            Self::Sra1 => Recipe::Sra1,
+            Self::Shark => Recipe::Shark,
         }
     }
 
     /// Whether the method estimates its error, and so can choose its steps.
     pub fn is_adaptive(self) -> bool {
-        matches!(
-            self,
-            Self::Heun | Self::Ralston | Self::Bosh3 | Self::Dopri5
-        )
+        matches!(self.recipe(), Recipe::Pair(_))
+    }
+
+    /// Whether the method adds noise, which needs the score.
+    pub fn is_stochastic(self) -> bool {
+        !matches!(self.recipe(), Recipe::Plain(_) | Recipe::Pair(_))
     }
 }
 
@@ -107,7 +151,7 @@ pub enum Stepping {
     /// This many equal steps.
     Fixed(usize),
     /// As many as the tolerance asks for.
-    Adaptive(Tolerance),
+    Adaptive(Control),
 }
 
 /// How samples are drawn.
@@ -119,7 +163,7 @@ pub struct Plan {
     pub stepping: Stepping,
     /// Weight of classifier-free guidance, for labelled samples; 1 is the conditional model.
     pub guidance: f64,
-    /// c in `g = c·σ_t`, for the SDE method.
+    /// c in `g = c·σ_t`, for methods that add noise.
     pub noise_level: f64,
     /// The seed of Brownian increments.
     pub seed: u64,
@@ -133,7 +177,9 @@ pub enum SampleError {
     #[error(transparent)]
     Solve(#[from] SolveError),
     /// The method has no error estimate.
-    #[error("{0} does not estimate its error; use --steps, or one of heun, ralston, bosh3, dopri5")]
+    #[error(
+        "{0} does not estimate its error; use --steps, or one of heun, ralston, bosh3, dopri5, tsit5, dopri8"
+    )]
     NotAdaptive(MethodName),
     /// A sample came out infinite or undefined.
     #[error(
@@ -221,10 +267,10 @@ where
             // Each evaluation of a guided field is one of either network.
             statistics.evaluations *= 2;
         }
-        let (energy, straightness) = match plan.method {
+        let (energy, straightness) = match plan.method.is_stochastic() {
             // A Brownian path has no speed.
-            MethodName::EulerMaruyama => (None, None),
-            _ => path.totals(),
+            true => (None, None),
+            false => path.totals(),
         };
         let add = |sum: &mut Option<f64>, part: Option<f64>| {
             *sum = sum.zip(part).map(|(sum, part)| sum + part / n as f64);
@@ -261,60 +307,45 @@ where
     B: Backend,
     F: VectorField<B, D> + Denoiser<B, D>,
 {
-    match plan.stepping {
-        Stepping::Adaptive(tolerance) => {
+    let steps = match (plan.stepping, plan.method.recipe()) {
+        (Stepping::Adaptive(control), Recipe::Pair(pair)) => {
             observe(span.0, &x);
-            let method = match plan.method {
-                MethodName::Heun => HEUN,
-                MethodName::Ralston => RALSTON,
-                MethodName::Bosh3 => BOGACKI_SHAMPINE,
-                MethodName::Dopri5 => DOPRI5,
-                other => return Err(SampleError::NotAdaptive(other)),
-            };
-            let solution = integrate_adaptive(&field, &method, x, span, tolerance)?;
-            Ok((solution.x, solution.statistics))
+            let solution = integrate_adaptive(&field, &pair, x, span, control);
+            let solution = solution.map_err(SolveError::from)?;
+            return Ok((solution.x, solution.statistics));
         }
-        Stepping::Fixed(steps) => {
-            let grid = TimeGrid::uniform(span.0, span.1, steps);
-            let (x, evaluations) = if plan.method == MethodName::EulerMaruyama {
-                let sde = Extended {
-                    field: Counted::new(&field),
-                    noise_level: NoiseLevel::Sigma(plan.noise_level),
-                };
-                // Chunks of one solve draw from streams that cannot meet.
-                let method = EulerMaruyama {
-                    noise: Noise::new(plan.seed),
-                    first: 1 + ((first_row as u64) << 32),
-                };
-                let x = integrate_observed(&sde, &method, x, &grid, observe);
-                (x, sde.field.evaluations())
-            } else {
-                let field = Counted::new(&field);
-                let x = match plan.method {
-                    MethodName::Euler => integrate_observed(&field, &EULER, x, &grid, observe),
-                    MethodName::Midpoint => {
-                        integrate_observed(&field, &MIDPOINT, x, &grid, observe)
-                    }
-                    MethodName::Heun => integrate_observed(&field, &HEUN, x, &grid, observe),
-                    MethodName::Ralston => integrate_observed(&field, &RALSTON, x, &grid, observe),
-                    MethodName::Rk4 => integrate_observed(&field, &RK4, x, &grid, observe),
-                    MethodName::Bosh3 => {
-                        integrate_observed(&field, &BOGACKI_SHAMPINE, x, &grid, observe)
-                    }
-                    MethodName::Dopri5 | MethodName::EulerMaruyama => {
-                        integrate_observed(&field, &DOPRI5, x, &grid, observe)
-                    }
-                };
-                (x, field.evaluations())
-            };
-            let statistics = Statistics {
-                steps,
-                rejections: 0,
-                evaluations,
-            };
-            Ok((x, statistics))
+        (Stepping::Adaptive(_), _) => return Err(SampleError::NotAdaptive(plan.method)),
+        (Stepping::Fixed(steps), _) => steps,
+    };
+    let grid = TimeGrid::uniform(span.0, span.1, steps);
+    let ode = Counted::new(&field);
+    let sde = Extended {
+        field: Counted::new(&field),
+        noise_level: NoiseLevel::Sigma(plan.noise_level),
+    };
+    // Chunks of one solve draw from streams that cannot meet.
+    let brownian = Increments {
+        noise: Noise::new(plan.seed),
+        first: 1 + ((first_row as u64) << 32),
+    };
+    let x = match plan.method.recipe() {
+        Recipe::Plain(method) => integrate_observed(&ode, &method, x, &grid, observe),
+        Recipe::Pair(method) => integrate_observed(&ode, &method, x, &grid, observe),
+        Recipe::EulerMaruyama => {
+            integrate_observed(&sde, &EulerMaruyama { brownian }, x, &grid, observe)
         }
-    }
+        Recipe::StochasticHeun => {
+            integrate_observed(&sde, &StochasticHeun { brownian }, x, &grid, observe)
+        }
+        Recipe::Sra1 => integrate_observed(&sde, &Sra1 { brownian }, x, &grid, observe),
+        Recipe::Shark => integrate_observed(&sde, &Shark { brownian }, x, &grid, observe),
+    };
+    let statistics = Statistics {
+        steps,
+        rejections: 0,
+        evaluations: ode.evaluations() + sde.field.evaluations(),
+    };
+    Ok((x, statistics))
 }
 
 /// Adds up what a trajectory costs, on the device until it is asked.

@@ -23,6 +23,19 @@ pub struct Gaussian<B: Backend, S, const D: usize> {
     pub schedule: S,
 }
 
+impl<B: Backend, S: Schedule, const D: usize> Gaussian<B, S, D> {
+    /// `ln p_t(x) = −‖x − αμ‖²/2v_t − ½d·ln 2πv_t`, in nats: `[batch]`.
+    pub fn log_density(&self, t: f64, x: Tensor<B, D>) -> Tensor<B, 1> {
+        let c = self.schedule.at(t);
+        let variance = (c.alpha * self.std).powi(2) + c.sigma.powi(2);
+        let n = x.dims()[0];
+        let squares = (x - self.mean.clone() * c.alpha).square();
+        let dim = squares.shape().num_elements() / n.max(1);
+        let squares: Tensor<B, 1> = squares.reshape([n, dim]).sum_dim(1).squeeze_dim(1);
+        squares * (-0.5 / variance) - 0.5 * dim as f64 * (std::f64::consts::TAU * variance).ln()
+    }
+}
+
 impl<B: Backend, S: Schedule, const D: usize> VectorField<B, D> for Gaussian<B, S, D> {
     fn velocity(&self, t: f64, x: Tensor<B, D>) -> Tensor<B, D> {
         let c = self.schedule.at(t);

@@ -60,6 +60,20 @@ impl<B: Backend, S: Schedule, const D: usize> GaussianMixture<B, S, D> {
     ///
     /// Where σ and a component's s are both 0 the posterior is a point mass and this is NaN: stop before t = 1.
     pub fn responsibilities(&self, t: f64, x: Tensor<B, D>) -> Tensor<B, 2> {
+        softmax(self.exponents(t, x), 1)
+    }
+
+    /// `ln p_t(x) = ln Σ_k w_k·N(x; αμ_k, v_k·I)`, in nats: `[batch]`: the largest exponent is taken out first, so far points are safe.
+    pub fn log_density(&self, t: f64, x: Tensor<B, D>) -> Tensor<B, 1> {
+        let exponents = self.exponents(t, x);
+        let dim = self.centre.dims()[1] as f64;
+        let largest = exponents.clone().max_dim(1);
+        let sum = (exponents - largest.clone()).exp().sum_dim(1);
+        (sum.log() + largest).squeeze_dim(1) - 0.5 * dim * std::f64::consts::TAU.ln()
+    }
+
+    /// `ln w_k − ½d·ln v_k − ‖x − αμ_k‖²/2v_k`: `[batch, components]`.
+    fn exponents(&self, t: f64, x: Tensor<B, D>) -> Tensor<B, 2> {
         let c = self.schedule.at(t);
         let x = flat(x);
         let dim = x.dims()[1] as f64;
@@ -77,7 +91,7 @@ impl<B: Backend, S: Schedule, const D: usize> GaussianMixture<B, S, D> {
         let dots = y.clone().matmul(self.offsets.clone().transpose());
         let distances = self.squared_norms.clone() * (c.alpha * c.alpha) - dots * (2.0 * c.alpha)
             + y.square().sum_dim(1);
-        softmax(distances * precision + offset, 1)
+        distances * precision + offset
     }
 
     fn variances(&self, t: f64) -> Vec<f64> {

@@ -1,6 +1,7 @@
 //! Bogacki–Shampine 3(2).
 
 use super::Tableau;
+use crate::interpolant::DenseWeights;
 use crate::runge_kutta::{EmbeddedRk, ExplicitRk};
 
 /// Bogacki–Shampine 3(2): order 3, first same as last, so three evaluations a step.
@@ -22,4 +23,5 @@ pub const BOGACKI_SHAMPINE: EmbeddedRk = EmbeddedRk {
     }),
     embedded: &[7.0 / 24.0, 1.0 / 4.0, 1.0 / 3.0, 1.0 / 8.0],
     embedded_order: 2,
+    dense: DenseWeights::Hermite,
 };

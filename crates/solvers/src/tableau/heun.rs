@@ -1,6 +1,7 @@
 //! Heun's method with Euler's as its error estimate.
 
 use super::Tableau;
+use crate::interpolant::DenseWeights;
 use crate::runge_kutta::{EmbeddedRk, ExplicitRk};
 
 /// Heun's method 2(1), the explicit trapezoidal rule: order 2, two evaluations a step.
@@ -19,4 +20,5 @@ pub const HEUN: EmbeddedRk = EmbeddedRk {
     }),
     embedded: &[1.0, 0.0],
     embedded_order: 1,
+    dense: DenseWeights::Hermite,
 };

@@ -1,6 +1,7 @@
 //! Ralston's method with Euler's as its error estimate.
 
 use super::Tableau;
+use crate::interpolant::DenseWeights;
 use crate::runge_kutta::{EmbeddedRk, ExplicitRk};
 
 /// Ralston's method 2(1): order 2 with the least bound on its truncation error, two evaluations a step.
@@ -19,4 +20,5 @@ pub const RALSTON: EmbeddedRk = EmbeddedRk {
     }),
     embedded: &[1.0, 0.0],
     embedded_order: 1,
+    dense: DenseWeights::Hermite,
 };

@@ -1,0 +1,96 @@
+//! Linear combinations.
+//!
+//! `y = x + Σ_i w_i·k_i`
+
+use burn::tensor::Tensor;
+use burn::tensor::backend::Backend;
+
+/// `x + Σ_i w_i·k_i` in one pass over memory; terms of weight 0 are left out.
+///
+/// The sum is taken from left to right, as the composed operations take it.
+///
+/// # Shapes
+/// - x and every k: the same
+///
+/// # Panics
+/// If a shape or a float type differs.
+pub fn combine<B: Backend, const D: usize>(
+    x: Tensor<B, D>,
+    terms: &[(f64, &Tensor<B, D>)],
+) -> Tensor<B, D> {
+    #[cfg(feature = "flex")]
+    let x = match crate::flex::combine(x, terms) {
+        Ok(fused) => return fused,
+        Err(x) => x,
+    };
+    (terms.iter().filter(|(w, _)| *w != 0.0)).fold(x, |sum, (w, k)| sum + (*k).clone() * *w)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::backend::Autodiff;
+    use burn::tensor::{Distribution, TensorData};
+    use burn_flex::Flex;
+    use burn_ndarray::NdArray;
+
+    fn data(seed: usize, shape: [usize; 2]) -> TensorData {
+        let n = shape[0] * shape[1];
+        let value = |i: usize| ((i * 37 + seed * 101) % 97) as f32 / 48.0 - 1.0;
+        TensorData::new((0..n).map(value).collect::<Vec<_>>(), shape)
+    }
+
+    fn combined<B: Backend>(shape: [usize; 2], transpose: bool) -> TensorData {
+        let tensor = |seed| {
+            let x = Tensor::<B, 2>::from_data(data(seed, shape), &Default::default());
+            if transpose { x.transpose() } else { x }
+        };
+        let (x, k) = (tensor(0), [tensor(1), tensor(2), tensor(3)]);
+        combine(x, &[(0.25, &k[0]), (0.0, &k[1]), (-1.5, &k[2])]).into_data()
+    }
+
+    #[test]
+    fn the_fused_sum_is_the_composed_one_to_the_bit() {
+        for shape in [[3, 5], [700, 301]] {
+            for transpose in [false, true] {
+                let (fused, composed) = (
+                    combined::<Flex>(shape, transpose),
+                    combined::<NdArray>(shape, transpose),
+                );
+                assert_eq!(fused, composed);
+            }
+        }
+    }
+
+    #[test]
+    fn its_gradient_is_its_weights() {
+        type A = Autodiff<Flex>;
+        let device = Default::default();
+        let leaf = |seed| Tensor::<A, 2>::from_data(data(seed, [4, 3]), &device).require_grad();
+        let (x, a, b) = (leaf(0), leaf(1), leaf(2));
+        let cotangent = Tensor::<A, 2>::from_data(data(9, [4, 3]), &device);
+        // The same tensor twice: its two shares add up.
+        let y = combine(x.clone(), &[(2.0, &a), (3.0, &b), (0.5, &a)]);
+        let grads = (y * cotangent.clone()).sum().backward();
+        let cotangent = cotangent.inner();
+        let close = |got: Option<Tensor<Flex, 2>>, factor: f64| {
+            let got = got.expect("a tracked leaf").into_data();
+            let expected = (cotangent.clone() * factor).into_data();
+            got.assert_approx_eq::<f32>(&expected, burn::tensor::Tolerance::absolute(1e-6));
+        };
+        close(x.grad(&grads), 1.0);
+        close(a.grad(&grads), 2.5);
+        close(b.grad(&grads), 3.0);
+    }
+
+    #[test]
+    fn nothing_is_tracked_that_needs_no_gradient() {
+        type A = Autodiff<Flex>;
+        let device = Default::default();
+        let x = Tensor::<A, 2>::random([2, 2], Distribution::Default, &device);
+        let k = x.clone().require_grad();
+        assert!(!combine(x.clone(), &[(1.0, &x)]).is_require_grad());
+        let grads = combine(x, &[(1.0, &k)]).sum().backward();
+        assert!(k.grad(&grads).is_some());
+    }
+}

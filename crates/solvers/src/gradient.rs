@@ -1,0 +1,122 @@
+//! Gradients through a solve.
+//!
+//! With `λ_i = ∂L/∂x(t_i)` given at the times that were saved, a pullback gives `∂L/∂x(t_0)`, `∂L/∂θ` and `∂L/∂t_i`.
+//!
+//! Three ways:
+//! - [`tape`] and [`tape_adaptive`]: burn's tape, recorded along the way. Memory grows with the number of evaluations.
+//! - [`checkpointed`] and [`checkpointed_adaptive`]: the same gradient to the last bit in O(√n) memory; segments are run again.
+//! - [`backsolve`]: the continuous adjoint, in O(1) memory, up to the tolerance.
+//!
+//! Each returns the states with a [`Pullback`]. A loss is then built on them, and what its backward gives at the states goes into the
+//! pullback. Where all that is wanted is a loss of the end, [`integrate`](crate::integrate()) on `Autodiff<B>` and burn's `backward` do as well.
+//!
+//! ```
+//! use burn::backend::Autodiff;
+//! use burn::module::{AutodiffModule, Module, Param};
+//! use burn::tensor::{Tensor, backend::Backend};
+//! use burn_ndarray::NdArray;
+//! use pyroclast_core::field::VectorField;
+//! use pyroclast_solvers::gradient::{Pullback, cotangents, checkpointed};
+//! use pyroclast_solvers::{RK4, TimeGrid};
+//!
+//! #[derive(Module, Debug)]
+//! struct Decay<B: Backend> {
+//!     rate: Param<Tensor<B, 1>>,
+//! }
+//!
+//! impl<B: Backend> VectorField<B, 2> for Decay<B> {
+//!     fn velocity(&self, _: f64, x: Tensor<B, 2>) -> Tensor<B, 2> {
+//!         -x * self.rate.val().unsqueeze()
+//!     }
+//! }
+//!
+//! let device = Default::default();
+//! let model = Decay::<Autodiff<NdArray>> { rate: Param::from_tensor(Tensor::ones([1], &device)) };
+//! let x = Tensor::<NdArray, 2>::ones([1, 1], &device);
+//! let solved = checkpointed(&model, &RK4, x, &TimeGrid::uniform(0.0, 1.0, 1), 20);
+//! let (loss, cotangents) = cotangents(&solved.states, |x| x[1].clone().sum());
+//! let gradients = solved.pullback.apply(&cotangents).unwrap();
+//! // x(1) = e^{−rate}, and so is minus its derivative.
+//! assert!((gradients.x.into_scalar() - (-1.0_f32).exp()).abs() < 1e-5);
+//! let rate = gradients.parameters.get::<NdArray, 1>(model.rate.id).unwrap();
+//! assert!((rate.into_scalar() + (-1.0_f32).exp()).abs() < 1e-5);
+//! # let _ = loss;
+//! ```
+//!
+//! `gradients.parameters` is what every optimizer of burn takes.
+//!
+//! Source: Chen et al. 2018 (the adjoint); Griewank 1992 and Chen et al. 2016 (checkpoints at √n).
+
+mod backsolve;
+mod checkpointed;
+mod parameters;
+mod rebase;
+mod seed;
+mod tape;
+mod time_gradient;
+
+pub use backsolve::{Adjoint, Backsolvable, backsolve};
+pub use checkpointed::{Replay, Replayable, checkpointed, checkpointed_adaptive};
+pub use rebase::Rebased;
+pub use tape::{Recorded, Tape, tape, tape_adaptive};
+
+use crate::error::SolveError;
+use crate::solution::Statistics;
+use burn::backend::Autodiff;
+use burn::optim::GradientsParams;
+use burn::tensor::Tensor;
+use burn::tensor::backend::Backend;
+
+/// States at the times that were asked for, and the way back from them.
+#[derive(Debug)]
+pub struct Solved<B: Backend, P, const D: usize> {
+    /// The state at each time, the first and the last included.
+    pub states: Vec<Tensor<B, D>>,
+    /// What the solve cost.
+    pub statistics: Statistics,
+    /// The way back.
+    pub pullback: P,
+}
+
+/// What a loss changes by.
+#[derive(Debug)]
+pub struct Gradients<B: Backend, const D: usize> {
+    /// `∂L/∂x(t_0)`.
+    pub x: Tensor<B, D>,
+    /// `∂L/∂θ`, for any of burn's optimizers. A parameter that the field does not use has none.
+    pub parameters: GradientsParams,
+    /// `∂L/∂t_i`, of the exact solution: `λ_i·u(t_i, x_i)`, and at the start `−λ·u(t_0, x_0)`. A discrete solution has it up to its own
+    /// error.
+    pub times: Vec<f64>,
+    /// Evaluations that the way back cost, each a forward pass; most are followed by a backward pass.
+    pub evaluations: usize,
+}
+
+/// A way from cotangents at the saved states to gradients.
+pub trait Pullback<B: Backend, const D: usize> {
+    /// The gradients for one cotangent a saved state.
+    ///
+    /// # Errors
+    /// [`SolveError`], where the way back is a solve of its own and stops.
+    ///
+    /// # Panics
+    /// If there is not one cotangent a state.
+    fn apply(self, cotangents: &[Tensor<B, D>]) -> Result<Gradients<B, D>, SolveError>;
+}
+
+/// A loss of states, and what it changes by with each of them: `(L, [∂L/∂x_i])`.
+///
+/// A state that the loss does not use has a cotangent of zeros.
+pub fn cotangents<B: Backend, const D: usize>(
+    states: &[Tensor<B, D>],
+    loss: impl FnOnce(&[Tensor<Autodiff<B>, D>]) -> Tensor<Autodiff<B>, 1>,
+) -> (Tensor<B, 1>, Vec<Tensor<B, D>>) {
+    let leaves: Vec<Tensor<Autodiff<B>, D>> = (states.iter())
+        .map(|x| Tensor::from_inner(x.clone()).require_grad())
+        .collect();
+    let loss = loss(&leaves);
+    let gradients = loss.backward();
+    let cotangents = (leaves.iter())
+        .map(|x| (x.grad(&gradients)).unwrap_or_else(|| x.clone().inner().zeros_like()));
+    (loss.inner(), cotangents.collect())
+}

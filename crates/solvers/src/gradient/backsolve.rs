@@ -1,0 +1,167 @@
+//! The continuous adjoint.
+//!
+//! `dλ/dt = −λ·∂u/∂x`, `dγ/dt = −λ·∂u/∂θ`, with x solved backward along: `∂L/∂x(t_0) = λ(t_0)`, `∂L/∂θ = γ(t_0)`
+//!
+//! Source: Chen et al. 2018, algorithm 1. The error is controlled on x and λ, not on the quadrature γ (Kidger et al. 2021, "Hey, that's
+//! not an ODE").
+
+use super::{Gradients, Pullback, Solved, parameters, time_gradient};
+use crate::adaptive::integrate_adaptive;
+use crate::control::Control;
+use crate::error::SolveError;
+use crate::grid::TimeGrid;
+use crate::method::EmbeddedMethod;
+use crate::solution::{Statistics, Stopped};
+use burn::backend::Autodiff;
+use burn::module::AutodiffModule;
+use burn::tensor::Tensor;
+use burn::tensor::backend::Backend;
+use pyroclast_core::field::{Counted, VectorField};
+
+/// The way back by solving the adjoint.
+#[derive(Debug)]
+pub struct Adjoint<'a, B: Backend, F, M, const D: usize> {
+    field: &'a F,
+    method: &'a M,
+    control: Control,
+    times: Vec<f64>,
+    states: Vec<Tensor<B, D>>,
+}
+
+/// States with a way back that solves the adjoint.
+pub type Backsolvable<'a, B, F, M, const D: usize> = Solved<B, Adjoint<'a, B, F, M, D>, D>;
+
+/// Solves over `times` on B, and keeps the saved states alone: the way back solves x again, backward.
+///
+/// The gradient is that of the exact solution up to the tolerance, and not the discrete one. A field that contracts strongly is
+/// unstable backward; take [`checkpointed_adaptive`](super::checkpointed_adaptive) there.
+///
+/// # Errors
+/// [`Stopped`].
+pub fn backsolve<'a, B, F, M, const D: usize>(
+    field: &'a F,
+    method: &'a M,
+    x: Tensor<B, D>,
+    times: &TimeGrid,
+    control: Control,
+) -> Result<Backsolvable<'a, B, F, M, D>, Stopped<B, D>>
+where
+    B: Backend,
+    F: AutodiffModule<Autodiff<B>>,
+    F::InnerModule: VectorField<B, D>,
+    M: for<'b> EmbeddedMethod<B, Counted<'b, F::InnerModule>, D>,
+{
+    let inner = field.valid();
+    let mut statistics = Statistics::default();
+    let mut states = vec![x];
+    for span in times.intervals() {
+        let x = states[states.len() - 1].clone();
+        let solution = integrate_adaptive(&inner, method, x, span, control)?;
+        statistics += solution.statistics;
+        states.push(solution.x);
+    }
+    Ok(Solved {
+        pullback: Adjoint {
+            field,
+            method,
+            control,
+            times: times.times().to_vec(),
+            states: states.clone(),
+        },
+        states,
+        statistics,
+    })
+}
+
+/// x, λ and γ in one row.
+struct Augmented<'a, F, const D: usize> {
+    field: &'a F,
+    shape: [usize; D],
+}
+
+impl<F, const D: usize> Augmented<'_, F, D> {
+    fn size(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    fn part<B: Backend>(&self, z: &Tensor<B, 2>, index: usize) -> Tensor<B, D> {
+        let n = self.size();
+        z.clone().narrow(1, index * n, n).reshape(self.shape)
+    }
+
+    fn row<B: Backend>(x: Tensor<B, D>) -> Tensor<B, 2> {
+        let n = x.shape().num_elements();
+        x.reshape([1, n])
+    }
+}
+
+impl<B, F, const D: usize> VectorField<B, 2> for Augmented<'_, F, D>
+where
+    B: Backend,
+    F: AutodiffModule<Autodiff<B>> + VectorField<Autodiff<B>, D>,
+{
+    fn velocity(&self, t: f64, z: Tensor<B, 2>) -> Tensor<B, 2> {
+        let x = Tensor::<Autodiff<B>, D>::from_inner(self.part(&z, 0)).require_grad();
+        let lambda = self.part(&z, 1);
+        let velocity = self.field.velocity(t, x.clone());
+        let gradients = (velocity.clone() * Tensor::from_inner(lambda.clone()))
+            .sum()
+            .backward();
+        let at_x = x.grad(&gradients).unwrap_or_else(|| lambda.zeros_like());
+        let mut parts = vec![Self::row(velocity.inner()), -Self::row(at_x)];
+        for part in parameters::flat(self.field, &gradients) {
+            parts.push(-part.unsqueeze_dim(0));
+        }
+        Tensor::cat(parts, 1)
+    }
+}
+
+impl<B, F, M, const D: usize> Pullback<B, D> for Adjoint<'_, B, F, M, D>
+where
+    B: Backend,
+    F: AutodiffModule<Autodiff<B>> + VectorField<Autodiff<B>, D>,
+    F::InnerModule: VectorField<B, D>,
+    M: for<'b, 'c> EmbeddedMethod<B, Counted<'b, Augmented<'c, F, D>>, 2>,
+{
+    fn apply(self, cotangents: &[Tensor<B, D>]) -> Result<Gradients<B, D>, SolveError> {
+        let n = self.states.len();
+        assert_eq!(cotangents.len(), n, "one cotangent a saved state");
+        let inner = self.field.valid();
+        let augmented = Augmented {
+            field: self.field,
+            shape: self.states[0].dims(),
+        };
+        let size = augmented.size();
+        let x = &self.states[0];
+        let count = parameters::count(self.field);
+        let mut gamma = Tensor::<B, 2>::zeros([1, count], (&x.device(), x.dtype()));
+        let mut lambda = cotangents[n - 1].clone();
+        let mut evaluations = 0;
+        let control = Control {
+            measured: Some(2 * size),
+            ..self.control
+        };
+        for i in (1..n).rev() {
+            let z = Tensor::cat(
+                vec![
+                    Augmented::<F, D>::row(self.states[i].clone()),
+                    Augmented::<F, D>::row(lambda),
+                    gamma,
+                ],
+                1,
+            );
+            let span = (self.times[i], self.times[i - 1]);
+            let solution = integrate_adaptive(&augmented, self.method, z, span, control)?;
+            evaluations += solution.statistics.evaluations;
+            lambda = augmented.part(&solution.x, 1);
+            lambda = lambda + cotangents[i - 1].clone();
+            gamma = solution.x.narrow(1, 2 * size, count);
+        }
+        Ok(Gradients {
+            times: time_gradient::all(&inner, &self.times, &self.states, cotangents, &lambda),
+            x: lambda,
+            parameters: parameters::unflat(self.field, gamma.reshape([count])),
+            evaluations,
+        })
+    }
+}

@@ -1,0 +1,159 @@
+//! Gradients by burn's own tape.
+//!
+//! The solve is recorded as it runs. Nothing is evaluated twice, and memory grows with the number of evaluations.
+
+use super::rebase::Rebased;
+use super::seed::Chain;
+use super::{Gradients, Pullback, Solved, parameters, time_gradient};
+use crate::adaptive::Stepper;
+use crate::control::Control;
+use crate::error::SolveError;
+use crate::grid::TimeGrid;
+use crate::method::{EmbeddedMethod, Method};
+use crate::solution::{Statistics, Stopped};
+use burn::backend::Autodiff;
+use burn::module::AutodiffModule;
+use burn::tensor::Tensor;
+use burn::tensor::backend::Backend;
+use pyroclast_core::field::{Counted, VectorField};
+
+/// The way back over a tape.
+#[derive(Debug)]
+pub struct Tape<'a, B: Backend, F, const D: usize> {
+    field: &'a F,
+    times: Vec<f64>,
+    states: Vec<Tensor<Autodiff<B>, D>>,
+}
+
+/// States with a way back that has been recorded.
+pub type Recorded<'a, B, F, const D: usize> = Solved<B, Tape<'a, B, F, D>, D>;
+
+impl<'a, B: Backend, F, const D: usize> Tape<'a, B, F, D> {
+    fn solved(
+        field: &'a F,
+        times: &TimeGrid,
+        states: Vec<Tensor<Autodiff<B>, D>>,
+        statistics: Statistics,
+    ) -> Recorded<'a, B, F, D> {
+        Solved {
+            states: states.iter().map(|x| x.clone().inner()).collect(),
+            statistics,
+            pullback: Tape {
+                field,
+                times: times.times().to_vec(),
+                states,
+            },
+        }
+    }
+}
+
+/// Solves over `times` with `substeps` equal steps between each two of them, on the tape.
+///
+/// # Panics
+/// If `substeps` is 0.
+pub fn tape<'a, B, F, M, const D: usize>(
+    field: &'a F,
+    method: &M,
+    x: Tensor<B, D>,
+    times: &TimeGrid,
+    substeps: usize,
+) -> Recorded<'a, B, F, D>
+where
+    B: Backend,
+    F: AutodiffModule<Autodiff<B>> + VectorField<Autodiff<B>, D>,
+    M: for<'b, 'c> Method<Autodiff<B>, Counted<'b, Rebased<'c, F>>, D>,
+{
+    let rebased = Rebased(field);
+    let counted = Counted::new(&rebased);
+    let mut x = Tensor::from_inner(x).require_grad();
+    let mut state = method.init(&counted, times.times()[0], &x);
+    let mut states = vec![x.clone()];
+    let mut steps = 0;
+    for (from, to) in times.intervals() {
+        for (t, s) in TimeGrid::uniform(from, to, substeps).intervals() {
+            (x, state) = method.step(&counted, t, s, x, state);
+            steps += 1;
+        }
+        states.push(x.clone());
+    }
+    let statistics = Statistics {
+        steps,
+        rejections: 0,
+        evaluations: counted.evaluations(),
+    };
+    Tape::solved(field, times, states, statistics)
+}
+
+/// Solves over `times` with steps as long as the tolerance allows, landing on each of them, on the tape. Steps that are not kept are
+/// evaluated on it, and dropped.
+///
+/// # Errors
+/// [`Stopped`].
+pub fn tape_adaptive<'a, B, F, M, const D: usize>(
+    field: &'a F,
+    method: &M,
+    x: Tensor<B, D>,
+    times: &TimeGrid,
+    control: Control,
+) -> Result<Recorded<'a, B, F, D>, Stopped<Autodiff<B>, D>>
+where
+    B: Backend,
+    F: AutodiffModule<Autodiff<B>> + VectorField<Autodiff<B>, D>,
+    M: for<'b, 'c> EmbeddedMethod<Autodiff<B>, Counted<'b, Rebased<'c, F>>, D>,
+{
+    let rebased = Rebased(field);
+    let counted = Counted::new(&rebased);
+    let list = times.times();
+    let x = Tensor::from_inner(x).require_grad();
+    let mut states = vec![x.clone()];
+    let mut solver = Stepper::new(
+        &counted,
+        method,
+        x,
+        (list[0], list[list.len() - 1]),
+        control,
+    );
+    let mut run = || {
+        solver.start()?;
+        for &time in &list[1..] {
+            while solver.t != time && !solver.is_done() {
+                solver.step(time)?;
+            }
+            states.push(solver.x.clone());
+        }
+        Ok(())
+    };
+    let outcome = run();
+    let saved = list.iter().copied().zip(states.iter().cloned()).collect();
+    let solution = solver.finish(outcome, saved, counted.evaluations())?;
+    Ok(Tape::solved(field, times, states, solution.statistics))
+}
+
+impl<B, F, const D: usize> Pullback<B, D> for Tape<'_, B, F, D>
+where
+    B: Backend,
+    F: AutodiffModule<Autodiff<B>>,
+    F::InnerModule: VectorField<B, D>,
+{
+    fn apply(self, cotangents: &[Tensor<B, D>]) -> Result<Gradients<B, D>, SolveError> {
+        assert_eq!(
+            cotangents.len(),
+            self.states.len(),
+            "one cotangent a saved state"
+        );
+        let inner = self.field.valid();
+        let ends: Vec<Tensor<B, D>> = self.states.iter().map(|x| x.clone().inner()).collect();
+        let mut chain = Chain::new(&ends[0].device());
+        for (x, cotangent) in self.states.iter().zip(cotangents).rev() {
+            chain = chain.add(x, cotangent.clone());
+        }
+        let gradients = chain.backward();
+        let x = (self.states[0].grad(&gradients)).expect("its own cotangent at least");
+        Ok(Gradients {
+            times: time_gradient::all(&inner, &self.times, &ends, cotangents, &x),
+            x,
+            parameters: parameters::collect(self.field, &gradients),
+            evaluations: 0,
+        })
+    }
+}

@@ -1,0 +1,111 @@
+//! Heun's method for Stratonovich equations.
+//!
+//! `x̂ = x + h·f + g·W`, `x_s = x + ½h·(f + f̂) + ½(g + ĝ)·W`
+//!
+//! Source: Rümelin 1982; Kloeden & Platen 1992, §15.4.
+
+use crate::brownian::{BrownianMotion, Interval, Replays};
+use crate::method::{Attempt, EmbeddedMethod, Method};
+use burn::tensor::Tensor;
+use burn::tensor::backend::Backend;
+use pyroclast_core::field::{AsStratonovich, Sde};
+use pyroclast_kernels::combine;
+
+/// Heun's method, for Stratonovich's calculus: strong order 1 for diagonal, scalar and additive noise. Two evaluations a step. It runs
+/// backward too, and with a [`BrownianTree`](crate::BrownianTree) it chooses its steps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StochasticHeun<W> {
+    /// The Brownian motion.
+    pub brownian: W,
+}
+
+impl<W> StochasticHeun<W> {
+    /// The step, and by how much it differs from Euler's.
+    fn attempt<B, F, const D: usize>(
+        &self,
+        field: &F,
+        t: f64,
+        s: f64,
+        x: Tensor<B, D>,
+        step: u64,
+    ) -> (Tensor<B, D>, Tensor<B, D>)
+    where
+        B: Backend,
+        F: Sde<B, D> + ?Sized,
+        W: BrownianMotion<B, D>,
+    {
+        let h = s - t;
+        let shape = field.brownian_shape(x.dims());
+        let w = (self.brownian).increment(Interval { t, s, step }, shape, &x);
+        let drift = field.drift(t, x.clone());
+        let noise = field.diffusion(t, &x).times(w.clone());
+        let euler = combine(x, &[(h, &drift), (1.0, &noise)]);
+        let drift_there = field.drift(s, euler.clone());
+        let noise_there = field.diffusion(s, &euler).times(w);
+        let change = combine(
+            (noise_there - noise) * 0.5,
+            &[(0.5 * h, &drift_there), (-0.5 * h, &drift)],
+        );
+        (euler + change.clone(), change)
+    }
+}
+
+impl<B, F, W, const D: usize> Method<B, F, D> for StochasticHeun<W>
+where
+    B: Backend,
+    F: Sde<B, D> + ?Sized,
+    F::Calculus: AsStratonovich,
+    W: BrownianMotion<B, D>,
+{
+    type State = u64;
+
+    fn init(&self, _: &F, _: f64, _: &Tensor<B, D>) -> u64 {
+        0
+    }
+
+    fn step(&self, field: &F, t: f64, s: f64, x: Tensor<B, D>, step: u64) -> (Tensor<B, D>, u64) {
+        (self.attempt(field, t, s, x, step).0, step + 1)
+    }
+}
+
+impl<B, F, W, const D: usize> EmbeddedMethod<B, F, D> for StochasticHeun<W>
+where
+    B: Backend,
+    F: Sde<B, D> + ?Sized,
+    F::Calculus: AsStratonovich,
+    W: BrownianMotion<B, D> + Replays,
+{
+    fn order(&self) -> usize {
+        1
+    }
+
+    /// The difference is of the order of `g·g'·W²`.
+    fn error_order(&self) -> f64 {
+        1.0
+    }
+
+    fn first_slope(&self, field: &F, t: f64, x: &Tensor<B, D>, _: &mut u64) -> Tensor<B, D> {
+        field.drift(t, x.clone())
+    }
+
+    fn slope(&self, field: &F, t: f64, x: Tensor<B, D>) -> Tensor<B, D> {
+        field.drift(t, x)
+    }
+
+    fn step_with_error(
+        &self,
+        field: &F,
+        t: f64,
+        s: f64,
+        x: Tensor<B, D>,
+        step: u64,
+    ) -> Attempt<B, u64, D> {
+        let (x, error) = self.attempt(field, t, s, x, step);
+        Attempt {
+            x,
+            error,
+            state: step + 1,
+            slopes: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,391 @@
+//! Gradients through solves: tape = checkpoints = adjoint = closed form = finite differences.
+
+use burn::backend::Autodiff;
+use burn::module::{AutodiffModule, Module, Param};
+use burn::tensor::backend::Backend;
+use burn::tensor::{DType, Tensor, TensorData, activation};
+use burn_flex::Flex;
+use burn_ndarray::NdArray;
+use pyroclast::core::field::{Counted, VectorField};
+use pyroclast::core::noise::{Noise, Stream};
+use pyroclast::solvers::gradient::{
+    Gradients, Pullback, Rebased, backsolve, checkpointed, checkpointed_adaptive, cotangents, tape,
+    tape_adaptive,
+};
+use pyroclast::solvers::{
+    BOGACKI_SHAMPINE, Control, DOPRI5, EULER, EmbeddedMethod, HEUN, RK4, TSIT5, TimeGrid,
+    integrate, integrate_adaptive,
+};
+
+type N = NdArray<f64>;
+
+fn constant<B: Backend, const D: usize>(values: &[f64], shape: [usize; D]) -> Tensor<B, D> {
+    let data = TensorData::new(values.to_vec(), shape);
+    Tensor::from_data(data, (&Default::default(), DType::F64))
+}
+
+fn number<B: Backend, const D: usize>(x: Tensor<B, D>) -> f64 {
+    let values = x.into_data().convert::<f64>().into_vec::<f64>();
+    values.expect("converted")[0]
+}
+
+/// x' = θx.
+#[derive(Module, Debug)]
+struct Growth<B: Backend> {
+    theta: Param<Tensor<B, 1>>,
+}
+
+impl<B: Backend> VectorField<B, 2> for Growth<B> {
+    fn velocity(&self, _: f64, x: Tensor<B, 2>) -> Tensor<B, 2> {
+        x * self.theta.val().unsqueeze()
+    }
+}
+
+fn growth<B: Backend>(theta: f64) -> Growth<B> {
+    Growth {
+        theta: Param::from_tensor(constant(&[theta], [1])),
+    }
+}
+
+/// tanh(x·W + t·w + b)·V, which no closed form knows.
+#[derive(Module, Debug)]
+struct Net<B: Backend> {
+    inner: Param<Tensor<B, 2>>,
+    time: Param<Tensor<B, 1>>,
+    outer: Param<Tensor<B, 2>>,
+    unused: Param<Tensor<B, 1>>,
+}
+
+impl<B: Backend> VectorField<B, 2> for Net<B> {
+    fn velocity(&self, t: f64, x: Tensor<B, 2>) -> Tensor<B, 2> {
+        let hidden = x.clone().matmul(self.inner.val()) + (self.time.val() * t).unsqueeze();
+        // Three uses of x: the order in which their gradients are added shows in the last bit.
+        activation::tanh(hidden).matmul(self.outer.val()) + x.clone() * -0.3 + x.sin() * 0.1
+    }
+}
+
+fn net<B: Backend>(dtype: DType) -> Net<B> {
+    let device = Default::default();
+    let mut draws = Noise::new(3).draws(Stream::Init, 0);
+    Net {
+        inner: Param::from_tensor(draws.normal_tensor([2, 16], &device, dtype)),
+        time: Param::from_tensor(draws.normal_tensor([16], &device, dtype)),
+        outer: Param::from_tensor(draws.scaled_normal_tensor(0.3, [16, 2], &device, dtype)),
+        unused: Param::from_tensor(draws.normal_tensor([4], &device, dtype)),
+    }
+}
+
+fn start<B: Backend>(dtype: DType) -> Tensor<B, 2> {
+    (Noise::new(4).draws(Stream::Sampler, 0)).normal_tensor([5, 2], &Default::default(), dtype)
+}
+
+fn loss<B: Backend>(x: Tensor<B, 2>) -> Tensor<B, 1> {
+    (x.clone() * x.clone().sin() + x).sum()
+}
+
+#[test]
+fn a_discrete_gradient_is_that_of_the_discrete_solution() {
+    // Euler, 10 steps of 0.1 on y' = θy: y1 = y0·(1 + θh)¹⁰, so dy1/dθ = y0·(1 + θh)⁹ and not the y0·e^θ of the exact solution.
+    let (theta, y0) = (0.7, 1.3);
+    let discrete = 2.389996976146202;
+    let grid = TimeGrid::uniform(0.0, 1.0, 10);
+
+    let field = growth::<Autodiff<N>>(theta);
+    let x = constant::<Autodiff<N>, 2>(&[y0], [1, 1]);
+    let gradients = integrate(&field, &EULER, x, &grid).sum().backward();
+    let tape = number(field.theta.grad(&gradients).expect("tracked"));
+    assert!((tape - discrete).abs() < 1e-12, "{tape}");
+
+    let x = constant::<N, 2>(&[y0], [1, 1]);
+    let ends = TimeGrid::uniform(0.0, 1.0, 1);
+    let solved = checkpointed(&field, &EULER, x.clone(), &ends, 10);
+    let (_, given) = cotangents(&solved.states, |x| x[1].clone().sum());
+    let gradients = solved.pullback.apply(&given).expect("a replay");
+    let replayed = number(of_theta(&gradients, &field));
+    assert!((replayed - discrete).abs() < 1e-12, "{replayed}");
+
+    let solved = backsolve(&field, &DOPRI5, x, &ends, Control::tolerance(1e-12)).expect("smooth");
+    let gradients = solved.pullback.apply(&given).expect("smooth");
+    let continuous = number(of_theta(&gradients, &field));
+    assert!((continuous - 2.61787851971162).abs() < 1e-9, "{continuous}");
+}
+
+fn of_theta(gradients: &Gradients<N, 2>, field: &Growth<Autodiff<N>>) -> Tensor<N, 1> {
+    (gradients.parameters)
+        .get::<N, 1>(field.theta.id)
+        .expect("used")
+}
+
+#[test]
+fn all_three_ways_find_the_gradients_of_an_exponential() {
+    // y1 = y0·e^{ab}, b the length of the span.
+    let (a, y0, from, to) = (0.8, 1.3, 0.2, 1.1);
+    let b: f64 = to - from;
+    let y1 = y0 * (a * b).exp();
+    let control = Control::tolerance(1e-11);
+    let field = growth::<Autodiff<N>>(a);
+    let close = |got: f64, expected: f64, what: &str| {
+        assert!((got - expected).abs() < 1e-8, "{what}: {got} {expected}");
+    };
+
+    let x = constant::<Autodiff<N>, 2>(&[y0], [1, 1]).require_grad();
+    let end = integrate_adaptive(&field, &DOPRI5, x.clone(), (from, to), control).expect("smooth");
+    let gradients = end.x.sum().backward();
+    close(
+        number(x.grad(&gradients).expect("tracked")),
+        y1 / y0,
+        "tape, y0",
+    );
+    let at_theta = field.theta.grad(&gradients).expect("tracked");
+    close(number(at_theta), b * y1, "tape, a");
+
+    let x = constant::<N, 2>(&[y0], [1, 1]);
+    let times = TimeGrid::uniform(from, to, 1);
+    let replay = checkpointed_adaptive(&field, &DOPRI5, x.clone(), &times, control);
+    let replay = replay.expect("smooth");
+    let adjoint = backsolve(&field, &DOPRI5, x, &times, control).expect("smooth");
+    let one = [constant(&[0.0], [1, 1]), constant(&[1.0], [1, 1])];
+    for (name, gradients) in [
+        ("checkpoints", replay.pullback.apply(&one)),
+        ("adjoint", adjoint.pullback.apply(&one)),
+    ] {
+        let gradients = gradients.expect("smooth");
+        close(number(gradients.x.clone()), y1 / y0, name);
+        close(number(of_theta(&gradients, &field)), b * y1, name);
+        close(gradients.times[0], -a * y1, name);
+        close(gradients.times[1], a * y1, name);
+    }
+}
+
+fn listed<B: Backend>(gradients: Gradients<B, 2>, field: &Net<Autodiff<B>>) -> Vec<TensorData> {
+    let Gradients { x, parameters, .. } = gradients;
+    vec![
+        x.into_data(),
+        parameters
+            .get::<B, 2>(field.inner.id)
+            .expect("used")
+            .into_data(),
+        parameters
+            .get::<B, 1>(field.time.id)
+            .expect("used")
+            .into_data(),
+        parameters
+            .get::<B, 2>(field.outer.id)
+            .expect("used")
+            .into_data(),
+    ]
+}
+
+fn equal(a: &[TensorData], b: &[TensorData], what: &str) {
+    for (i, (a, b)) in a.iter().zip(b).enumerate() {
+        let values = |x: &TensorData| x.clone().convert::<f64>().into_vec::<f64>().expect("f64");
+        assert_eq!(values(a), values(b), "{what}, tensor {i}");
+    }
+}
+
+/// A loss of two states, pulled back.
+fn pulled<B: Backend>(
+    states: &[Tensor<B, 2>],
+    pullback: impl Pullback<B, 2>,
+    field: &Net<Autodiff<B>>,
+) -> Vec<TensorData> {
+    let (_, given) = cotangents(states, |x| loss(x[1].clone()) + loss(x[2].clone()));
+    listed(pullback.apply(&given).expect("smooth"), field)
+}
+
+fn checkpoints_equal_the_tape<B: Backend, M>(method: &M, name: &str, dtype: DType)
+where
+    M: for<'a, 'b> EmbeddedMethod<Autodiff<B>, Counted<'a, Rebased<'b, Net<Autodiff<B>>>>, 2>
+        + for<'a> EmbeddedMethod<B, Counted<'a, Net<B>>, 2>,
+{
+    let field = net::<Autodiff<B>>(dtype);
+    let x = || start::<B>(dtype);
+    let times = TimeGrid::new(vec![0.0, 0.7, 2.0]).expect("a grid");
+    for n in [1, 2, 7, 64] {
+        let tape = tape(&field, method, x(), &times, n);
+        let replay = checkpointed(&field, method, x(), &times, n);
+        let tape = pulled(&tape.states, tape.pullback, &field);
+        let replay = pulled(&replay.states, replay.pullback, &field);
+        equal(&replay, &tape, &format!("{name}, {n} steps"));
+    }
+    let control = Control::tolerance(if dtype == DType::F64 { 1e-6 } else { 1e-4 });
+    let tape = tape_adaptive(&field, method, x(), &times, control).expect("smooth");
+    let replay = checkpointed_adaptive(&field, method, x(), &times, control).expect("smooth");
+    assert_eq!(tape.statistics, replay.statistics, "{name}");
+    let tape = pulled(&tape.states, tape.pullback, &field);
+    let replay = pulled(&replay.states, replay.pullback, &field);
+    equal(&replay, &tape, &format!("{name}, adaptive"));
+}
+
+#[test]
+fn checkpoints_give_the_gradient_of_the_tape_to_the_bit() {
+    for (pair, name) in [
+        (HEUN, "heun"),
+        (BOGACKI_SHAMPINE, "bosh3"),
+        (DOPRI5, "dopri5"),
+        (TSIT5, "tsit5"),
+    ] {
+        checkpoints_equal_the_tape::<Flex, _>(&pair, name, DType::F32);
+        checkpoints_equal_the_tape::<Flex, _>(&pair, name, DType::F64);
+        checkpoints_equal_the_tape::<N, _>(&pair, name, DType::F64);
+    }
+}
+
+#[test]
+fn the_adjoint_agrees_with_the_tape_up_to_its_tolerance() {
+    let field = net::<Autodiff<N>>(DType::F64);
+    let control = Control::tolerance(1e-9);
+    let times = TimeGrid::new(vec![0.0, 0.7, 2.0]).expect("a grid");
+    let x = || start::<N>(DType::F64);
+    let tape = tape_adaptive(&field, &DOPRI5, x(), &times, control).expect("smooth");
+    let adjoint = backsolve(&field, &DOPRI5, x(), &times, control).expect("smooth");
+    let tape = pulled(&tape.states, tape.pullback, &field);
+    let adjoint = pulled(&adjoint.states, adjoint.pullback, &field);
+    let tolerance = burn::tensor::Tolerance::<f64>::absolute(1e-6);
+    for (adjoint, tape) in adjoint.iter().zip(&tape) {
+        adjoint.assert_approx_eq(tape, tolerance);
+    }
+}
+
+#[test]
+fn burns_own_backward_gives_the_same_gradient() {
+    // Another order of the sums, so the last bits may differ.
+    let field = net::<Autodiff<N>>(DType::F64);
+    let times = TimeGrid::new(vec![0.0, 0.7, 2.0]).expect("a grid");
+    let solved = tape(&field, &RK4, start::<N>(DType::F64), &times, 10);
+    let ours = pulled(&solved.states, solved.pullback, &field);
+    let x = start::<Autodiff<N>>(DType::F64).require_grad();
+    let mut states = vec![x.clone()];
+    for (from, to) in times.intervals() {
+        let grid = TimeGrid::uniform(from, to, 10);
+        states.push(integrate(
+            &field,
+            &RK4,
+            states[states.len() - 1].clone(),
+            &grid,
+        ));
+    }
+    let gradients = (loss(states[1].clone()) + loss(states[2].clone())).backward();
+    assert!(field.unused.grad(&gradients).is_none());
+    let theirs = [
+        x.grad(&gradients).expect("tracked").into_data(),
+        field.inner.grad(&gradients).expect("tracked").into_data(),
+        field.time.grad(&gradients).expect("tracked").into_data(),
+        field.outer.grad(&gradients).expect("tracked").into_data(),
+    ];
+    let tolerance = burn::tensor::Tolerance::<f64>::absolute(1e-11);
+    for (ours, theirs) in ours.iter().zip(&theirs) {
+        ours.assert_approx_eq(theirs, tolerance);
+    }
+}
+
+#[test]
+fn a_loss_of_several_times_agrees_with_finite_differences() {
+    let field = net::<Autodiff<N>>(DType::F64);
+    let times = TimeGrid::new(vec![0.1, 0.5, 0.6, 1.4]).expect("a grid");
+    let weighted = |states: &[Tensor<Autodiff<N>, 2>]| {
+        let parts = states.iter().enumerate();
+        parts
+            .map(|(i, x)| loss(x.clone()) * (1.0 + i as f64))
+            .reduce(|a, b| a + b)
+            .expect("states")
+    };
+    let value = |field: &Net<Autodiff<N>>, x: Tensor<N, 2>, times: &TimeGrid| {
+        let solved = checkpointed(field, &RK4, x, times, 20);
+        number(cotangents(&solved.states, weighted).0)
+    };
+    let x = start::<N>(DType::F64);
+    let solved = checkpointed(&field, &RK4, x.clone(), &times, 20);
+    let (_, given) = cotangents(&solved.states, weighted);
+    let gradients = solved.pullback.apply(&given).expect("a replay");
+
+    let h = 1e-5;
+    let nudge = |tensor: &Tensor<N, 2>, by: f64| {
+        let mut values: Vec<f64> = tensor.to_data().to_vec().expect("f64");
+        values[3] += by;
+        constant::<N, 2>(&values, tensor.dims())
+    };
+    let slope = |up: f64, down: f64| (up - down) / (2.0 * h);
+    let at_x = slope(
+        value(&field, nudge(&x, h), &times),
+        value(&field, nudge(&x, -h), &times),
+    );
+    let got: Vec<f64> = gradients.x.to_data().to_vec().expect("f64");
+    assert!((got[3] - at_x).abs() < 1e-7, "{} {at_x}", got[3]);
+
+    let with = |by: f64| Net {
+        inner: Param::initialized(
+            field.inner.id,
+            Tensor::from_inner(nudge(&field.inner.val().inner(), by)).require_grad(),
+        ),
+        ..field.clone()
+    };
+    let at_inner = slope(
+        value(&with(h), x.clone(), &times),
+        value(&with(-h), x.clone(), &times),
+    );
+    let got = gradients
+        .parameters
+        .get::<N, 2>(field.inner.id)
+        .expect("used");
+    let got: Vec<f64> = got.to_data().to_vec().expect("f64");
+    assert!((got[3] - at_inner).abs() < 1e-7, "{} {at_inner}", got[3]);
+
+    for i in 0..4 {
+        let moved = |by: f64| {
+            let mut list = times.times().to_vec();
+            list[i] += by;
+            TimeGrid::new(list).expect("a grid")
+        };
+        let expected = slope(
+            value(&field, x.clone(), &moved(h)),
+            value(&field, x.clone(), &moved(-h)),
+        );
+        let got = gradients.times[i];
+        assert!((got - expected).abs() < 1e-6, "time {i}: {got} {expected}");
+    }
+    let adjoint = backsolve(&field, &DOPRI5, x, &times, Control::tolerance(1e-9));
+    let adjoint = adjoint
+        .expect("smooth")
+        .pullback
+        .apply(&given)
+        .expect("smooth");
+    for (a, b) in adjoint.times.iter().zip(&gradients.times) {
+        assert!((a - b).abs() < 1e-6, "{a} {b}");
+    }
+}
+
+#[test]
+fn an_optimizer_of_burn_takes_the_gradients() {
+    use burn::optim::{Optimizer, SgdConfig};
+    let mut field = growth::<Autodiff<N>>(0.1);
+    let mut optimizer = SgdConfig::new().init::<Autodiff<N>, Growth<Autodiff<N>>>();
+    let ends = TimeGrid::uniform(0.0, 1.0, 1);
+    for _ in 0..60 {
+        let x = constant::<N, 2>(&[1.0], [1, 1]);
+        let solved = checkpointed(&field, &RK4, x, &ends, 10);
+        let (_, given) = cotangents(&solved.states, |x| (x[1].clone() - 2.0).square().sum());
+        let gradients = solved.pullback.apply(&given).expect("a replay");
+        field = optimizer.step(0.05, field, gradients.parameters);
+    }
+    // e^θ = 2.
+    let theta = number(field.valid().theta.val());
+    assert!((theta - 2_f64.ln()).abs() < 1e-4, "{theta}");
+}
+
+#[test]
+fn the_way_back_costs_one_more_solve_of_forward_passes() {
+    // A solve is n evaluations; on the tape a backward pass of some two more, so 3 in all; with checkpoints another n, so 4.
+    let field = net::<Autodiff<Flex>>(DType::F32);
+    let ends = TimeGrid::uniform(0.0, 2.0, 1);
+    let n = 100;
+    let counted = Counted::new(&field);
+    let x = start::<Autodiff<Flex>>(DType::F32);
+    integrate(&counted, &RK4, x, &TimeGrid::uniform(0.0, 2.0, n));
+    assert_eq!(counted.evaluations(), 4 * n);
+    let solved = checkpointed(&field, &RK4, start::<Flex>(DType::F32), &ends, n);
+    assert_eq!(solved.statistics.evaluations, 4 * n);
+    let (_, given) = cotangents(&solved.states, |x| loss(x[1].clone()));
+    let gradients = solved.pullback.apply(&given).expect("a replay");
+    assert_eq!(gradients.evaluations, 4 * n);
+}
