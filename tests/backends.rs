@@ -2,12 +2,22 @@
 //!
 //! One generic body; flex is the reference. Both start from the same parameters and see the same batches, so what differs is
 //! the rounding of f32, which training amplifies: the bound is relative 10⁻³ over 60 steps of an MLP and 6 of a UNet, and
-//! absolute 10⁻² on samples of unit scale. wgpu runs where the feature is on and a driver answers, software Vulkan too.
+//! absolute 10⁻² on samples of unit scale. Solvers, their gradients and densities agree to 10⁻³. wgpu runs where the feature is on and a driver answers, software Vulkan too.
 
 use burn::backend::Autodiff;
+use burn::module::{AutodiffModule, Module, Param};
 use burn::tensor::backend::Backend;
-use pyroclast::core::noise::Noise;
+use burn::tensor::{DType, Tensor};
+use pyroclast::core::coefficients::PerSample;
+use pyroclast::core::field::{Additive, BatchField, Diffusion, Sde, VectorField};
+use pyroclast::core::noise::{Noise, Stream};
 use pyroclast::models::Init;
+use pyroclast::solvers::gradient::{Pullback, checkpointed, cotangents};
+use pyroclast::solvers::likelihood::{log_density, normal_log_density};
+use pyroclast::solvers::{
+    BrownianTree, Control, DOPRI5, RK4, Shark, StochasticHeun, TSIT5, TimeGrid, Trace, integrate,
+    integrate_adaptive, integrate_per_sample, integrate_saving,
+};
 use pyroclast::train::batch::Order;
 use pyroclast::train::config::{Architecture, Config};
 use pyroclast::train::sampler::{MethodName, Plan, Stepping, sample};
@@ -152,4 +162,119 @@ fn an_mlp_trains_and_samples_alike_on_every_backend() {
 #[test]
 fn a_unet_trains_and_samples_alike_on_every_backend() {
     all_backends_agree(&UNET);
+}
+
+/// x·W·(1 + t), turned.
+#[derive(Module, Debug)]
+struct Turn<B: Backend> {
+    weight: Param<Tensor<B, 2>>,
+}
+
+impl<B: Backend> VectorField<B, 2> for Turn<B> {
+    fn velocity(&self, t: f64, x: Tensor<B, 2>) -> Tensor<B, 2> {
+        x.matmul(self.weight.val()).sin() * (1.0 + t)
+    }
+}
+
+impl<B: Backend> BatchField<B, 2> for Turn<B> {
+    fn velocities(&self, t: &[f64], x: Tensor<B, 2>, _: &[usize]) -> Tensor<B, 2> {
+        let times = PerSample::like(&x).tensor(t.iter().map(|t| 1.0 + t));
+        x.matmul(self.weight.val()).sin() * times
+    }
+}
+
+impl<B: Backend> Sde<B, 2> for Turn<B> {
+    type Calculus = Additive;
+
+    fn drift(&self, t: f64, x: Tensor<B, 2>) -> Tensor<B, 2> {
+        self.velocity(t, x)
+    }
+
+    fn diffusion(&self, t: f64, _: &Tensor<B, 2>) -> Diffusion<B, 2> {
+        Diffusion::Level(0.3 + t)
+    }
+}
+
+/// What every kind of solver makes of the same field and the same points.
+fn solved<B: Backend>(device: B::Device) -> Vec<f32> {
+    let host = |x: Tensor<B, 2>| {
+        x.into_data()
+            .convert::<f32>()
+            .into_vec::<f32>()
+            .expect("f32")
+    };
+    let mut draws = Noise::new(8).draws(Stream::Init, 0);
+    let weight = draws.normal_tensor::<Autodiff<B>, 2>([2, 2], &device, DType::F32);
+    let tracked = Turn {
+        weight: Param::from_tensor(weight),
+    };
+    let field = tracked.valid();
+    let x = draws.normal_tensor::<B, 2>([6, 2], &device, DType::F32);
+    let (span, control) = ((0.0, 1.0), Control::tolerance(1e-5));
+    let mut out = Vec::new();
+
+    let times = [0.3, 1.0, 0.0];
+    let joint = integrate_saving(&field, &TSIT5, x.clone(), span, &times, control);
+    out.extend(
+        joint
+            .expect("smooth")
+            .saved
+            .into_iter()
+            .flat_map(|(_, x)| host(x)),
+    );
+    let each = integrate_per_sample(&field, &DOPRI5, x.clone(), span, &times, control);
+    let each = each.expect("a span");
+    assert_eq!(each.failures(), 0);
+    out.extend(each.saved.into_iter().flat_map(|(_, x)| host(x)));
+
+    let tree = || BrownianTree::new(Noise::new(9), 0, span, 10);
+    let grid = TimeGrid::uniform(0.0, 1.0, 16);
+    out.extend(host(integrate(
+        &field,
+        &Shark { brownian: tree() },
+        x.clone(),
+        &grid,
+    )));
+    let heun = StochasticHeun { brownian: tree() };
+    let adaptive = integrate_adaptive(&field, &heun, x.clone(), span, Control::tolerance(0.05));
+    out.extend(host(adaptive.expect("smooth").x));
+
+    let ends = TimeGrid::uniform(0.0, 1.0, 1);
+    let solved = checkpointed(&tracked, &RK4, x.clone(), &ends, 8);
+    let (_, given) = cotangents(&solved.states, |x| x[1].clone().square().sum());
+    let gradients = solved.pullback.apply(&given).expect("a replay");
+    out.extend(host(gradients.x));
+    let weight = gradients.parameters.get::<B, 2>(tracked.weight.id);
+    out.extend(host(weight.expect("used")));
+
+    let density = log_density(
+        &tracked,
+        &DOPRI5,
+        x,
+        span,
+        |x| normal_log_density(x, 1.0),
+        Trace::Exact,
+        control,
+    );
+    out.extend(host(density.expect("smooth").log_density.unsqueeze()));
+    out
+}
+
+#[test]
+fn solvers_gradients_and_densities_agree_on_every_backend() {
+    let reference = solved::<burn_flex::Flex>(burn_flex::FlexDevice);
+    let close = |name: &str, other: Vec<f32>| {
+        assert_eq!(other.len(), reference.len());
+        for (i, (a, b)) in other.iter().zip(&reference).enumerate() {
+            assert!((a - b).abs() < 1e-3, "{name}: number {i} is {a}, not {b}");
+        }
+    };
+    close(
+        "ndarray",
+        solved::<burn_ndarray::NdArray>(Default::default()),
+    );
+    #[cfg(feature = "wgpu")]
+    close("wgpu", solved::<burn_wgpu::Wgpu>(Default::default()));
+    #[cfg(feature = "cuda")]
+    close("cuda", solved::<burn_cuda::Cuda>(Default::default()));
 }

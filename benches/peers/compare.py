@@ -1,6 +1,7 @@
-"""Prints our medians beside PyTorch's, and how many times faster we are.
+"""Prints our medians beside those of others, and how many times faster we are.
 
-Arguments: the folder of criterion's results, and the file that peers.py printed.
+Arguments: the folder of criterion's results, and files of JSON objects that map `bench` or `bench/peer` to seconds. Where a
+bench states a throughput, the seconds are those of one of its elements: a step.
 """
 
 import json
@@ -9,14 +10,30 @@ import statistics
 import sys
 
 
+def ours(criterion, name):
+    """Our median in seconds, of one element; none if the bench has not been run."""
+    group, _, rest = name.partition("/")
+    folder = criterion / group / rest / "new"
+    if not folder.exists():
+        folder = criterion / name.replace("/", "_") / "new"
+    if not folder.exists():
+        return None
+    median = json.loads((folder / "estimates.json").read_text())["median"]["point_estimate"] / 1e9
+    throughput = json.loads((folder / "benchmark.json").read_text())["throughput"]
+    return median / throughput["Elements"] if throughput else median
+
+
 def main():
-    criterion, peers = pathlib.Path(sys.argv[1]), json.loads(pathlib.Path(sys.argv[2]).read_text())
-    print(f"{'bench':<36} {'pyroclast':>12} {'pytorch':>12} {'pytorch/pyroclast':>18}")
-    for name, seconds in peers.items():
-        path = criterion / name.replace("/", "_") / "new" / "estimates.json"
-        ours = json.loads(path.read_text())["median"]["point_estimate"] / 1e6
-        theirs = statistics.median(seconds) * 1e3
-        print(f"{name:<36} {ours:>9.2f} ms {theirs:>9.2f} ms {theirs / ours:>18.2f}")
+    criterion = pathlib.Path(sys.argv[1])
+    print(f"{'bench':<28} {'pyroclast':>11}   {'peer':<18} {'theirs':>11} {'theirs/ours':>12}")
+    for path in sys.argv[2:]:
+        for key, seconds in json.loads(pathlib.Path(path).read_text()).items():
+            parts = key.split("/")
+            name, peer = "/".join(parts[:2]), parts[2] if len(parts) > 2 else "torch"
+            here, there = ours(criterion, name), statistics.median(seconds)
+            if here is None:
+                continue
+            print(f"{name:<34} {here * 1e3:>8.3f} ms   {peer:<16} {there * 1e3:>8.3f} ms {there / here:>8.2f}")
 
 
 if __name__ == "__main__":

@@ -117,6 +117,10 @@ pub(crate) struct Evaluate {
     pub(crate) n: Option<u32>,
     #[command(flatten)]
     pub(crate) solver: Solver,
+    /// Held-out samples whose likelihood is found, by solving the ODE back to noise with its divergence; 0 leaves it out
+    /// [default: 2000 points, or 64 images].
+    #[arg(long, value_name = "N")]
+    pub(crate) likelihoods: Option<u32>,
     /// Repetitions, each with its own noise and data.
     #[arg(long, value_name = "K", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) seeds: u32,

@@ -1,6 +1,8 @@
 //! A trained model, read from its run and handed to whoever uses it.
 
 use anyhow::Result;
+use burn::backend::Autodiff;
+use burn::module::AutodiffModule;
 use burn::tensor::backend::Backend;
 use pyroclast_core::flow::Flow;
 use pyroclast_core::network::{Labels, Network};
@@ -18,7 +20,7 @@ pub(crate) trait WithFlow {
     /// What comes of it.
     type Output;
 
-    /// Uses the model.
+    /// Uses the model, which is on the autodiff backend; [`Flow::valid`] takes it off.
     fn with<B, N, const D: usize>(
         self,
         flow: &Flow<N, AnySchedule>,
@@ -26,7 +28,8 @@ pub(crate) trait WithFlow {
     ) -> Result<Self::Output>
     where
         B: Backend,
-        N: Network<B, D, Condition = Labels<B>>;
+        N: Network<Autodiff<B>, D, Condition = Labels<Autodiff<B>>> + AutodiffModule<Autodiff<B>>,
+        N::InnerModule: Network<B, D, Condition = Labels<B>>;
 }
 
 /// Reads the averaged parameters of the newest checkpoint and hands the model on.
@@ -38,17 +41,17 @@ pub(crate) fn with_flow<B: Backend, W: WithFlow>(
     user: W,
 ) -> Result<W::Output> {
     let dataset = &task.training;
-    let mut init = Init::<B>::new(Noise::new(0), device);
+    let mut init = Init::<Autodiff<B>>::new(Noise::new(0), device);
     match config
         .network
         .architecture(&dataset.shape, dataset.classes)?
     {
         Architecture::Mlp(mlp) => {
-            let flow = load::<B, _, 2>(run, config, mlp.init(&mut init), device)?;
+            let flow = load::<Autodiff<B>, _, 2>(run, config, mlp.init(&mut init), device)?;
             user.with::<B, _, 2>(&flow, device)
         }
         Architecture::UNet(unet) => {
-            let flow = load::<B, _, 4>(run, config, unet.init(&mut init), device)?;
+            let flow = load::<Autodiff<B>, _, 4>(run, config, unet.init(&mut init), device)?;
             user.with::<B, _, 4>(&flow, device)
         }
     }

@@ -12,7 +12,8 @@ use crate::noise::Draws;
 use crate::prediction::{Endpoints, Prediction};
 use crate::schedule::Schedule;
 use crate::weighting::Weighting;
-use burn::tensor::backend::Backend;
+use burn::module::AutodiffModule;
+use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{Tensor, TensorData};
 
 /// How far from a singular end of the schedule a solver starts or stops (Song et al. 2021, appendix C).
@@ -82,6 +83,19 @@ impl<N, S: Schedule> Flow<N, S> {
         Conditioned {
             flow: self,
             condition,
+        }
+    }
+
+    /// The same model without autodiff.
+    pub fn valid<A: AutodiffBackend>(&self) -> Flow<N::InnerModule, S>
+    where
+        N: AutodiffModule<A>,
+        S: Clone,
+    {
+        Flow {
+            network: self.network.valid(),
+            schedule: self.schedule.clone(),
+            prediction: self.prediction,
         }
     }
 

@@ -10,6 +10,7 @@
 pub mod analytic;
 pub mod assignment;
 pub mod coefficients;
+pub mod conservation;
 pub mod coupling;
 pub mod extension;
 pub mod field;

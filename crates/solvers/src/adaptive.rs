@@ -110,6 +110,7 @@ where
     pub(crate) fn start(&mut self) -> Result<(), SolveError> {
         self.control.check(self.span)?;
         if self.is_done() {
+            self.t = self.span.1;
             return Ok(());
         }
         self.h = match self.control.first_step {
@@ -177,6 +178,7 @@ where
                 return Ok(Kept { t, s, x, slopes });
             }
             self.statistics.rejections += 1;
+            self.method.retry(&mut self.state, slopes);
             self.h = self.controller.rejected(h, error);
             if self.h < self.controller.minimum(t, length) {
                 return Err(self.controller.too_small(t, length, error));

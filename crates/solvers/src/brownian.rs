@@ -83,6 +83,18 @@ impl<B: Backend, const D: usize> BrownianMotion<B, D> for Increments {
     }
 }
 
+/// Scalar noise as all coordinates of a sample see it; any other noise as it is.
+pub(crate) fn shared<B: Backend, const D: usize>(
+    w: Tensor<B, D>,
+    state: [usize; D],
+) -> Tensor<B, D> {
+    if w.dims() == state {
+        w
+    } else {
+        w.expand(state)
+    }
+}
+
 fn forward(Interval { t, s, .. }: Interval) -> f64 {
     assert!(
         s >= t,

@@ -142,9 +142,10 @@ impl Controller {
     /// The step from t towards `limit`. One that would leave less than the resolution of time is stretched, so that the limit is met
     /// exactly.
     pub(crate) fn propose(&self, t: f64, h: f64, limit: f64, length: f64) -> Proposal {
-        let h = h.min(self.control.dt_max);
+        let resolution = resolution(t, length);
+        let h = h.min(self.control.dt_max).max(resolution);
         let remaining = (limit - t).abs();
-        let lands = h >= remaining - resolution(t, length);
+        let lands = h >= remaining - resolution;
         let s = if lands {
             limit
         } else {

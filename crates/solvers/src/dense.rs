@@ -91,10 +91,13 @@ pub struct DenseSolution<B: Backend, const D: usize> {
 impl<B: Backend, const D: usize> DenseSolution<B, D> {
     /// The state at a time; none outside what was solved.
     pub fn at(&self, time: f64) -> Option<Tensor<B, D>> {
-        if time == self.start.0 {
+        let (start, end) = (self.start.0, self.solution.t);
+        // An empty batch takes no step, and is everywhere what it is.
+        let stands = self.steps.is_empty() && (start.min(end)..=start.max(end)).contains(&time);
+        if time == start || stands {
             return Some(self.start.1.clone());
         }
-        let forward = self.solution.t >= self.start.0;
+        let forward = end >= start;
         let ends_before = |step: &Interpolant<B, D>| {
             if forward {
                 step.s < time

@@ -4,7 +4,7 @@
 //!
 //! Source: Maruyama 1955.
 
-use crate::brownian::{BrownianMotion, Interval};
+use crate::brownian::{BrownianMotion, Interval, shared};
 use crate::method::Method;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
@@ -48,8 +48,9 @@ where
         }
         let shape = field.brownian_shape(x.dims());
         let w = (self.brownian).increment(Interval { t, s, step }, shape, &x);
+        let w = shared(w, x.dims());
         let next = match g {
-            Diffusion::Level(g) if shape == x.dims() => combine(x, &[(h, &drift), (g, &w)]),
+            Diffusion::Level(g) => combine(x, &[(h, &drift), (g, &w)]),
             g => combine(x, &[(h, &drift), (1.0, &g.times(w))]),
         };
         (next, step + 1)

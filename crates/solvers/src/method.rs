@@ -91,6 +91,11 @@ pub trait EmbeddedMethod<B: Backend, F: ?Sized, const D: usize>: Method<B, F, D>
         x: Tensor<B, D>,
         state: Self::State,
     ) -> Attempt<B, Self::State, D>;
+
+    /// Keeps what a step that was not kept has in common with the next try from the same place, given the slopes of that step.
+    fn retry(&self, state: &mut Self::State, slopes: Vec<Tensor<B, D>>) {
+        let _ = (state, slopes);
+    }
 }
 
 /// A method that knows the solution within its steps.

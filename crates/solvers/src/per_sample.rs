@@ -150,6 +150,10 @@ impl<B: Backend, const D: usize> Pieces<B, D> {
 
     /// All rows in the order of their places; a place that nothing was set aside for holds NaN.
     fn assemble(mut self, n: usize, like: &Tensor<B, D>) -> Tensor<B, D> {
+        // burn narrows to no empty tensor.
+        if n == 0 {
+            return like.clone();
+        }
         let mut source: Vec<usize> = vec![self.places.len(); n];
         for (row, &place) in self.places.iter().enumerate() {
             source[place] = row;
@@ -159,9 +163,6 @@ impl<B: Backend, const D: usize> Pieces<B, D> {
             dims[0] = 1;
             let options = (&like.device(), like.dtype());
             self.tensors.push(Tensor::full(dims, f64::NAN, options));
-        }
-        if n == 0 {
-            return like.clone().narrow(0, 0, 0);
         }
         select(Tensor::cat(self.tensors, 0), &source)
     }
@@ -201,11 +202,51 @@ where
     F: BatchField<B, D> + ?Sized,
 {
     fn evaluate(&mut self, t: &[f64], x: Tensor<B, D>) -> Tensor<B, D> {
+        self.evaluate_rows(t, x, &self.active.clone())
+    }
+
+    fn evaluate_rows(&mut self, t: &[f64], x: Tensor<B, D>, rows: &[usize]) -> Tensor<B, D> {
         self.rows_evaluated += t.len();
-        for &i in &self.active {
+        for &i in rows {
             self.rows[i].statistics.evaluations += 1;
         }
-        self.field.velocities(t, x, &self.active)
+        self.field.velocities(t, x, rows)
+    }
+
+    /// The slope at the end of an attempt, of the active rows that are due or go on: no other pays for it.
+    fn end_slope(
+        &mut self,
+        ends: &[f64],
+        next: &Tensor<B, D>,
+        due: &[(usize, usize, f64)],
+    ) -> Tensor<B, D> {
+        let mut needed: Vec<bool> = (self.active.iter())
+            .map(|&i| !(self.is_over(i) || self.is_exhausted(i)))
+            .collect();
+        due.iter().for_each(|&(k, ..)| needed[k] = true);
+        if needed.iter().all(|needed| *needed) {
+            return self.evaluate(ends, next.clone());
+        }
+        let asked: Vec<usize> = (0..needed.len()).filter(|&k| needed[k]).collect();
+        let rows: Vec<usize> = asked.iter().map(|&k| self.active[k]).collect();
+        let ends: Vec<f64> = asked.iter().map(|&k| ends[k]).collect();
+        let slopes = self.evaluate_rows(&ends, select(next.clone(), &asked), &rows);
+        // What stands in the other rows is never read.
+        let mut places = vec![0; needed.len()];
+        (asked.iter().enumerate()).for_each(|(place, &k)| places[k] = place);
+        select(slopes, &places)
+    }
+
+    /// Whether a sample has come to the end, or to nothing.
+    fn is_over(&self, i: usize) -> bool {
+        self.rows[i].t == self.span.1 || self.rows[i].failure.is_some()
+    }
+
+    fn is_exhausted(&self, i: usize) -> bool {
+        let Statistics {
+            steps, rejections, ..
+        } = self.rows[i].statistics;
+        steps + rejections >= self.control.max_steps
     }
 
     fn length(&self) -> f64 {
@@ -271,13 +312,12 @@ where
 
     /// One attempt of every active sample.
     fn step(&mut self) {
-        let exhausted =
-            |row: &Row| row.statistics.steps + row.statistics.rejections >= self.control.max_steps;
-        if self.active.iter().any(|&i| exhausted(&self.rows[i])) {
+        // All of them have tried as often, and so come to the limit together.
+        if self.active.iter().any(|&i| self.is_exhausted(i)) {
             let limit = self.control.max_steps;
-            for row in self.rows.iter_mut().filter(|row| exhausted(row)) {
-                row.failure
-                    .get_or_insert(SolveError::StepLimit { limit, t: row.t });
+            for &i in &self.active {
+                let t = self.rows[i].t;
+                self.rows[i].failure = Some(SolveError::StepLimit { limit, t });
             }
             return self.retire();
         }
@@ -356,7 +396,7 @@ where
         if !due.is_empty() {
             if let (DenseWeights::Hermite, None) = (self.method.dense, &last) {
                 let ends: Vec<f64> = proposals.iter().map(|p| p.s).collect();
-                last = Some(self.evaluate(&ends, next.clone()));
+                last = Some(self.end_slope(&ends, &next, &due));
             }
             let end_move = last.clone().map(|slope| slope * steps.clone());
             self.save(&x, &next, &moves, end_move, due);
@@ -444,14 +484,12 @@ where
 
     /// Takes those out of the batch that have come to the end, or to nothing.
     fn retire(&mut self) {
-        let end = self.span.1;
-        let is_over = |&&i: &&usize| self.rows[i].t == end || self.rows[i].failure.is_some();
-        if !self.active.iter().any(|i| is_over(&i)) {
+        if !self.active.iter().any(|&i| self.is_over(i)) {
             return;
         }
         let (mut leaving, mut staying) = (Vec::new(), Vec::new());
-        for (k, i) in self.active.iter().enumerate() {
-            if is_over(&i) {
+        for (k, &i) in self.active.iter().enumerate() {
+            if self.is_over(i) {
                 &mut leaving
             } else {
                 &mut staying
@@ -472,6 +510,8 @@ where
         let like = self.x;
         let saved = if self.times.is_empty() {
             Vec::new()
+        } else if batch == 0 {
+            self.times.iter().map(|&t| (t, like.clone())).collect()
         } else {
             let all = (self.saved).assemble(self.times.len() * batch, &like);
             (self.times.iter().enumerate())

@@ -190,6 +190,11 @@ impl<B: Backend, F: VectorField<B, D> + ?Sized, const D: usize> EmbeddedMethod<B
             slopes,
         }
     }
+
+    /// The first stage is the same whatever the step.
+    fn retry(&self, state: &mut Self::State, slopes: Vec<Tensor<B, D>>) {
+        state.0 = slopes.into_iter().next();
+    }
 }
 
 impl<B: Backend, F: VectorField<B, D> + ?Sized, const D: usize> DenseMethod<B, F, D>

@@ -5,7 +5,7 @@
 //!
 //! Source: Foster, dos Reis & Strange 2023, eq. 6.1; the last term is the integral of a g that changes linearly over the step.
 
-use crate::brownian::{BrownianMotion, Interval, Replays};
+use crate::brownian::{BrownianMotion, Interval, Replays, shared};
 use crate::method::{Attempt, EmbeddedMethod, Method};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
@@ -38,6 +38,7 @@ impl<W> Shark<W> {
         let h = s - t;
         let shape = field.brownian_shape(x.dims());
         let (w, area) = (self.brownian).increment_with_area(Interval { t, s, step }, shape, &x);
+        let (w, area) = (shared(w, x.dims()), shared(area, x.dims()));
         let (g, g_end) = (field.diffusion(t, &x), field.diffusion(s, &x));
         let noise = g.times(w.clone());
         let shift = combine(w * 0.5, &[(-1.0, &area)]);

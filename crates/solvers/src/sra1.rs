@@ -5,7 +5,7 @@
 //!
 //! Source: Rößler 2010, table 6.3.
 
-use crate::brownian::{BrownianMotion, Interval};
+use crate::brownian::{BrownianMotion, Interval, shared};
 use crate::method::Method;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
@@ -35,6 +35,7 @@ where
         let h = s - t;
         let shape = field.brownian_shape(x.dims());
         let (w, area) = (self.brownian).increment_with_area(Interval { t, s, step }, shape, &x);
+        let (w, area) = (shared(w, x.dims()), shared(area, x.dims()));
         let mean = combine(area, &[(0.5, &w)]);
         let (g, g_end) = (field.diffusion(t, &x), field.diffusion(s, &x));
         let k1 = field.drift(t, x.clone());

@@ -4,7 +4,7 @@
 //!
 //! Source: Rümelin 1982; Kloeden & Platen 1992, §15.4.
 
-use crate::brownian::{BrownianMotion, Interval, Replays};
+use crate::brownian::{BrownianMotion, Interval, Replays, shared};
 use crate::method::{Attempt, EmbeddedMethod, Method};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
@@ -37,6 +37,7 @@ impl<W> StochasticHeun<W> {
         let h = s - t;
         let shape = field.brownian_shape(x.dims());
         let w = (self.brownian).increment(Interval { t, s, step }, shape, &x);
+        let w = shared(w, x.dims());
         let drift = field.drift(t, x.clone());
         let noise = field.diffusion(t, &x).times(w.clone());
         let euler = combine(x, &[(h, &drift), (1.0, &noise)]);

@@ -100,6 +100,39 @@ impl Dataset {
         self.shape.len() == 3
     }
 
+    /// The width of the bins that the values of images are rounded to: 1/8 for 17 levels on [-1, 1]. None for other data, and for images
+    /// whose values are not evenly spaced levels, 2¹⁶ at most.
+    pub fn bin(&self) -> Option<f64> {
+        const MOST: usize = 1 << 16;
+        if !self.is_image() {
+            return None;
+        }
+        let mut levels = std::collections::BTreeSet::new();
+        for &value in &self.values {
+            // The order of the bits of positive floats is that of their values.
+            levels.insert(value.to_bits() ^ (((value.to_bits() as i32 >> 31) as u32) | 1 << 31));
+            if levels.len() > MOST + 1 {
+                return None;
+            }
+        }
+        let values: Vec<f64> = (levels.into_iter())
+            .map(|key| {
+                if key >> 31 == 1 {
+                    key ^ (1 << 31)
+                } else {
+                    !key
+                }
+            })
+            .map(|bits| f64::from(f32::from_bits(bits)))
+            .collect();
+        let range = values.last()? - values.first()?;
+        let gaps = || values.windows(2).map(|pair| pair[1] - pair[0]);
+        let bin = gaps().fold(f64::INFINITY, f64::min);
+        let steps = (range / bin).round();
+        let is_even = |gap: f64| (gap / bin - (gap / bin).round()).abs() < 0.05;
+        (steps >= 1.0 && steps <= MOST as f64 && gaps().all(is_even)).then(|| range / steps)
+    }
+
     /// The values of sample `i`.
     ///
     /// # Panics
@@ -198,6 +231,25 @@ impl Dataset {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rounded_images_have_bins() {
+        assert_eq!(Dataset::digits().bin(), Some(0.125));
+        let bytes = (0..256).map(|p| p as f32 / 127.5 - 1.0).collect();
+        let bytes = Dataset::new("bytes", bytes, vec![1, 16, 16]);
+        let bin = bytes.bin().expect("levels");
+        assert!((bin - 2.0 / 255.0).abs() < 1e-7, "{bin}");
+        // Levels that no image has leave gaps of several bins.
+        let some = Dataset::new("some", vec![-0.5, 0.0, 0.25, 1.0], vec![1, 2, 2]);
+        assert_eq!(some.bin(), Some(0.25));
+        let smooth = (0..100).map(|i| (i as f32).sin()).collect();
+        assert_eq!(Dataset::new("smooth", smooth, vec![1, 10, 10]).bin(), None);
+        assert_eq!(Dataset::new("points", vec![0.0, 1.0], vec![2]).bin(), None);
+        assert_eq!(
+            Dataset::new("flat", vec![1.0; 4], vec![1, 2, 2]).bin(),
+            None
+        );
+    }
 
     fn numbered(n: usize) -> Dataset {
         let values = (0..2 * n).map(|i| i as f32).collect();

@@ -1,16 +1,20 @@
 //! How good a model is: its samples against fresh data, with what a perfect sampler would score beside.
 
+use crate::likelihood::likelihood;
 use crate::metrics::{
     Spread, energy_distance, normalised_path_energy, sliced_wasserstein, wasserstein,
     wasserstein_squared,
 };
 use crate::sampler::{Plan, SampleError, sample};
 use crate::task::Task;
+use burn::backend::Autodiff;
+use burn::module::AutodiffModule;
 use burn::tensor::backend::Backend;
 use pyroclast_core::flow::Flow;
 use pyroclast_core::network::{Labels, Network};
 use pyroclast_core::noise::Noise;
 use pyroclast_core::schedule::Schedule;
+use pyroclast_solvers::Control;
 use std::time::Instant;
 
 /// Directions of the sliced distance.
@@ -33,10 +37,25 @@ pub struct Scores {
     pub npe: Option<f64>,
     /// Straightness of the paths, 0 for straight ones, for fixed steps.
     pub straightness: Option<f64>,
+    /// Mean negative log-likelihood of held-out data in nats a sample, where the base law's density is known.
+    pub nll: Option<f64>,
+    /// The same in bits per dimension, for images of rounded pixels.
+    pub bits_per_dimension: Option<f64>,
     /// Evaluations of the network a sample.
     pub evaluations: usize,
     /// Seconds of sampling.
     pub seconds: f64,
+}
+
+/// What is measured, and how.
+#[derive(Debug, Clone, Copy)]
+pub struct Protocol {
+    /// Samples drawn, and data points that they are held against.
+    pub n: usize,
+    /// How samples are drawn.
+    pub plan: Plan,
+    /// Held-out samples whose likelihood is found; 0 leaves it out.
+    pub likelihoods: usize,
 }
 
 /// Draws `n` samples and scores them. `k` numbers the repetition: its source points and its data are its own.
@@ -48,16 +67,21 @@ pub struct Scores {
 pub fn evaluate<B, N, S, const D: usize>(
     flow: &Flow<N, S>,
     task: &Task,
-    n: usize,
-    plan: Plan,
+    protocol: Protocol,
     k: u64,
     device: &B::Device,
 ) -> Result<Scores, SampleError>
 where
     B: Backend,
-    N: Network<B, D, Condition = Labels<B>>,
-    S: Schedule,
+    N: Network<Autodiff<B>, D, Condition = Labels<Autodiff<B>>> + AutodiffModule<Autodiff<B>>,
+    N::InnerModule: Network<B, D, Condition = Labels<B>>,
+    S: Schedule + Clone,
 {
+    let Protocol {
+        n,
+        plan,
+        likelihoods,
+    } = protocol;
     let dataset = &task.training;
     let dim = dataset.dim();
     let noise = Noise::new(plan.seed);
@@ -73,7 +97,7 @@ where
         ..plan
     };
     let samples = sample(
-        flow,
+        &flow.valid(),
         &x0,
         &dataset.shape,
         labels.as_deref(),
@@ -89,7 +113,12 @@ where
         source.iter_mut().for_each(|v| *v *= scale);
         normalised_path_energy(energy, wasserstein_squared(&source, &test, dim))
     });
+    let seed = Noise::new(plan.seed);
+    let likelihood =
+        likelihood::<B, _, _, D>(flow, task, likelihoods, seed, Control::default(), device)?;
     Ok(Scores {
+        nll: likelihood.map(|likelihood| likelihood.nats),
+        bits_per_dimension: likelihood.and_then(|likelihood| likelihood.bits_per_dimension),
         w2: wasserstein(&samples.values, &test, dim),
         w2_floor: wasserstein(&other, &test, dim),
         sliced: sliced_wasserstein(&samples.values, &test, dim, SLICES, k),

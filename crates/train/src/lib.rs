@@ -12,6 +12,7 @@ pub mod config;
 pub mod dataset;
 pub mod ema;
 pub mod evaluate;
+pub mod likelihood;
 pub mod metrics;
 pub mod optimizer;
 pub mod parameters;

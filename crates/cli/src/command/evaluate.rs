@@ -5,13 +5,15 @@ use crate::args::Evaluate;
 use crate::device::{self, Job};
 use crate::model::{WithFlow, with_flow};
 use anyhow::{Result, bail};
+use burn::backend::Autodiff;
+use burn::module::AutodiffModule;
 use burn::tensor::backend::Backend;
 use indicatif::ProgressBar;
 use pyroclast_core::flow::Flow;
 use pyroclast_core::network::{Labels, Network};
 use pyroclast_core::noise::Noise;
 use pyroclast_train::config::Config;
-use pyroclast_train::evaluate::{Scores, evaluate, spread};
+use pyroclast_train::evaluate::{Protocol, Scores, evaluate, spread};
 use pyroclast_train::run::Run;
 use pyroclast_train::sampler::{Plan, Stepping};
 use pyroclast_train::task::Task;
@@ -25,7 +27,10 @@ const N: usize = 10_000;
 /// A metric: its key, what it is called, and where it stands in the scores.
 type Metric = (&'static str, &'static str, fn(&Scores) -> Option<f64>);
 
-const METRICS: [Metric; 9] = [
+/// Held-out samples whose likelihood is found, if nothing else is asked for: of points, and of images.
+const LIKELIHOODS: (usize, usize) = (2000, 64);
+
+const METRICS: [Metric; 11] = [
     ("w2", "W2", |s| Some(s.w2)),
     ("w2_floor", "  of a perfect sampler", |s| Some(s.w2_floor)),
     ("sliced_w2", "sliced W2", |s| Some(s.sliced)),
@@ -38,6 +43,10 @@ const METRICS: [Metric; 9] = [
     ("npe", "normalised path energy", |s| s.npe),
     ("straightness", "straightness (0: straight)", |s| {
         s.straightness
+    }),
+    ("nll", "NLL of held-out data (nats)", |s| s.nll),
+    ("bits_per_dimension", "  bits a dimension", |s| {
+        s.bits_per_dimension
     }),
     ("evaluations", "evaluations a sample", |s| {
         Some(s.evaluations as f64)
@@ -64,12 +73,19 @@ pub(crate) fn run(arguments: Evaluate) -> Result<ExitCode> {
         Some(n) => n as usize,
         None => N.min(most),
     };
+    let likelihoods = match task.training.is_image() {
+        true => LIKELIHOODS.1,
+        false => LIKELIHOODS.0,
+    };
     let job = Evaluation {
         run: &run,
         config: &config,
         task: &task,
-        plan,
-        n,
+        protocol: Protocol {
+            n,
+            plan,
+            likelihoods: arguments.likelihoods.map_or(likelihoods, |n| n as usize),
+        },
         repetitions: u64::from(arguments.seeds),
     };
     let scores = device::run_on(device, job)?;
@@ -85,8 +101,7 @@ struct Evaluation<'a> {
     run: &'a Run,
     config: &'a Config,
     task: &'a Task,
-    plan: Plan,
-    n: usize,
+    protocol: Protocol,
     repetitions: u64,
 }
 
@@ -109,14 +124,15 @@ impl WithFlow for Evaluation<'_> {
     ) -> Result<Vec<Scores>>
     where
         B: Backend,
-        N: Network<B, D, Condition = Labels<B>>,
+        N: Network<Autodiff<B>, D, Condition = Labels<Autodiff<B>>> + AutodiffModule<Autodiff<B>>,
+        N::InnerModule: Network<B, D, Condition = Labels<B>>,
     {
         // indicatif hides the bar by itself where nobody watches.
         let bar = ProgressBar::new(self.repetitions);
         bar.tick();
         let scores = (0..self.repetitions)
             .map(|k| {
-                let scores = evaluate::<B, _, _, D>(flow, self.task, self.n, self.plan, k, device);
+                let scores = evaluate::<B, _, _, D>(flow, self.task, self.protocol, k, device);
                 bar.inc(1);
                 Ok(scores?)
             })
@@ -141,9 +157,13 @@ fn print_table(scores: &[Scores], n: usize, plan: &Plan, task: &Task) {
         scores.len(),
         if scores.len() == 1 { "" } else { "s" }
     );
-    for (_, name, metric) in METRICS {
+    for (key, name, metric) in METRICS {
         let Some(value) = spread(scores, metric) else {
-            println!("{name:<28} not known for this method");
+            match key {
+                "bits_per_dimension" => {}
+                "nll" => println!("{name:<28} not known, or not asked for"),
+                _ => println!("{name:<28} not known for this method"),
+            }
             continue;
         };
         if scores.len() > 1 {

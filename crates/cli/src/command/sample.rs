@@ -7,6 +7,8 @@ use crate::export::{self, Format};
 use crate::model::{WithFlow, with_flow};
 use crate::picture::{Limits, write_gif};
 use anyhow::{Context, Result, bail};
+use burn::backend::Autodiff;
+use burn::module::AutodiffModule;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use pyroclast_core::flow::Flow;
@@ -164,7 +166,8 @@ impl WithFlow for Sampling<'_> {
     ) -> Result<Self::Output>
     where
         B: Backend,
-        N: Network<B, D, Condition = Labels<B>>,
+        N: Network<Autodiff<B>, D, Condition = Labels<Autodiff<B>>> + AutodiffModule<Autodiff<B>>,
+        N::InnerModule: Network<B, D, Condition = Labels<B>>,
     {
         let x0 = self
             .task
@@ -197,7 +200,7 @@ impl WithFlow for Sampling<'_> {
         };
         let shape = &self.task.training.shape;
         let samples = sample(
-            flow,
+            &flow.valid(),
             &x0,
             shape,
             self.labels,

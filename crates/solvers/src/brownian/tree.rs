@@ -162,12 +162,10 @@ impl BrownianTree {
         if let Some(known) = way.points.iter().find(|point| point.t == t) {
             return known.clone();
         }
-        let holds = |node: &Node| {
-            let is_end = node.right == end && t == end;
-            node.left <= t && (t < node.right || is_end)
-        };
+        // The end is in no cell but the root, from whichever cell it is reached: another one would round differently.
+        let holds = |node: &Node| node.left <= t && t < node.right;
         let depth = way.nodes.iter().take_while(|node| holds(node)).count();
-        way.nodes.truncate(depth);
+        way.nodes.truncate(depth.max(1));
         loop {
             let node = way.nodes.last().expect("the root holds all of the span");
             let is_leaf = way.nodes.len() > self.levels as usize;

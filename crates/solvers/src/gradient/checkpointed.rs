@@ -9,10 +9,10 @@
 use super::rebase::Rebased;
 use super::seed::Chain;
 use super::{Gradients, Pullback, Solved, parameters, time_gradient};
-use crate::adaptive::Stepper;
 use crate::control::Control;
 use crate::error::SolveError;
 use crate::grid::TimeGrid;
+use crate::landing::land;
 use crate::method::{EmbeddedMethod, Memory, Method};
 use crate::solution::{Statistics, Stopped};
 use burn::backend::Autodiff;
@@ -32,29 +32,26 @@ struct Checkpoint<B: Backend, const D: usize> {
 /// What a solve leaves behind for the way back.
 #[derive(Debug)]
 struct Record<B: Backend, const D: usize> {
-    /// (from, to) of every step.
-    steps: Vec<(f64, f64)>,
+    /// Where every step starts.
+    starts: Vec<f64>,
     /// Checkpoint i stands before step `i·stride`.
     checkpoints: Vec<Checkpoint<B, D>>,
     stride: usize,
-    /// How many steps had been taken at each saved time.
-    saved: Vec<usize>,
 }
 
 impl<B: Backend, const D: usize> Record<B, D> {
     fn new() -> Self {
         Self {
-            steps: Vec::new(),
+            starts: Vec::new(),
             checkpoints: Vec::new(),
             stride: 1,
-            saved: vec![0],
         }
     }
 
     /// To be called before each step.
     fn before(&mut self, t: f64, x: &Tensor<B, D>, memory: impl FnOnce() -> Parts<B, D>) {
-        let step = self.steps.len();
-        debug_assert!(self.steps.last().is_none_or(|last| last.1 == t));
+        let step = self.starts.len();
+        self.starts.push(t);
         if !step.is_multiple_of(self.stride) {
             return;
         }
@@ -123,13 +120,11 @@ where
         for (t, s) in TimeGrid::uniform(from, to, substeps).intervals() {
             record.before(t, &x, || state.clone().into_parts());
             (x, state) = method.step(&counted, t, s, x, state);
-            record.steps.push((t, s));
         }
-        record.saved.push(record.steps.len());
         states.push(x.clone());
     }
     let statistics = Statistics {
-        steps: record.steps.len(),
+        steps: record.starts.len(),
         rejections: 0,
         evaluations: counted.evaluations(),
     };
@@ -165,32 +160,17 @@ where
 {
     let inner = field.valid();
     let counted = Counted::new(&inner);
-    let times = times.times();
-    let span = (times[0], times[times.len() - 1]);
     let mut record = Record::new();
-    let mut states = vec![x.clone()];
-    let mut solver = Stepper::new(&counted, method, x, span, control);
-    let mut run = || {
-        solver.start()?;
-        for &time in &times[1..] {
-            while solver.t != time && !solver.is_done() {
-                record.before(solver.t, &solver.x, || solver.state.clone().into_parts());
-                let kept = solver.step(time)?;
-                record.steps.push((kept.t, kept.s));
-            }
-            record.saved.push(record.steps.len());
-            states.push(solver.x.clone());
-        }
-        Ok(())
-    };
-    let outcome = run();
-    let saved = times.iter().copied().zip(states.iter().cloned()).collect();
+    let (solver, saved, outcome) = land(&counted, method, x, times, control, |solver| {
+        record.before(solver.t, &solver.x, || solver.state.clone().into_parts());
+    });
     let solution = solver.finish(outcome, saved, counted.evaluations())?;
+    let states: Vec<Tensor<B, D>> = solution.saved.into_iter().map(|(_, x)| x).collect();
     Ok(Solved {
         pullback: Replay {
             field,
             method,
-            times: times.to_vec(),
+            times: times.times().to_vec(),
             ends: states.clone(),
             record,
         },
@@ -208,29 +188,34 @@ where
 {
     fn apply(self, cotangents: &[Tensor<B, D>]) -> Result<Gradients<B, D>, SolveError> {
         let Record {
-            steps,
+            starts,
             checkpoints,
             stride,
-            saved,
         } = self.record;
-        assert_eq!(cotangents.len(), saved.len(), "one cotangent a saved state");
+        let last = self.times.len() - 1;
+        assert_eq!(cotangents.len(), last + 1, "one cotangent a saved state");
+        let ends = starts.iter().skip(1).chain(&self.times[last..]);
+        let steps: Vec<(f64, f64)> = starts.iter().copied().zip(ends.copied()).collect();
         let rebased = Rebased(self.field);
         let counted = Counted::new(&rebased);
         // What the later segments leave at the end of this one.
-        let mut at_x = cotangents[saved.len() - 1].clone();
+        let mut at_x = cotangents[last].clone();
         let mut at_memory: Vec<Tensor<B, D>> = Vec::new();
         let mut found = GradientsParams::new();
         for (i, checkpoint) in checkpoints.iter().enumerate().rev() {
             let range = i * stride..((i + 1) * stride).min(steps.len());
-            let cotangent = |step: usize| saved.binary_search(&step).ok().map(|k| &cotangents[k]);
+            let cotangent = |t: f64| {
+                let saved = self.times[..last].iter().position(|time| *time == t);
+                saved.map(|k| &cotangents[k])
+            };
             let leaf = |x: &Tensor<B, D>| Tensor::from_inner(x.clone()).require_grad();
             let (tensors, count) = &checkpoint.memory;
             let memory: Vec<Tensor<Autodiff<B>, D>> = tensors.iter().map(leaf).collect();
             let start = leaf(&checkpoint.x);
             let (mut x, mut state) = (start.clone(), M::State::from_parts(memory.clone(), *count));
             let mut seeds = Vec::new();
-            for (step, &(t, s)) in range.clone().zip(&steps[range.clone()]) {
-                if let Some(cotangent) = cotangent(step) {
+            for &(t, s) in &steps[range] {
+                if let Some(cotangent) = cotangent(t) {
                     seeds.push((x.clone(), cotangent.clone()));
                 }
                 (x, state) = self.method.step(&counted, t, s, x, state);
@@ -246,12 +231,12 @@ where
             }
             let gradients = parameters::seed(chain, self.field, &found).backward();
             found = parameters::collect(self.field, &gradients);
-            let at = |x: &Tensor<Autodiff<B>, D>| {
-                x.grad(&gradients)
+            let mut found_at = (std::iter::once(&start).chain(&memory)).map(|leaf| {
+                leaf.grad(&gradients)
                     .unwrap_or_else(|| checkpoint.x.zeros_like())
-            };
-            at_x = at(&start);
-            at_memory = memory.iter().map(at).collect();
+            });
+            at_x = found_at.next().expect("the state comes first");
+            at_memory = found_at.collect();
         }
         let inner = self.field.valid();
         Ok(Gradients {

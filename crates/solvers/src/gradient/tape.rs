@@ -5,10 +5,10 @@
 use super::rebase::Rebased;
 use super::seed::Chain;
 use super::{Gradients, Pullback, Solved, parameters, time_gradient};
-use crate::adaptive::Stepper;
 use crate::control::Control;
 use crate::error::SolveError;
 use crate::grid::TimeGrid;
+use crate::landing::land;
 use crate::method::{EmbeddedMethod, Method};
 use crate::solution::{Statistics, Stopped};
 use burn::backend::Autodiff;
@@ -103,29 +103,10 @@ where
 {
     let rebased = Rebased(field);
     let counted = Counted::new(&rebased);
-    let list = times.times();
     let x = Tensor::from_inner(x).require_grad();
-    let mut states = vec![x.clone()];
-    let mut solver = Stepper::new(
-        &counted,
-        method,
-        x,
-        (list[0], list[list.len() - 1]),
-        control,
-    );
-    let mut run = || {
-        solver.start()?;
-        for &time in &list[1..] {
-            while solver.t != time && !solver.is_done() {
-                solver.step(time)?;
-            }
-            states.push(solver.x.clone());
-        }
-        Ok(())
-    };
-    let outcome = run();
-    let saved = list.iter().copied().zip(states.iter().cloned()).collect();
+    let (solver, saved, outcome) = land(&counted, method, x, times, control, |_| {});
     let solution = solver.finish(outcome, saved, counted.evaluations())?;
+    let states = solution.saved.into_iter().map(|(_, x)| x).collect();
     Ok(Tape::solved(field, times, states, solution.statistics))
 }
 

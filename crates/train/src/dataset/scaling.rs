@@ -27,6 +27,13 @@ pub struct Scaling {
 }
 
 impl Scaling {
+    /// `Σ ln scale_i` over the columns of a sample: what a log-density on the model's scale loses in the units of the data.
+    pub fn log_volume(&self, dim: usize) -> f64 {
+        (self.scale.iter().cycle().take(dim))
+            .map(|scale| f64::from(*scale).ln())
+            .sum()
+    }
+
     /// The map that changes nothing.
     pub fn identity() -> Self {
         Self {
