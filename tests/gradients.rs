@@ -6,15 +6,15 @@ use burn::tensor::backend::Backend;
 use burn::tensor::{DType, Tensor, TensorData, activation};
 use burn_flex::Flex;
 use burn_ndarray::NdArray;
-use pyroclast::core::field::{Counted, VectorField};
+use pyroclast::core::field::{Counted, Diffusion, Sde, Stratonovich, VectorField};
 use pyroclast::core::noise::{Noise, Stream};
 use pyroclast::solvers::gradient::{
-    Gradients, Pullback, Rebased, backsolve, checkpointed, checkpointed_adaptive, cotangents, tape,
-    tape_adaptive,
+    Gradients, Pullback, Rebased, backsolve, checkpointed, checkpointed_adaptive, checkpointed_sde,
+    cotangents, tape, tape_adaptive,
 };
 use pyroclast::solvers::{
-    BOGACKI_SHAMPINE, Control, DOPRI5, EULER, EmbeddedMethod, HEUN, RK4, TSIT5, TimeGrid,
-    integrate, integrate_adaptive,
+    BOGACKI_SHAMPINE, BrownianTree, Control, DOPRI5, EULER, EmbeddedMethod, HEUN, Increments,
+    Method, RK4, StochasticHeun, TSIT5, TimeGrid, integrate, integrate_adaptive,
 };
 
 type N = NdArray<f64>;
@@ -388,4 +388,54 @@ fn the_way_back_costs_one_more_solve_of_forward_passes() {
     let (_, given) = cotangents(&solved.states, |x| loss(x[1].clone()));
     let gradients = solved.pullback.apply(&given).expect("a replay");
     assert_eq!(gradients.evaluations, 4 * n);
+}
+
+/// dX = u_t(X) dt + softplus(X·s) dW, both learned.
+impl<B: Backend> Sde<B, 2> for Net<B> {
+    type Calculus = Stratonovich;
+
+    fn drift(&self, t: f64, x: Tensor<B, 2>) -> Tensor<B, 2> {
+        self.velocity(t, x)
+    }
+
+    fn diffusion(&self, _: f64, x: &Tensor<B, 2>) -> Diffusion<B, 2> {
+        let scale = self.time.val().narrow(0, 0, 2).unsqueeze();
+        Diffusion::Diagonal(activation::softplus(x.clone() * scale, 1.0))
+    }
+}
+
+fn stochastic_gradients<W: Copy>(brownian: W)
+where
+    StochasticHeun<W>: for<'a, 'b> Method<N, Counted<'a, Net<N>>, 2>
+        + Method<Autodiff<N>, Net<Autodiff<N>>, 2>
+        + for<'a, 'b> Method<Autodiff<N>, Counted<'a, Rebased<'b, Net<Autodiff<N>>>>, 2>,
+{
+    let field = net::<Autodiff<N>>(DType::F64);
+    let method = StochasticHeun { brownian };
+    let times = TimeGrid::uniform(0.0, 1.0, 1);
+    let solved = checkpointed_sde(&field, &method, start::<N>(DType::F64), &times, 32);
+    let (_, given) = cotangents(&solved.states, |x| loss(x[1].clone()));
+    let gradients = solved.pullback.apply(&given).expect("a replay");
+    assert!(gradients.times.is_empty());
+    let x = start::<Autodiff<N>>(DType::F64).require_grad();
+    let end = integrate(&field, &method, x.clone(), &TimeGrid::uniform(0.0, 1.0, 32));
+    let tape = loss(end).backward();
+    let theirs = [
+        x.grad(&tape).expect("tracked").into_data(),
+        field.inner.grad(&tape).expect("tracked").into_data(),
+        field.time.grad(&tape).expect("tracked").into_data(),
+        field.outer.grad(&tape).expect("tracked").into_data(),
+    ];
+    let tolerance = burn::tensor::Tolerance::<f64>::absolute(1e-10);
+    for (ours, theirs) in listed(gradients, &field).iter().zip(&theirs) {
+        ours.assert_approx_eq(theirs, tolerance);
+    }
+}
+
+#[test]
+fn a_stochastic_solve_is_replayed_along_its_own_path() {
+    let noise = Noise::new(6);
+    stochastic_gradients(Increments { noise, first: 3 });
+    let tree = BrownianTree::new(noise, 0, (0.0, 1.0), 8);
+    stochastic_gradients(&tree);
 }

@@ -100,7 +100,7 @@ pub enum Diffusion<B: Backend, const D: usize> {
 }
 
 impl<B: Backend, const D: usize> Diffusion<B, D> {
-    /// `g·w`, of the state's shape: w may have one entry a sample (scalar noise), which all its coordinates share.
+    /// `g·w`. For a diagonal g, w may have one entry a sample (scalar noise), which all its coordinates share.
     pub fn times(&self, w: Tensor<B, D>) -> Tensor<B, D> {
         match self {
             Self::Level(g) => w * *g,
@@ -166,7 +166,7 @@ pub trait Denoiser<B: Backend, const D: usize> {
 
 /// A field that counts its evaluations (the text's NFE).
 ///
-/// Every call of the wrapped field's velocity, drift, denoiser or noise counts one.
+/// Every call of the wrapped field's velocity, drift, denoiser, noise or score counts one.
 #[derive(Debug)]
 pub struct Counted<'a, F: ?Sized> {
     field: &'a F,
@@ -228,5 +228,9 @@ impl<B: Backend, F: Denoiser<B, D> + ?Sized, const D: usize> Denoiser<B, D> for 
 
     fn noise(&self, t: f64, x: Tensor<B, D>) -> Tensor<B, D> {
         self.count().noise(t, x)
+    }
+
+    fn score(&self, t: f64, x: Tensor<B, D>) -> Tensor<B, D> {
+        self.count().score(t, x)
     }
 }

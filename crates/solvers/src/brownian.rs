@@ -45,6 +45,29 @@ pub trait BrownianMotion<B: Backend, const D: usize> {
 /// A Brownian motion that gives the same path however it is cut into intervals: what adaptive steps and refinements need.
 pub trait Replays {}
 
+impl<W: Replays + ?Sized> Replays for &W {}
+
+/// A borrowed motion is the same motion.
+impl<B: Backend, W: BrownianMotion<B, D> + ?Sized, const D: usize> BrownianMotion<B, D> for &W {
+    fn increment(
+        &self,
+        interval: Interval,
+        shape: [usize; D],
+        like: &Tensor<B, D>,
+    ) -> Tensor<B, D> {
+        (**self).increment(interval, shape, like)
+    }
+
+    fn increment_with_area(
+        &self,
+        interval: Interval,
+        shape: [usize; D],
+        like: &Tensor<B, D>,
+    ) -> (Tensor<B, D>, Tensor<B, D>) {
+        (**self).increment_with_area(interval, shape, like)
+    }
+}
+
 /// Increments for a fixed grid, at the cost of drawing them: step i of a solve has draws `first + i` of the sampler's stream.
 ///
 /// The same grid gives the same path; another grid gives another.

@@ -4,7 +4,7 @@
 //!
 //! Three ways:
 //! - [`tape`] and [`tape_adaptive`]: burn's tape, recorded along the way. Memory grows with the number of evaluations.
-//! - [`checkpointed`] and [`checkpointed_adaptive`]: the same gradient to the last bit in O(√n) memory; segments are run again.
+//! - [`checkpointed`], [`checkpointed_adaptive`] and [`checkpointed_sde`]: the same gradient to the last bit in O(√n) memory; segments are run again.
 //! - [`backsolve`]: the continuous adjoint, in O(1) memory, up to the tolerance.
 //!
 //! Each returns the states with a [`Pullback`]. A loss is then built on them, and what its backward gives at the states goes into the
@@ -56,7 +56,7 @@ mod tape;
 mod time_gradient;
 
 pub use backsolve::{Adjoint, Backsolvable, backsolve};
-pub use checkpointed::{Replay, Replayable, checkpointed, checkpointed_adaptive};
+pub use checkpointed::{Replay, Replayable, checkpointed, checkpointed_adaptive, checkpointed_sde};
 pub use rebase::Rebased;
 pub use tape::{Recorded, Tape, tape, tape_adaptive};
 

@@ -63,4 +63,11 @@ impl<B: Backend, S: Schedule, const D: usize> Denoiser<B, D> for Gaussian<B, S, 
         let variance = (c.alpha * self.std).powi(2) + c.sigma.powi(2);
         (x - self.mean.clone() * c.alpha) * (c.sigma / variance)
     }
+
+    /// `−(x − αμ)/v_t`, finite where σ = 0 too.
+    fn score(&self, t: f64, x: Tensor<B, D>) -> Tensor<B, D> {
+        let c = self.schedule.at(t);
+        let variance = (c.alpha * self.std).powi(2) + c.sigma.powi(2);
+        (x - self.mean.clone() * c.alpha) * (-1.0 / variance)
+    }
 }

@@ -13,7 +13,7 @@ use burn::tensor::backend::Backend;
 pub struct Marginal<'a, F> {
     /// The field.
     pub field: &'a F,
-    /// The time, in [0, 1]. Where σ = 0 there is no score.
+    /// The time, in [0, 1].
     pub t: f64,
 }
 

@@ -150,4 +150,9 @@ impl<B: Backend, S: Schedule, const D: usize> Denoiser<B, D> for GaussianMixture
         let sigma = self.schedule.at(t).sigma;
         self.posterior_mean(t, x, 0.0, |_, v| sigma / v)
     }
+
+    /// `−Σ_k r_k·(x − αμ_k)/v_k`, finite where σ = 0 too.
+    fn score(&self, t: f64, x: Tensor<B, D>) -> Tensor<B, D> {
+        self.posterior_mean(t, x, 0.0, |_, v| -1.0 / v)
+    }
 }

@@ -20,7 +20,7 @@ use burn::module::AutodiffModule;
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
-use pyroclast_core::field::{Counted, VectorField};
+use pyroclast_core::field::{Counted, Sde, VectorField};
 
 /// A state that was kept, with the memory of the method.
 #[derive(Debug, Clone)]
@@ -86,6 +86,26 @@ pub struct Replay<'a, B: Backend, F, M, const D: usize> {
     times: Vec<f64>,
     ends: Vec<Tensor<B, D>>,
     record: Record<B, D>,
+    /// None for a stochastic solve, whose path has no slope.
+    time_gradients: Option<TimeGradients<F, B, D>>,
+}
+
+/// [`time_gradient::all`] on the inner backend.
+type TimeGradients<F, B, const D: usize> =
+    fn(&F, &[f64], &[Tensor<B, D>], &[Tensor<B, D>], &Tensor<B, D>) -> Vec<f64>;
+
+fn time_gradients<F, B: Backend, const D: usize>(
+    field: &F,
+    times: &[f64],
+    states: &[Tensor<B, D>],
+    cotangents: &[Tensor<B, D>],
+    at_start: &Tensor<B, D>,
+) -> Vec<f64>
+where
+    F: AutodiffModule<Autodiff<B>>,
+    F::InnerModule: VectorField<B, D>,
+{
+    time_gradient::all(&field.valid(), times, states, cotangents, at_start)
 }
 
 /// States with a way back that runs the solve again.
@@ -110,34 +130,72 @@ where
     F::InnerModule: VectorField<B, D>,
     M: for<'b> Method<B, Counted<'b, F::InnerModule>, D>,
 {
-    let inner = field.valid();
-    let counted = Counted::new(&inner);
-    let mut record = Record::new();
-    let mut states = vec![x.clone()];
-    let mut state = method.init(&counted, times.times()[0], &x);
-    let mut x = x;
-    for (from, to) in times.intervals() {
-        for (t, s) in TimeGrid::uniform(from, to, substeps).intervals() {
-            record.before(t, &x, || state.clone().into_parts());
-            (x, state) = method.step(&counted, t, s, x, state);
+    Replay::solve(field, method, x, times, substeps, Some(time_gradients))
+}
+
+/// [`checkpointed`] for a stochastic equation, along the same Brownian path there and back. Times have no gradient.
+///
+/// # Panics
+/// If `substeps` is 0.
+pub fn checkpointed_sde<'a, B, F, M, const D: usize>(
+    field: &'a F,
+    method: &'a M,
+    x: Tensor<B, D>,
+    times: &TimeGrid,
+    substeps: usize,
+) -> Replayable<'a, B, F, M, D>
+where
+    B: Backend,
+    F: AutodiffModule<Autodiff<B>>,
+    F::InnerModule: Sde<B, D>,
+    M: for<'b> Method<B, Counted<'b, F::InnerModule>, D>,
+{
+    Replay::solve(field, method, x, times, substeps, None)
+}
+
+impl<'a, B: Backend, F, M, const D: usize> Replay<'a, B, F, M, D> {
+    fn solve(
+        field: &'a F,
+        method: &'a M,
+        x: Tensor<B, D>,
+        times: &TimeGrid,
+        substeps: usize,
+        time_gradients: Option<TimeGradients<F, B, D>>,
+    ) -> Replayable<'a, B, F, M, D>
+    where
+        F: AutodiffModule<Autodiff<B>>,
+        M: for<'b> Method<B, Counted<'b, F::InnerModule>, D>,
+    {
+        let inner = field.valid();
+        let counted = Counted::new(&inner);
+        let mut record = Record::new();
+        let mut states = vec![x.clone()];
+        let mut state = method.init(&counted, times.times()[0], &x);
+        let mut x = x;
+        for (from, to) in times.intervals() {
+            for (t, s) in TimeGrid::uniform(from, to, substeps).intervals() {
+                record.before(t, &x, || state.clone().into_parts());
+                (x, state) = method.step(&counted, t, s, x, state);
+            }
+            states.push(x.clone());
         }
-        states.push(x.clone());
-    }
-    let statistics = Statistics {
-        steps: record.starts.len(),
-        rejections: 0,
-        evaluations: counted.evaluations(),
-    };
-    Solved {
-        pullback: Replay {
-            field,
-            method,
-            times: times.times().to_vec(),
-            ends: states.clone(),
-            record,
-        },
-        states,
-        statistics,
+        let statistics = Statistics {
+            steps: record.starts.len(),
+            rejections: 0,
+            evaluations: counted.evaluations(),
+        };
+        Solved {
+            pullback: Replay {
+                field,
+                method,
+                times: times.times().to_vec(),
+                ends: states.clone(),
+                record,
+                time_gradients,
+            },
+            states,
+            statistics,
+        }
     }
 }
 
@@ -173,6 +231,7 @@ where
             times: times.times().to_vec(),
             ends: states.clone(),
             record,
+            time_gradients: Some(time_gradients),
         },
         states,
         statistics: solution.statistics,
@@ -182,8 +241,7 @@ where
 impl<B, F, M, const D: usize> Pullback<B, D> for Replay<'_, B, F, M, D>
 where
     B: Backend,
-    F: AutodiffModule<Autodiff<B>> + VectorField<Autodiff<B>, D>,
-    F::InnerModule: VectorField<B, D>,
+    F: AutodiffModule<Autodiff<B>>,
     M: for<'b, 'c> Method<Autodiff<B>, Counted<'b, Rebased<'c, F>>, D>,
 {
     fn apply(self, cotangents: &[Tensor<B, D>]) -> Result<Gradients<B, D>, SolveError> {
@@ -238,9 +296,11 @@ where
             at_x = found_at.next().expect("the state comes first");
             at_memory = found_at.collect();
         }
-        let inner = self.field.valid();
+        let times = self.time_gradients.map_or_else(Vec::new, |all| {
+            all(self.field, &self.times, &self.ends, cotangents, &at_x)
+        });
         Ok(Gradients {
-            times: time_gradient::all(&inner, &self.times, &self.ends, cotangents, &at_x),
+            times,
             x: at_x,
             parameters: found,
             evaluations: counted.evaluations(),

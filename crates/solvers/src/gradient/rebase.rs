@@ -13,11 +13,20 @@ use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorPrimitive};
-use pyroclast_core::field::VectorField;
+use pyroclast_core::field::{Diffusion, Sde, VectorField};
 
 /// The field, with its parameters moved at each evaluation.
 #[derive(Debug)]
 pub struct Rebased<'a, F>(pub(super) &'a F);
+
+impl<F> Rebased<'_, F> {
+    fn behind<B: Backend, const D: usize>(&self, x: &Tensor<Autodiff<B>, D>) -> F
+    where
+        F: Module<Autodiff<B>>,
+    {
+        self.0.clone().map(&mut Mover { behind: x })
+    }
+}
 
 impl<B, F, const D: usize> VectorField<Autodiff<B>, D> for Rebased<'_, F>
 where
@@ -25,8 +34,27 @@ where
     F: Module<Autodiff<B>> + VectorField<Autodiff<B>, D>,
 {
     fn velocity(&self, t: f64, x: Tensor<Autodiff<B>, D>) -> Tensor<Autodiff<B>, D> {
-        let field = self.0.clone().map(&mut Mover { behind: &x });
-        field.velocity(t, x)
+        self.behind(&x).velocity(t, x)
+    }
+}
+
+impl<B, F, const D: usize> Sde<Autodiff<B>, D> for Rebased<'_, F>
+where
+    B: Backend,
+    F: Module<Autodiff<B>> + Sde<Autodiff<B>, D>,
+{
+    type Calculus = F::Calculus;
+
+    fn drift(&self, t: f64, x: Tensor<Autodiff<B>, D>) -> Tensor<Autodiff<B>, D> {
+        self.behind(&x).drift(t, x)
+    }
+
+    fn diffusion(&self, t: f64, x: &Tensor<Autodiff<B>, D>) -> Diffusion<Autodiff<B>, D> {
+        self.behind(x).diffusion(t, x)
+    }
+
+    fn brownian_shape(&self, state: [usize; D]) -> [usize; D] {
+        self.0.brownian_shape(state)
     }
 }
 
