@@ -10,7 +10,7 @@ use pyroclast::core::field::{Counted, Diffusion, Sde, Stratonovich, VectorField}
 use pyroclast::core::noise::{Noise, Stream};
 use pyroclast::solvers::gradient::{
     Gradients, Pullback, Rebased, backsolve, checkpointed, checkpointed_adaptive, checkpointed_sde,
-    cotangents, tape, tape_adaptive,
+    cotangents, tape, tape_adaptive, time_gradients,
 };
 use pyroclast::solvers::{
     BOGACKI_SHAMPINE, BrownianTree, Control, DOPRI5, EULER, EmbeddedMethod, HEUN, Increments,
@@ -143,7 +143,7 @@ fn all_three_ways_find_the_gradients_of_an_exponential() {
     let times = TimeGrid::uniform(from, to, 1);
     let replay = checkpointed_adaptive(&field, &DOPRI5, x.clone(), &times, control);
     let replay = replay.expect("smooth");
-    let adjoint = backsolve(&field, &DOPRI5, x, &times, control).expect("smooth");
+    let adjoint = backsolve(&field, &DOPRI5, x.clone(), &times, control).expect("smooth");
     let one = [constant(&[0.0], [1, 1]), constant(&[1.0], [1, 1])];
     for (name, gradients) in [
         ("checkpoints", replay.pullback.apply(&one)),
@@ -152,13 +152,16 @@ fn all_three_ways_find_the_gradients_of_an_exponential() {
         let gradients = gradients.expect("smooth");
         close(number(gradients.x.clone()), y1 / y0, name);
         close(number(of_theta(&gradients, &field)), b * y1, name);
-        close(gradients.times[0], -a * y1, name);
-        close(gradients.times[1], a * y1, name);
+        let states = [x.clone(), constant(&[y1], [1, 1])];
+        let at_times = time_gradients(&field.valid(), times.times(), &states, &one, &gradients);
+        close(at_times[0], -a * y1, name);
+        close(at_times[1], a * y1, name);
     }
 }
 
 fn listed<B: Backend>(gradients: Gradients<B, 2>, field: &Net<Autodiff<B>>) -> Vec<TensorData> {
     let Gradients { x, parameters, .. } = gradients;
+    assert!(parameters.get::<B, 1>(field.unused.id).is_none());
     vec![
         x.into_data(),
         parameters
@@ -239,8 +242,11 @@ fn the_adjoint_agrees_with_the_tape_up_to_its_tolerance() {
     let x = || start::<N>(DType::F64);
     let tape = tape_adaptive(&field, &DOPRI5, x(), &times, control).expect("smooth");
     let adjoint = backsolve(&field, &DOPRI5, x(), &times, control).expect("smooth");
+    let (_, given) = cotangents(&adjoint.states, |x| loss(x[1].clone()) + loss(x[2].clone()));
+    let there = adjoint.pullback.apply(&given).expect("smooth");
+    assert!(there.parameters.get::<N, 1>(field.unused.id).is_none());
+    let adjoint = listed(there, &field);
     let tape = pulled(&tape.states, tape.pullback, &field);
-    let adjoint = pulled(&adjoint.states, adjoint.pullback, &field);
     let tolerance = burn::tensor::Tolerance::<f64>::absolute(1e-6);
     for (adjoint, tape) in adjoint.iter().zip(&tape) {
         adjoint.assert_approx_eq(tape, tolerance);
@@ -299,6 +305,14 @@ fn a_loss_of_several_times_agrees_with_finite_differences() {
     let (_, given) = cotangents(&solved.states, weighted);
     let gradients = solved.pullback.apply(&given).expect("a replay");
 
+    let at_times = time_gradients(
+        &field.valid(),
+        times.times(),
+        &solved.states,
+        &given,
+        &gradients,
+    );
+
     let h = 1e-5;
     let nudge = |tensor: &Tensor<N, 2>, by: f64| {
         let mut values: Vec<f64> = tensor.to_data().to_vec().expect("f64");
@@ -341,17 +355,42 @@ fn a_loss_of_several_times_agrees_with_finite_differences() {
             value(&field, x.clone(), &moved(h)),
             value(&field, x.clone(), &moved(-h)),
         );
-        let got = gradients.times[i];
+        let got = at_times[i];
         assert!((got - expected).abs() < 1e-6, "time {i}: {got} {expected}");
     }
-    let adjoint = backsolve(&field, &DOPRI5, x, &times, Control::tolerance(1e-9));
-    let adjoint = adjoint
-        .expect("smooth")
-        .pullback
-        .apply(&given)
-        .expect("smooth");
-    for (a, b) in adjoint.times.iter().zip(&gradients.times) {
+    // The adjoint's states are its own, and so is its gradient of the start.
+    let adjoint = backsolve(&field, &DOPRI5, x, &times, Control::tolerance(1e-9)).expect("smooth");
+    let there = adjoint.pullback.apply(&given).expect("smooth");
+    let adjoint = time_gradients(
+        &field.valid(),
+        times.times(),
+        &adjoint.states,
+        &given,
+        &there,
+    );
+    for (a, b) in adjoint.iter().zip(&at_times) {
         assert!((a - b).abs() < 1e-6, "{a} {b}");
+    }
+}
+
+#[test]
+fn a_solve_that_stops_keeps_the_states_before_it() {
+    // y' = θy grows out of what six steps reach.
+    let field = growth::<Autodiff<N>>(3.0);
+    let times = TimeGrid::new(vec![0.0, 0.01, 50.0]).expect("a grid");
+    let control = Control {
+        max_steps: 6,
+        ..Control::tolerance(1e-10)
+    };
+    let x = || constant::<N, 2>(&[1.0], [1, 1]);
+    let stopped = [
+        backsolve(&field, &DOPRI5, x(), &times, control).expect_err("too few"),
+        checkpointed_adaptive(&field, &DOPRI5, x(), &times, control).expect_err("too few"),
+    ];
+    for stopped in stopped {
+        let saved = &stopped.partial.saved;
+        assert_eq!(saved.len(), 2);
+        assert!((number(saved[1].1.clone()) - 0.03_f64.exp()).abs() < 1e-9);
     }
 }
 
@@ -416,7 +455,6 @@ where
     let solved = checkpointed_sde(&field, &method, start::<N>(DType::F64), &times, 32);
     let (_, given) = cotangents(&solved.states, |x| loss(x[1].clone()));
     let gradients = solved.pullback.apply(&given).expect("a replay");
-    assert!(gradients.times.is_empty());
     let x = start::<Autodiff<N>>(DType::F64).require_grad();
     let end = integrate(&field, &method, x.clone(), &TimeGrid::uniform(0.0, 1.0, 32));
     let tape = loss(end).backward();

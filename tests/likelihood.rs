@@ -1,17 +1,16 @@
 //! Densities of flows against closed forms, and training through the divergence.
 
 use burn::backend::Autodiff;
-use burn::module::{AutodiffModule, Module, Param};
+use burn::module::{Module, Param};
 use burn::tensor::backend::Backend;
 use burn::tensor::{DType, Tensor, TensorData, activation};
 use burn_flex::Flex;
 use burn_ndarray::NdArray;
 use pyroclast::core::analytic::{Gaussian, GaussianMixture};
 use pyroclast::core::field::VectorField;
-use pyroclast::core::flow::Flow;
 use pyroclast::core::noise::{Noise, Stream};
 use pyroclast::core::schedule::Linear;
-use pyroclast::models::{Init, Mlp, MlpConfig};
+use pyroclast::models::{Init, MlpConfig};
 use pyroclast::solvers::divergence::{Augmented, Vectors};
 use pyroclast::solvers::gradient::{
     Gradients, Pullback, backsolve, checkpointed, cotangents, tape,
@@ -367,12 +366,7 @@ fn the_density_of_a_trained_model_integrates_to_one() {
     for batch in batch::prefetch(batcher, 0, 1000) {
         trainer.step(&batch);
     }
-    let averaged = trainer.averaged();
-    let flow = Flow {
-        network: Mlp::<A>::from_inner(averaged.network),
-        schedule: averaged.schedule,
-        prediction: averaged.prediction,
-    };
+    let flow = trainer.averaged().tracked::<Flex>();
     // Moons lie within [−3, 4] × [−2, 3]; noise of .1 about the arcs is wider than the grid.
     let (cell, low, n) = (0.06, (-4.5, -4.0), (170, 140));
     let points: Vec<f64> = (0..n.0 * n.1)

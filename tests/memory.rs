@@ -108,6 +108,7 @@ fn memory_grows_with_the_square_root_of_the_steps() {
         (tape - 1.0).abs() < 0.1,
         "the tape's memory grows like n^{tape}"
     );
+    // One half, less what does not grow, and up to what a stride that has just doubled wastes.
     for power in [checkpoints, adaptive] {
         assert!(
             (0.3..0.6).contains(&power),

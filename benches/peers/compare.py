@@ -25,7 +25,7 @@ def ours(criterion, name):
 
 def main():
     criterion = pathlib.Path(sys.argv[1])
-    print(f"{'bench':<28} {'pyroclast':>11}   {'peer':<18} {'theirs':>11} {'theirs/ours':>12}")
+    print(f"{'bench':<34} {'pyroclast':>11}   {'peer':<16} {'theirs':>11} {'theirs/ours':>12}")
     for path in sys.argv[2:]:
         for key, seconds in json.loads(pathlib.Path(path).read_text()).items():
             parts = key.split("/")
@@ -33,7 +33,7 @@ def main():
             here, there = ours(criterion, name), statistics.median(seconds)
             if here is None:
                 continue
-            print(f"{name:<34} {here * 1e3:>8.3f} ms   {peer:<16} {there * 1e3:>8.3f} ms {there / here:>8.2f}")
+            print(f"{name:<34} {here * 1e3:>8.3f} ms   {peer:<16} {there * 1e3:>8.3f} ms {there / here:>12.2f}")
 
 
 if __name__ == "__main__":

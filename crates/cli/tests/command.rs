@@ -252,6 +252,8 @@ fn evaluation_prints_every_metric() {
         "energy distance",
         "normalised path energy",
         "straightness",
+        "NLL of held-out data (nats)",
+        "its standard error",
         "evaluations",
         "seconds",
         "±",
@@ -264,6 +266,22 @@ fn evaluation_prints_every_metric() {
     let report: serde_json::Value = serde_json::from_str(&json).expect("JSON");
     assert!(report["w2"]["mean"].as_f64().expect("a number") > 0.0);
     assert!(report["w2_floor"]["mean"].as_f64() < report["w2"]["mean"].as_f64());
+    assert!(
+        report["nll"]["mean"]
+            .as_f64()
+            .expect("a number")
+            .is_finite()
+    );
+    assert!(
+        report["bits_per_dimension"].is_null(),
+        "points have no bins"
+    );
+    let ran = place.ok("evaluate run -n 50 --likelihoods 0 --device flex");
+    assert!(
+        ran.stdout.contains("not known, or not asked for"),
+        "{}",
+        ran.stdout
+    );
     let json = place
         .ok("evaluate run -n 50 --rtol 1e-3 --json --device flex")
         .stdout;

@@ -12,7 +12,8 @@ use crate::noise::Draws;
 use crate::prediction::{Endpoints, Prediction};
 use crate::schedule::Schedule;
 use crate::weighting::Weighting;
-use burn::module::AutodiffModule;
+use burn::backend::Autodiff;
+use burn::module::{AutodiffModule, HasAutodiffModule, Module};
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{Tensor, TensorData};
 
@@ -95,6 +96,18 @@ impl<N, S: Schedule> Flow<N, S> {
         Flow {
             network: self.network.valid(),
             schedule: self.schedule.clone(),
+            prediction: self.prediction,
+        }
+    }
+
+    /// The same model on the autodiff backend over its own: what a divergence is found of.
+    pub fn tracked<B: Backend>(self) -> Flow<N::TrainModule, S>
+    where
+        N: Module<B> + HasAutodiffModule<Autodiff<B>>,
+    {
+        Flow {
+            network: AutodiffModule::from_inner(self.network),
+            schedule: self.schedule,
             prediction: self.prediction,
         }
     }

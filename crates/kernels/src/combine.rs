@@ -84,6 +84,35 @@ mod tests {
     }
 
     #[test]
+    fn what_nobody_else_holds_is_overwritten() {
+        let device = Default::default();
+        let address = |x: &Tensor<Flex, 1>| {
+            let primitive = x.clone().into_primitive().tensor();
+            primitive.bytes().as_ptr()
+        };
+        let x = Tensor::<Flex, 1>::from_floats([1.0, 2.0, 3.0], &device);
+        let k = Tensor::<Flex, 1>::from_floats([1.0, 1.0, 1.0], &device);
+        let held = x.clone();
+        let y = combine(x, &[(2.0, &k)]);
+        assert_ne!(address(&y), address(&held));
+        assert_eq!(held.into_data(), TensorData::from([1.0_f32, 2.0, 3.0]));
+        let before = address(&y);
+        let z = combine(y, &[(2.0, &k)]);
+        assert_eq!(address(&z), before);
+        assert_eq!(z.into_data(), TensorData::from([5.0_f32, 6.0, 7.0]));
+    }
+
+    #[test]
+    fn a_part_of_a_tensor_leaves_the_rest_as_it_is() {
+        let device = Default::default();
+        let whole = Tensor::<Flex, 1>::from_floats([1.0, 2.0, 3.0, 4.0], &device);
+        let part = whole.narrow(0, 1, 2);
+        let k = Tensor::<Flex, 1>::from_floats([10.0, 20.0], &device);
+        let sum = combine(part, &[(1.0, &k)]);
+        assert_eq!(sum.into_data(), TensorData::from([12.0_f32, 23.0]));
+    }
+
+    #[test]
     fn nothing_is_tracked_that_needs_no_gradient() {
         type A = Autodiff<Flex>;
         let device = Default::default();

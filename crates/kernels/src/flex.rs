@@ -108,6 +108,7 @@ impl<const N: usize> Backward<Flex, N> for Combine {
             let Some(parent) = parent else { continue };
             let share = match i {
                 0 => gradient.clone(),
+                _ if ops.state[i - 1] == 1.0 => gradient.clone(),
                 _ => scaled(gradient.clone(), ops.state[i - 1]),
             };
             grads.register::<Flex>(parent.id, share);
@@ -160,17 +161,17 @@ fn typed_sum<T: Float>(x: FlexTensor, terms: Vec<(f64, FlexTensor)>) -> FlexTens
     let terms: Vec<(T, &[T])> = (terms.iter())
         .map(|(w, k)| (*w, k.as_slice().expect("contiguous")))
         .collect();
-    let mut x = x.to_contiguous();
-    if x.as_slice::<T>()
-        .is_some_and(|all| all.len() == x.storage::<T>().len())
-        && let Some(out) = x.try_storage_mut::<T>()
-    {
+    let mut sum = x.to_contiguous();
+    // What nobody else holds is overwritten; x itself would count as another holder.
+    drop(x);
+    let whole = sum.storage::<T>().len() == sum.shape().num_elements();
+    if let Some(out) = sum.try_storage_mut::<T>().filter(|_| whole) {
         add(out, &terms);
-        return x;
+        return sum;
     }
-    let mut out = x.as_slice::<T>().expect("contiguous").to_vec();
+    let mut out = sum.as_slice::<T>().expect("contiguous").to_vec();
     add(&mut out, &terms);
-    from_vec(out, &x)
+    from_vec(out, &sum)
 }
 
 fn add<T: Float>(out: &mut [T], terms: &[(T, &[T])]) {

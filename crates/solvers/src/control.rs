@@ -1,7 +1,8 @@
 //! Control of the step size.
 //!
 //! accepted: `h' = h·clamp(0.9·e_n^{−β1/q}·e_{n−1}^{−β2/q}·e_{n−2}^{−β3/q}, 1, 10)`, rejected: `h' = h·clamp(0.9·e^{−1/q}, 0.2, 0.9)`,
-//! with q the order of the error estimate and `β1 = p + i + d, β2 = −(p + 2d), β3 = d`
+//! with q the order of the error estimate and `β1 = p + i + d, β2 = −(p + 2d), β3 = d`. A step right after a rejection is not enlarged; the
+//! errors remembered are at least 10⁻⁴; one below 10⁻⁸ takes the largest factor.
 //!
 //! Source: Söderlind 2003, "Digital filters in adaptive time-stepping" (PID); Hairer, Nørsett & Wanner 1993, II.4 (the bounds and
 //! the starting step); Gustafsson 1991 (p = 0.4, i = 0.3).
@@ -33,9 +34,9 @@ impl Default for Pid {
 /// What an adaptive solve aims for, and within which bounds.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Control {
-    /// Error allowed relative to the state, in one step.
+    /// Error allowed relative to the state, in one step; 0 or more.
     pub rtol: f64,
-    /// Error allowed whatever the state, in one step.
+    /// Error allowed whatever the state, in one step; positive.
     pub atol: f64,
     /// The gains of the controller.
     pub pid: Pid,
@@ -49,6 +50,7 @@ pub struct Control {
     /// Most steps tried, accepted or not.
     pub max_steps: usize,
     /// How many entries of the last axis the error is measured on, for states that carry quadratures behind them; none: all.
+    /// More than there are, or 0, panics.
     pub measured: Option<usize>,
 }
 
@@ -80,7 +82,8 @@ impl Control {
     pub(crate) fn check(&self, (start, end): (f64, f64)) -> Result<(), SolveError> {
         let Self { rtol, atol, .. } = *self;
         let bounds = |v: f64| v >= 0.0 && v.is_finite();
-        if !(bounds(rtol) && bounds(atol) && rtol + atol > 0.0) {
+        // Without an absolute part an entry that is 0 could have no error at all.
+        if !(bounds(rtol) && bounds(atol) && atol > 0.0) {
             return Err(SolveError::Tolerance { rtol, atol });
         }
         if !(start.is_finite() && end.is_finite()) {
@@ -143,7 +146,7 @@ impl Controller {
     /// exactly.
     pub(crate) fn propose(&self, t: f64, h: f64, limit: f64, length: f64) -> Proposal {
         let resolution = resolution(t, length);
-        let h = h.min(self.control.dt_max).max(resolution);
+        let h = h.min(self.control.dt_max).max(self.minimum(t, length));
         let remaining = (limit - t).abs();
         let lands = h >= remaining - resolution;
         let s = if lands {

@@ -121,7 +121,7 @@ impl<B: Backend, const D: usize> DenseSolution<B, D> {
     }
 }
 
-/// [`integrate_adaptive`](crate::integrate_adaptive), keeping every step. Memory grows with their number.
+/// [`integrate_adaptive`](crate::integrate_adaptive), keeping every step, whose ends are the saved states. Memory grows with their number.
 ///
 /// # Errors
 /// [`Stopped`].
@@ -140,17 +140,19 @@ where
     let field = Counted::new(field);
     let start = (span.0, x.clone());
     let mut solver = Stepper::new(&field, method, x, span, control);
-    let mut steps = Vec::new();
+    let (mut steps, mut saved) = (Vec::new(), Vec::new());
     let mut run = || {
         solver.start()?;
         while !solver.is_done() {
             let kept = solver.step(span.1)?;
-            steps.push(solver.interpolant(kept));
+            let step = solver.interpolant(kept);
+            saved.push((step.s, step.end.clone()));
+            steps.push(step);
         }
         Ok(())
     };
     let outcome = run();
-    let solution = solver.finish(outcome, Vec::new(), field.evaluations())?;
+    let solution = solver.finish(outcome, saved, field.evaluations())?;
     Ok(DenseSolution {
         solution,
         start,

@@ -6,7 +6,7 @@
 pub enum SolveError {
     /// A tolerance is not a positive number.
     #[error(
-        "tolerance rtol = {rtol}, atol = {atol} does not bound an error; give finite values of which one is positive"
+        "tolerance rtol = {rtol}, atol = {atol} does not bound an error; give a finite rtol of 0 or more and a finite positive atol"
     )]
     Tolerance {
         /// Relative tolerance.

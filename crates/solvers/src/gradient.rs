@@ -1,6 +1,7 @@
 //! Gradients through a solve.
 //!
-//! With `λ_i = ∂L/∂x(t_i)` given at the times that were saved, a pullback gives `∂L/∂x(t_0)`, `∂L/∂θ` and `∂L/∂t_i`.
+//! With `λ_i = ∂L/∂x(t_i)` given at the times that were saved, a pullback gives `∂L/∂x(t_0)` and `∂L/∂θ`, and [`time_gradients`] gives
+//! `∂L/∂t_i`.
 //!
 //! Three ways:
 //! - [`tape`] and [`tape_adaptive`]: burn's tape, recorded along the way. Memory grows with the number of evaluations.
@@ -53,12 +54,13 @@ mod parameters;
 mod rebase;
 mod seed;
 mod tape;
-mod time_gradient;
+mod time_gradients;
 
 pub use backsolve::{Adjoint, Backsolvable, backsolve};
 pub use checkpointed::{Replay, Replayable, checkpointed, checkpointed_adaptive, checkpointed_sde};
 pub use rebase::Rebased;
 pub use tape::{Recorded, Tape, tape, tape_adaptive};
+pub use time_gradients::time_gradients;
 
 use crate::error::SolveError;
 use crate::solution::Statistics;
@@ -85,10 +87,7 @@ pub struct Gradients<B: Backend, const D: usize> {
     pub x: Tensor<B, D>,
     /// `∂L/∂θ`, for any of burn's optimizers. A parameter that the field does not use has none.
     pub parameters: GradientsParams,
-    /// `∂L/∂t_i`, of the exact solution: `λ_i·u(t_i, x_i)`, and at the start `−λ·u(t_0, x_0)`. A discrete solution has it up to its own
-    /// error.
-    pub times: Vec<f64>,
-    /// Evaluations that the way back cost, each a forward pass; most are followed by a backward pass.
+    /// Evaluations that the way back cost, each a forward and a backward pass.
     pub evaluations: usize,
 }
 

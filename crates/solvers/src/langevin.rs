@@ -61,6 +61,9 @@ impl AdjustedLangevin {
     /// Runs a chain from each row of x. One read from the device, at the end.
     ///
     /// A proposal whose density is undefined is refused.
+    ///
+    /// # Panics
+    /// If the step is not positive.
     pub fn run<B: Backend, P: LogDensity<B, D>, const D: usize>(
         &self,
         target: &P,
@@ -68,6 +71,7 @@ impl AdjustedLangevin {
         steps: usize,
     ) -> Chains<B, D> {
         let h = self.step;
+        assert!(h > 0.0, "a step of {h} proposes nothing");
         let mut here = Place::of(target, x);
         let batch = here.x.dims()[0];
         let per_sample = PerSample::like(&here.x);

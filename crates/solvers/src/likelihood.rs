@@ -119,7 +119,8 @@ where
 /// Bits per dimension of data that was rounded to bins of width `bin` on the model's scale, from the mean log-density in nats of its
 /// dequantised values: `−ln p/(d·ln 2) − log₂ bin`
 ///
-/// 256 levels on [−1, 1] have bins of 2/256, which adds 7 bits; on [0, 1] of 1/256, which adds 8.
+/// 256 levels in the middles of as many bins of [−1, 1] have bins of 2/256, which adds 7 bits; of [0, 1] of 1/256, which adds 8. Where the
+/// ends of the range are levels themselves (p/127.5 − 1), bins are 2/255.
 ///
 /// Source: Theis et al. 2016, §3.1: an upper bound of what a code for the rounded data costs.
 pub fn bits_per_dimension(log_density: f64, dimensions: usize, bin: f64) -> f64 {

@@ -39,6 +39,9 @@ where
             "Milstein's method runs forward in time, not from {t} to {s}"
         );
         let h = s - t;
+        if h == 0.0 {
+            return (x, step + 1);
+        }
         let root = h.sqrt();
         let shape = field.brownian_shape(x.dims());
         let w = (self.brownian).increment(Interval { t, s, step }, shape, &x);

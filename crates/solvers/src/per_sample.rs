@@ -355,11 +355,13 @@ where
                 .zip(&h)
                 .map(|(t, h)| t + tableau.c[i] * h)
                 .collect();
-            let slope = self.evaluate(&at, y.clone());
-            moves.push(slope.clone() * steps.clone());
             if tableau.first_same_as_last && i + 1 == stages {
-                next = y;
+                next = y.clone();
+                let slope = self.evaluate(&at, y);
+                moves.push(slope.clone() * steps.clone());
                 last = Some(slope);
+            } else {
+                moves.push(self.evaluate(&at, y) * steps.clone());
             }
         }
         if !tableau.first_same_as_last {
@@ -398,7 +400,10 @@ where
                 let ends: Vec<f64> = proposals.iter().map(|p| p.s).collect();
                 last = Some(self.end_slope(&ends, &next, &due));
             }
-            let end_move = last.clone().map(|slope| slope * steps.clone());
+            let end_move = match self.method.dense {
+                DenseWeights::Hermite => last.clone().map(|slope| slope * steps),
+                DenseWeights::Quartic(_) => None,
+            };
             self.save(&x, &next, &moves, end_move, due);
         }
         // What a rejected row keeps is its old state and slope.

@@ -39,6 +39,8 @@ pub struct Scores {
     pub straightness: Option<f64>,
     /// Mean negative log-likelihood of held-out data in nats a sample, where the base law's density is known.
     pub nll: Option<f64>,
+    /// Its standard error.
+    pub nll_error: Option<f64>,
     /// The same in bits per dimension, for images of rounded pixels.
     pub bits_per_dimension: Option<f64>,
     /// Evaluations of the network a sample.
@@ -118,6 +120,7 @@ where
         likelihood::<B, _, _, D>(flow, task, likelihoods, seed, Control::default(), device)?;
     Ok(Scores {
         nll: likelihood.map(|likelihood| likelihood.nats),
+        nll_error: likelihood.map(|likelihood| likelihood.standard_error),
         bits_per_dimension: likelihood.and_then(|likelihood| likelihood.bits_per_dimension),
         w2: wasserstein(&samples.values, &test, dim),
         w2_floor: wasserstein(&other, &test, dim),

@@ -56,7 +56,7 @@ pub fn likelihood<B, N, S, const D: usize>(
 where
     B: Backend,
     N: Network<Autodiff<B>, D, Condition = Labels<Autodiff<B>>>,
-    S: Schedule,
+    S: Schedule + Clone,
 {
     let held_out = &task.validation;
     let n = n.min(held_out.len());
@@ -73,6 +73,12 @@ where
             &mut noise.draws(Stream::Likelihood, DEQUANTISE),
         );
     }
+    // Only the gradients of states are wanted.
+    let flow = &Flow {
+        network: flow.network.clone().no_grad(),
+        schedule: flow.schedule.clone(),
+        prediction: flow.prediction,
+    };
     let base_std = flow.schedule.at(flow.span().0).sigma;
     let mut log_densities: Vec<f64> = Vec::with_capacity(n);
     for (chunk, values) in values.chunks(CHUNK * dim).enumerate() {

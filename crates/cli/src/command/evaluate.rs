@@ -30,7 +30,7 @@ type Metric = (&'static str, &'static str, fn(&Scores) -> Option<f64>);
 /// Held-out samples whose likelihood is found, if nothing else is asked for: of points, and of images.
 const LIKELIHOODS: (usize, usize) = (2000, 64);
 
-const METRICS: [Metric; 11] = [
+const METRICS: [Metric; 12] = [
     ("w2", "W2", |s| Some(s.w2)),
     ("w2_floor", "  of a perfect sampler", |s| Some(s.w2_floor)),
     ("sliced_w2", "sliced W2", |s| Some(s.sliced)),
@@ -45,6 +45,7 @@ const METRICS: [Metric; 11] = [
         s.straightness
     }),
     ("nll", "NLL of held-out data (nats)", |s| s.nll),
+    ("nll_error", "  its standard error", |s| s.nll_error),
     ("bits_per_dimension", "  bits a dimension", |s| {
         s.bits_per_dimension
     }),
@@ -160,7 +161,7 @@ fn print_table(scores: &[Scores], n: usize, plan: &Plan, task: &Task) {
     for (key, name, metric) in METRICS {
         let Some(value) = spread(scores, metric) else {
             match key {
-                "bits_per_dimension" => {}
+                "nll_error" | "bits_per_dimension" => {}
                 "nll" => println!("{name:<28} not known, or not asked for"),
                 _ => println!("{name:<28} not known for this method"),
             }

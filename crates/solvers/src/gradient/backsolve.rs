@@ -5,18 +5,21 @@
 //! Source: Chen et al. 2018, algorithm 1. The error is controlled on x and λ, not on the quadrature γ (Kidger et al. 2021, "Hey, that's
 //! not an ODE").
 
-use super::{Gradients, Pullback, Solved, parameters, time_gradient};
+use super::{Gradients, Pullback, Solved, parameters};
 use crate::adaptive::integrate_adaptive;
 use crate::control::Control;
 use crate::error::SolveError;
 use crate::grid::TimeGrid;
+use crate::landing::integrate_landing;
 use crate::method::EmbeddedMethod;
-use crate::solution::{Statistics, Stopped};
+use crate::solution::Stopped;
 use burn::backend::Autodiff;
-use burn::module::AutodiffModule;
+use burn::module::{AutodiffModule, ParamId};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use pyroclast_core::field::{Counted, VectorField};
+use std::cell::RefCell;
+use std::collections::HashSet;
 
 /// The way back by solving the adjoint.
 #[derive(Debug)]
@@ -52,14 +55,8 @@ where
     M: for<'b> EmbeddedMethod<B, Counted<'b, F::InnerModule>, D>,
 {
     let inner = field.valid();
-    let mut statistics = Statistics::default();
-    let mut states = vec![x];
-    for span in times.intervals() {
-        let x = states[states.len() - 1].clone();
-        let solution = integrate_adaptive(&inner, method, x, span, control)?;
-        statistics += solution.statistics;
-        states.push(solution.x);
-    }
+    let solution = integrate_landing(&inner, method, x, times, control)?;
+    let states: Vec<Tensor<B, D>> = solution.saved.into_iter().map(|(_, x)| x).collect();
     Ok(Solved {
         pullback: Adjoint {
             field,
@@ -69,17 +66,19 @@ where
             states: states.clone(),
         },
         states,
-        statistics,
+        statistics: solution.statistics,
     })
 }
 
 /// x, λ and γ in one row.
-struct Augmented<'a, F, const D: usize> {
+struct AdjointField<'a, F, const D: usize> {
     field: &'a F,
     shape: [usize; D],
+    /// The parameters that an evaluation has found a gradient of.
+    used: RefCell<HashSet<ParamId>>,
 }
 
-impl<F, const D: usize> Augmented<'_, F, D> {
+impl<F, const D: usize> AdjointField<'_, F, D> {
     fn size(&self) -> usize {
         self.shape.iter().product()
     }
@@ -95,7 +94,7 @@ impl<F, const D: usize> Augmented<'_, F, D> {
     }
 }
 
-impl<B, F, const D: usize> VectorField<B, 2> for Augmented<'_, F, D>
+impl<B, F, const D: usize> VectorField<B, 2> for AdjointField<'_, F, D>
 where
     B: Backend,
     F: AutodiffModule<Autodiff<B>> + VectorField<Autodiff<B>, D>,
@@ -109,7 +108,7 @@ where
             .backward();
         let at_x = x.grad(&gradients).unwrap_or_else(|| lambda.zeros_like());
         let mut parts = vec![Self::row(velocity.inner()), -Self::row(at_x)];
-        for part in parameters::flat(self.field, &gradients) {
+        for part in parameters::flat(self.field, &gradients, &mut self.used.borrow_mut()) {
             parts.push(-part.unsqueeze_dim(0));
         }
         Tensor::cat(parts, 1)
@@ -121,17 +120,17 @@ where
     B: Backend,
     F: AutodiffModule<Autodiff<B>> + VectorField<Autodiff<B>, D>,
     F::InnerModule: VectorField<B, D>,
-    M: for<'b, 'c> EmbeddedMethod<B, Counted<'b, Augmented<'c, F, D>>, 2>,
+    M: for<'b, 'c> EmbeddedMethod<B, Counted<'b, AdjointField<'c, F, D>>, 2>,
 {
     fn apply(self, cotangents: &[Tensor<B, D>]) -> Result<Gradients<B, D>, SolveError> {
         let n = self.states.len();
         assert_eq!(cotangents.len(), n, "one cotangent a saved state");
-        let inner = self.field.valid();
-        let augmented = Augmented {
+        let adjoint = AdjointField {
             field: self.field,
             shape: self.states[0].dims(),
+            used: RefCell::default(),
         };
-        let size = augmented.size();
+        let size = adjoint.size();
         let x = &self.states[0];
         let count = parameters::count(self.field);
         let mut gamma = Tensor::<B, 2>::zeros([1, count], (&x.device(), x.dtype()));
@@ -144,23 +143,26 @@ where
         for i in (1..n).rev() {
             let z = Tensor::cat(
                 vec![
-                    Augmented::<F, D>::row(self.states[i].clone()),
-                    Augmented::<F, D>::row(lambda),
+                    AdjointField::<F, D>::row(self.states[i].clone()),
+                    AdjointField::<F, D>::row(lambda),
                     gamma,
                 ],
                 1,
             );
             let span = (self.times[i], self.times[i - 1]);
-            let solution = integrate_adaptive(&augmented, self.method, z, span, control)?;
+            let solution = integrate_adaptive(&adjoint, self.method, z, span, control)?;
             evaluations += solution.statistics.evaluations;
-            lambda = augmented.part(&solution.x, 1);
+            lambda = adjoint.part(&solution.x, 1);
             lambda = lambda + cotangents[i - 1].clone();
             gamma = solution.x.narrow(1, 2 * size, count);
         }
         Ok(Gradients {
-            times: time_gradient::all(&inner, &self.times, &self.states, cotangents, &lambda),
             x: lambda,
-            parameters: parameters::unflat(self.field, gamma.reshape([count])),
+            parameters: parameters::unflat(
+                self.field,
+                gamma.reshape([count]),
+                &adjoint.used.borrow(),
+            ),
             evaluations,
         })
     }

@@ -8,7 +8,7 @@
 
 use super::rebase::Rebased;
 use super::seed::Chain;
-use super::{Gradients, Pullback, Solved, parameters, time_gradient};
+use super::{Gradients, Pullback, Solved, parameters};
 use crate::control::Control;
 use crate::error::SolveError;
 use crate::grid::TimeGrid;
@@ -26,7 +26,8 @@ use pyroclast_core::field::{Counted, Sde, VectorField};
 #[derive(Debug, Clone)]
 struct Checkpoint<B: Backend, const D: usize> {
     x: Tensor<B, D>,
-    memory: (Vec<Tensor<B, D>>, u64),
+    /// None at the start.
+    memory: Option<Parts<B, D>>,
 }
 
 /// What a solve leaves behind for the way back.
@@ -68,7 +69,7 @@ impl<B: Backend, const D: usize> Record<B, D> {
             }
         }
         // What is known at the start, such as the slope that the first step was chosen by, comes of x alone: it is found again.
-        let memory = if step == 0 { (Vec::new(), 0) } else { memory() };
+        let memory = (step > 0).then(memory);
         self.checkpoints.push(Checkpoint {
             x: x.clone(),
             memory,
@@ -84,28 +85,7 @@ pub struct Replay<'a, B: Backend, F, M, const D: usize> {
     field: &'a F,
     method: &'a M,
     times: Vec<f64>,
-    ends: Vec<Tensor<B, D>>,
     record: Record<B, D>,
-    /// None for a stochastic solve, whose path has no slope.
-    time_gradients: Option<TimeGradients<F, B, D>>,
-}
-
-/// [`time_gradient::all`] on the inner backend.
-type TimeGradients<F, B, const D: usize> =
-    fn(&F, &[f64], &[Tensor<B, D>], &[Tensor<B, D>], &Tensor<B, D>) -> Vec<f64>;
-
-fn time_gradients<F, B: Backend, const D: usize>(
-    field: &F,
-    times: &[f64],
-    states: &[Tensor<B, D>],
-    cotangents: &[Tensor<B, D>],
-    at_start: &Tensor<B, D>,
-) -> Vec<f64>
-where
-    F: AutodiffModule<Autodiff<B>>,
-    F::InnerModule: VectorField<B, D>,
-{
-    time_gradient::all(&field.valid(), times, states, cotangents, at_start)
 }
 
 /// States with a way back that runs the solve again.
@@ -130,10 +110,10 @@ where
     F::InnerModule: VectorField<B, D>,
     M: for<'b> Method<B, Counted<'b, F::InnerModule>, D>,
 {
-    Replay::solve(field, method, x, times, substeps, Some(time_gradients))
+    Replay::solve(field, method, x, times, substeps)
 }
 
-/// [`checkpointed`] for a stochastic equation, along the same Brownian path there and back. Times have no gradient.
+/// [`checkpointed`] for a stochastic equation, along the same Brownian path there and back. Its times have no gradient.
 ///
 /// # Panics
 /// If `substeps` is 0.
@@ -150,7 +130,7 @@ where
     F::InnerModule: Sde<B, D>,
     M: for<'b> Method<B, Counted<'b, F::InnerModule>, D>,
 {
-    Replay::solve(field, method, x, times, substeps, None)
+    Replay::solve(field, method, x, times, substeps)
 }
 
 impl<'a, B: Backend, F, M, const D: usize> Replay<'a, B, F, M, D> {
@@ -160,7 +140,6 @@ impl<'a, B: Backend, F, M, const D: usize> Replay<'a, B, F, M, D> {
         x: Tensor<B, D>,
         times: &TimeGrid,
         substeps: usize,
-        time_gradients: Option<TimeGradients<F, B, D>>,
     ) -> Replayable<'a, B, F, M, D>
     where
         F: AutodiffModule<Autodiff<B>>,
@@ -189,9 +168,7 @@ impl<'a, B: Backend, F, M, const D: usize> Replay<'a, B, F, M, D> {
                 field,
                 method,
                 times: times.times().to_vec(),
-                ends: states.clone(),
                 record,
-                time_gradients,
             },
             states,
             statistics,
@@ -229,9 +206,7 @@ where
             field,
             method,
             times: times.times().to_vec(),
-            ends: states.clone(),
             record,
-            time_gradients: Some(time_gradients),
         },
         states,
         statistics: solution.statistics,
@@ -252,6 +227,7 @@ where
         } = self.record;
         let last = self.times.len() - 1;
         assert_eq!(cotangents.len(), last + 1, "one cotangent a saved state");
+        let forward = self.times[last] > self.times[0];
         let ends = starts.iter().skip(1).chain(&self.times[last..]);
         let steps: Vec<(f64, f64)> = starts.iter().copied().zip(ends.copied()).collect();
         let rebased = Rebased(self.field);
@@ -263,14 +239,23 @@ where
         for (i, checkpoint) in checkpoints.iter().enumerate().rev() {
             let range = i * stride..((i + 1) * stride).min(steps.len());
             let cotangent = |t: f64| {
-                let saved = self.times[..last].iter().position(|time| *time == t);
-                saved.map(|k| &cotangents[k])
+                let at = |time: &f64| match forward {
+                    true => time.total_cmp(&t),
+                    false => t.total_cmp(time),
+                };
+                let saved = self.times[..last].binary_search_by(at);
+                saved.ok().map(|k| &cotangents[k])
             };
             let leaf = |x: &Tensor<B, D>| Tensor::from_inner(x.clone()).require_grad();
-            let (tensors, count) = &checkpoint.memory;
-            let memory: Vec<Tensor<Autodiff<B>, D>> = tensors.iter().map(leaf).collect();
             let start = leaf(&checkpoint.x);
-            let (mut x, mut state) = (start.clone(), M::State::from_parts(memory.clone(), *count));
+            let (memory, mut state) = match &checkpoint.memory {
+                None => (Vec::new(), self.method.init(&counted, steps[0].0, &start)),
+                Some((tensors, count)) => {
+                    let memory: Vec<_> = tensors.iter().map(leaf).collect();
+                    (memory.clone(), M::State::from_parts(memory, *count))
+                }
+            };
+            let mut x = start.clone();
             let mut seeds = Vec::new();
             for &(t, s) in &steps[range] {
                 if let Some(cotangent) = cotangent(t) {
@@ -296,11 +281,7 @@ where
             at_x = found_at.next().expect("the state comes first");
             at_memory = found_at.collect();
         }
-        let times = self.time_gradients.map_or_else(Vec::new, |all| {
-            all(self.field, &self.times, &self.ends, cotangents, &at_x)
-        });
         Ok(Gradients {
-            times,
             x: at_x,
             parameters: found,
             evaluations: counted.evaluations(),

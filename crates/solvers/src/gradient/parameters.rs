@@ -3,10 +3,11 @@
 use super::seed::Chain;
 use burn::backend::Autodiff;
 use burn::backend::autodiff::grads::Gradients;
-use burn::module::{Module, ModuleVisitor, Param};
+use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
+use std::collections::HashSet;
 
 /// Seeds each parameter with what has been found for it so far.
 pub(super) fn seed<B: Backend, M: Module<Autodiff<B>>>(
@@ -58,12 +59,15 @@ pub(super) fn collect<B: Backend, M: Module<Autodiff<B>>>(
     collector.found
 }
 
-/// Where the parameters of a module lie in one flat vector: for solvers that integrate their gradients along.
-pub(super) fn count<B: Backend, M: Module<B>>(module: &M) -> usize {
+/// How many numbers the parameters that take gradients hold.
+pub(super) fn count<B: Backend, M: Module<Autodiff<B>>>(module: &M) -> usize {
     struct Counter(usize);
-    impl<B: Backend> ModuleVisitor<B> for Counter {
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
-            self.0 += param.val().shape().num_elements();
+    impl<B: Backend> ModuleVisitor<Autodiff<B>> for Counter {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<Autodiff<B>, D>>) {
+            let value = param.val();
+            if value.is_require_grad() {
+                self.0 += value.shape().num_elements();
+            }
         }
     }
     let mut counter = Counter(0);
@@ -71,53 +75,72 @@ pub(super) fn count<B: Backend, M: Module<B>>(module: &M) -> usize {
     counter.0
 }
 
-/// The gradients of all parameters in the order of the module's fields; zeros where there is none.
+/// The gradients of those parameters in the order of the module's fields, zeros where there is none, noting which were found.
 pub(super) fn flat<B: Backend, M: Module<Autodiff<B>>>(
     module: &M,
     gradients: &Gradients,
+    used: &mut HashSet<ParamId>,
 ) -> Vec<Tensor<B, 1>> {
     struct Flattener<'a, B: Backend> {
         gradients: &'a Gradients,
+        used: &'a mut HashSet<ParamId>,
         parts: Vec<Tensor<B, 1>>,
     }
     impl<B: Backend> ModuleVisitor<Autodiff<B>> for Flattener<'_, B> {
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<Autodiff<B>, D>>) {
             let value = param.val();
-            let gradient =
-                (value.grad(self.gradients)).unwrap_or_else(|| value.clone().inner().zeros_like());
+            if !value.is_require_grad() {
+                return;
+            }
+            let gradient = match value.grad(self.gradients) {
+                Some(gradient) => {
+                    self.used.insert(param.id);
+                    gradient
+                }
+                None => value.inner().zeros_like(),
+            };
             let n = gradient.shape().num_elements();
             self.parts.push(gradient.reshape([n]));
         }
     }
     let mut flattener = Flattener {
         gradients,
+        used,
         parts: Vec::new(),
     };
     module.visit(&mut flattener);
     flattener.parts
 }
 
-/// The inverse of [`flat`], joined.
+/// The inverse of [`flat`], joined, for the parameters that were found.
 pub(super) fn unflat<B: Backend, M: Module<Autodiff<B>>>(
     module: &M,
     flat: Tensor<B, 1>,
+    used: &HashSet<ParamId>,
 ) -> GradientsParams {
-    struct Cutter<B: Backend> {
+    struct Cutter<'a, B: Backend> {
         flat: Tensor<B, 1>,
+        used: &'a HashSet<ParamId>,
         offset: usize,
         found: GradientsParams,
     }
-    impl<B: Backend> ModuleVisitor<Autodiff<B>> for Cutter<B> {
+    impl<B: Backend> ModuleVisitor<Autodiff<B>> for Cutter<'_, B> {
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<Autodiff<B>, D>>) {
-            let shape = param.val().dims();
-            let n = shape.iter().product();
-            let part = self.flat.clone().narrow(0, self.offset, n).reshape(shape);
+            let value = param.val();
+            if !value.is_require_grad() {
+                return;
+            }
+            let n = value.shape().num_elements();
+            if self.used.contains(&param.id) {
+                let part = self.flat.clone().narrow(0, self.offset, n);
+                self.found.register(param.id, part.reshape(value.dims()));
+            }
             self.offset += n;
-            self.found.register(param.id, part);
         }
     }
     let mut cutter = Cutter {
         flat,
+        used,
         offset: 0,
         found: GradientsParams::new(),
     };

@@ -4,7 +4,7 @@
 
 use super::rebase::Rebased;
 use super::seed::Chain;
-use super::{Gradients, Pullback, Solved, parameters, time_gradient};
+use super::{Gradients, Pullback, Solved, parameters};
 use crate::control::Control;
 use crate::error::SolveError;
 use crate::grid::TimeGrid;
@@ -21,7 +21,6 @@ use pyroclast_core::field::{Counted, VectorField};
 #[derive(Debug)]
 pub struct Tape<'a, B: Backend, F, const D: usize> {
     field: &'a F,
-    times: Vec<f64>,
     states: Vec<Tensor<Autodiff<B>, D>>,
 }
 
@@ -31,18 +30,13 @@ pub type Recorded<'a, B, F, const D: usize> = Solved<B, Tape<'a, B, F, D>, D>;
 impl<'a, B: Backend, F, const D: usize> Tape<'a, B, F, D> {
     fn solved(
         field: &'a F,
-        times: &TimeGrid,
         states: Vec<Tensor<Autodiff<B>, D>>,
         statistics: Statistics,
     ) -> Recorded<'a, B, F, D> {
         Solved {
             states: states.iter().map(|x| x.clone().inner()).collect(),
             statistics,
-            pullback: Tape {
-                field,
-                times: times.times().to_vec(),
-                states,
-            },
+            pullback: Tape { field, states },
         }
     }
 }
@@ -81,7 +75,7 @@ where
         rejections: 0,
         evaluations: counted.evaluations(),
     };
-    Tape::solved(field, times, states, statistics)
+    Tape::solved(field, states, statistics)
 }
 
 /// Solves over `times` with steps as long as the tolerance allows, landing on each of them, on the tape. Steps that are not kept are
@@ -107,14 +101,13 @@ where
     let (solver, saved, outcome) = land(&counted, method, x, times, control, |_| {});
     let solution = solver.finish(outcome, saved, counted.evaluations())?;
     let states = solution.saved.into_iter().map(|(_, x)| x).collect();
-    Ok(Tape::solved(field, times, states, solution.statistics))
+    Ok(Tape::solved(field, states, solution.statistics))
 }
 
 impl<B, F, const D: usize> Pullback<B, D> for Tape<'_, B, F, D>
 where
     B: Backend,
     F: AutodiffModule<Autodiff<B>>,
-    F::InnerModule: VectorField<B, D>,
 {
     fn apply(self, cotangents: &[Tensor<B, D>]) -> Result<Gradients<B, D>, SolveError> {
         assert_eq!(
@@ -122,16 +115,13 @@ where
             self.states.len(),
             "one cotangent a saved state"
         );
-        let inner = self.field.valid();
-        let ends: Vec<Tensor<B, D>> = self.states.iter().map(|x| x.clone().inner()).collect();
-        let mut chain = Chain::new(&ends[0].device());
+        let mut chain = Chain::new(&self.states[0].device());
         for (x, cotangent) in self.states.iter().zip(cotangents).rev() {
             chain = chain.add(x, cotangent.clone());
         }
         let gradients = chain.backward();
         let x = (self.states[0].grad(&gradients)).expect("its own cotangent at least");
         Ok(Gradients {
-            times: time_gradient::all(&inner, &self.times, &ends, cotangents, &x),
             x,
             parameters: parameters::collect(self.field, &gradients),
             evaluations: 0,
