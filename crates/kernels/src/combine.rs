@@ -19,6 +19,12 @@ pub fn combine<B: Backend, const D: usize>(
     terms: &[(f64, &Tensor<B, D>)],
 ) -> Tensor<B, D> {
     #[cfg(feature = "flex")]
+    if let Some((first, rest)) = terms.split_at_checked(crate::flex::MOST)
+        && !rest.is_empty()
+    {
+        return combine(combine(x, first), rest);
+    }
+    #[cfg(feature = "flex")]
     let x = match crate::flex::combine(x, terms) {
         Ok(fused) => return fused,
         Err(x) => x,
@@ -110,6 +116,21 @@ mod tests {
         let k = Tensor::<Flex, 1>::from_floats([10.0, 20.0], &device);
         let sum = combine(part, &[(1.0, &k)]);
         assert_eq!(sum.into_data(), TensorData::from([12.0_f32, 23.0]));
+    }
+
+    #[test]
+    fn many_terms_are_as_good_as_few() {
+        type A = Autodiff<Flex>;
+        let device = Default::default();
+        let x = Tensor::<A, 1>::from_floats([1.0, 2.0], &device).require_grad();
+        let k = Tensor::<A, 1>::from_floats([0.5, 1.0], &device).require_grad();
+        let terms = vec![(2.0, &k); 40];
+        let y = combine(x.clone(), &terms);
+        assert_eq!(y.to_data(), TensorData::from([41.0_f32, 82.0]));
+        let grads = y.sum().backward();
+        let at_k = k.grad(&grads).expect("tracked").into_data();
+        assert_eq!(at_k, TensorData::from([80.0_f32, 80.0]));
+        assert!(x.grad(&grads).is_some());
     }
 
     #[test]

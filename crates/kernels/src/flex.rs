@@ -44,8 +44,8 @@ fn wrap<B: Backend, T: 'static, const D: usize>(value: T) -> Tensor<B, D> {
     Tensor::from_primitive(TensorPrimitive::Float(value))
 }
 
-/// The most terms of one node of the tape, which has as many parents as its type says.
-const MOST: usize = 13;
+/// The most terms that are taken at once: a node of the tape has as many parents as its type says.
+pub(crate) const MOST: usize = 13;
 
 /// `x + Σ w·k`, or x again where the backend is another.
 pub(crate) fn combine<B: Backend, const D: usize>(
@@ -71,10 +71,6 @@ pub(crate) fn combine<B: Backend, const D: usize>(
             })
             .collect();
         return Ok(wrap(sum(x, k)));
-    }
-    if terms.len() > MOST {
-        let (first, rest) = terms.split_at(MOST);
-        return Ok(crate::combine(crate::combine(x, first), rest));
     }
     let x = primitive::<B, Tracked, D>(x).expect("compared just now");
     let k: Vec<(f64, Tracked)> = kept()
