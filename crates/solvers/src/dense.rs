@@ -35,22 +35,8 @@ where
     let forward = end >= start;
     let mut solver = Stepper::new(&field, method, x, span, control);
     let mut saved: Vec<Option<Tensor<B, D>>> = vec![None; times.len()];
-    // Indices in the order in which the solve comes past them.
-    let mut order: Vec<usize> = (0..times.len()).collect();
-    order.sort_by(|&a, &b| {
-        let ascending = times[a].total_cmp(&times[b]);
-        if forward {
-            ascending
-        } else {
-            ascending.reverse()
-        }
-    });
     let mut run = || {
-        let (low, high) = (start.min(end), start.max(end));
-        if let Some(&time) = times.iter().find(|t| !(low..=high).contains(*t)) {
-            return Err(SolveError::OutsideSpan { time, start, end });
-        }
-        let mut due = order.iter().copied().peekable();
+        let mut due = order_of_passing(span, times)?.into_iter().peekable();
         let is_past = |time: f64, t: f64| if forward { time <= t } else { time >= t };
         solver.start()?;
         while let Some(i) = due.next_if(|&i| times[i] == start) {
@@ -77,6 +63,23 @@ where
         .filter_map(|(&t, x)| Some((t, x?)))
         .collect();
     solver.finish(outcome, saved, field.evaluations())
+}
+
+/// The indices of the times in the order in which a solve comes past them.
+pub(crate) fn order_of_passing(
+    (start, end): (f64, f64),
+    times: &[f64],
+) -> Result<Vec<usize>, SolveError> {
+    let (low, high) = (start.min(end), start.max(end));
+    if let Some(&time) = times.iter().find(|t| !(low..=high).contains(*t)) {
+        return Err(SolveError::OutsideSpan { time, start, end });
+    }
+    let mut order: Vec<usize> = (0..times.len()).collect();
+    order.sort_by(|&a, &b| match end >= start {
+        true => times[a].total_cmp(&times[b]),
+        false => times[b].total_cmp(&times[a]),
+    });
+    Ok(order)
 }
 
 /// A solution that can be asked for any time of its span.

@@ -70,6 +70,9 @@ pub trait EmbeddedMethod<B: Backend, F: ?Sized, const D: usize>: Method<B, F, D>
     /// The power of the step size that the error estimate falls with: for an ODE, one more than the lower of the two orders.
     fn error_order(&self) -> f64;
 
+    /// `u_t(x)` for a guess of the starting step.
+    fn slope(&self, field: &F, t: f64, x: Tensor<B, D>) -> Tensor<B, D>;
+
     /// `u_t(x)`, left in the state where the method can use it in its first step.
     fn first_slope(
         &self,
@@ -77,10 +80,10 @@ pub trait EmbeddedMethod<B: Backend, F: ?Sized, const D: usize>: Method<B, F, D>
         t: f64,
         x: &Tensor<B, D>,
         state: &mut Self::State,
-    ) -> Tensor<B, D>;
-
-    /// `u_t(x)` for a guess of the starting step.
-    fn slope(&self, field: &F, t: f64, x: Tensor<B, D>) -> Tensor<B, D>;
+    ) -> Tensor<B, D> {
+        let _ = state;
+        self.slope(field, t, x.clone())
+    }
 
     /// One step, with the estimate of its error.
     fn step_with_error(

@@ -6,6 +6,7 @@
 //! A step of all samples reads one row of errors from the device.
 
 use crate::control::{Control, Controller, first_guess, starting_step};
+use crate::dense::order_of_passing;
 use crate::error::SolveError;
 use crate::interpolant::DenseWeights;
 use crate::runge_kutta::EmbeddedRk;
@@ -66,27 +67,13 @@ where
     F: BatchField<B, D> + ?Sized,
 {
     control.check(span)?;
-    let (start, end) = span;
-    let (low, high) = (start.min(end), start.max(end));
-    if let Some(&time) = times.iter().find(|t| !(low..=high).contains(*t)) {
-        return Err(SolveError::OutsideSpan { time, start, end });
-    }
-    let forward = end >= start;
-    let mut order: Vec<usize> = (0..times.len()).collect();
-    order.sort_by(|&a, &b| {
-        let ascending = times[a].total_cmp(&times[b]);
-        if forward {
-            ascending
-        } else {
-            ascending.reverse()
-        }
-    });
+    let order = order_of_passing(span, times)?;
     let batch = x.dims()[0];
     let rows = (0..batch).map(|_| Row {
-        t: start,
+        t: span.0,
         h: 0.0,
         due: 0,
-        controller: Controller::new(control, error_order(method)),
+        controller: Controller::new(control, method.error_power()),
         failure: None,
         statistics: Statistics::default(),
     });
@@ -110,10 +97,6 @@ where
         solve.step();
     }
     Ok(solve.finish())
-}
-
-fn error_order(method: &EmbeddedRk) -> f64 {
-    (method.embedded_order.min(method.method.0.order) + 1) as f64
 }
 
 /// One sample.

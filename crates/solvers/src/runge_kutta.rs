@@ -94,6 +94,11 @@ fn advance<B: Backend, const D: usize>(
 }
 
 impl EmbeddedRk {
+    /// The power of the step size that the error estimate falls with.
+    pub(crate) fn error_power(&self) -> f64 {
+        (self.embedded_order.min(self.method.0.order) + 1) as f64
+    }
+
     /// `b_i − b̂_i`, without the stages that do not count: the first of them, then the others.
     pub(crate) fn error_weights(&self) -> impl Iterator<Item = (usize, f64)> + '_ {
         let weights = self.method.0.b.iter().zip(self.embedded);
@@ -149,7 +154,7 @@ impl<B: Backend, F: VectorField<B, D> + ?Sized, const D: usize> EmbeddedMethod<B
     }
 
     fn error_order(&self) -> f64 {
-        (self.embedded_order.min(self.method.0.order) + 1) as f64
+        self.error_power()
     }
 
     fn first_slope(

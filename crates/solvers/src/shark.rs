@@ -92,10 +92,6 @@ where
         1.5
     }
 
-    fn first_slope(&self, field: &F, t: f64, x: &Tensor<B, D>, _: &mut u64) -> Tensor<B, D> {
-        field.drift(t, x.clone())
-    }
-
     fn slope(&self, field: &F, t: f64, x: Tensor<B, D>) -> Tensor<B, D> {
         field.drift(t, x)
     }
