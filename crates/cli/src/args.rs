@@ -63,7 +63,7 @@ pub(crate) struct Solver {
     /// Equal steps from noise to data [default: the configuration's].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), conflicts_with_all = ["rtol", "atol"])]
     pub(crate) steps: Option<u32>,
-    /// Relative tolerance: choose the steps by the error (heun, ralston, bosh3, dopri5).
+    /// Relative tolerance: choose the steps by the error (heun, ralston, bosh3, dopri5, tsit5, dopri8).
     #[arg(long, value_name = "TOL", allow_negative_numbers = true)]
     pub(crate) rtol: Option<f64>,
     /// Absolute tolerance, likewise.
