@@ -18,6 +18,7 @@ fn flow<N>(network: N) -> Flow<N, Linear> {
         network,
         schedule: Linear::default(),
         prediction: Prediction::Velocity,
+        input: Default::default(),
     }
 }
 

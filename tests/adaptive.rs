@@ -1480,6 +1480,7 @@ fn a_network_takes_a_time_for_each_row<T: Backend>(dtype: DType, bound: f64) {
             network: config.init::<T>(&mut Init::new(noise, &device)),
             schedule: VariancePreserving::default(),
             prediction,
+            input: Default::default(),
         };
         let of = |labels: &[i64]| -> Labels<T> {
             let data = TensorData::new(labels.to_vec(), [labels.len()]);

@@ -682,6 +682,7 @@ fn a_flow_keeps_off_its_singular_ends_and_reaches_the_others() {
                 network: (),
                 schedule: &schedule,
                 prediction,
+                input: Default::default(),
             };
             let (start, end) = flow.span();
             let inset = if t == 0.0 { start } else { 1.0 - end };

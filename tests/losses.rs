@@ -173,6 +173,7 @@ fn flow<N, S>(network: N, schedule: S, prediction: Prediction) -> Flow<N, S> {
         network,
         schedule,
         prediction,
+        input: Default::default(),
     }
 }
 
@@ -322,6 +323,7 @@ fn the_exact_field_is_left_with_the_irreducible_loss() {
                 },
                 schedule: Linear::default(),
                 prediction: Prediction::Velocity,
+                input: Default::default(),
             };
             let loss = |index: u64| {
                 let normal = |stream| -> Tensor<Inner, 2> {
@@ -400,6 +402,7 @@ fn guess(prediction: Prediction) -> Flow<Guess<B>, Trigonometric> {
         },
         schedule: Trigonometric,
         prediction,
+        input: Default::default(),
     }
 }
 
@@ -576,6 +579,7 @@ fn the_loss_takes_each_sample_at_its_own_time_and_weight() {
                     },
                     schedule,
                     prediction,
+                    input: Default::default(),
                 };
                 let got = flow.loss(sample.clone(), &(), weighting, None);
                 let term = |i: usize| {

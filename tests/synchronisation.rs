@@ -217,6 +217,7 @@ fn a_fixed_grid_does_not_wait_and_an_adaptive_one_does_once_a_step() {
         .init(&mut init),
         schedule: Linear::default(),
         prediction: pyroclast::core::prediction::Prediction::Velocity,
+        input: Default::default(),
     };
     let x = || Tensor::<B, 4>::ones([2, 1, 4, 4], &device);
     let field = flow.given::<B, 4>(&None);

@@ -69,5 +69,6 @@ fn load<B: Backend, N: Network<B, D>, const D: usize>(
         network: with_values(network, checkpoint.ema),
         schedule: config.path.schedule(),
         prediction: config.path.prediction(),
+        input: Default::default(),
     })
 }

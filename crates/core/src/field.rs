@@ -5,6 +5,7 @@
 //! A trained network, an exact field and a closure all implement these traits, so every solver runs on every one of them.
 //! Axis 0 of a state is the batch.
 
+use crate::prediction::Endpoints;
 use crate::schedule::Schedule;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
@@ -143,6 +144,8 @@ pub trait LogDensity<B: Backend, const D: usize> {
 /// A denoiser: the posterior mean of the data given a noisy state, under a schedule.
 ///
 /// `x̂1 = E[x1 | x_t = x]`, `x̂0 = E[x0 | x_t = x] = (x − αx̂1)/σ`, `∇log p_t(x) = −x̂0/σ`
+///
+/// A wrapper that changes x̂1 (guidance, clipping, inpainting) overrides `denoise` and `endpoints`: samplers ask for either.
 pub trait Denoiser<B: Backend, const D: usize> {
     /// The schedule of the path that is denoised.
     fn schedule(&self) -> &dyn Schedule;
@@ -150,11 +153,16 @@ pub trait Denoiser<B: Backend, const D: usize> {
     /// `x̂1(x, t)`.
     fn denoise(&self, t: f64, x: Tensor<B, D>) -> Tensor<B, D>;
 
-    /// `x̂0(x, t)`. Where σ = 0 the default divides by zero; implementors that know better override it.
-    fn noise(&self, t: f64, x: Tensor<B, D>) -> Tensor<B, D> {
-        let c = self.schedule().at(t);
+    /// Both ends of the path through x, at the price of one evaluation: `x̂1` and `x̂0 = (x − αx̂1)/σ`. Where σ = 0 the default
+    /// divides by zero; implementors that know better override it.
+    fn endpoints(&self, t: f64, x: Tensor<B, D>) -> Endpoints<B, D> {
         let x1 = self.denoise(t, x.clone());
-        (x - x1 * c.alpha) / c.sigma
+        Endpoints::of_data(self.schedule().at(t), x, x1)
+    }
+
+    /// `x̂0(x, t)`.
+    fn noise(&self, t: f64, x: Tensor<B, D>) -> Tensor<B, D> {
+        self.endpoints(t, x).x0
     }
 
     /// The score `∇log p_t(x) = −x̂0/σ`. Not finite where σ = 0.
@@ -164,9 +172,19 @@ pub trait Denoiser<B: Backend, const D: usize> {
     }
 }
 
+/// A denoiser that also says how far the variance of a reverse step lies between its bounds.
+///
+/// `ln Σ = w·ln β' + (1 − w)·ln β̃, w = (v + 1)/2`
+///
+/// Source: Nichol & Dhariwal 2021, eq. 15; v in about [−1, 1] is what the network puts out.
+pub trait LearnedVariance<B: Backend, const D: usize>: Denoiser<B, D> {
+    /// Both ends and v, for one evaluation.
+    fn endpoints_and_variance(&self, t: f64, x: Tensor<B, D>) -> (Endpoints<B, D>, Tensor<B, D>);
+}
+
 /// A field that counts its evaluations (the text's NFE).
 ///
-/// Every call of the wrapped field's velocity, drift, denoiser, noise or score counts one.
+/// Every call of the wrapped field's velocity, drift, denoiser, endpoints, noise or score counts one.
 #[derive(Debug)]
 pub struct Counted<'a, F: ?Sized> {
     field: &'a F,
@@ -226,11 +244,25 @@ impl<B: Backend, F: Denoiser<B, D> + ?Sized, const D: usize> Denoiser<B, D> for 
         self.count().denoise(t, x)
     }
 
+    fn endpoints(&self, t: f64, x: Tensor<B, D>) -> Endpoints<B, D> {
+        self.count().endpoints(t, x)
+    }
+
     fn noise(&self, t: f64, x: Tensor<B, D>) -> Tensor<B, D> {
         self.count().noise(t, x)
     }
 
     fn score(&self, t: f64, x: Tensor<B, D>) -> Tensor<B, D> {
         self.count().score(t, x)
+    }
+}
+
+impl<B, F, const D: usize> LearnedVariance<B, D> for Counted<'_, F>
+where
+    B: Backend,
+    F: LearnedVariance<B, D> + ?Sized,
+{
+    fn endpoints_and_variance(&self, t: f64, x: Tensor<B, D>) -> (Endpoints<B, D>, Tensor<B, D>) {
+        self.count().endpoints_and_variance(t, x)
     }
 }

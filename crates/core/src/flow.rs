@@ -1,16 +1,17 @@
 //! A network, the schedule it was trained under, and what it predicts.
 //!
-//! `L(θ) = E[w(t)·‖N_θ(x_t, t) − target(x0, x1, t)‖²]`; sampling integrates `dX = u_θ(X, t) dt` from `σ(0)·x0`
+//! `L(θ) = E[w(t)·‖N_θ(c_in·x_t, c_noise) − target(x0, x1, t)‖²]`; sampling integrates `dX = u_θ(X, t) dt` from `σ(0)·x0`
 //!
 //! Source: Lipman et al. 2023 (flow matching), eq. 14; Ho et al. 2020 and Song et al. 2021 for the same with noise and score.
 
 use crate::coefficients::PerSample;
-use crate::field::{BatchField, Denoiser, VectorField};
+use crate::field::{BatchField, Denoiser, LearnedVariance, VectorField};
+use crate::input::Input;
 use crate::interpolant::PathSample;
 use crate::network::{Labels, Network};
 use crate::noise::Draws;
 use crate::prediction::{Endpoints, Prediction};
-use crate::schedule::Schedule;
+use crate::schedule::{Coefficients, Schedule};
 use crate::weighting::Weighting;
 use burn::backend::Autodiff;
 use burn::module::{AutodiffModule, HasAutodiffModule, Module};
@@ -27,8 +28,11 @@ pub struct Flow<N, S> {
     pub network: N,
     /// The path it is trained on.
     pub schedule: S,
-    /// What its output means.
+    /// What its output means. An output of twice as many channels (axis 1) as the state has the prediction in its first half, and in its
+    /// second how the variance of a reverse step is interpolated ([`LearnedVariance`]).
     pub prediction: Prediction,
+    /// What it is shown.
+    pub input: Input,
 }
 
 impl<N, S: Schedule> Flow<N, S> {
@@ -50,13 +54,14 @@ impl<N, S: Schedule> Flow<N, S> {
         N: Network<B, D>,
     {
         let per_sample = PerSample::like(&sample.x_t);
-        let t = per_sample.flat(sample.t.iter().copied());
-        let output = match dropout {
-            Some(draws) => self
-                .network
-                .forward_training(sample.x_t, t, condition, draws),
-            None => self.network.forward(sample.x_t, t, condition),
-        };
+        let output = self.rows(
+            &sample.t,
+            &sample.coefficients,
+            sample.x_t,
+            condition,
+            dropout,
+        );
+        let (output, _) = halves(output, sample.ends.x1.dims());
         // A velocity's target is the path's own derivative, which knows of γ; the others are read off the ends.
         let target = match self.prediction {
             Prediction::Velocity => sample.d_x_t,
@@ -71,6 +76,31 @@ impl<N, S: Schedule> Flow<N, S> {
             .iter()
             .map(|&c| weighting.at(c, self.prediction));
         (error * per_sample.tensor(weights)).mean()
+    }
+
+    /// The network's output with a time for each sample.
+    fn rows<B: Backend, const D: usize>(
+        &self,
+        t: &[f64],
+        coefficients: &[Coefficients],
+        x: Tensor<B, D>,
+        condition: &N::Condition,
+        dropout: Option<&mut Draws>,
+    ) -> Tensor<B, D>
+    where
+        N: Network<B, D>,
+    {
+        let per_sample = PerSample::like(&x);
+        let both = || t.iter().zip(coefficients);
+        let time = per_sample.flat(both().map(|(&t, &c)| self.input.time(t, c)));
+        let x = match self.input {
+            Input::Plain => x,
+            input => x * per_sample.tensor(coefficients.iter().map(|&c| input.scale(c))),
+        };
+        match dropout {
+            Some(draws) => self.network.forward_training(x, time, condition, draws),
+            None => self.network.forward(x, time, condition),
+        }
     }
 
     /// The field of this model under a condition.
@@ -97,6 +127,7 @@ impl<N, S: Schedule> Flow<N, S> {
             network: self.network.valid(),
             schedule: self.schedule.clone(),
             prediction: self.prediction,
+            input: self.input,
         }
     }
 
@@ -109,6 +140,7 @@ impl<N, S: Schedule> Flow<N, S> {
             network: AutodiffModule::from_inner(self.network),
             schedule: self.schedule,
             prediction: self.prediction,
+            input: self.input,
         }
     }
 
@@ -131,24 +163,50 @@ pub struct Conditioned<'a, N, S, C> {
 }
 
 impl<N, S: Schedule, C> Conditioned<'_, N, S, C> {
-    fn output<B: Backend, const D: usize>(&self, t: f64, x: Tensor<B, D>) -> Tensor<B, D>
+    /// The prediction, and the other half of the output, where there is one.
+    fn output<B: Backend, const D: usize>(
+        &self,
+        t: f64,
+        x: Tensor<B, D>,
+    ) -> (Tensor<B, D>, Option<Tensor<B, D>>)
     where
         N: Network<B, D, Condition = C>,
     {
-        let data = TensorData::from([t]).convert_dtype(x.dtype());
-        let time = Tensor::<B, 1>::from_data(data, (&x.device(), x.dtype())).expand([x.dims()[0]]);
-        self.flow.network.forward(x, time, self.condition)
+        let (shape, input, c) = (x.dims(), self.flow.input, self.flow.schedule.at(t));
+        let data = TensorData::from([input.time(t, c)]).convert_dtype(x.dtype());
+        let time = Tensor::<B, 1>::from_data(data, (&x.device(), x.dtype())).expand([shape[0]]);
+        let x = match input {
+            Input::Plain => x,
+            input => x * input.scale(c),
+        };
+        halves(self.flow.network.forward(x, time, self.condition), shape)
     }
 
-    fn endpoints<B: Backend, const D: usize>(&self, t: f64, x: Tensor<B, D>) -> Endpoints<B, D>
+    fn decoded<B: Backend, const D: usize>(
+        &self,
+        t: f64,
+        x: Tensor<B, D>,
+    ) -> (Endpoints<B, D>, Option<Tensor<B, D>>)
     where
         N: Network<B, D, Condition = C>,
     {
-        let output = self.output(t, x.clone());
-        self.flow
-            .prediction
-            .decode(self.flow.schedule.at(t), x, output)
+        let (output, variance) = self.output(t, x.clone());
+        let c = self.flow.schedule.at(t);
+        (self.flow.prediction.decode(c, x, output), variance)
     }
+}
+
+/// An output of twice the channels, in its two halves; any other as it is.
+fn halves<B: Backend, const D: usize>(
+    output: Tensor<B, D>,
+    shape: [usize; D],
+) -> (Tensor<B, D>, Option<Tensor<B, D>>) {
+    let channels = shape[1];
+    if output.dims()[1] != 2 * channels {
+        return (output, None);
+    }
+    let variance = output.clone().narrow(1, channels, channels);
+    (output.narrow(1, 0, channels), Some(variance))
 }
 
 impl<B, N, S, C, const D: usize> VectorField<B, D> for Conditioned<'_, N, S, C>
@@ -159,8 +217,8 @@ where
 {
     fn velocity(&self, t: f64, x: Tensor<B, D>) -> Tensor<B, D> {
         match self.flow.prediction {
-            Prediction::Velocity => self.output(t, x),
-            _ => Prediction::Velocity.encode(self.flow.schedule.at(t), self.endpoints(t, x)),
+            Prediction::Velocity => self.output(t, x).0,
+            _ => Prediction::Velocity.encode(self.flow.schedule.at(t), self.decoded(t, x).0),
         }
     }
 }
@@ -173,7 +231,6 @@ where
     S: Schedule,
 {
     fn velocities(&self, t: &[f64], x: Tensor<B, D>, rows: &[usize]) -> Tensor<B, D> {
-        let per_sample = PerSample::like(&x);
         let labels = self.condition.as_ref().map(|labels| {
             let rows: Vec<i64> = rows.iter().map(|&row| row as i64).collect();
             let rows = TensorData::new(rows, [t.len()]);
@@ -181,14 +238,12 @@ where
                 .clone()
                 .select(0, Tensor::from_data(rows, &x.device()))
         });
-        let times = per_sample.flat(t.iter().copied());
-        let output = self.flow.network.forward(x.clone(), times, &labels);
+        let coefficients: Vec<_> = t.iter().map(|&t| self.flow.schedule.at(t)).collect();
+        let output = (self.flow).rows(t, &coefficients, x.clone(), &labels, None);
+        let (output, _) = halves(output, x.dims());
         match self.flow.prediction {
             Prediction::Velocity => output,
-            prediction => {
-                let coefficients: Vec<_> = t.iter().map(|&t| self.flow.schedule.at(t)).collect();
-                prediction.velocity_rows(&coefficients, x, output)
-            }
+            prediction => prediction.velocity_rows(&coefficients, x, output),
         }
     }
 }
@@ -204,10 +259,27 @@ where
     }
 
     fn denoise(&self, t: f64, x: Tensor<B, D>) -> Tensor<B, D> {
-        self.endpoints(t, x).x1
+        self.decoded(t, x).0.x1
     }
 
-    fn noise(&self, t: f64, x: Tensor<B, D>) -> Tensor<B, D> {
-        self.endpoints(t, x).x0
+    fn endpoints(&self, t: f64, x: Tensor<B, D>) -> Endpoints<B, D> {
+        self.decoded(t, x).0
+    }
+}
+
+impl<B, N, S, C, const D: usize> LearnedVariance<B, D> for Conditioned<'_, N, S, C>
+where
+    B: Backend,
+    N: Network<B, D, Condition = C>,
+    S: Schedule,
+{
+    /// # Panics
+    /// If the network's output does not have twice the channels of the state.
+    fn endpoints_and_variance(&self, t: f64, x: Tensor<B, D>) -> (Endpoints<B, D>, Tensor<B, D>) {
+        let (ends, variance) = self.decoded(t, x);
+        (
+            ends,
+            variance.expect("a network that learns the variance has twice the channels"),
+        )
     }
 }

@@ -5,6 +5,7 @@
 //! Source: Ho & Salimans 2022. Their guidance strength is w − 1.
 
 use crate::field::{Denoiser, VectorField};
+use crate::prediction::Endpoints;
 use crate::schedule::Schedule;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
@@ -64,6 +65,11 @@ where
 
     fn denoise(&self, t: f64, x: Tensor<B, D>) -> Tensor<B, D> {
         self.combine(x, |c, x| c.denoise(t, x), |u, x| u.denoise(t, x))
+    }
+
+    fn endpoints(&self, t: f64, x: Tensor<B, D>) -> Endpoints<B, D> {
+        let x1 = self.denoise(t, x.clone());
+        Endpoints::of_data(self.schedule().at(t), x, x1)
     }
 
     fn noise(&self, t: f64, x: Tensor<B, D>) -> Tensor<B, D> {

@@ -16,6 +16,7 @@ pub mod extension;
 pub mod field;
 pub mod flow;
 pub mod guidance;
+pub mod input;
 pub mod interpolant;
 pub mod network;
 pub mod noise;

@@ -3,7 +3,7 @@
 //! Every output decodes to the two endpoints (x̂0, x̂1) of the path through x_t, and every target is read off them:
 //! `x_t = αx1 + σx0`, `u = α̇x1 + σ̇x0`, `s = −x0/σ`, `v = αx0 − σx1`
 //!
-//! Conversions divide by α, σ, Δ or α² + σ²; each variant says which, and so where it is singular.
+//! Conversions divide by α, σ, Δ, α² + σ² or N; each variant says which, and so where it is singular.
 
 use crate::coefficients::PerSample;
 use crate::field::Denoiser;
@@ -12,7 +12,7 @@ use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
 /// What a network predicts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub enum Prediction {
     /// The velocity `u = α̇x1 + σ̇x0` (Lipman et al. 2023). Decoding divides by `Δ = α̇σ − σ̇α`: regular wherever the
@@ -26,6 +26,13 @@ pub enum Prediction {
     Score,
     /// `v = αx0 − σx1` (Salimans & Ho 2022, appendix D). Decoding divides by α² + σ², never 0: regular everywhere.
     V,
+    /// EDM's F, of unit variance where the data have the standard deviation σ_data (Karras et al. 2022, eq. 7 and table 1), on
+    /// any schedule: `F = σ/(σ_data·N)·x1 − ασ_data/N·x0, N² = σ² + α²σ_data²`. Decoding divides by N, never 0: regular everywhere. Where
+    /// σ_data = 1 and α² + σ² = 1 it is −v.
+    Edm {
+        /// Standard deviation of the data, > 0.
+        sigma_data: f64,
+    },
 }
 
 /// The two ends of a path through a state.
@@ -37,11 +44,22 @@ pub struct Endpoints<B: Backend, const D: usize> {
     pub x1: Tensor<B, D>,
 }
 
+impl<B: Backend, const D: usize> Endpoints<B, D> {
+    /// The path through `x` whose data end is `x1`: `x0 = (x − αx1)/σ`.
+    pub fn of_data(c: Coefficients, x: Tensor<B, D>, x1: Tensor<B, D>) -> Self {
+        Self {
+            x0: (x - x1.clone() * c.alpha) / c.sigma,
+            x1,
+        }
+    }
+}
+
 impl Prediction {
     /// The endpoints that a network output at `x` stands for, with one time for the batch.
     ///
     /// velocity: `x̂1 = (σu − σ̇x)/Δ, x̂0 = (α̇x − αu)/Δ` · data: `x̂0 = (x − αx̂1)/σ` · noise: `x̂1 = (x − σx̂0)/α` ·
-    /// score: `x̂0 = −σs` · v: `x̂1 = (αx − σv)/(α² + σ²), x̂0 = (σx + αv)/(α² + σ²)`
+    /// score: `x̂0 = −σs` · v: `x̂1 = (αx − σv)/(α² + σ²), x̂0 = (σx + αv)/(α² + σ²)` ·
+    /// EDM: `x̂1 = ασ_data²/N²·x + σσ_data/N·F, x̂0 = σ/N²·x − ασ_data/N·F`
     pub fn decode<B: Backend, const D: usize>(
         self,
         c: Coefficients,
@@ -80,6 +98,14 @@ impl Prediction {
                     x1: combine(alpha / norm, -sigma / norm),
                 }
             }
+            Self::Edm { sigma_data } => {
+                let std = c.std(sigma_data);
+                let signal = alpha * sigma_data;
+                Endpoints {
+                    x0: combine(sigma / (std * std), -signal / std),
+                    x1: combine(signal * sigma_data / (std * std), sigma * sigma_data / std),
+                }
+            }
         }
     }
 
@@ -111,7 +137,9 @@ impl Prediction {
             Self::Data => ends.x1,
             Self::Noise => ends.x0,
             Self::Score => ends.x0 * of(|w| w.1),
-            Self::Velocity | Self::V => ends.x1 * of(|w| w.0) + ends.x0 * of(|w| w.1),
+            Self::Velocity | Self::V | Self::Edm { .. } => {
+                ends.x1 * of(|w| w.0) + ends.x0 * of(|w| w.1)
+            }
         }
     }
 
@@ -145,6 +173,13 @@ impl Prediction {
                         -c.delta() / norm,
                     )
                 }
+                Self::Edm { sigma_data } => {
+                    let std = c.std(sigma_data);
+                    (
+                        (d_alpha * alpha * sigma_data * sigma_data + d_sigma * sigma) / (std * std),
+                        c.delta() * sigma_data / std,
+                    )
+                }
             }
         };
         let of_x = per_sample.tensor(coefficients.iter().map(|c| shares(c).0));
@@ -160,12 +195,17 @@ impl Prediction {
             Self::Noise => (0.0, 1.0),
             Self::Score => (0.0, -1.0 / c.sigma),
             Self::V => (-c.sigma, c.alpha),
+            Self::Edm { sigma_data } => {
+                let std = c.std(sigma_data);
+                (c.sigma / (sigma_data * std), -c.alpha * sigma_data / std)
+            }
         }
     }
 
     /// How many times larger the squared error of this output is than that of the data it decodes to.
     ///
-    /// velocity `Δ²/σ²` · data 1 · noise `α²/σ²` · score `α²/σ⁴` · v `(α² + σ²)²/σ²`
+    /// velocity `Δ²/σ²` · data 1 · noise `α²/σ²` · score `α²/σ⁴` · v `(α² + σ²)²/σ²` ·
+    /// EDM `N²/(σσ_data)²`
     pub fn error_ratio(self, c: Coefficients) -> f64 {
         let Coefficients { alpha, sigma, .. } = c;
         let root = match self {
@@ -174,6 +214,7 @@ impl Prediction {
             Self::Noise => alpha / sigma,
             Self::Score => alpha / (sigma * sigma),
             Self::V => (alpha * alpha + sigma * sigma) / sigma,
+            Self::Edm { sigma_data } => c.std(sigma_data) / (sigma * sigma_data),
         };
         root * root
     }
@@ -183,24 +224,18 @@ impl Prediction {
         let finite = c.d_alpha.is_finite() && c.d_sigma.is_finite();
         finite
             && match self {
-                Self::Velocity | Self::V => true,
+                Self::Velocity | Self::V | Self::Edm { .. } => true,
                 Self::Data => c.sigma > 0.0,
                 Self::Noise | Self::Score => c.alpha > 0.0,
             }
     }
 }
 
-/// The velocity of a denoiser: `u = α̇x̂1 + σ̇x̂0`.
-///
-/// One call of `noise` and one of `denoise`; fields that share their work between the two implement the velocity themselves.
+/// The velocity of a denoiser: `u = α̇x̂1 + σ̇x̂0`, for one evaluation.
 pub fn velocity_of<B: Backend, const D: usize>(
     denoiser: &(impl Denoiser<B, D> + ?Sized),
     t: f64,
     x: Tensor<B, D>,
 ) -> Tensor<B, D> {
-    let ends = Endpoints {
-        x0: denoiser.noise(t, x.clone()),
-        x1: denoiser.denoise(t, x),
-    };
-    Prediction::Velocity.encode(denoiser.schedule().at(t), ends)
+    Prediction::Velocity.encode(denoiser.schedule().at(t), denoiser.endpoints(t, x))
 }

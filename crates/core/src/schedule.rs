@@ -45,6 +45,11 @@ impl Coefficients {
         self.d_alpha * self.sigma - self.d_sigma * self.alpha
     }
 
+    /// `N = √(σ² + α²σ_data²)`: the standard deviation of x_t, where that of the data is σ_data.
+    pub fn std(&self, sigma_data: f64) -> f64 {
+        self.sigma.hypot(self.alpha * sigma_data)
+    }
+
     /// `g² = σ²·d(log-SNR)/dt = 2σΔ/α`: the squared diffusion of the noising process that has this schedule's marginals.
     ///
     /// Source: Kingma et al. 2021 (VDM), eq. 24, in this library's clock. Infinite where α = 0.

@@ -9,25 +9,48 @@ use crate::interpolant::Interpolant;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
-/// What a method carries from one step to the next: some tensors and a count, so that it can be stored and taken up again on
-/// another backend.
+/// What a memory is made of.
+#[derive(Debug, Clone)]
+pub struct Parts<B: Backend, const D: usize> {
+    /// On the device.
+    pub tensors: Vec<Tensor<B, D>>,
+    /// Times of the past, on the host.
+    pub times: Vec<f64>,
+    /// Steps taken.
+    pub steps: u64,
+}
+
+/// What a method carries from one step to the next, so that it can be stored and taken up again on another backend.
 pub trait Memory<B: Backend, const D: usize>: Clone {
-    /// The tensors and the count.
-    fn into_parts(self) -> (Vec<Tensor<B, D>>, u64);
+    /// The parts.
+    fn into_parts(self) -> Parts<B, D>;
 
     /// The memory of these parts, which came from [`Memory::into_parts`].
-    fn from_parts(tensors: Vec<Tensor<B, D>>, count: u64) -> Self;
+    fn from_parts(parts: Parts<B, D>) -> Self;
 }
 
 /// How many steps have been taken: the memory of methods that draw noise.
 impl<B: Backend, const D: usize> Memory<B, D> for u64 {
-    fn into_parts(self) -> (Vec<Tensor<B, D>>, u64) {
-        (Vec::new(), self)
+    fn into_parts(self) -> Parts<B, D> {
+        Parts {
+            tensors: Vec::new(),
+            times: Vec::new(),
+            steps: self,
+        }
     }
 
-    fn from_parts(_: Vec<Tensor<B, D>>, count: u64) -> Self {
-        count
+    fn from_parts(parts: Parts<B, D>) -> Self {
+        parts.steps
     }
+}
+
+/// Of methods whose steps know nothing of each other.
+impl<B: Backend, const D: usize> Memory<B, D> for () {
+    fn into_parts(self) -> Parts<B, D> {
+        0_u64.into_parts()
+    }
+
+    fn from_parts(_: Parts<B, D>) -> Self {}
 }
 
 /// A numerical recipe for fields of type `F`.

@@ -3,7 +3,7 @@
 //! `k_i = u(t + c_i·h, x + h·Σ_{j<i} a_ij·k_j)`, `x' = x + h·Σ b_i·k_i`, `h = s − t`
 
 use crate::interpolant::{DenseWeights, Interpolant};
-use crate::method::{Attempt, DenseMethod, EmbeddedMethod, Memory, Method};
+use crate::method::{Attempt, DenseMethod, EmbeddedMethod, Memory, Method, Parts};
 use crate::tableau::Tableau;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
@@ -32,12 +32,16 @@ pub struct EmbeddedRk {
 pub struct LastSlope<B: Backend, const D: usize>(Option<Tensor<B, D>>);
 
 impl<B: Backend, const D: usize> Memory<B, D> for LastSlope<B, D> {
-    fn into_parts(self) -> (Vec<Tensor<B, D>>, u64) {
-        (self.0.into_iter().collect(), 0)
+    fn into_parts(self) -> Parts<B, D> {
+        Parts {
+            tensors: self.0.into_iter().collect(),
+            times: Vec::new(),
+            steps: 0,
+        }
     }
 
-    fn from_parts(tensors: Vec<Tensor<B, D>>, _: u64) -> Self {
-        Self(tensors.into_iter().next())
+    fn from_parts(parts: Parts<B, D>) -> Self {
+        Self(parts.tensors.into_iter().next())
     }
 }
 

@@ -78,6 +78,7 @@ where
         network: flow.network.clone().no_grad(),
         schedule: flow.schedule.clone(),
         prediction: flow.prediction,
+        input: flow.input,
     };
     let base_std = flow.schedule.at(flow.span().0).sigma;
     let mut log_densities: Vec<f64> = Vec::with_capacity(n);

@@ -117,6 +117,7 @@ where
             network: with_values(self.flow.network.valid(), self.ema.values.clone()),
             schedule: self.flow.schedule.clone(),
             prediction: self.flow.prediction,
+            input: self.flow.input,
         }
     }
 

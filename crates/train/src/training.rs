@@ -212,6 +212,7 @@ where
         network,
         schedule: config.path.schedule(),
         prediction: config.path.prediction(),
+        input: Default::default(),
     };
     Trainer::new(
         flow,

@@ -4,6 +4,7 @@
 
 use super::GaussianMixture;
 use crate::field::{Denoiser, VectorField};
+use crate::prediction::Endpoints;
 use crate::schedule::Schedule;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
@@ -45,6 +46,10 @@ impl<B: Backend, S: Schedule, const D: usize> Denoiser<B, D> for Dataset<B, S, D
 
     fn denoise(&self, t: f64, x: Tensor<B, D>) -> Tensor<B, D> {
         self.0.denoise(t, x)
+    }
+
+    fn endpoints(&self, t: f64, x: Tensor<B, D>) -> Endpoints<B, D> {
+        self.0.endpoints(t, x)
     }
 
     fn noise(&self, t: f64, x: Tensor<B, D>) -> Tensor<B, D> {

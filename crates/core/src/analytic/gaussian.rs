@@ -3,6 +3,7 @@
 //! `p_t = N(αμ, v_t·I), v_t = α²s² + σ²`, `x̂1 = μ + αs²/v_t·(x − αμ)`, `x̂0 = σ/v_t·(x − αμ)`
 
 use crate::field::{Denoiser, VectorField};
+use crate::prediction::Endpoints;
 use crate::schedule::Schedule;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
@@ -56,6 +57,13 @@ impl<B: Backend, S: Schedule, const D: usize> Denoiser<B, D> for Gaussian<B, S, 
         let variance = (c.alpha * self.std).powi(2) + c.sigma.powi(2);
         let centred = x - self.mean.clone() * c.alpha;
         centred * (c.alpha * self.std.powi(2) / variance) + self.mean.clone()
+    }
+
+    fn endpoints(&self, t: f64, x: Tensor<B, D>) -> Endpoints<B, D> {
+        Endpoints {
+            x0: self.noise(t, x.clone()),
+            x1: self.denoise(t, x),
+        }
     }
 
     fn noise(&self, t: f64, x: Tensor<B, D>) -> Tensor<B, D> {

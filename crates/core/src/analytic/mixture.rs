@@ -5,7 +5,7 @@
 
 use crate::coefficients::from_host;
 use crate::field::{Denoiser, VectorField};
-use crate::prediction::velocity_of;
+use crate::prediction::{Endpoints, velocity_of};
 use crate::schedule::Schedule;
 use burn::tensor::Tensor;
 use burn::tensor::activation::softmax;
@@ -144,6 +144,13 @@ impl<B: Backend, S: Schedule, const D: usize> Denoiser<B, D> for GaussianMixture
     fn denoise(&self, t: f64, x: Tensor<B, D>) -> Tensor<B, D> {
         let alpha = self.schedule.at(t).alpha;
         self.posterior_mean(t, x, 1.0, |s, v| alpha * s * s / v)
+    }
+
+    fn endpoints(&self, t: f64, x: Tensor<B, D>) -> Endpoints<B, D> {
+        Endpoints {
+            x0: self.noise(t, x.clone()),
+            x1: self.denoise(t, x),
+        }
     }
 
     fn noise(&self, t: f64, x: Tensor<B, D>) -> Tensor<B, D> {

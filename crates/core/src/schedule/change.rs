@@ -6,6 +6,7 @@
 
 use super::{Coefficients, Schedule};
 use crate::field::{Denoiser, VectorField};
+use crate::prediction::Endpoints;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
@@ -99,9 +100,9 @@ where
         self.field.denoise(t, x / scale)
     }
 
-    fn noise(&self, r: f64, x: Tensor<B, D>) -> Tensor<B, D> {
+    fn endpoints(&self, r: f64, x: Tensor<B, D>) -> Endpoints<B, D> {
         let Change { t, scale, .. } = change(self.field.schedule(), &self.schedule, r);
-        self.field.noise(t, x / scale)
+        self.field.endpoints(t, x / scale)
     }
 }
 

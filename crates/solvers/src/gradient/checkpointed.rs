@@ -13,7 +13,7 @@ use crate::control::Control;
 use crate::error::SolveError;
 use crate::grid::TimeGrid;
 use crate::landing::land;
-use crate::method::{EmbeddedMethod, Memory, Method};
+use crate::method::{EmbeddedMethod, Memory, Method, Parts};
 use crate::solution::{Statistics, Stopped};
 use burn::backend::Autodiff;
 use burn::module::AutodiffModule;
@@ -76,8 +76,6 @@ impl<B: Backend, const D: usize> Record<B, D> {
         });
     }
 }
-
-type Parts<B, const D: usize> = (Vec<Tensor<B, D>>, u64);
 
 /// The way back over a record.
 #[derive(Debug)]
@@ -250,9 +248,14 @@ where
             let start = leaf(&checkpoint.x);
             let (memory, mut state) = match &checkpoint.memory {
                 None => (Vec::new(), self.method.init(&counted, steps[0].0, &start)),
-                Some((tensors, count)) => {
-                    let memory: Vec<_> = tensors.iter().map(leaf).collect();
-                    (memory.clone(), M::State::from_parts(memory, *count))
+                Some(parts) => {
+                    let memory: Vec<_> = parts.tensors.iter().map(leaf).collect();
+                    let parts = Parts {
+                        tensors: memory.clone(),
+                        times: parts.times.clone(),
+                        steps: parts.steps,
+                    };
+                    (memory, M::State::from_parts(parts))
                 }
             };
             let mut x = start.clone();
@@ -263,7 +266,7 @@ where
                 }
                 (x, state) = self.method.step(&counted, t, s, x, state);
             }
-            let (ends, _) = state.into_parts();
+            let ends = state.into_parts().tensors;
             let mut chain = Chain::new(&checkpoint.x.device());
             for (end, cotangent) in ends.iter().zip(at_memory.drain(..)) {
                 chain = chain.add(end, cotangent);

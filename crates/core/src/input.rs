@@ -1,0 +1,72 @@
+//! What a network is shown of a noisy state and its time.
+//!
+//! `N_θ(c_in·x_t, c_noise)`
+
+use crate::schedule::Coefficients;
+
+/// `c_noise` stays within these bounds, which a schedule without signal or without noise at an end would leave: σ/α of e^{±20}.
+const MOST: f64 = 5.0;
+
+/// How the state is scaled and the time is written for the network.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[non_exhaustive]
+pub enum Input {
+    /// The state as it is, and t.
+    #[default]
+    Plain,
+    /// EDM's: the state at unit variance, and the noise level, whatever the schedule's own scale and clock are.
+    ///
+    /// `c_in·x_t = x_t/√(σ² + α²σ_data²)`, `c_noise = ¼·ln(σ/α)`
+    ///
+    /// Source: Karras et al. 2022, table 1, for the state x_t/α at the noise level σ/α.
+    Edm {
+        /// Standard deviation of the data, > 0.
+        sigma_data: f64,
+    },
+}
+
+impl Input {
+    /// `c_in`.
+    pub fn scale(self, c: Coefficients) -> f64 {
+        match self {
+            Self::Plain => 1.0,
+            Self::Edm { sigma_data } => 1.0 / c.std(sigma_data),
+        }
+    }
+
+    /// What stands for the time.
+    pub fn time(self, t: f64, c: Coefficients) -> f64 {
+        match self {
+            Self::Plain => t,
+            Self::Edm { .. } => (0.25 * (c.sigma.ln() - c.alpha.ln())).clamp(-MOST, MOST),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schedule::{Edm, Linear, Schedule};
+
+    #[test]
+    fn edm_input_is_the_papers() {
+        let edm = Edm::default();
+        let input = Input::Edm { sigma_data: 0.5 };
+        for sigma in [0.002, 0.3, 80.0] {
+            let t = edm.time_at_sigma(sigma);
+            let c = edm.at(t);
+            let c_in = 1.0 / (sigma * sigma + 0.25_f64).sqrt();
+            assert!((input.scale(c) / c_in - 1.0).abs() < 1e-9);
+            assert!((input.time(t, c) - 0.25 * sigma.ln()).abs() < 1e-9);
+        }
+    }
+
+    #[test]
+    fn it_is_finite_where_signal_or_noise_is_missing() {
+        let (linear, input) = (Linear::default(), Input::Edm { sigma_data: 0.5 });
+        for (t, time, scale) in [(0.0, 5.0, 1.0), (1.0, -5.0, 2.0)] {
+            assert_eq!(input.time(t, linear.at(t)), time);
+            assert_eq!(input.scale(linear.at(t)), scale);
+        }
+    }
+}
