@@ -1,13 +1,29 @@
 //! Couplings: which source point a data point is paired with.
 //!
-//! `π = argmin over permutations of Σᵢ ‖x0ᵢ − x1_π(i)‖²` for optimal transport; the identity for independence
+//! `π = argmin over permutations of Σᵢ ‖x0ᵢ − x1_π(i)‖²` for optimal transport, the identity for independence, and
+//! `π(i) ~ exp((fᵢ + gⱼ − ‖x0ᵢ − x1ⱼ‖²)/ε)` for entropic transport
 //!
 //! Source: Tong et al. 2024 and Pooladian et al. 2023 (minibatch optimal transport).
 
-use crate::assignment::assign_points;
+mod class;
+mod cost;
+mod entropic;
+mod regularisation;
+mod scaling;
+mod sinkhorn;
 
-/// How the points of a batch are paired. Always a permutation: no row is lost and none is used twice.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub use class::assign_within_classes;
+pub use entropic::EntropicCoupling;
+pub use regularisation::Regularisation;
+pub use sinkhorn::Sinkhorn;
+
+use crate::assignment::assign_points;
+use crate::noise::Draws;
+
+/// How the points of a batch are paired.
+///
+/// All but [`Coupling::Sinkhorn`] are permutations: no row is lost and none is used twice.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
 #[non_exhaustive]
 pub enum Coupling {
     /// As they come, which is an independent draw of pairs.
@@ -15,21 +31,146 @@ pub enum Coupling {
     Independent,
     /// Exact optimal transport for the squared Euclidean cost within the batch.
     OptimalTransport,
+    /// Exact optimal transport within each class of labels, so that a label says nothing about the noise that it is learned with.
+    ClassOptimalTransport,
+    /// Draws from the entropic optimal transport plan of the batch (Tong et al. 2024, Schrödinger-bridge CFM).
+    ///
+    /// Each source point draws its data point by itself, so a data point may be drawn twice and another not at all. That
+    /// is the plan's nature; in the mean over draws every data point counts the same.
+    Sinkhorn(Regularisation),
 }
 
 impl Coupling {
     /// For each row of `x0`, the row of `x1` that it is paired with.
     ///
+    /// `labels` are the classes of the rows of `x1`, read by [`Coupling::ClassOptimalTransport`] alone, which without them is
+    /// optimal transport over the whole batch. Of `draws`, [`Coupling::Sinkhorn`] alone takes any: one a row.
+    ///
     /// # Shapes
     /// - x0, x1: `[n, dim]`, row-major
+    /// - labels: `[n]`
     ///
     /// # Panics
-    /// If the two hold different numbers of points, or a coordinate is not finite.
-    pub fn pairs(self, x0: &[f32], x1: &[f32], dim: usize) -> Vec<usize> {
+    /// If the two hold different numbers of points, there is not one label a point, a coordinate is not finite, or a
+    /// regularisation is not positive.
+    pub fn pairs(
+        self,
+        x0: &[f32],
+        x1: &[f32],
+        dim: usize,
+        labels: Option<&[u32]>,
+        draws: &mut Draws,
+    ) -> Vec<usize> {
         assert_eq!(x0.len(), x1.len(), "both clouds hold the same points");
-        match self {
-            Self::Independent => (0..x0.len() / dim.max(1)).collect(),
-            Self::OptimalTransport => assign_points(x0, x1, dim),
+        match (self, labels) {
+            (Self::Independent, _) => (0..x0.len() / dim.max(1)).collect(),
+            (Self::ClassOptimalTransport, Some(labels)) => {
+                assign_within_classes(x0, x1, dim, labels)
+            }
+            (Self::OptimalTransport | Self::ClassOptimalTransport, _) => assign_points(x0, x1, dim),
+            (Self::Sinkhorn(regularisation), _) => {
+                let cost = cost::squared_distances(x0, x1, dim);
+                let n = x0.len() / dim;
+                let sinkhorn = Sinkhorn::new(regularisation.epsilon(&cost));
+                sinkhorn.couple(&cost, n).pairs(draws)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::noise::{Noise, Stream};
+
+    fn draws(step: u64) -> Draws {
+        Noise::new(5).draws(Stream::Coupling, step)
+    }
+
+    fn clouds(n: usize, dim: usize) -> [Vec<f32>; 2] {
+        [0, 1].map(|step| Noise::new(6).draws(Stream::Noise, step).normals(n * dim))
+    }
+
+    fn entropic(epsilon: f64) -> Coupling {
+        Coupling::Sinkhorn(Regularisation::Fixed(epsilon))
+    }
+
+    #[test]
+    fn independent_pairs_stay_as_they_come() {
+        let [x0, x1] = clouds(7, 2);
+        let pairs = Coupling::Independent.pairs(&x0, &x1, 2, None, &mut draws(0));
+        assert_eq!(pairs, (0..7).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn without_labels_classes_are_one() {
+        let [x0, x1] = clouds(40, 3);
+        let whole = Coupling::OptimalTransport.pairs(&x0, &x1, 3, None, &mut draws(0));
+        let classes = Coupling::ClassOptimalTransport.pairs(&x0, &x1, 3, None, &mut draws(0));
+        assert_eq!(whole, classes);
+        let one = [4; 40];
+        let classes = Coupling::ClassOptimalTransport.pairs(&x0, &x1, 3, Some(&one), &mut draws(0));
+        assert_eq!(whole, classes);
+        // Two classes forbid what one allows, or the labels were not read.
+        let two: Vec<u32> = (0..40).map(|i| i % 2).collect();
+        let apart = Coupling::ClassOptimalTransport.pairs(&x0, &x1, 3, Some(&two), &mut draws(0));
+        assert_ne!(whole, apart);
+    }
+
+    #[test]
+    fn entropic_pairs_are_a_function_of_the_draws() {
+        let [x0, x1] = clouds(64, 2);
+        let pairs = |step| entropic(1.0).pairs(&x0, &x1, 2, None, &mut draws(step));
+        assert_eq!(pairs(0), pairs(0));
+        assert_ne!(pairs(0), pairs(1));
+        assert!(pairs(0).iter().all(|&j| j < 64));
+    }
+
+    #[test]
+    fn entropic_pairs_take_one_draw_a_row() {
+        let [x0, x1] = clouds(9, 2);
+        let mut used = draws(0);
+        entropic(1.0).pairs(&x0, &x1, 2, None, &mut used);
+        let mut expected = draws(0);
+        expected.uniforms(9);
+        assert_eq!(used.bits(), expected.bits());
+    }
+
+    #[test]
+    fn little_regularisation_draws_the_optimal_permutation() {
+        let x0: Vec<f32> = (0..12).map(|i| i as f32).collect();
+        let x1: Vec<f32> = (0..12).rev().map(|i| i as f32 + 0.25).collect();
+        let exact = Coupling::OptimalTransport.pairs(&x0, &x1, 1, None, &mut draws(0));
+        for step in 0..100 {
+            // As much mass crosses a gap between neighbours to the right as to the left, and a crossing and its answer
+            // together weigh e^(−2/ε) = e⁻¹⁰⁰ of what stays: each has a chance of e⁻⁵⁰.
+            let drawn = entropic(0.02).pairs(&x0, &x1, 1, None, &mut draws(step));
+            assert_eq!(drawn, exact);
+        }
+    }
+
+    #[test]
+    fn a_relative_regularisation_does_not_depend_on_the_unit() {
+        let [x0, x1] = clouds(32, 2);
+        let relative = Coupling::Sinkhorn(Regularisation::OfMeanCost(0.05));
+        let pairs = relative.pairs(&x0, &x1, 2, None, &mut draws(0));
+        // Powers of two scale exactly.
+        let scaled = |x: &[f32]| x.iter().map(|x| 64.0 * x).collect::<Vec<_>>();
+        let (y0, y1) = (scaled(&x0), scaled(&x1));
+        assert_eq!(pairs, relative.pairs(&y0, &y1, 2, None, &mut draws(0)));
+    }
+
+    #[test]
+    fn no_points_have_no_pairs() {
+        for coupling in [
+            Coupling::Independent,
+            Coupling::OptimalTransport,
+            Coupling::ClassOptimalTransport,
+            entropic(1.0),
+            Coupling::Sinkhorn(Regularisation::OfMeanCost(0.05)),
+        ] {
+            let pairs = coupling.pairs(&[], &[], 2, Some(&[]), &mut draws(0));
+            assert!(pairs.is_empty(), "{coupling:?}");
         }
     }
 }

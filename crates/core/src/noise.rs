@@ -42,6 +42,8 @@ pub enum Stream {
     Brownian = 11,
     /// Probes of a trace, and the noise that dequantises.
     Likelihood = 12,
+    /// The pairs of a coupling that is not a permutation.
+    Coupling = 13,
 }
 
 /// The source of all randomness of a run: a seed.

@@ -65,7 +65,10 @@ impl Batcher {
         let rows = self.rows(step, order);
         let x0 = self.source_points(step, self.size, dim);
         let x1 = self.dataset.gather(&rows);
-        let pairs = self.coupling.pairs(&x0, &x1, dim);
+        let classes = (self.dataset.labels.as_ref())
+            .map(|labels| rows.iter().map(|&row| labels[row]).collect::<Vec<_>>());
+        let mut draws = self.noise.draws(Stream::Coupling, step);
+        let pairs = (self.coupling).pairs(&x0, &x1, dim, classes.as_deref(), &mut draws);
         let rows: Vec<usize> = pairs.iter().map(|&j| rows[j]).collect();
         let x1 = match self.coupling {
             Coupling::Independent => x1,
@@ -158,4 +161,89 @@ pub fn prefetch(batcher: Batcher, first: u64, last: u64) -> Receiver<Batch> {
         }
     });
     receiver
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pyroclast_core::coupling::Regularisation;
+    use pyroclast_core::schedule::Linear;
+
+    const SIZE: usize = 48;
+
+    fn batch(dataset: Dataset, coupling: Coupling, step: u64) -> Batch {
+        let batcher = Batcher {
+            dataset: Arc::new(dataset),
+            source: None,
+            size: SIZE,
+            coupling,
+            gamma: Gamma::None,
+            times: TimeSampler::default(),
+            schedule: Arc::new(Linear::default()),
+            label_dropout: 0.0,
+            noise: Noise::new(3),
+        };
+        batcher.batch(step, &mut Order::default())
+    }
+
+    /// Points whose coordinates tell their row and their class.
+    fn labelled() -> Dataset {
+        let n = 4 * SIZE;
+        let values = (0..n).flat_map(|i| [i as f32, (i % 3) as f32]).collect();
+        let labels = (0..n).map(|i| (i % 3) as u32).collect();
+        Dataset::new("rows", values, vec![2]).with_labels(labels, 3)
+    }
+
+    fn unlabelled() -> Dataset {
+        Dataset {
+            labels: None,
+            classes: 0,
+            ..labelled()
+        }
+    }
+
+    #[test]
+    fn labels_stay_with_their_data_under_every_coupling() {
+        for coupling in [
+            Coupling::Independent,
+            Coupling::OptimalTransport,
+            Coupling::ClassOptimalTransport,
+            Coupling::Sinkhorn(Regularisation::OfMeanCost(0.05)),
+        ] {
+            let batch = batch(labelled(), coupling, 1);
+            let labels = batch.labels.expect("the data has labels");
+            assert_eq!(labels.len(), SIZE);
+            for (point, label) in batch.x1.chunks(2).zip(labels) {
+                assert_eq!(point[1], label as f32, "{coupling:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn transport_within_classes_gives_noise_the_label_that_it_came_with() {
+        let independent = batch(labelled(), Coupling::Independent, 1);
+        let within = batch(labelled(), Coupling::ClassOptimalTransport, 1);
+        let across = batch(labelled(), Coupling::OptimalTransport, 1);
+        assert_eq!(within.x0, independent.x0);
+        assert_eq!(within.labels, independent.labels);
+        assert_ne!(within.x1, independent.x1);
+        assert_ne!(across.labels, independent.labels);
+    }
+
+    #[test]
+    fn without_labels_transport_within_classes_is_that_of_the_batch() {
+        let within = batch(unlabelled(), Coupling::ClassOptimalTransport, 1);
+        assert_eq!(within, batch(unlabelled(), Coupling::OptimalTransport, 1));
+    }
+
+    #[test]
+    fn entropic_batches_are_a_function_of_seed_and_step() {
+        let coupling = Coupling::Sinkhorn(Regularisation::OfMeanCost(0.05));
+        let first = batch(unlabelled(), coupling, 1);
+        assert_eq!(first, batch(unlabelled(), coupling, 1));
+        // The pairing has a stream of its own: nothing else of the batch shifts.
+        let independent = batch(unlabelled(), Coupling::Independent, 1);
+        assert_eq!((&first.x0, &first.t), (&independent.x0, &independent.t));
+        assert_ne!(first.x1, independent.x1);
+    }
 }

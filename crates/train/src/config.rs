@@ -203,6 +203,7 @@ fn one_line(text: &str, error: &toml::de::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use pyroclast_core::coupling::{Coupling, Regularisation};
 
     const MINIMAL: &str = "[data]\nname = \"moons\"\n";
 
@@ -233,10 +234,52 @@ mod tests {
             ("path.schedule=linaer", "unknown variant `linaer`"),
             ("training.batch=0", "at least 1 pair"),
             ("training.steps=0", "at least 1 step"),
+            ("path.coupling-epsilon=0", "give a positive number"),
+            ("path.coupling-epsilon=-1", "path.coupling-epsilon = -1.0"),
         ] {
             let message = set(assignment).expect_err(assignment).to_string();
             assert!(message.contains(part), "{assignment}: {message}");
             assert!(!message.contains('\n'), "{message}");
+        }
+    }
+
+    #[test]
+    fn an_entropic_coupling_takes_its_regularisation_from_the_bridge() {
+        let coupling = |set: &[&str]| {
+            let set: Vec<String> = set.iter().map(|s| format!("path.{s}")).collect();
+            Config::parse(MINIMAL, "test", &set).map(|config| config.path.coupling())
+        };
+        let fixed = |epsilon| Coupling::Sinkhorn(Regularisation::Fixed(epsilon));
+        let bridge = ["coupling=sinkhorn", "gamma=bridge", "gamma-scale=0.5"];
+        assert_eq!(coupling(&bridge).expect("a bridge"), fixed(0.5));
+        let set = [&bridge[..], &["coupling-epsilon=2"]].concat();
+        assert_eq!(coupling(&set).expect("a number"), fixed(2.0));
+        let relative = coupling(&["coupling=sinkhorn"]).expect("no bridge");
+        assert_eq!(
+            relative,
+            Coupling::Sinkhorn(Regularisation::OfMeanCost(0.05))
+        );
+        let classes = coupling(&["coupling=class-optimal-transport"]).expect("a name");
+        assert_eq!(classes, Coupling::ClassOptimalTransport);
+
+        let flat = ["coupling=sinkhorn", "gamma=bridge", "gamma-scale=0"];
+        let message = coupling(&flat).expect_err("ε = 0").to_string();
+        assert!(message.contains("path.coupling-epsilon = 0.0"), "{message}");
+        assert!(message.contains("gamma-scale above 0"), "{message}");
+        coupling(&flat[1..]).expect("other couplings need no ε");
+    }
+
+    #[test]
+    fn the_score_is_known_under_independent_pairs_alone() {
+        for (name, known) in [
+            ("independent", true),
+            ("optimal-transport", false),
+            ("class-optimal-transport", false),
+            ("sinkhorn", false),
+        ] {
+            let set = [format!("path.coupling={name}")];
+            let config = Config::parse(MINIMAL, "test", &set).expect(name);
+            assert_eq!(config.knows_score(), known, "{name}");
         }
     }
 

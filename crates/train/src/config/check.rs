@@ -1,6 +1,9 @@
 //! Values that no run could use, refused before there is one.
 
-use super::{Config, ConfigError, GammaName, Network, PredictionName, ScheduleName, TimeName};
+use super::{
+    Config, ConfigError, CouplingName, GammaName, Network, PredictionName, ScheduleName, TimeName,
+};
+use pyroclast_core::coupling::Regularisation;
 use std::fmt::Debug;
 
 /// The most points, pairs, units or steps of anything: beyond it, memory is what fails.
@@ -106,6 +109,13 @@ impl Config {
             &scale,
             "give a number of at least 0",
         )?;
+        let regularised =
+            path.coupling == CouplingName::Sinkhorn || path.coupling_epsilon.is_some();
+        if let (true, Regularisation::Fixed(epsilon)) = (regularised, path.regularisation()) {
+            let remedy =
+                "give a positive number; a bridge with path.gamma-scale above 0 has one of its own";
+            rule(positive(epsilon), "path.coupling-epsilon", &epsilon, remedy)?;
+        }
         let learnable =
             path.gamma == GammaName::None || path.prediction == PredictionName::Velocity;
         let remedy =

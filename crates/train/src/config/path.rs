@@ -1,6 +1,6 @@
 //! `[path]`: the schedule, the pairing, the noise between the ends, the prediction.
 
-use pyroclast_core::coupling::Coupling;
+use pyroclast_core::coupling::{Coupling, Regularisation};
 use pyroclast_core::interpolant::Gamma;
 use pyroclast_core::prediction::Prediction;
 use pyroclast_core::schedule::{
@@ -9,6 +9,9 @@ use pyroclast_core::schedule::{
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+
+/// ε of `sinkhorn` as a share of the mean squared distance, where the path is no bridge that tells it.
+const SHARE_OF_MEAN_COST: f64 = 0.05;
 
 /// `[path]`: x_t between source and data.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -24,6 +27,9 @@ pub struct Path {
     pub degree: f64,
     /// How x0 and x1 are paired.
     pub coupling: CouplingName,
+    /// The regularisation ε of `sinkhorn`, a squared distance: 2·gamma-scale² unless set where gamma is the bridge, and a
+    /// twentieth of a batch's mean squared distance elsewhere.
+    pub coupling_epsilon: Option<f64>,
     /// Noise between the ends.
     pub gamma: GammaName,
     /// The scale s of that noise.
@@ -40,6 +46,7 @@ impl Default for Path {
             sigma_max: None,
             degree: 2.0,
             coupling: CouplingName::Independent,
+            coupling_epsilon: None,
             gamma: GammaName::None,
             gamma_scale: 0.1,
             prediction: PredictionName::Velocity,
@@ -77,6 +84,10 @@ pub enum CouplingName {
     Independent,
     /// Exact optimal transport within the batch.
     OptimalTransport,
+    /// Exact optimal transport within each class of the batch.
+    ClassOptimalTransport,
+    /// Draws from the entropic transport plan of the batch.
+    Sinkhorn,
 }
 
 /// The noise between the ends by name.
@@ -139,6 +150,17 @@ impl Path {
         match self.coupling {
             CouplingName::Independent => Coupling::Independent,
             CouplingName::OptimalTransport => Coupling::OptimalTransport,
+            CouplingName::ClassOptimalTransport => Coupling::ClassOptimalTransport,
+            CouplingName::Sinkhorn => Coupling::Sinkhorn(self.regularisation()),
+        }
+    }
+
+    /// The regularisation of `sinkhorn`: what is set, the bridge's own, or a share of the mean cost.
+    pub fn regularisation(&self) -> Regularisation {
+        match (self.coupling_epsilon, self.gamma) {
+            (Some(epsilon), _) => Regularisation::Fixed(epsilon),
+            (None, GammaName::Bridge) => Regularisation::of_bridge(self.gamma_scale),
+            (None, _) => Regularisation::OfMeanCost(SHARE_OF_MEAN_COST),
         }
     }
 

@@ -1,0 +1,40 @@
+//! How strongly an entropic coupling is smoothed: `ε > 0`, or a share of the mean cost.
+
+/// The regularisation of entropic optimal transport.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub enum Regularisation {
+    /// `ε`, in units of the cost: squared distance.
+    Fixed(f64),
+    /// `ε = r·mean(c)`, which does not depend on the unit of length.
+    OfMeanCost(f64),
+}
+
+impl Regularisation {
+    /// `ε = 2s²`: the plan is the joint law of the ends of the Schrödinger bridge with diffusion `s`.
+    ///
+    /// The Brownian kernel from x0 to x1 in unit time is `exp(−‖x0 − x1‖²/2s²)` up to a constant.
+    ///
+    /// Source: Tong et al. 2024 (Schrödinger-bridge CFM), after Föllmer 1988.
+    ///
+    /// Range: s > 0.
+    pub fn of_bridge(s: f64) -> Self {
+        Self::Fixed(2.0 * s * s)
+    }
+
+    /// The ε for these costs.
+    pub(super) fn epsilon(self, cost: &[f64]) -> f64 {
+        match self {
+            Self::Fixed(epsilon) => epsilon,
+            Self::OfMeanCost(share) => {
+                assert!(
+                    share > 0.0 && share.is_finite(),
+                    "ε of {share} mean costs; give a positive share"
+                );
+                let mean = cost.iter().sum::<f64>() / cost.len().max(1) as f64;
+                // Where all points coincide there is nothing to choose between, and any ε says so.
+                (share * mean).max(f64::MIN_POSITIVE)
+            }
+        }
+    }
+}

@@ -1,0 +1,340 @@
+//! Entropic optimal transport between two clouds of equal size and weight.
+//!
+//! `π = argmin Σ π_ij·c_ij + ε·Σ π_ij·ln π_ij` over `Σⱼ π_ij = Σᵢ π_ij = 1/n`; `π_ij = exp((fᵢ + gⱼ − c_ij)/ε)`
+//!
+//! Rows and columns are brought to their marginals in turn until both have them (Sinkhorn & Knopp 1967; Cuturi 2013, "Sinkhorn
+//! distances"). It starts at an ε as large as the costs and cools it by quarters, so that a small ε is met with f and g that
+//! are nearly its own (ε-scaling: Schmitzer 2019, §3.2).
+
+use super::cost::squared_distances;
+use super::entropic::EntropicCoupling;
+use super::scaling::Scaling;
+
+/// From one ε to the next smaller one.
+const COOLING: f64 = 0.25;
+/// The marginal error at which a passing ε is left.
+const PASSING_ERROR: f64 = 1e-2;
+/// Sweeps after which it is left at the latest.
+const PASSING_ITERATIONS: usize = 100;
+
+/// The solver of entropic optimal transport, and when it stops.
+///
+/// ```
+/// use pyroclast_core::coupling::Sinkhorn;
+///
+/// let coupling = Sinkhorn::new(0.5).couple(&[0.0, 1.0, 1.0, 0.0], 2);
+/// let diagonal = 0.5 / (1.0 + (-1.0_f64 / 0.5).exp());
+/// assert!((coupling.row(0)[0] - diagonal).abs() < 1e-12);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Sinkhorn {
+    /// The regularisation ε, in units of the cost.
+    pub epsilon: f64,
+    /// It stops where `Σᵢ |Σⱼ π_ij − 1/n|` is at most this with exact columns; rows are then made exact.
+    pub tolerance: f64,
+    /// It stops after this many sweeps at the last ε.
+    pub iterations: usize,
+}
+
+impl Sinkhorn {
+    /// A tolerance of 1e-9 and at most 1000 iterations.
+    ///
+    /// The smaller ε is against the costs, the more sweeps the tolerance takes, and a very small one will meet the limit first.
+    /// For the draws of a batch that does little harm: rows are exact all the same.
+    pub fn new(epsilon: f64) -> Self {
+        Self {
+            epsilon,
+            tolerance: 1e-9,
+            iterations: 1000,
+        }
+    }
+
+    /// The coupling of two clouds under the squared Euclidean cost.
+    ///
+    /// # Shapes
+    /// - x0, x1: `[n, dim]`, row-major
+    ///
+    /// # Panics
+    /// If the clouds are not of the same whole number of points or not finite, or as [`Sinkhorn::couple`].
+    pub fn couple_points(&self, x0: &[f32], x1: &[f32], dim: usize) -> EntropicCoupling {
+        self.couple(&squared_distances(x0, x1, dim), x0.len() / dim)
+    }
+
+    /// The coupling under given costs.
+    ///
+    /// Rows have their marginal to rounding, whenever it stops; [`EntropicCoupling::marginal_error`] tells how far the columns
+    /// got. An ε below 2⁻⁵² of the range of the costs is raised to it: doubles do not tell such costs apart.
+    ///
+    /// # Shapes
+    /// - cost: `[n, n]`, row-major
+    ///
+    /// # Panics
+    /// If there are not `n·n` costs, their range is not finite, or ε is not positive and finite.
+    pub fn couple(&self, cost: &[f64], n: usize) -> EntropicCoupling {
+        assert_eq!(cost.len(), n * n, "the cost matrix is not {n} by {n}");
+        assert!(
+            self.epsilon > 0.0 && self.epsilon.is_finite(),
+            "ε = {}; give a positive number",
+            self.epsilon
+        );
+        if n == 0 {
+            return EntropicCoupling::new(Vec::new(), 0, 0);
+        }
+        assert!(
+            cost.iter().all(|c| c.is_finite()),
+            "a cost is NaN or infinite"
+        );
+        // The same amount off every cost changes no coupling.
+        let least = cost.iter().copied().fold(f64::INFINITY, f64::min);
+        let cost: Vec<f64> = cost.iter().map(|c| c - least).collect();
+        let range = cost.iter().copied().fold(0.0, f64::max);
+        assert!(range.is_finite(), "the costs differ by more than a double");
+        let epsilon = (self.epsilon.max(f64::EPSILON * range)).max(f64::MIN_POSITIVE);
+
+        let mut passing = epsilon.max(range);
+        let mut scaling = Scaling::new(&cost, n, passing);
+        let mut iterations = 0;
+        while passing > epsilon {
+            iterations += sweep(&mut scaling, PASSING_ERROR, PASSING_ITERATIONS);
+            passing = epsilon.max(COOLING * passing);
+            scaling.cool(passing);
+        }
+        iterations += sweep(&mut scaling, self.tolerance, self.iterations);
+        EntropicCoupling::new(scaling.into_mass(), n, iterations)
+    }
+}
+
+/// Sweeps until the tolerance or the limit; how many it took. Rows come last.
+fn sweep(scaling: &mut Scaling<'_>, tolerance: f64, limit: usize) -> usize {
+    let mut done = 0;
+    while scaling.balance_rows() > tolerance && done < limit {
+        scaling.balance_columns();
+        done += 1;
+    }
+    done
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::assignment::assign;
+    use crate::noise::{Draws, Noise, Stream};
+
+    fn draws(step: u64) -> Draws {
+        Noise::new(17).draws(Stream::Metric, step)
+    }
+
+    fn clouds(n: usize, dim: usize) -> [Vec<f32>; 2] {
+        let [x0, mut x1] = [0, 1].map(|step| draws(step).normals(n * dim));
+        for (i, point) in x1.chunks_mut(dim).enumerate() {
+            point[0] += [-2.0, 2.0][i % 2];
+        }
+        [x0, x1]
+    }
+
+    fn patient(epsilon: f64) -> Sinkhorn {
+        Sinkhorn {
+            iterations: 100_000,
+            ..Sinkhorn::new(epsilon)
+        }
+    }
+
+    fn columns(coupling: &EntropicCoupling) -> Vec<f64> {
+        let n = coupling.len();
+        let column = |j: usize| (0..n).map(|i| coupling.row(i)[j]).sum();
+        (0..n).map(column).collect()
+    }
+
+    #[test]
+    fn two_points_have_the_closed_form() {
+        let coupling = Sinkhorn::new(0.5).couple(&[0.0, 1.0, 1.0, 0.0], 2);
+        let diagonal = 0.440_398_539_0;
+        for (i, j) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
+            let expected = if i == j { diagonal } else { 0.5 - diagonal };
+            assert!((coupling.row(i)[j] - expected).abs() < 1e-10);
+        }
+        let total: f64 = columns(&coupling).iter().sum();
+        assert!((total - 1.0).abs() < 1e-15);
+    }
+
+    #[test]
+    fn costs_of_a_row_or_column_change_nothing() {
+        let n = 6;
+        let cost = draws(5).normals_f64(n * n);
+        let lifted: Vec<f64> = (0..n * n)
+            .map(|k| cost[k] + 100.0 * (k / n) as f64 - 300.0 * (k % n) as f64)
+            .collect();
+        let exact = Sinkhorn {
+            tolerance: 1e-14,
+            ..patient(0.5)
+        };
+        let (plain, lifted) = (exact.couple(&cost, n), exact.couple(&lifted, n));
+        for i in 0..n {
+            for (a, b) in plain.row(i).iter().zip(lifted.row(i)) {
+                // Exponents of up to 4000 are rounded by 5e-13, and so are masses of up to 1/6, each by its share.
+                assert!((a - b).abs() < 1e-11, "{a} {b}");
+            }
+        }
+    }
+
+    /// Marginals and cross ratios together have one solution, so these two hold the coupling fast.
+    #[test]
+    fn both_marginals_hold() {
+        for (n, dim, epsilon) in [(1, 2, 0.5), (16, 1, 0.2), (64, 2, 0.5), (100, 3, 1.0)] {
+            let [x0, x1] = clouds(n, dim);
+            let coupling = patient(epsilon).couple_points(&x0, &x1, dim);
+            let share = 1.0 / n as f64;
+            let rows: Vec<f64> = (0..n).map(|i| coupling.row(i).iter().sum()).collect();
+            let off = |sums: &[f64]| sums.iter().map(|sum| (sum - share).abs()).sum::<f64>();
+            let (rows, columns) = (off(&rows), off(&columns(&coupling)));
+            assert!(rows < 1e-14, "rows are off by {rows}");
+            assert!(columns <= 1e-9, "columns are off by {columns}");
+            assert!((coupling.marginal_error - rows - columns).abs() < 1e-14);
+        }
+    }
+
+    #[test]
+    fn cross_ratios_are_those_of_the_gibbs_kernel() {
+        let (n, epsilon) = (24, 0.7);
+        let [x0, x1] = clouds(n, 2);
+        let cost = squared_distances(&x0, &x1, 2);
+        let coupling = patient(epsilon).couple(&cost, n);
+        let log = |i: usize, j: usize| coupling.row(i)[j].ln();
+        let c = |i: usize, j: usize| cost[i * n + j] / epsilon;
+        for i in 1..n {
+            for j in 1..n {
+                let found = log(0, 0) + log(i, j) - log(0, j) - log(i, 0);
+                let expected = c(0, j) + c(i, 0) - c(0, 0) - c(i, j);
+                assert!((found - expected).abs() < 1e-11, "{found} {expected}");
+            }
+        }
+    }
+
+    #[test]
+    fn without_regularisation_it_is_the_optimal_permutation() {
+        // Permutations of whole costs differ by Δ ≥ 1/n in π·c. With ε = Δ/60, all but e^(1 + 2 ln n − 60) of the mass is on
+        // the best one where it is the only one (Weed 2018); 1e-9 is what the marginals are held to.
+        let mut random = draws(9);
+        for case in 0..20 {
+            let n = 2 + case % 4;
+            let favoured = random.permutation(n);
+            // Off the favoured permutation every row costs more, so it alone is best; the lifts keep rows from finding it alone.
+            let lift: Vec<usize> = (0..n).map(|_| random.below(20)).collect();
+            let cost: Vec<f64> = (0..n * n)
+                .map(|k| {
+                    let more = usize::from(favoured[k / n] != k % n) * (1 + random.below(3));
+                    (lift[k % n] + more) as f64
+                })
+                .collect();
+            let single: Vec<f32> = cost.iter().map(|&c| c as f32).collect();
+            assert_eq!(assign(&single, n), favoured);
+            let coupling = patient(1.0 / (60 * n) as f64).couple(&cost, n);
+            for (i, &j) in favoured.iter().enumerate() {
+                let mass = coupling.row(i)[j];
+                assert!((mass - 1.0 / n as f64).abs() < 2e-9, "case {case}: {mass}");
+            }
+        }
+    }
+
+    #[test]
+    fn with_much_regularisation_pairs_are_independent() {
+        let n = 12;
+        let [x0, x1] = clouds(n, 2);
+        let cost = squared_distances(&x0, &x1, 2);
+        let range = cost.iter().copied().fold(0.0, f64::max);
+        for ratio in [0.1, 1e-3, 1e-6] {
+            let coupling = patient(range / ratio).couple(&cost, n);
+            // Cross ratios are within e^±2r of 1 for costs of range rε; summed over rows and columns, so is n²·π.
+            let bound = (2.0 * ratio).exp_m1() + 1e-9 * (n * n) as f64;
+            for mass in (0..n).flat_map(|i| coupling.row(i)) {
+                let excess = (n * n) as f64 * mass - 1.0;
+                assert!(excess.abs() <= bound, "{excess} at ratio {ratio}");
+            }
+        }
+    }
+
+    #[test]
+    fn pairs_follow_the_coupling() {
+        let (n, steps) = (5, 20_000_u64);
+        let [x0, x1] = clouds(n, 2);
+        let coupling = patient(8.0).couple_points(&x0, &x1, 2);
+        let mut counts = vec![0_u32; n * n];
+        for step in 0..steps {
+            let mut draws = Noise::new(2).draws(Stream::Coupling, step);
+            for (i, j) in coupling.pairs(&mut draws).into_iter().enumerate() {
+                counts[i * n + j] += 1;
+            }
+        }
+        for (k, &count) in counts.iter().enumerate() {
+            let p = n as f64 * coupling.row(k / n)[k % n];
+            let bound = 5.0 * (p * (1.0 - p) / steps as f64).sqrt();
+            let frequency = f64::from(count) / steps as f64;
+            assert!((frequency - p).abs() < bound, "{frequency} against {p}");
+        }
+    }
+
+    #[test]
+    fn the_number_of_threads_changes_no_bit() {
+        let n = 700;
+        let [x0, x1] = clouds(n, 2);
+        let sinkhorn = Sinkhorn {
+            iterations: 5,
+            ..Sinkhorn::new(2.0)
+        };
+        let [one, three] = [1, 3].map(|threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+            let pool = pool.expect("threads can be started");
+            pool.install(|| sinkhorn.couple_points(&x0, &x1, 2))
+        });
+        assert_eq!(one, three);
+    }
+
+    #[test]
+    fn any_positive_epsilon_gives_finite_masses_and_exact_rows() {
+        let n = 30;
+        let [x0, x1] = clouds(n, 2);
+        for epsilon in [f64::MIN_POSITIVE, 1e-12, 1e-4, 1e4, 1e300] {
+            let coupling = Sinkhorn::new(epsilon).couple_points(&x0, &x1, 2);
+            for i in 0..n {
+                let sum: f64 = coupling.row(i).iter().sum();
+                assert!(
+                    (sum * n as f64 - 1.0).abs() < 1e-13,
+                    "{sum} at ε = {epsilon}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn it_stops_at_its_limit() {
+        let [x0, x1] = clouds(40, 2);
+        let at = |iterations| {
+            let sinkhorn = Sinkhorn {
+                iterations,
+                ..Sinkhorn::new(0.01)
+            };
+            sinkhorn.couple_points(&x0, &x1, 2)
+        };
+        let (short, long) = (at(3), at(300));
+        assert_eq!(long.iterations - short.iterations, 297);
+        assert!(long.marginal_error < short.marginal_error);
+    }
+
+    #[test]
+    #[should_panic(expected = "not 3 by 3")]
+    fn a_matrix_that_is_not_square_is_refused() {
+        Sinkhorn::new(1.0).couple(&[0.0; 8], 3);
+    }
+
+    #[test]
+    #[should_panic(expected = "ε = 0; give a positive number")]
+    fn no_regularisation_is_refused() {
+        Sinkhorn::new(0.0).couple(&[0.0], 1);
+    }
+
+    #[test]
+    #[should_panic(expected = "NaN or infinite")]
+    fn a_cost_that_is_not_a_number_is_refused() {
+        Sinkhorn::new(1.0).couple(&[f64::NAN], 1);
+    }
+}
