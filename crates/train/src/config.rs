@@ -174,8 +174,8 @@ impl Config {
 
     /// Whether the velocity that is learned determines the score, as an SDE needs it.
     ///
-    /// `∇log p_t = −E[x0|x_t]/σ` holds where x0 ~ N(0, I) is independent of x1 and nothing is added on the way; optimal
-    /// transport, another source and bridge noise each break it.
+    /// `∇log p_t = −E[x0|x_t]/σ` holds where x0 ~ N(0, I) is independent of x1 and nothing is added on the way; transport
+    /// of any kind, another source and bridge noise each break it.
     pub fn knows_score(&self) -> bool {
         self.path.coupling == CouplingName::Independent
             && self.path.gamma == GammaName::None
