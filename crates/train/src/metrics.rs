@@ -3,12 +3,18 @@
 //! All metrics take clouds of points on the host, `[n, dim]` row-major.
 
 mod energy_distance;
+mod frechet;
+mod kernel_distance;
 mod path_energy;
+mod precision_recall;
 mod sliced;
 mod wasserstein;
 
 pub use energy_distance::energy_distance;
+pub use frechet::frechet_distance;
+pub use kernel_distance::kernel_distance;
 pub use path_energy::normalised_path_energy;
+pub use precision_recall::{NEIGHBOURS, PrecisionRecall, precision_recall};
 pub use sliced::sliced_wasserstein;
 pub use wasserstein::{wasserstein, wasserstein_squared};
 
