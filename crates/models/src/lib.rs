@@ -1,11 +1,13 @@
 //! Networks of Pyroclast: an MLP for vectors and a UNet for images.
 //!
-//! Every network implements [`pyroclast_core::network::Network`]. Parameters are drawn from the run's own noise, in the order
-//! in which the layers are built, so a seed gives the same network on every backend.
+//! Every network implements [`pyroclast_core::network::Network`], but for a small [`Classifier`], whose features compare images.
+//! Parameters are drawn from the run's own noise, in the order in which the layers are built, so a seed gives the same network on
+//! every backend.
 
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
 mod attention;
+mod classifier;
 mod dropout;
 mod embedding;
 mod init;
@@ -15,6 +17,7 @@ mod residual;
 mod unet;
 
 pub use attention::SelfAttention;
+pub use classifier::{Classifier, ClassifierConfig};
 pub use embedding::{ClassEmbedding, TimeEmbedding, sinusoids};
 pub use init::Init;
 pub use mlp::{Activation, Mlp, MlpConfig, TimeInput};

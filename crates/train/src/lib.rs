@@ -8,10 +8,12 @@
 
 pub mod batch;
 pub mod checkpoint;
+pub mod classifier;
 pub mod config;
 pub mod dataset;
 pub mod ema;
 pub mod evaluate;
+pub mod features;
 pub mod likelihood;
 pub mod metrics;
 pub mod optimizer;
