@@ -1,6 +1,8 @@
 //! One file a subcommand.
 
+pub(crate) mod classifier;
 pub(crate) mod devices;
+pub(crate) mod distance;
 pub(crate) mod evaluate;
 pub(crate) mod presets;
 pub(crate) mod sample;

@@ -238,6 +238,11 @@ fn classes_and_guidance_are_obeyed() {
         .stdout;
     let report: serde_json::Value = serde_json::from_str(&json).expect("JSON");
     assert_eq!(report["n"], 20);
+    // Digits are compared by the classifier that ships.
+    let mean = |key: &str| report[key]["mean"].as_f64().expect("a number");
+    assert!(mean("frechet") > mean("frechet_floor") && mean("frechet_floor") > 0.0);
+    assert!(mean("kid").is_finite());
+    assert!((0.0..=1.0).contains(&mean("precision")) && (0.0..=1.0).contains(&mean("recall")));
 }
 
 #[test]
@@ -276,6 +281,33 @@ fn evaluation_prints_every_metric() {
         report["bits_per_dimension"].is_null(),
         "points have no bins"
     );
+    assert!(report["frechet"].is_null(), "nor a classifier");
+    assert!(
+        ran.stdout
+            .contains("not known without a classifier; see --features"),
+        "{}",
+        ran.stdout
+    );
+    let rows: String = (0..40)
+        .map(|i| format!("{},{},{i}\n", i / 20, i / 20))
+        .collect();
+    place.write("p.csv", &format!("label,x,y\n{rows}"));
+    place.ok("classifier p.csv --out p.safetensors --steps 5 --device flex");
+    let ran = place.ok("evaluate run -n 50 --features p.safetensors --device flex");
+    for metric in [
+        "Fréchet distance of features",
+        "KID of",
+        "precision of",
+        "recall of",
+    ] {
+        assert!(ran.stdout.contains(metric), "{metric}: {}", ran.stdout);
+    }
+    place.ok("classifier digits --out d.safetensors --steps 1 --device flex");
+    place.fails(
+        "evaluate run -n 50 --features d.safetensors --device flex",
+        2,
+        &["d.safetensors takes samples of shape [1, 8, 8], and moons has [2]"],
+    );
     let ran = place.ok("evaluate run -n 50 --likelihoods 0 --device flex");
     assert!(
         ran.stdout.contains("not known, or not asked for"),
@@ -287,6 +319,252 @@ fn evaluation_prints_every_metric() {
         .stdout;
     let report: serde_json::Value = serde_json::from_str(&json).expect("JSON");
     assert!(report["npe"].is_null());
+}
+
+/// The text of a file with `n` rows of `dim` numbers about `centre`.
+fn waves(n: usize, dim: usize, centre: f64) -> String {
+    let value = |i: usize, j: usize| centre + ((i * dim + j) as f64 * 1.7).sin();
+    (0..n)
+        .map(|i| {
+            let row: Vec<String> = (0..dim).map(|j| value(i, j).to_string()).collect();
+            row.join(",") + "\n"
+        })
+        .collect()
+}
+
+#[test]
+fn features_of_files_are_compared_as_they_are() {
+    let place = Place::new();
+    // At 0, 1, 2, 3 and at 5, 6, 7, 8: μ differs by 5 and Σ not at all; each is out of the other's reach.
+    place
+        .write("a.csv", "0\n1\n2\n3\n")
+        .write("b.csv", "5\n6\n7\n8\n");
+    let json = |arguments: &str| -> serde_json::Value {
+        serde_json::from_str(&place.ok(&format!("{arguments} --json")).stdout).expect("JSON")
+    };
+    let report = json("distance a.csv b.csv");
+    let number = |key: &str| report[key].as_f64().expect("a number");
+    assert!((number("frechet") - 25.0).abs() < 1e-9, "{report}");
+    assert_eq!(
+        (&report["real"], &report["fake"], &report["features"]),
+        (&4.into(), &4.into(), &1.into())
+    );
+    // Means of (xy + 1)³ over pairs x ≠ x' of a, of b, and over all pairs, worked out with exact fractions.
+    assert!((number("kid") - KID).abs() < 1e-9 * KID, "{report}");
+    // b's balls have radius 3 at its ends: 5 − 3 reaches 2 and 3 of a; 3 + 3 reaches 5 and 6 of b.
+    assert_eq!((number("precision"), number("recall")), (0.5, 0.5));
+    let ran = place.ok("distance a.csv a.csv");
+    for line in [
+        "a.csv: 4 rows against 4 of a.csv, 1 features",
+        "Fréchet distance                 0.000000",
+        "KID",
+        "precision                        1.000000",
+        "recall                           1.000000",
+    ] {
+        assert!(ran.stdout.contains(line), "{line}: {}", ran.stdout);
+    }
+}
+
+/// The unbiased distance of {0, 1, 2, 3} and {5, 6, 7, 8} under the kernel (xy + 1)³.
+const KID: f64 = 245_009.0 / 3.0;
+
+#[test]
+fn arrays_and_tables_have_the_same_distance() {
+    use npyz::WriterBuilder;
+    let place = Place::new();
+    place
+        .write("a.csv", &waves(30, 4, 0.0))
+        .write("b.csv", &waves(20, 4, 0.5));
+    let values = waves(20, 4, 0.5).replace('\n', ",");
+    let values = values.split(',').filter_map(|v| v.parse::<f32>().ok());
+    let mut bytes = Vec::new();
+    let mut writer = npyz::WriteOptions::new()
+        .default_dtype()
+        .shape(&[20, 2, 2])
+        .writer(&mut bytes)
+        .begin_nd()
+        .expect("memory takes all bytes");
+    writer.extend(values).expect("memory takes all bytes");
+    writer.finish().expect("the entries fill the shape");
+    fs::write(place.path("b.npy"), bytes).expect("a writable folder");
+    let of = |arguments: &str| place.ok(&format!("distance {arguments} --json")).stdout;
+    assert_eq!(of("a.csv b.csv"), of("a.csv b.npy"));
+    assert_ne!(of("a.csv b.csv"), of("a.csv a.csv"));
+}
+
+#[test]
+fn files_that_cannot_be_compared_are_named() {
+    let place = Place::new();
+    place
+        .write("four.csv", &waves(9, 4, 0.0))
+        .write("five.csv", &waves(9, 5, 0.0))
+        .write("three.csv", &waves(3, 4, 0.0))
+        .write("one.csv", "1,2\n")
+        .write("nan.csv", "1,2\n3,NaN\n")
+        .write(
+            "wide.csv",
+            &format!("{}\n", ["3e38"; 64].join(",")).repeat(4),
+        )
+        .write("words.safetensors", "hello");
+    place.fails(
+        "distance four.csv five.csv",
+        1,
+        &["four.csv has 4 numbers a row, and five.csv has 5; give samples of the same shape"],
+    );
+    place.fails(
+        "distance four.csv three.csv",
+        1,
+        &["three.csv has 3 rows", "give 4 or more"],
+    );
+    place.fails("distance one.csv four.csv", 1, &["one.csv has 1 row"]);
+    place.fails(
+        "distance nan.csv four.csv",
+        1,
+        &["nan.csv:2: row 2, column 2 is NaN", "replace it"],
+    );
+    place.fails(
+        "distance none.csv four.csv",
+        1,
+        &["none.csv does not exist; check the path"],
+    );
+    place.fails(
+        "distance four.csv four.csv --features-of digits --device flex",
+        1,
+        &[
+            "four.csv has 4 numbers a row, and the classifier of digits takes 64",
+            "[1, 8, 8]",
+        ],
+    );
+    place.fails(
+        "distance wide.csv wide.csv --features-of digits --device flex",
+        1,
+        &[
+            "row 1 of wide.csv has a feature of",
+            "in the units of digits",
+        ],
+    );
+    place.fails(
+        "distance four.csv four.csv --classifier words.safetensors --device flex",
+        1,
+        &["words.safetensors is no classifier", "pyroclast classifier"],
+    );
+    place.fails(
+        "distance four.csv four.csv --classifier none.safetensors --device flex",
+        1,
+        &["cannot read none.safetensors"],
+    );
+    place.fails(
+        "distance four.csv four.csv --features-of letters",
+        2,
+        &["letters", "digits"],
+    );
+    place.fails(
+        "distance four.csv four.csv --features-of digits --classifier c.safetensors",
+        2,
+        &["cannot be used with"],
+    );
+}
+
+#[test]
+fn a_classifier_is_trained_and_compares() {
+    let place = Place::new();
+    let ran = place.ok("classifier digits --out a.safetensors --steps 30 --device flex");
+    for line in [
+        "accuracy   ",
+        "of 359 held-out samples",
+        "classifier a.safetensors",
+    ] {
+        assert!(ran.stdout.contains(line), "{line}: {}", ran.stdout);
+    }
+    assert!(
+        ran.stderr
+            .contains("1797 samples of shape [1, 8, 8], 10 classes")
+            && ran.stderr.contains("step 30/30"),
+        "{}",
+        ran.stderr
+    );
+    // The same seed, the same bytes.
+    place.ok("classifier digits --out b.safetensors --steps 30 --device flex");
+    let read = |file: &str| fs::read(place.path(file)).expect("a file");
+    assert!(read("a.safetensors") == read("b.safetensors"));
+    place.ok("classifier digits --out b.safetensors --steps 30 --seed 1 --device flex");
+    assert!(read("a.safetensors") != read("b.safetensors"));
+    // Waves are not digits; how unlike depends on the classifier.
+    place
+        .write("x.csv", &waves(20, 64, 0.0))
+        .write("y.csv", &waves(20, 64, 0.3));
+    let of = |arguments: &str| -> serde_json::Value {
+        let ran = place.ok(&format!(
+            "distance x.csv y.csv --json --device flex {arguments}"
+        ));
+        serde_json::from_str(&ran.stdout).expect("JSON")
+    };
+    let (shipped, own) = (of("--features-of digits"), of("--classifier a.safetensors"));
+    assert_eq!(
+        (&shipped["features"], &own["features"]),
+        (&64.into(), &64.into())
+    );
+    let frechet = |report: &serde_json::Value| report["frechet"].as_f64().expect("a number");
+    assert!(frechet(&shipped) > 0.0 && frechet(&own) > 0.0);
+    assert_ne!(frechet(&shipped), frechet(&own));
+}
+
+#[test]
+fn tables_with_labels_are_classified_as_images_or_vectors() {
+    let place = Place::new();
+    let row = |i: usize| {
+        let values: Vec<String> = (0..12).map(|j| (i % 2 * j).to_string()).collect();
+        format!("{},{}\n", i % 2, values.join(","))
+    };
+    let header: Vec<String> = (0..12).map(|j| format!("p{j}")).collect();
+    let rows: String = (0..40).map(row).collect();
+    place.write("t.csv", &format!("label,{}\n{rows}", header.join(",")));
+    for shape in ["", "--shape 1,3,4", "--shape 3,2,2"] {
+        let ran = place.ok(&format!(
+            "classifier t.csv {shape} --out c.safetensors --steps 20 --device flex"
+        ));
+        assert!(
+            ran.stdout.contains("accuracy   100.00 % of 8"),
+            "{}",
+            ran.stdout
+        );
+    }
+    place.fails(
+        "classifier t.csv --shape 1,5,5 --out d.safetensors",
+        2,
+        &["--shape 1,5,5 is not that of an image of 12 values"],
+    );
+    place.write("plain.csv", "1,2\n3,4\n");
+    place.fails(
+        "classifier plain.csv --out d.safetensors",
+        1,
+        &["`plain` has no labels", "a column named label"],
+    );
+    place.fails(
+        "classifier none.csv --out d.safetensors",
+        1,
+        &["none.csv does not exist"],
+    );
+    place.fails(
+        "classifier letters --out d.safetensors",
+        2,
+        &[
+            "no labelled data is called `letters`",
+            "digits or a .csv file",
+        ],
+    );
+    place.fails(
+        "classifier digits --out d.npz",
+        2,
+        &["--out d.npz does not end in .safetensors"],
+    );
+    place.fails(
+        "classifier digits --out nowhere/d.safetensors",
+        1,
+        &["there is no folder nowhere; make it first"],
+    );
+    place.fails("classifier digits --out d.safetensors --steps 0", 2, &["0"]);
+    assert!(!place.path("d.safetensors").exists());
 }
 
 #[test]

@@ -1,9 +1,11 @@
 //! How good a model is: its samples against fresh data, with what a perfect sampler would score beside.
 
+use crate::classifier::Trained;
+use crate::features::features;
 use crate::likelihood::likelihood;
 use crate::metrics::{
-    Spread, energy_distance, normalised_path_energy, sliced_wasserstein, wasserstein,
-    wasserstein_squared,
+    NEIGHBOURS, PrecisionRecall, Spread, energy_distance, frechet_distance, kernel_distance,
+    normalised_path_energy, precision_recall, sliced_wasserstein, wasserstein, wasserstein_squared,
 };
 use crate::sampler::{Plan, SampleError, sample};
 use crate::task::Task;
@@ -33,6 +35,16 @@ pub struct Scores {
     pub sliced_floor: f64,
     /// Energy distance of samples and data.
     pub energy_distance: f64,
+    /// Fréchet distance of samples and data, of their features, where there is a classifier.
+    pub frechet: Option<f64>,
+    /// Fréchet distance of data and other data.
+    pub frechet_floor: Option<f64>,
+    /// Kernel distance of samples and data, of their features.
+    pub kid: Option<f64>,
+    /// The part of the samples whose features lie among the data's; from four samples on.
+    pub precision: Option<f64>,
+    /// The part of the data whose features lie among the samples'; from four samples on.
+    pub recall: Option<f64>,
     /// Normalised path energy, for fixed steps.
     pub npe: Option<f64>,
     /// Straightness of the paths, 0 for straight ones, for fixed steps.
@@ -62,14 +74,19 @@ pub struct Protocol {
 
 /// Draws `n` samples and scores them. `k` numbers the repetition: its source points and its data are its own.
 ///
-/// A conditional model is drawn from with the labels of as many training samples.
+/// A conditional model is drawn from with the labels of as many training samples. The classifier, where there is one, takes
+/// samples in the units of the data.
 ///
 /// # Errors
 /// [`SampleError`].
+///
+/// # Panics
+/// If the classifier takes samples of another size.
 pub fn evaluate<B, N, S, const D: usize>(
     flow: &Flow<N, S>,
     task: &Task,
     protocol: Protocol,
+    classifier: Option<&Trained<B>>,
     k: u64,
     device: &B::Device,
 ) -> Result<Scores, SampleError>
@@ -118,7 +135,15 @@ where
     let seed = Noise::new(plan.seed);
     let likelihood =
         likelihood::<B, _, _, D>(flow, task, likelihoods, seed, Control::default(), device)?;
+    let compared = classifier
+        .map(|classifier| compare(classifier, task, [&samples.values, &test, &other], device))
+        .transpose()?;
     Ok(Scores {
+        frechet: compared.map(|compared| compared.frechet),
+        frechet_floor: compared.map(|compared| compared.frechet_floor),
+        kid: compared.map(|compared| compared.kid),
+        precision: compared.and_then(|compared| Some(compared.neighbours?.precision)),
+        recall: compared.and_then(|compared| Some(compared.neighbours?.recall)),
         nll: likelihood.map(|likelihood| likelihood.nats),
         nll_error: likelihood.map(|likelihood| likelihood.standard_error),
         bits_per_dimension: likelihood.and_then(|likelihood| likelihood.bits_per_dimension),
@@ -131,6 +156,43 @@ where
         straightness: samples.straightness,
         evaluations: samples.statistics.evaluations,
         seconds,
+    })
+}
+
+/// What features tell of samples.
+#[derive(Clone, Copy)]
+struct Compared {
+    frechet: f64,
+    frechet_floor: f64,
+    kid: f64,
+    neighbours: Option<PrecisionRecall>,
+}
+
+/// Compares samples, data and other data, as many of each and on the model's scale, by their features.
+fn compare<B: Backend>(
+    classifier: &Trained<B>,
+    task: &Task,
+    clouds: [&[f32]; 3],
+    device: &B::Device,
+) -> Result<Compared, SampleError> {
+    let n = clouds[0].len() / task.training.dim();
+    let [drawn, real, other] = clouds.map(|values| {
+        let mut values = values.to_vec();
+        task.scaling.invert(&mut values);
+        features(classifier, &values, device)
+    });
+    let width = drawn.len() / n;
+    let has_run_away = |row: &&[f32]| row.iter().any(|value| !value.is_finite());
+    match drawn.chunks_exact(width).filter(has_run_away).count() {
+        0 => {}
+        // Samples are finite, but too large for the classifier's squares.
+        rows => return Err(SampleError::NotFinite(rows)),
+    }
+    Ok(Compared {
+        frechet: frechet_distance(&real, &drawn, width),
+        frechet_floor: frechet_distance(&real, &other, width),
+        kid: kernel_distance(&real, &drawn, width),
+        neighbours: (n > NEIGHBOURS).then(|| precision_recall(&real, &drawn, width, NEIGHBOURS)),
     })
 }
 

@@ -12,13 +12,16 @@ use indicatif::ProgressBar;
 use pyroclast_core::flow::Flow;
 use pyroclast_core::network::{Labels, Network};
 use pyroclast_core::noise::Noise;
+use pyroclast_train::classifier::Trained;
 use pyroclast_train::config::Config;
 use pyroclast_train::evaluate::{Protocol, Scores, evaluate, spread};
+use pyroclast_train::features::digits;
 use pyroclast_train::run::Run;
 use pyroclast_train::sampler::{Plan, Stepping};
 use pyroclast_train::task::Task;
 use pyroclast_train::training::AnySchedule;
 use serde_json::{Map, Value, json};
+use std::path::Path;
 use std::process::ExitCode;
 
 /// Points of a benchmark.
@@ -30,7 +33,7 @@ type Metric = (&'static str, &'static str, fn(&Scores) -> Option<f64>);
 /// Held-out samples whose likelihood is found, if nothing else is asked for: of points, and of images.
 const LIKELIHOODS: (usize, usize) = (2000, 64);
 
-const METRICS: [Metric; 12] = [
+const METRICS: [Metric; 17] = [
     ("w2", "W2", |s| Some(s.w2)),
     ("w2_floor", "  of a perfect sampler", |s| Some(s.w2_floor)),
     ("sliced_w2", "sliced W2", |s| Some(s.sliced)),
@@ -40,6 +43,13 @@ const METRICS: [Metric; 12] = [
     ("energy_distance", "energy distance", |s| {
         Some(s.energy_distance)
     }),
+    ("frechet", "Fréchet distance of features", |s| s.frechet),
+    ("frechet_floor", "  of a perfect sampler", |s| {
+        s.frechet_floor
+    }),
+    ("kid", "KID of features", |s| s.kid),
+    ("precision", "precision of features", |s| s.precision),
+    ("recall", "recall of features", |s| s.recall),
     ("npe", "normalised path energy", |s| s.npe),
     ("straightness", "straightness (0: straight)", |s| {
         s.straightness
@@ -87,6 +97,7 @@ pub(crate) fn run(arguments: Evaluate) -> Result<ExitCode> {
             plan,
             likelihoods: arguments.likelihoods.map_or(likelihoods, |n| n as usize),
         },
+        features: arguments.features.as_deref(),
         repetitions: u64::from(arguments.seeds),
     };
     let scores = device::run_on(device, job)?;
@@ -103,6 +114,7 @@ struct Evaluation<'a> {
     config: &'a Config,
     task: &'a Task,
     protocol: Protocol,
+    features: Option<&'a Path>,
     repetitions: u64,
 }
 
@@ -128,18 +140,42 @@ impl WithFlow for Evaluation<'_> {
         N: Network<Autodiff<B>, D, Condition = Labels<Autodiff<B>>> + AutodiffModule<Autodiff<B>>,
         N::InnerModule: Network<B, D, Condition = Labels<B>>,
     {
+        let classifier = self.classifier::<B>(device)?;
         // indicatif hides the bar by itself where nobody watches.
         let bar = ProgressBar::new(self.repetitions);
         bar.tick();
         let scores = (0..self.repetitions)
             .map(|k| {
-                let scores = evaluate::<B, _, _, D>(flow, self.task, self.protocol, k, device);
+                let classifier = classifier.as_ref();
+                let scores =
+                    evaluate::<B, _, _, D>(flow, self.task, self.protocol, classifier, k, device);
                 bar.inc(1);
                 Ok(scores?)
             })
             .collect();
         bar.finish_and_clear();
         scores
+    }
+}
+
+impl Evaluation<'_> {
+    /// The classifier that is asked for, or the one that ships for the data.
+    fn classifier<B: Backend>(&self, device: &B::Device) -> Result<Option<Trained<B>>> {
+        let Some(path) = self.features else {
+            let ships = self.config.data.name == "digits";
+            return Ok(ships.then(|| digits(device)));
+        };
+        let classifier = Trained::load(path, device)?;
+        let (dataset, shape) = (&self.task.training, &classifier.about.shape);
+        if classifier.dim() != dataset.dim() {
+            bail!(Usage(format!(
+                "{} takes samples of shape {shape:?}, and {} has {:?}; make one of the run's data with `pyroclast classifier`",
+                path.display(),
+                dataset.name,
+                dataset.shape
+            )));
+        }
+        Ok(Some(classifier))
     }
 }
 
@@ -162,6 +198,8 @@ fn print_table(scores: &[Scores], n: usize, plan: &Plan, task: &Task) {
         let Some(value) = spread(scores, metric) else {
             match key {
                 "nll_error" | "bits_per_dimension" => {}
+                "frechet" => println!("{name:<28} not known without a classifier; see --features"),
+                "frechet_floor" | "kid" | "precision" | "recall" => {}
                 "nll" => println!("{name:<28} not known, or not asked for"),
                 _ => println!("{name:<28} not known for this method"),
             }

@@ -1,0 +1,124 @@
+//! `pyroclast classifier`.
+
+use crate::Usage;
+use crate::args::Classifier;
+use crate::device::{self, Job};
+use crate::progress::{Progress, minutes};
+use anyhow::{Result, bail};
+use burn::backend::Autodiff;
+use burn::tensor::backend::Backend;
+use pyroclast_train::classifier::{About, Settings, train};
+use pyroclast_train::dataset::Dataset;
+use pyroclast_train::run::Record;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Instant;
+
+pub(crate) fn run(arguments: Classifier) -> Result<ExitCode> {
+    let out = arguments.out.as_path();
+    if out.extension().is_none_or(|end| end != "safetensors") {
+        bail!(Usage(format!(
+            "--out {} does not end in .safetensors, which is how a classifier is saved",
+            out.display()
+        )));
+    }
+    // Known before the training rather than after it.
+    if let Some(folder) = out.parent()
+        && !folder.as_os_str().is_empty()
+        && !folder.is_dir()
+    {
+        bail!("there is no folder {}; make it first", folder.display());
+    }
+    let dataset = data(&arguments)?;
+    let device = device::choose(arguments.device.as_deref())?;
+    let settings = Settings {
+        steps: arguments.steps,
+        seed: arguments.seed,
+        ..Settings::default()
+    };
+    eprintln!(
+        "training a classifier of {} ({} samples of shape {:?}, {} classes) with {device}",
+        dataset.name,
+        dataset.len(),
+        dataset.shape,
+        dataset.classes
+    );
+    let start = Instant::now();
+    let job = Training {
+        dataset: &dataset,
+        settings,
+        out,
+    };
+    let about = device::run_on(device, job)?;
+    println!("trained in {}", minutes(start.elapsed().as_secs_f64()));
+    println!(
+        "accuracy   {:.2} % of {} held-out samples",
+        100.0 * about.accuracy,
+        about.held_out
+    );
+    println!("classifier {}", out.display());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The samples that are learned, of the shape that is asked for.
+fn data(arguments: &Classifier) -> Result<Dataset> {
+    let name = arguments.data.as_str();
+    let mut dataset = if name == "digits" {
+        Dataset::digits()
+    } else if Path::new(name).extension().is_some() {
+        Dataset::read(name)?
+    } else {
+        bail!(Usage(format!(
+            "no labelled data is called `{name}`; give digits or a .csv file"
+        )));
+    };
+    let shape = &arguments.shape;
+    if shape.is_empty() {
+        return Ok(dataset);
+    }
+    let size = shape
+        .iter()
+        .try_fold(1_usize, |n, &axis| n.checked_mul(axis));
+    if shape.len() != 3 || size != Some(dataset.dim()) {
+        let axes: Vec<String> = shape.iter().map(usize::to_string).collect();
+        bail!(Usage(format!(
+            "--shape {} is not that of an image of {} values; give channels, height and width whose product is that number",
+            axes.join(","),
+            dataset.dim()
+        )));
+    }
+    dataset.shape = arguments.shape.clone();
+    Ok(dataset)
+}
+
+struct Training<'a> {
+    dataset: &'a Dataset,
+    settings: Settings,
+    out: &'a Path,
+}
+
+impl Job for Training<'_> {
+    type Output = Result<About>;
+
+    fn run<B: Backend>(self, device: B::Device) -> Self::Output {
+        let mut progress = Progress::new(0, self.settings.steps);
+        let start = Instant::now();
+        let mut watcher = |step, loss: Option<f64>| {
+            progress.step(step);
+            if loss.is_some() {
+                progress.record(&Record {
+                    step,
+                    loss,
+                    validation: None,
+                    learning_rate: None,
+                    seconds: start.elapsed().as_secs_f64(),
+                });
+            }
+        };
+        let trained = train::<Autodiff<B>>(self.dataset, self.settings, &device, &mut watcher);
+        progress.finish();
+        let trained = trained?;
+        trained.save(self.out)?;
+        Ok(trained.about)
+    }
+}

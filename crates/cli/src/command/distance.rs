@@ -1,0 +1,126 @@
+//! `pyroclast distance`.
+
+use crate::args::Distance;
+use crate::device::{self, Job};
+use anyhow::{Result, bail};
+use burn::tensor::backend::Backend;
+use pyroclast_train::classifier::Trained;
+use pyroclast_train::dataset::Dataset;
+use pyroclast_train::features::{digits, features};
+use pyroclast_train::metrics::{
+    NEIGHBOURS, PrecisionRecall, frechet_distance, kernel_distance, precision_recall,
+};
+use serde_json::json;
+use std::path::Path;
+use std::process::ExitCode;
+
+pub(crate) fn run(arguments: Distance) -> Result<ExitCode> {
+    let paths = [arguments.real.as_path(), &arguments.fake];
+    let [real, fake] = [read(paths[0])?, read(paths[1])?];
+    if real.dim() != fake.dim() {
+        bail!(
+            "{} has {} numbers a row, and {} has {}; give samples of the same shape",
+            paths[0].display(),
+            real.dim(),
+            paths[1].display(),
+            fake.dim()
+        );
+    }
+    let uses_classifier = arguments.classifier.is_some() || arguments.features_of.is_some();
+    let (dim, [x, y]) = if uses_classifier {
+        let device = device::choose(arguments.device.as_deref())?;
+        let job = Features {
+            classifier: arguments.classifier.as_deref(),
+            paths,
+            datasets: [&real, &fake],
+        };
+        device::run_on(device, job)?
+    } else {
+        (real.dim(), [real.values, fake.values])
+    };
+    let (n, m) = (x.len() / dim, y.len() / dim);
+    let frechet = frechet_distance(&x, &y, dim);
+    let kid = kernel_distance(&x, &y, dim);
+    let PrecisionRecall { precision, recall } = precision_recall(&x, &y, dim, NEIGHBOURS);
+    if arguments.json {
+        let report = json!({
+            "real": n, "fake": m, "features": dim,
+            "frechet": frechet, "kid": kid, "precision": precision, "recall": recall,
+        });
+        println!("{report}");
+        return Ok(ExitCode::SUCCESS);
+    }
+    println!(
+        "{}: {m} rows against {n} of {}, {dim} features",
+        paths[1].display(),
+        paths[0].display()
+    );
+    for (name, value) in [
+        ("Fréchet distance", frechet),
+        ("KID", kid),
+        ("precision", precision),
+        ("recall", recall),
+    ] {
+        println!("{name:<28} {value:>12.6}");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The rows of a file, of which there are enough.
+fn read(path: &Path) -> Result<Dataset> {
+    let dataset = Dataset::read(path)?;
+    if dataset.len() <= NEIGHBOURS {
+        bail!(
+            "{} has {} rows, and precision and recall take the {NEIGHBOURS} nearest others of each; give {} or more",
+            path.display(),
+            dataset.len(),
+            NEIGHBOURS + 1
+        );
+    }
+    Ok(dataset)
+}
+
+/// The features of two datasets, on whichever backend.
+struct Features<'a> {
+    /// The one that ships where there is none.
+    classifier: Option<&'a Path>,
+    paths: [&'a Path; 2],
+    datasets: [&'a Dataset; 2],
+}
+
+impl Job for Features<'_> {
+    type Output = Result<(usize, [Vec<f32>; 2])>;
+
+    fn run<B: Backend>(self, device: B::Device) -> Self::Output {
+        let classifier: Trained<B> = match self.classifier {
+            Some(path) => Trained::load(path, &device)?,
+            None => digits(&device),
+        };
+        let (about, dim) = (&classifier.about, self.datasets[0].dim());
+        if classifier.dim() != dim {
+            bail!(
+                "{} has {dim} numbers a row, and the classifier of {} takes {}; give samples of shape {:?}",
+                self.paths[0].display(),
+                about.data,
+                classifier.dim(),
+                about.shape
+            );
+        }
+        let of = |dataset: &Dataset| features(&classifier, &dataset.values, &device);
+        let found = self.datasets.map(of);
+        for (path, values) in self.paths.iter().zip(&found) {
+            if let Some(at) = values.iter().position(|value| !value.is_finite()) {
+                let width = values.len() / self.datasets[0].len();
+                bail!(
+                    "row {} of {} has a feature of {}; give samples in the units of {}",
+                    at / width + 1,
+                    path.display(),
+                    values[at],
+                    about.data
+                );
+            }
+        }
+        let width = found[0].len() / self.datasets[0].len();
+        Ok((width, found))
+    }
+}
