@@ -12,6 +12,7 @@ pub mod assignment;
 pub mod coefficients;
 pub mod conservation;
 pub mod coupling;
+pub mod ddpm;
 pub mod extension;
 pub mod field;
 pub mod flow;
