@@ -35,6 +35,12 @@ pub enum TimeLaw {
         /// Second shape parameter, > 0.
         b: f64,
     },
+    /// `t = 1 − (k + 1)/T`, k uniform in 0 … T − 1: the steps of a table ([`BetaTable::time`](crate::ddpm::BetaTable::time)). Needs a
+    /// clip of 0, since any other moves the times off the table.
+    Index {
+        /// T, > 0.
+        steps: usize,
+    },
 }
 
 /// A law of the time, with its ends clipped off.
@@ -68,6 +74,7 @@ impl TimeSampler {
                 let (x, y) = (gamma(a, draws), gamma(b, draws));
                 x / (x + y)
             }
+            TimeLaw::Index { steps } => 1.0 - (draws.below(steps) + 1) as f64 / steps as f64,
         };
         (0..n).map(|i| press(law(i, draws))).collect()
     }
@@ -169,6 +176,25 @@ mod tests {
             .collect();
         let mean = logs.iter().sum::<f64>() / N as f64;
         assert!((mean + 1.2).abs() < 5.0 * 1.2 / (N as f64).sqrt(), "{mean}");
+    }
+
+    #[test]
+    fn times_of_an_index_are_those_of_a_table_and_all_alike() {
+        use crate::ddpm::BetaTable;
+        let steps = 10;
+        let table = BetaTable::linear(steps, 0.1, 0.2);
+        let mut counts = vec![0_u32; steps];
+        for t in times(TimeLaw::Index { steps }, 0.0) {
+            let k = table.index(t).expect("no time is that of clean data");
+            assert_eq!(t, table.time(k));
+            counts[k] += 1;
+        }
+        // Binomial counts: N·p with a deviation of √(N·p·(1 − p)).
+        let (n, p) = (N as f64, 0.1);
+        for count in counts {
+            let off = f64::from(count) - n * p;
+            assert!(off.abs() < 5.0 * (n * p * (1.0 - p)).sqrt(), "{count}");
+        }
     }
 
     #[test]
