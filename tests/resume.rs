@@ -83,29 +83,42 @@ fn bytes(run: &Run) -> Vec<u8> {
     fs::read(run.latest().expect("a checkpoint")).expect("a readable checkpoint")
 }
 
+/// The snapshots of a run: their steps and bytes.
+fn snapshots(run: &Run) -> Vec<(u64, Vec<u8>)> {
+    let read = |path| fs::read(path).expect("a readable snapshot");
+    (run.snapshots().into_iter())
+        .map(|(step, path)| (step, read(path)))
+        .collect()
+}
+
 fn resumes_exactly(preset: &str) {
+    resumes_exactly_with(&config(preset, 11));
+}
+
+fn resumes_exactly_with(config: &Config) {
+    let preset = &config.data.name;
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let config = config(preset, 11);
-    let whole = Run::create(&folder.path().join("whole"), &config).expect("a new run");
+    let whole = Run::create(&folder.path().join("whole"), config).expect("a new run");
     assert_eq!(
-        go(&whole, &config, false, 0).expect("a run"),
+        go(&whole, config, false, 0).expect("a run"),
         Outcome::Finished
     );
     for stop in [1, 4, 6, 10] {
         let path = folder.path().join(format!("stopped-{stop}"));
-        let run = Run::create(&path, &config).expect("a new run");
-        let outcome = go(&run, &config, false, stop).expect("a run");
+        let run = Run::create(&path, config).expect("a new run");
+        let outcome = go(&run, config, false, stop).expect("a run");
         assert_eq!(outcome, Outcome::Interrupted { step: stop });
         let (run, stored) = Run::open(&path).expect("the run");
-        assert_eq!(stored, config);
+        assert_eq!(&stored, config);
         assert_eq!(
-            go(&run, &config, true, 0).expect("a resumed run"),
+            go(&run, config, true, 0).expect("a resumed run"),
             Outcome::Finished
         );
         assert!(
             bytes(&run) == bytes(&whole),
             "{preset}, stopped after {stop}"
         );
+        assert!(snapshots(&run) == snapshots(&whole), "stopped after {stop}");
         let steps = |run: &Run| {
             run.records()
                 .last()
@@ -123,6 +136,83 @@ fn an_mlp_resumes_to_the_last_bit() {
 #[test]
 fn a_unet_with_dropout_resumes_to_the_last_bit() {
     resumes_exactly("digits");
+}
+
+/// A run with rates and power-function averages; its checkpoints are every four steps, its snapshots every three.
+fn averaged() -> Config {
+    let mut config = config("moons", 11);
+    config.training.ema_rates = vec![0.5, 0.999_9];
+    config.training.ema_power = vec![0.05, 0.1];
+    config.training.snapshot_every = 3;
+    config
+}
+
+#[test]
+fn further_averages_resume_to_the_last_bit() {
+    resumes_exactly_with(&averaged());
+}
+
+#[test]
+fn snapshots_newer_than_the_checkpoint_are_taken_again() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let config = averaged();
+    let run = Run::create(&folder.path().join("run"), &config).expect("a new run");
+    go(&run, &config, false, 0).expect("a run");
+    let (end, taken) = (bytes(&run), snapshots(&run));
+    let steps: Vec<u64> = taken.iter().map(|(step, _)| *step).collect();
+    assert_eq!(steps, [3, 6, 9, 11], "all are kept, the last step's too");
+    // As after SIGKILL in another life of the run, which snapshots at other steps.
+    fs::remove_file(run.checkpoint_path(11)).expect("the newest checkpoint");
+    fs::copy(run.snapshot_path(9), run.snapshot_path(10)).expect("a stale snapshot");
+    fs::write(run.folder().join("ema/.part-x"), "half").expect("a leftover");
+    go(&run, &config, true, 0).expect("a resumed run");
+    assert!(bytes(&run) == end && snapshots(&run) == taken);
+    assert!(!run.folder().join("ema/.part-x").exists());
+}
+
+#[test]
+fn further_averages_leave_the_run_as_it_is() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (plain, averaged) = (config("moons", 11), averaged());
+    let end = |name: &str, config: &Config| {
+        let run = Run::create(&folder.path().join(name), config).expect("a new run");
+        go(&run, config, false, 0).expect("a run");
+        load(&run.latest().expect("a checkpoint"), config).expect("its own network")
+    };
+    let (a, b) = (end("plain", &plain), end("averaged", &averaged));
+    assert!(a.averages.is_empty() && b.averages.len() == 4);
+    let lists = |c: Checkpoint<Flex>| [c.model, c.ema, c.first, c.second].into_iter().flatten();
+    for (x, y) in lists(a).zip(lists(b)) {
+        assert_eq!(x.into_data(), y.into_data());
+    }
+}
+
+#[test]
+fn a_checkpoint_without_further_averages_has_the_layout_of_those_before_them() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let config = config("moons", 2);
+    let run = Run::create(&folder.path().join("run"), &config).expect("a new run");
+    go(&run, &config, false, 0).expect("a run");
+    let bytes = bytes(&run);
+    let (_, metadata) = safetensors::SafeTensors::read_metadata(&bytes).expect("safetensors");
+    let text = &metadata.metadata().as_ref().expect("a header")["pyroclast"];
+    assert!(
+        text.starts_with(r#"{"version":1,"step":2,"seed":0,"config":""#),
+        "{text}"
+    );
+    assert!(!text.contains("averages"), "{text}");
+}
+
+#[test]
+fn a_checkpoint_with_other_averages_is_not_gone_on_with() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let config = averaged();
+    let run = Run::create(&folder.path().join("run"), &config).expect("a new run");
+    go(&run, &config, false, 4).expect("a run");
+    let mut other = config;
+    other.training.ema_rates = vec![0.5];
+    let error = go(&run, &other, true, 0).expect_err("another configuration");
+    assert!(error.to_string().contains("keeps the averages"), "{error}");
 }
 
 #[test]

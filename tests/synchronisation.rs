@@ -194,6 +194,16 @@ fn training_an_mlp_does_not_wait_until_the_loss_is_read() {
 }
 
 #[test]
+fn further_averages_do_not_wait_either() {
+    let averages = [
+        "training.batch=16",
+        "training.ema-rates=[0.99,0.9999]",
+        "training.ema-power=[0.05,0.1]",
+    ];
+    assert_eq!(waits_of_steps("moons", &averages), [0, 1]);
+}
+
+#[test]
 fn training_a_unet_does_not_wait_until_the_loss_is_read() {
     let small = [
         "training.batch=2",

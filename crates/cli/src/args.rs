@@ -1,6 +1,7 @@
 //! What can be asked of the command.
 
 use clap::{Args, Parser, Subcommand};
+use pyroclast_train::ema::Averaged;
 use pyroclast_train::sampler::MethodName;
 use std::path::PathBuf;
 
@@ -119,6 +120,16 @@ pub(crate) struct Sample {
     pub(crate) n: Option<u32>,
     #[command(flatten)]
     pub(crate) solver: Solver,
+    /// Which parameters: ema, raw, rate:R or power:SIGMA.
+    ///
+    /// ema is the moving average of training.ema; raw is the parameters of the last step, in no average. rate:0.9999 is a further
+    /// average, which a run keeps that was trained with --set training.ema-rates=[0.9999].
+    ///
+    /// power:0.12 is an average whose weights spread over 12 percent of the training: give any width from 0.01 to 0.3, and
+    /// compare. It is reconstructed from snapshots (Karras et al. 2024), which a run keeps that was trained with
+    /// --set training.ema-power=[0.05,0.1].
+    #[arg(long, value_name = "WEIGHTS", default_value_t = Averaged::Ema, value_parser = parse_weights)]
+    pub(crate) weights: Averaged,
     /// The seed of the noise.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) seed: u64,
@@ -145,6 +156,16 @@ pub(crate) struct Evaluate {
     pub(crate) n: Option<u32>,
     #[command(flatten)]
     pub(crate) solver: Solver,
+    /// Which parameters: ema, raw, rate:R or power:SIGMA.
+    ///
+    /// ema is the moving average of training.ema; raw is the parameters of the last step, in no average. rate:0.9999 is a further
+    /// average, which a run keeps that was trained with --set training.ema-rates=[0.9999].
+    ///
+    /// power:0.12 is an average whose weights spread over 12 percent of the training: give any width from 0.01 to 0.3, and
+    /// compare. It is reconstructed from snapshots (Karras et al. 2024), which a run keeps that was trained with
+    /// --set training.ema-power=[0.05,0.1].
+    #[arg(long, value_name = "WEIGHTS", default_value_t = Averaged::Ema, value_parser = parse_weights)]
+    pub(crate) weights: Averaged,
     /// Held-out samples whose likelihood is found, by solving the ODE back to noise with its divergence; 0 leaves it out
     /// [default: 2000 points, or 64 images].
     #[arg(long, value_name = "N")]
@@ -218,5 +239,9 @@ pub(crate) struct Presets {
 }
 
 fn parse_method(name: &str) -> Result<MethodName, String> {
+    name.parse()
+}
+
+fn parse_weights(name: &str) -> Result<Averaged, String> {
     name.parse()
 }

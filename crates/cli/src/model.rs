@@ -1,5 +1,6 @@
 //! A trained model, read from its run and handed to whoever uses it.
 
+use crate::Usage;
 use anyhow::Result;
 use burn::backend::Autodiff;
 use burn::module::AutodiffModule;
@@ -8,8 +9,8 @@ use pyroclast_core::flow::Flow;
 use pyroclast_core::network::{Labels, Network};
 use pyroclast_core::noise::Noise;
 use pyroclast_models::Init;
-use pyroclast_train::checkpoint::Checkpoint;
 use pyroclast_train::config::{Architecture, Config};
+use pyroclast_train::ema::{self, Averaged, AveragedError};
 use pyroclast_train::parameters::{slots, with_values};
 use pyroclast_train::run::Run;
 use pyroclast_train::task::Task;
@@ -32,11 +33,12 @@ pub(crate) trait WithFlow {
         N::InnerModule: Network<B, D, Condition = Labels<B>>;
 }
 
-/// Reads the averaged parameters of the newest checkpoint and hands the model on.
+/// Reads the parameters after the newest checkpoint's step and hands the model on.
 pub(crate) fn with_flow<B: Backend, W: WithFlow>(
     run: &Run,
     config: &Config,
     task: &Task,
+    weights: Averaged,
     device: &B::Device,
     user: W,
 ) -> Result<W::Output> {
@@ -47,11 +49,13 @@ pub(crate) fn with_flow<B: Backend, W: WithFlow>(
         .architecture(&dataset.shape, dataset.classes)?
     {
         Architecture::Mlp(mlp) => {
-            let flow = load::<Autodiff<B>, _, 2>(run, config, mlp.init(&mut init), device)?;
+            let flow =
+                load::<Autodiff<B>, _, 2>(run, config, weights, mlp.init(&mut init), device)?;
             user.with::<B, _, 2>(&flow, device)
         }
         Architecture::UNet(unet) => {
-            let flow = load::<Autodiff<B>, _, 4>(run, config, unet.init(&mut init), device)?;
+            let flow =
+                load::<Autodiff<B>, _, 4>(run, config, weights, unet.init(&mut init), device)?;
             user.with::<B, _, 4>(&flow, device)
         }
     }
@@ -60,13 +64,21 @@ pub(crate) fn with_flow<B: Backend, W: WithFlow>(
 fn load<B: Backend, N: Network<B, D>, const D: usize>(
     run: &Run,
     config: &Config,
+    weights: Averaged,
     network: N,
     device: &B::Device,
 ) -> Result<Flow<N, AnySchedule>> {
     let slots = slots::<B, N>(&network);
-    let checkpoint = Checkpoint::<B>::load(&run.latest()?, &slots, device)?;
+    let values =
+        ema::load::<B>(run, config, weights, &slots, device).map_err(|error| match error {
+            // What the run does not keep is mended by asking for what it does.
+            AveragedError::NoRate { .. } | AveragedError::NoPower { .. } => {
+                Usage(error.to_string()).into()
+            }
+            error => anyhow::Error::from(error),
+        })?;
     Ok(Flow {
-        network: with_values(network, checkpoint.ema),
+        network: with_values(network, values),
         schedule: config.path.schedule(),
         prediction: config.path.prediction(),
         input: Default::default(),

@@ -245,6 +245,118 @@ fn classes_and_guidance_are_obeyed() {
     assert!((0.0..=1.0).contains(&mean("precision")) && (0.0..=1.0).contains(&mean("recall")));
 }
 
+/// The small run with further averages.
+const AVERAGED: &str = "--set training.ema-rates=[0.2,0.1] --set training.ema-power=[0.05,0.1] \
+    --set training.snapshot-every=2 --set training.learning-rate=0.1";
+
+#[test]
+fn any_average_of_a_run_can_be_sampled_and_scored() {
+    let place = Place::new();
+    place.ok(&format!("train moons --out run {QUICK} {AVERAGED}"));
+    let snapshots: Vec<bool> = (1..=6)
+        .map(|k| {
+            place
+                .path(&format!("run/ema/step-{k:08}.safetensors"))
+                .exists()
+        })
+        .collect();
+    assert_eq!(snapshots, [false, true, false, true, false, true]);
+    let sampled = |weights: &str| {
+        place.ok(&format!(
+            "sample run -n 9 --device flex --out s.csv {weights}"
+        ));
+        fs::read_to_string(place.path("s.csv")).expect("text")
+    };
+    let ema = sampled("");
+    assert_eq!(sampled("--weights ema"), ema);
+    assert_eq!(
+        sampled("--weights rate:0.999"),
+        ema,
+        "the rate of training.ema"
+    );
+    let mut seen = vec![ema];
+    for weights in [
+        "raw",
+        "rate:0.2",
+        "rate:0.1",
+        "power:0.05",
+        "power:0.07",
+        "power:0.1",
+    ] {
+        let samples = sampled(&format!("--weights {weights}"));
+        assert!(!seen.contains(&samples), "{weights}");
+        seen.push(samples);
+    }
+    let evaluate = "evaluate run -n 20 --likelihoods 0 --device flex --weights power:0.12";
+    let ran = place.ok(evaluate);
+    assert!(ran.stdout.contains("weights power:0.12"), "{}", ran.stdout);
+    let json = place.ok(&format!("{evaluate} --json")).stdout;
+    let report: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!(report["weights"], "power:0.12");
+
+    place.fails(
+        "sample run --device flex --weights rate:0.99",
+        2,
+        &[
+            "no average of rate 0.99;",
+            "it has ema, raw, rate:0.999, rate:0.2, rate:0.1, power:0.01 to power:0.3;",
+            "training.ema-rates=[0.99]",
+        ],
+    );
+    let damaged = place.path("run/ema/step-00000002.safetensors");
+    fs::write(&damaged, "hello").expect("a writable file");
+    place.fails(
+        "sample run --device flex --weights power:0.12",
+        1,
+        &[
+            "step-00000002.safetensors cannot be used; remove it",
+            "damaged",
+        ],
+    );
+    // The remedy works.
+    fs::remove_file(&damaged).expect("the damaged file");
+    place.ok("sample run -n 9 --device flex --out s.csv --weights power:0.12");
+}
+
+#[test]
+fn an_average_that_a_run_does_not_keep_is_answered_with_those_it_does() {
+    let place = Place::new();
+    place.trained();
+    assert!(!place.path("run/ema").exists());
+    place.ok("sample run -n 9 --device flex --out s.csv --weights raw");
+    place.fails(
+        "evaluate run --device flex --weights power:0.12",
+        2,
+        &[
+            "run keeps no power-function averages, which power:0.12 is made of; it has ema, raw, rate:0.999;",
+            "training.ema-power=[0.05,0.1]",
+        ],
+    );
+    place.fails(
+        "sample run --device flex --weights mean",
+        2,
+        &["no average `mean`", "ema, raw, rate:R"],
+    );
+    place.fails(
+        "sample run --device flex --weights power:0.4",
+        2,
+        &["`0.4` where a relative width from 0.01 to 0.3"],
+    );
+    place.fails(
+        "train moons --set training.ema-rates=[0.9,0.9]",
+        2,
+        &[
+            "training.ema-rates = [0.9, 0.9]",
+            "different decays in [0, 1)",
+        ],
+    );
+    place.fails(
+        "train moons --set training.ema-power=[0.5]",
+        2,
+        &["training.ema-power = [0.5]", "from 0.01 to 0.3"],
+    );
+}
+
 #[test]
 fn evaluation_prints_every_metric() {
     let place = Place::new();

@@ -1,6 +1,6 @@
 //! The folder that a run lives in.
 //!
-//! `config.toml · metrics.jsonl · checkpoints/step-*.safetensors · samples/*.png`
+//! `config.toml · metrics.jsonl · checkpoints/step-*.safetensors · ema/step-*.safetensors · samples/*.png`
 //!
 //! A folder with a run in it is never overwritten, only gone on with. Lines of `metrics.jsonl` that are newer than the
 //! checkpoint that a run resumes from are dropped, so that each step is logged once.
@@ -168,28 +168,54 @@ impl Run {
             .join(format!("step-{step:08}.safetensors"))
     }
 
+    /// Where the snapshot of the power-function averages after this step goes.
+    pub fn snapshot_path(&self, step: u64) -> PathBuf {
+        self.folder
+            .join("ema")
+            .join(format!("step-{step:08}.safetensors"))
+    }
+
+    /// The snapshots of the power-function averages with their steps, oldest first.
+    pub fn snapshots(&self) -> Vec<(u64, PathBuf)> {
+        self.steps_in("ema")
+    }
+
+    /// Makes the folder of snapshots, and removes those of steps after this one: they are taken again.
+    ///
+    /// # Errors
+    /// If the folder cannot be written.
+    pub fn prepare_snapshots(&self, step: u64) -> Result<(), RunError> {
+        let io = |path: &Path, source| RunError::Io {
+            path: path.display().to_string(),
+            source,
+        };
+        let folder = self.folder.join("ema");
+        fs::create_dir_all(&folder).map_err(|source| io(&folder, source))?;
+        for (_, path) in (self.snapshots().into_iter()).filter(|(taken, _)| *taken > step) {
+            fs::remove_file(&path).map_err(|source| io(&path, source))?;
+        }
+        Ok(())
+    }
+
     /// The checkpoints, newest first.
     fn checkpoints(&self) -> Vec<PathBuf> {
-        let entries = fs::read_dir(self.folder.join("checkpoints"))
-            .into_iter()
-            .flatten()
-            .flatten();
-        let mut paths: Vec<PathBuf> = entries
-            .map(|entry| entry.path())
-            .filter(|path| {
-                let name = path
-                    .file_name()
-                    .and_then(|name| name.to_str())
-                    .unwrap_or("");
-                name.starts_with("step-") && name.ends_with(".safetensors")
+        let steps = self.steps_in("checkpoints").into_iter();
+        steps.rev().map(|(_, path)| path).collect()
+    }
+
+    /// The files `step-*.safetensors` of a folder by their numbers, in order.
+    fn steps_in(&self, folder: &str) -> Vec<(u64, PathBuf)> {
+        let entries = fs::read_dir(self.folder.join(folder));
+        let paths = entries.into_iter().flatten().flatten().map(|e| e.path());
+        let mut steps: Vec<(u64, PathBuf)> = paths
+            .filter_map(|path| {
+                let name = path.file_name()?.to_str()?;
+                let step = name.strip_prefix("step-")?.strip_suffix(".safetensors")?;
+                Some((step.parse().ok()?, path))
             })
             .collect();
-        // By number: as text, step 100,000,000 comes before step 99,999,999.
-        paths.sort_by_key(|path| {
-            let name = path.to_string_lossy().into_owned();
-            std::cmp::Reverse((name.len(), name))
-        });
-        paths
+        steps.sort();
+        steps
     }
 
     /// The newest checkpoint, which has to be whole.
@@ -206,8 +232,9 @@ impl Run {
     /// Removes all but the newest checkpoints, and what a killed writer left.
     pub fn tidy(&self) {
         let old = self.checkpoints().into_iter().skip(KEPT);
-        let parts = [self.folder.clone(), self.folder.join("checkpoints")].into_iter();
-        let parts = parts.flat_map(|folder| fs::read_dir(folder).into_iter().flatten().flatten());
+        let parts = ["", "checkpoints", "ema"].map(|part| self.folder.join(part));
+        let parts = (parts.into_iter())
+            .flat_map(|folder| fs::read_dir(folder).into_iter().flatten().flatten());
         let parts = parts.map(|entry| entry.path()).filter(|path| {
             path.file_name()
                 .is_some_and(|name| name.to_string_lossy().starts_with(".part-"))

@@ -5,7 +5,7 @@
 //! A step queues its work and returns: the loss stays on the device until somebody asks for its value.
 
 use crate::batch::Batch;
-use crate::ema::Ema;
+use crate::ema::{Average, Ema};
 use crate::optimizer::{AdamW, LearningRate};
 use crate::parameters::{gradients, values, with_values};
 use burn::module::AutodiffModule;
@@ -41,6 +41,8 @@ pub struct Trainer<B: AutodiffBackend, N, S, const D: usize> {
     pub optimizer: AdamW<B::InnerBackend>,
     /// The average of the parameters, which is what one samples from.
     pub ema: Ema<B::InnerBackend>,
+    /// Further averages; none unless they are set.
+    pub averages: Vec<Average<B::InnerBackend>>,
     /// Steps taken.
     pub step: u64,
     recipe: Recipe,
@@ -78,6 +80,7 @@ where
             flow,
             optimizer,
             ema,
+            averages: Vec::new(),
             step: 0,
             recipe,
             shape,
@@ -105,6 +108,9 @@ where
         let rate = self.recipe.learning_rate.at(self.step);
         let parameters = self.optimizer.step(parameters, gradients, rate);
         self.ema.update(&parameters, self.step);
+        for average in &mut self.averages {
+            average.update(&parameters, self.step);
+        }
         let tracked = parameters.into_iter().map(Tensor::from_inner).collect();
         self.flow.network = with_values(self.flow.network.clone(), tracked);
         self.step += 1;

@@ -7,7 +7,7 @@ use crate::batch::{Batch, Batcher, Order, prefetch};
 use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::config::Config;
 use crate::dataset::Dataset;
-use crate::ema::Ema;
+use crate::ema::{Average, Ema, Law, save_snapshot};
 use crate::optimizer::AdamW;
 use crate::parameters::{slots, values, with_values};
 use crate::run::{Record, Run, RunError};
@@ -125,6 +125,10 @@ where
     }
     run.tidy();
     let first = trainer.step;
+    let snapshots = training.snapshots();
+    if snapshots.is_some() {
+        run.prepare_snapshots(first)?;
+    }
     let mut metrics = run.metrics(first)?;
     let validation = validation_batches(task, config);
     let batches = prefetch(
@@ -168,6 +172,10 @@ where
             metrics.append(&record)?;
             watcher.logged(&record);
         }
+        // Before the checkpoint: a run that goes on from it finds the snapshot, or takes it again.
+        if snapshots.is_some_and(due) {
+            snapshot(&trainer, config, run)?;
+        }
         if saves {
             save(&trainer, config, run)?;
             run.tidy();
@@ -201,6 +209,10 @@ where
     let training = &config.training;
     let parameters: Vec<_> = values(&network).into_iter().map(Tensor::inner).collect();
     let optimizer = AdamW::new(training.adamw(), &parameters);
+    let further = training.averages().into_iter();
+    let averages = further
+        .map(|law| Average::new(law, parameters.clone()))
+        .collect();
     let ema = Ema::new(training.ema, parameters);
     let recipe = Recipe {
         gamma: config.path.gamma(),
@@ -214,14 +226,16 @@ where
         prediction: config.path.prediction(),
         input: Default::default(),
     };
-    Trainer::new(
+    let mut trainer = Trainer::new(
         flow,
         optimizer,
         ema,
         recipe,
         &task.training.shape,
         device.clone(),
-    )
+    );
+    trainer.averages = averages;
+    trainer
 }
 
 /// What makes the batches of a configuration, from these samples.
@@ -271,11 +285,31 @@ where
         config: config.to_toml(),
         model: inner(values(&trainer.flow.network)),
         ema: trainer.ema.values.clone(),
+        averages: trainer.averages.clone(),
         first: trainer.optimizer.first.clone(),
         second: trainer.optimizer.second.clone(),
     }
     .save(
         &run.checkpoint_path(trainer.step),
+        &slots::<B, N>(&trainer.flow.network),
+    )
+}
+
+fn snapshot<B, N, const D: usize>(
+    trainer: &Trainer<B, N, AnySchedule, D>,
+    config: &Config,
+    run: &Run,
+) -> Result<(), CheckpointError>
+where
+    B: AutodiffBackend,
+    N: Network<B, D, Condition = Labels<B>> + AutodiffModule<B>,
+{
+    save_snapshot(
+        &run.snapshot_path(trainer.step),
+        trainer.step,
+        config.training.seed,
+        &config.to_toml(),
+        &trainer.averages,
         &slots::<B, N>(&trainer.flow.network),
     )
 }
@@ -299,6 +333,15 @@ where
             reason: format!("it was saved under seed {}, not {seed}", checkpoint.seed),
         }));
     }
+    let laws = |averages: &[Average<B::InnerBackend>]| -> Vec<Law> {
+        averages.iter().map(|average| average.law).collect()
+    };
+    let (kept, asked) = (laws(&checkpoint.averages), laws(&trainer.averages));
+    if kept != asked {
+        let reason = format!("it keeps the averages {kept:?}, not {asked:?}");
+        let path = path.display().to_string();
+        return Err(CheckpointError::Mismatch { path, reason }.into());
+    }
     let tracked = checkpoint
         .model
         .into_iter()
@@ -306,6 +349,7 @@ where
         .collect();
     trainer.flow.network = with_values(trainer.flow.network.clone(), tracked);
     trainer.ema.values = checkpoint.ema;
+    trainer.averages = checkpoint.averages;
     trainer.optimizer.first = checkpoint.first;
     trainer.optimizer.second = checkpoint.second;
     trainer.optimizer.steps = checkpoint.step;

@@ -14,6 +14,7 @@ use pyroclast_core::network::{Labels, Network};
 use pyroclast_core::noise::Noise;
 use pyroclast_train::classifier::Trained;
 use pyroclast_train::config::Config;
+use pyroclast_train::ema::Averaged;
 use pyroclast_train::evaluate::{Protocol, Scores, evaluate, spread};
 use pyroclast_train::features::digits;
 use pyroclast_train::run::Run;
@@ -98,13 +99,14 @@ pub(crate) fn run(arguments: Evaluate) -> Result<ExitCode> {
             likelihoods: arguments.likelihoods.map_or(likelihoods, |n| n as usize),
         },
         features: arguments.features.as_deref(),
+        weights: arguments.weights,
         repetitions: u64::from(arguments.seeds),
     };
     let scores = device::run_on(device, job)?;
     if arguments.json {
-        println!("{}", as_json(&scores, n, &plan));
+        println!("{}", as_json(&scores, n, &plan, arguments.weights));
     } else {
-        print_table(&scores, n, &plan, &task);
+        print_table(&scores, n, &plan, arguments.weights, &task);
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -115,6 +117,7 @@ struct Evaluation<'a> {
     task: &'a Task,
     protocol: Protocol,
     features: Option<&'a Path>,
+    weights: Averaged,
     repetitions: u64,
 }
 
@@ -123,7 +126,7 @@ impl Job for Evaluation<'_> {
 
     fn run<B: Backend>(self, device: B::Device) -> Self::Output {
         let (run, config, task) = (self.run, self.config, self.task);
-        with_flow::<B, _>(run, config, task, &device, self)
+        with_flow::<B, _>(run, config, task, self.weights, &device, self)
     }
 }
 
@@ -186,9 +189,9 @@ fn steps(plan: &Plan) -> String {
     }
 }
 
-fn print_table(scores: &[Scores], n: usize, plan: &Plan, task: &Task) {
+fn print_table(scores: &[Scores], n: usize, plan: &Plan, weights: Averaged, task: &Task) {
     println!(
-        "{}: {n} samples against {n} data points, {}, {} seed{}",
+        "{}: {n} samples against {n} data points, {}, weights {weights}, {} seed{}",
         task.training.name,
         steps(plan),
         scores.len(),
@@ -213,11 +216,12 @@ fn print_table(scores: &[Scores], n: usize, plan: &Plan, task: &Task) {
     }
 }
 
-fn as_json(scores: &[Scores], n: usize, plan: &Plan) -> Value {
+fn as_json(scores: &[Scores], n: usize, plan: &Plan, weights: Averaged) -> Value {
     let mut object = Map::new();
     object.insert("n".into(), json!(n));
     object.insert("seeds".into(), json!(scores.len()));
     object.insert("method".into(), json!(plan.method.name()));
+    object.insert("weights".into(), json!(weights.to_string()));
     for (key, _, metric) in METRICS {
         let value = spread(scores, metric);
         let value = value.map(|value| json!({ "mean": value.mean, "std": value.std }));

@@ -15,6 +15,7 @@ use pyroclast_core::flow::Flow;
 use pyroclast_core::network::{Labels, Network};
 use pyroclast_core::noise::Noise;
 use pyroclast_train::config::Config;
+use pyroclast_train::ema::Averaged;
 use pyroclast_train::run::Run;
 use pyroclast_train::sampler::{Plan, Samples, Stepping, sample};
 use pyroclast_train::task::Task;
@@ -55,6 +56,7 @@ pub(crate) fn run(arguments: Sample) -> Result<ExitCode> {
         config: &config,
         task: &task,
         plan,
+        weights: arguments.weights,
         n,
         labels: labels.as_deref(),
         trajectory: arguments.trajectory,
@@ -142,6 +144,7 @@ struct Sampling<'a> {
     config: &'a Config,
     task: &'a Task,
     plan: Plan,
+    weights: Averaged,
     n: usize,
     labels: Option<&'a [i64]>,
     trajectory: bool,
@@ -152,7 +155,7 @@ impl Job for Sampling<'_> {
 
     fn run<B: Backend>(self, device: B::Device) -> Self::Output {
         let (run, config, task) = (self.run, self.config, self.task);
-        with_flow::<B, _>(run, config, task, &device, self)
+        with_flow::<B, _>(run, config, task, self.weights, &device, self)
     }
 }
 

@@ -3,6 +3,7 @@
 use super::{
     Config, ConfigError, CouplingName, GammaName, Network, PredictionName, ScheduleName, TimeName,
 };
+use crate::ema::WIDTHS;
 use pyroclast_core::coupling::Regularisation;
 use std::fmt::Debug;
 
@@ -162,6 +163,20 @@ impl Config {
             "training.ema",
             &t.ema,
             "give a decay in [0, 1)",
+        )?;
+        let distinct =
+            |values: &[f64]| (1..values.len()).all(|i| !values[..i].contains(&values[i]));
+        rule(
+            t.ema_rates.iter().all(|d| (0.0..1.0).contains(d)) && distinct(&t.ema_rates),
+            "training.ema-rates",
+            &t.ema_rates,
+            "give different decays in [0, 1), such as [0.999,0.9999]",
+        )?;
+        rule(
+            t.ema_power.iter().all(|w| WIDTHS.contains(w)) && distinct(&t.ema_power),
+            "training.ema-power",
+            &t.ema_power,
+            "give different relative widths from 0.01 to 0.3, such as [0.05,0.1]",
         )?;
         let dropped = t.label_dropout;
         let share = (0.0..=1.0).contains(&dropped);

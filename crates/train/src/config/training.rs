@@ -1,5 +1,6 @@
 //! `[training]`: the optimizer, the laws of time, and when to log, validate and save.
 
+use crate::ema::Law;
 use crate::optimizer::{AdamWConfig, LearningRate};
 use pyroclast_core::time_sampler::{TimeLaw, TimeSampler};
 use pyroclast_core::weighting::Weighting;
@@ -25,6 +26,12 @@ pub struct Training {
     pub clip: f64,
     /// Decay of the parameters' moving average.
     pub ema: f64,
+    /// Decays of further moving averages, kept beside that one.
+    pub ema_rates: Vec<f64>,
+    /// Relative widths of power-function averages, such as 0.05 and 0.1, of which any other is made after training; none for off.
+    pub ema_power: Vec<f64>,
+    /// Steps between two snapshots of the power-function averages; 0 for a twentieth of the run.
+    pub snapshot_every: u64,
     /// Probability of dropping a label, which makes guidance possible.
     pub label_dropout: f64,
     /// The law of t.
@@ -62,6 +69,9 @@ impl Default for Training {
             weight_decay: 0.0,
             clip: 0.0,
             ema: 0.999,
+            ema_rates: Vec::new(),
+            ema_power: Vec::new(),
+            snapshot_every: 0,
             label_dropout: 0.1,
             time: TimeName::Uniform,
             time_location: 0.0,
@@ -122,6 +132,22 @@ impl Training {
             },
             ..AdamWConfig::default()
         }
+    }
+
+    /// The further averages.
+    pub fn averages(&self) -> Vec<Law> {
+        let rates = self.ema_rates.iter().copied().map(Law::Rate);
+        let powers = self.ema_power.iter().copied().map(Law::Power);
+        rates.chain(powers).collect()
+    }
+
+    /// Steps between two snapshots of the power-function averages; `None` where none are kept.
+    pub fn snapshots(&self) -> Option<u64> {
+        let every = match self.snapshot_every {
+            0 => (self.steps / 20).max(1),
+            every => every,
+        };
+        (!self.ema_power.is_empty()).then_some(every)
     }
 
     /// The learning rate over the run.
