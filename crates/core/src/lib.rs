@@ -22,6 +22,7 @@ pub mod interpolant;
 pub mod network;
 pub mod noise;
 pub mod prediction;
+pub mod probability_flow;
 pub mod schedule;
 pub mod time_sampler;
 pub mod weighting;
