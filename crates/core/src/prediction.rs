@@ -52,6 +52,30 @@ impl<B: Backend, const D: usize> Endpoints<B, D> {
             x1,
         }
     }
+
+    /// The path through the same state with another data end: `x0' = x0 − α/σ·(x1' − x1)`. Where σ = 0 the noise end stays.
+    pub fn with_data(self, c: Coefficients, x1: Tensor<B, D>) -> Self {
+        if c.sigma == 0.0 {
+            return Self { x0: self.x0, x1 };
+        }
+        let change = x1.clone() - self.x1;
+        Self {
+            x0: self.x0 - change * (c.alpha / c.sigma),
+            x1,
+        }
+    }
+
+    /// The path through the same state with g added to the score: `x0' = x0 − σg, x1' = x1 + σ²/α·g`. Where α = 0 the data end stays.
+    pub fn with_added_score(self, c: Coefficients, g: Tensor<B, D>) -> Self {
+        let x0 = self.x0 - g.clone() * c.sigma;
+        if c.alpha == 0.0 {
+            return Self { x0, x1: self.x1 };
+        }
+        Self {
+            x0,
+            x1: self.x1 + g * (c.sigma * c.sigma / c.alpha),
+        }
+    }
 }
 
 impl Prediction {
