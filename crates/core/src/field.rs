@@ -153,6 +153,12 @@ pub trait Denoiser<B: Backend, const D: usize> {
     /// `x̂1(x, t)`.
     fn denoise(&self, t: f64, x: Tensor<B, D>) -> Tensor<B, D>;
 
+    /// Whether the ends can be told at t: not where the schedule has no signal and the model predicts noise or score.
+    fn is_defined(&self, t: f64) -> bool {
+        let _ = t;
+        true
+    }
+
     /// Both ends of the path through x, at the price of one evaluation: `x̂1` and `x̂0 = (x − αx̂1)/σ`. Where σ = 0 the default
     /// divides by zero; implementors that know better override it.
     fn endpoints(&self, t: f64, x: Tensor<B, D>) -> Endpoints<B, D> {
@@ -242,6 +248,10 @@ impl<B: Backend, F: Denoiser<B, D> + ?Sized, const D: usize> Denoiser<B, D> for 
 
     fn denoise(&self, t: f64, x: Tensor<B, D>) -> Tensor<B, D> {
         self.count().denoise(t, x)
+    }
+
+    fn is_defined(&self, t: f64) -> bool {
+        self.field.is_defined(t)
     }
 
     fn endpoints(&self, t: f64, x: Tensor<B, D>) -> Endpoints<B, D> {

@@ -5,6 +5,7 @@
 //! Source: Lipman et al. 2023 (flow matching), eq. 14; Ho et al. 2020 and Song et al. 2021 for the same with noise and score.
 
 use crate::coefficients::PerSample;
+use crate::ddpm::{BetaTable, Decoder, ReverseStep, variational_term};
 use crate::field::{BatchField, Denoiser, LearnedVariance, VectorField};
 use crate::input::Input;
 use crate::interpolant::PathSample;
@@ -17,9 +18,18 @@ use burn::backend::Autodiff;
 use burn::module::{AutodiffModule, HasAutodiffModule, Module};
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{Tensor, TensorData};
+use std::sync::Arc;
 
-/// How far from a singular end of the schedule a solver starts or stops (Song et al. 2021, appendix C).
-const MARGIN: f64 = 1e-3;
+/// The second part of a hybrid loss.
+#[derive(Debug, Clone)]
+pub struct Variational {
+    /// The chain.
+    pub table: Arc<BetaTable>,
+    /// What the last step is held against.
+    pub decoder: Decoder,
+    /// λ.
+    pub weight: f64,
+}
 
 /// A generative model.
 #[derive(Debug, Clone)]
@@ -53,15 +63,83 @@ impl<N, S: Schedule> Flow<N, S> {
     where
         N: Network<B, D>,
     {
-        let per_sample = PerSample::like(&sample.x_t);
+        let output = self.of_sample(&sample, condition, dropout).0;
+        self.error(sample, output, weighting)
+    }
+
+    /// The hybrid loss of a chain whose reverse variance is learned.
+    ///
+    /// `L_simple + λ·T·mean_b L_{k_b}`: [`Flow::loss`], and the variational bound in nats per dimension through the variance alone
+    ///
+    /// Source: Nichol & Dhariwal 2021, eq. 16.
+    ///
+    /// # Panics
+    /// If the network's output does not have twice the channels of the state, or a time is not one of the chain's.
+    pub fn hybrid_loss<B: Backend, const D: usize>(
+        &self,
+        sample: PathSample<B, D>,
+        condition: &N::Condition,
+        weighting: Weighting,
+        chain: &Variational,
+        dropout: Option<&mut Draws>,
+    ) -> Tensor<B, 1>
+    where
+        N: Network<B, D>,
+    {
+        let table = &*chain.table;
+        let (output, variance) = self.of_sample(&sample, condition, dropout);
+        let steps: Vec<ReverseStep> = (sample.t.iter())
+            .map(|&t| {
+                table.reverse_step(table.index(t).expect("a chain is trained on its indices"))
+            })
+            .collect();
+        // The mean is trained by the simple loss alone.
+        let x1 = (self.prediction).data_rows(
+            &sample.coefficients,
+            sample.x_t.clone(),
+            output.clone().detach(),
+        );
+        let bound = variational_term(
+            &steps,
+            table.floor(),
+            chain.decoder,
+            sample.ends.x1.clone(),
+            sample.x_t.clone(),
+            x1,
+            variance.expect("a network that learns the variance has twice the channels"),
+        );
+        let simple = self.error(sample, output, weighting);
+        simple + bound.mean() * (chain.weight * table.steps() as f64)
+    }
+
+    /// The prediction for a training batch, and the other half of the output, where there is one.
+    fn of_sample<B: Backend, const D: usize>(
+        &self,
+        sample: &PathSample<B, D>,
+        condition: &N::Condition,
+        dropout: Option<&mut Draws>,
+    ) -> (Tensor<B, D>, Option<Tensor<B, D>>)
+    where
+        N: Network<B, D>,
+    {
         let output = self.rows(
             &sample.t,
             &sample.coefficients,
-            sample.x_t,
+            sample.x_t.clone(),
             condition,
             dropout,
         );
-        let (output, _) = halves(output, sample.ends.x1.dims());
+        halves(output, sample.x_t.dims())
+    }
+
+    /// The weighted squared error of a prediction.
+    fn error<B: Backend, const D: usize>(
+        &self,
+        sample: PathSample<B, D>,
+        output: Tensor<B, D>,
+        weighting: Weighting,
+    ) -> Tensor<B, 1> {
+        let per_sample = PerSample::like(&sample.x_t);
         // A velocity's target is the path's own derivative, which knows of γ; the others are read off the ends.
         let target = match self.prediction {
             Prediction::Velocity => sample.d_x_t,
@@ -144,14 +222,9 @@ impl<N, S: Schedule> Flow<N, S> {
         }
     }
 
-    /// The interval of t on which the velocity is finite: [0, 1], less 10⁻³ at an end where the schedule or the prediction
-    /// is singular. The margin is one of t: for a schedule whose noise is large, such as EDM's, give a solver a grid of its own.
+    /// The interval of t on which the velocity is finite: [`Prediction::span`] on the model's schedule.
     pub fn span(&self) -> (f64, f64) {
-        let regular = |t| self.prediction.is_regular(self.schedule.at(t));
-        (
-            if regular(0.0) { 0.0 } else { MARGIN },
-            if regular(1.0) { 1.0 } else { 1.0 - MARGIN },
-        )
+        self.prediction.span(&self.schedule)
     }
 }
 
@@ -260,6 +333,11 @@ where
 
     fn denoise(&self, t: f64, x: Tensor<B, D>) -> Tensor<B, D> {
         self.decoded(t, x).0.x1
+    }
+
+    fn is_defined(&self, t: f64) -> bool {
+        let from_noise = matches!(self.flow.prediction, Prediction::Noise | Prediction::Score);
+        !from_noise || self.flow.schedule.at(t).alpha > 0.0
     }
 
     fn endpoints(&self, t: f64, x: Tensor<B, D>) -> Endpoints<B, D> {

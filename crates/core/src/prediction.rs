@@ -7,9 +7,12 @@
 
 use crate::coefficients::PerSample;
 use crate::field::Denoiser;
-use crate::schedule::Coefficients;
+use crate::schedule::{Coefficients, Schedule};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
+
+/// How far from a singular end of the schedule a solver starts or stops (Song et al. 2021, appendix C).
+const MARGIN: f64 = 1e-3;
 
 /// What a network predicts.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -90,45 +93,62 @@ impl Prediction {
         x: Tensor<B, D>,
         output: Tensor<B, D>,
     ) -> Endpoints<B, D> {
-        // Each endpoint is a·x + b·output.
-        let combine = |a: f64, b: f64| x.clone() * a + output.clone() * b;
-        let Coefficients {
-            alpha,
-            sigma,
-            d_alpha,
-            d_sigma,
-        } = c;
+        let combine = |(a, b): (f64, f64)| x.clone() * a + output.clone() * b;
         match self {
-            Self::Velocity => Endpoints {
-                x0: combine(d_alpha / c.delta(), -alpha / c.delta()),
-                x1: combine(-d_sigma / c.delta(), sigma / c.delta()),
-            },
             Self::Data => Endpoints {
-                x0: combine(1.0 / sigma, -alpha / sigma),
+                x0: combine(self.noise_shares(c)),
                 x1: output,
             },
             Self::Noise => Endpoints {
-                x1: combine(1.0 / alpha, -sigma / alpha),
+                x1: combine(self.data_shares(c)),
                 x0: output,
             },
             Self::Score => Endpoints {
-                x1: combine(1.0 / alpha, sigma * sigma / alpha),
-                x0: output * -sigma,
+                x1: combine(self.data_shares(c)),
+                x0: output * -c.sigma,
             },
+            _ => Endpoints {
+                x0: combine(self.noise_shares(c)),
+                x1: combine(self.data_shares(c)),
+            },
+        }
+    }
+
+    /// `x̂1 = a·x + b·output`.
+    fn data_shares(self, c: Coefficients) -> (f64, f64) {
+        let Coefficients { alpha, sigma, .. } = c;
+        match self {
+            Self::Velocity => (-c.d_sigma / c.delta(), sigma / c.delta()),
+            Self::Data => (0.0, 1.0),
+            Self::Noise => (1.0 / alpha, -sigma / alpha),
+            Self::Score => (1.0 / alpha, sigma * sigma / alpha),
             Self::V => {
                 let norm = alpha * alpha + sigma * sigma;
-                Endpoints {
-                    x0: combine(sigma / norm, alpha / norm),
-                    x1: combine(alpha / norm, -sigma / norm),
-                }
+                (alpha / norm, -sigma / norm)
             }
             Self::Edm { sigma_data } => {
                 let std = c.std(sigma_data);
-                let signal = alpha * sigma_data;
-                Endpoints {
-                    x0: combine(sigma / (std * std), -signal / std),
-                    x1: combine(signal * sigma_data / (std * std), sigma * sigma_data / std),
-                }
+                let own = alpha * sigma_data * sigma_data / (std * std);
+                (own, sigma * sigma_data / std)
+            }
+        }
+    }
+
+    /// `x̂0 = a·x + b·output`.
+    fn noise_shares(self, c: Coefficients) -> (f64, f64) {
+        let Coefficients { alpha, sigma, .. } = c;
+        match self {
+            Self::Velocity => (c.d_alpha / c.delta(), -alpha / c.delta()),
+            Self::Data => (1.0 / sigma, -alpha / sigma),
+            Self::Noise => (0.0, 1.0),
+            Self::Score => (0.0, -sigma),
+            Self::V => {
+                let norm = alpha * alpha + sigma * sigma;
+                (sigma / norm, alpha / norm)
+            }
+            Self::Edm { sigma_data } => {
+                let std = c.std(sigma_data);
+                (sigma / (std * std), -alpha * sigma_data / std)
             }
         }
     }
@@ -165,6 +185,20 @@ impl Prediction {
                 ends.x1 * of(|w| w.0) + ends.x0 * of(|w| w.1)
             }
         }
+    }
+
+    /// The data x̂1 that an output at `x` stands for, with a time for each sample: `x̂1 = a·x + b·output`.
+    pub fn data_rows<B: Backend, const D: usize>(
+        self,
+        coefficients: &[Coefficients],
+        x: Tensor<B, D>,
+        output: Tensor<B, D>,
+    ) -> Tensor<B, D> {
+        let per_sample = PerSample::like(&x);
+        let shares = |index: fn((f64, f64)) -> f64| -> Tensor<B, D> {
+            per_sample.tensor(coefficients.iter().map(|&c| index(self.data_shares(c))))
+        };
+        x * shares(|s| s.0) + output * shares(|s| s.1)
     }
 
     /// The velocity that an output at `x` stands for, with a time for each sample: `u = a·x + b·output`.
@@ -241,6 +275,16 @@ impl Prediction {
             Self::Edm { sigma_data } => c.std(sigma_data) / (sigma * sigma_data),
         };
         root * root
+    }
+
+    /// The interval of t on which the velocity is finite: [0, 1], less 10⁻³ at an end where the schedule or the prediction
+    /// is singular. The margin is one of t: for a schedule whose noise is large, such as EDM's, give a solver a grid of its own.
+    pub fn span(self, schedule: &dyn Schedule) -> (f64, f64) {
+        let regular = |t| self.is_regular(schedule.at(t));
+        (
+            if regular(0.0) { 0.0 } else { MARGIN },
+            if regular(1.0) { 1.0 } else { 1.0 - MARGIN },
+        )
     }
 
     /// Whether the velocity can be decoded from this output where the coefficients are `c`.

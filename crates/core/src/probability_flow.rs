@@ -33,6 +33,10 @@ impl<B: Backend, F: Denoiser<B, D>, const D: usize> Denoiser<B, D> for Probabili
         self.0.schedule()
     }
 
+    fn is_defined(&self, t: f64) -> bool {
+        self.0.is_defined(t)
+    }
+
     fn denoise(&self, t: f64, x: Tensor<B, D>) -> Tensor<B, D> {
         self.0.denoise(t, x)
     }

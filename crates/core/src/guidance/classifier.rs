@@ -93,6 +93,10 @@ where
         self.field.schedule()
     }
 
+    fn is_defined(&self, t: f64) -> bool {
+        self.field.is_defined(t)
+    }
+
     fn denoise(&self, t: f64, x: Tensor<B, D>) -> Tensor<B, D> {
         self.endpoints(t, x).x1
     }

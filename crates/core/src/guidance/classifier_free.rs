@@ -99,6 +99,10 @@ where
         self.conditional.schedule()
     }
 
+    fn is_defined(&self, t: f64) -> bool {
+        self.conditional.is_defined(t)
+    }
+
     fn denoise(&self, t: f64, x: Tensor<B, D>) -> Tensor<B, D> {
         self.combine(x, |c, x| c.denoise(t, x), |u, x| u.denoise(t, x))
     }

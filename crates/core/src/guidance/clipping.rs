@@ -73,6 +73,10 @@ impl<B: Backend, F: Denoiser<B, D>, const D: usize> Denoiser<B, D> for Clipped<F
         self.field.schedule()
     }
 
+    fn is_defined(&self, t: f64) -> bool {
+        self.field.is_defined(t)
+    }
+
     fn denoise(&self, t: f64, x: Tensor<B, D>) -> Tensor<B, D> {
         self.field.denoise(t, x).clamp(self.low, self.high)
     }

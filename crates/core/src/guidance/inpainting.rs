@@ -83,6 +83,10 @@ where
         self.field.schedule()
     }
 
+    fn is_defined(&self, t: f64) -> bool {
+        self.field.is_defined(t)
+    }
+
     fn denoise(&self, t: f64, x: Tensor<B, D>) -> Tensor<B, D> {
         let x1 = self.field.denoise(t, self.on_path(t, x));
         self.replace(x1, self.known.clone())

@@ -95,6 +95,10 @@ where
         self.guided.schedule()
     }
 
+    fn is_defined(&self, t: f64) -> bool {
+        self.guided.is_defined(t)
+    }
+
     fn denoise(&self, t: f64, x: Tensor<B, D>) -> Tensor<B, D> {
         if self.holds(self.guided.schedule().at(t)) {
             self.guided.denoise(t, x)

@@ -80,6 +80,10 @@ where
         self.guided.conditional.schedule()
     }
 
+    fn is_defined(&self, t: f64) -> bool {
+        self.guided.conditional.is_defined(t)
+    }
+
     fn denoise(&self, t: f64, x: Tensor<B, D>) -> Tensor<B, D> {
         self.endpoints(t, x).x1
     }

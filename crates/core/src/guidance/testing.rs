@@ -77,6 +77,10 @@ impl<F: Denoiser<B, 2>> Denoiser<B, 2> for Counting<F> {
         self.field.schedule()
     }
 
+    fn is_defined(&self, t: f64) -> bool {
+        self.field.is_defined(t)
+    }
+
     fn denoise(&self, t: f64, x: Tensor<B, 2>) -> Tensor<B, 2> {
         self.count().denoise(t, x)
     }

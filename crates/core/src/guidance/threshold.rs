@@ -78,6 +78,10 @@ impl<B: Backend, F: Denoiser<B, D>, const D: usize> Denoiser<B, D> for Threshold
         self.field.schedule()
     }
 
+    fn is_defined(&self, t: f64) -> bool {
+        self.field.is_defined(t)
+    }
+
     fn denoise(&self, t: f64, x: Tensor<B, D>) -> Tensor<B, D> {
         self.threshold(self.field.denoise(t, x))
     }

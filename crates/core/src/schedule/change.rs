@@ -100,6 +100,11 @@ where
         self.field.denoise(t, x / scale)
     }
 
+    fn is_defined(&self, r: f64) -> bool {
+        let Change { t, .. } = change(self.field.schedule(), &self.schedule, r);
+        self.field.is_defined(t)
+    }
+
     fn endpoints(&self, r: f64, x: Tensor<B, D>) -> Endpoints<B, D> {
         let Change { t, scale, .. } = change(self.field.schedule(), &self.schedule, r);
         self.field.endpoints(t, x / scale)
