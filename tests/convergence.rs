@@ -382,7 +382,7 @@ fn heun_on_edm_has_the_published_gain() {
         schedule: Edm::default(),
     };
     let gain = |n: usize| {
-        let grid = TimeGrid::karras(0.002, 80.0, 7.0, n);
+        let grid = TimeGrid::karras(&Edm::default(), (80.0, 0.002), 7.0, n);
         let (head, tail) = grid.times().split_at(n);
         let head = TimeGrid::new(head.to_vec()).expect("n levels");
         let last = TimeGrid::new(vec![head.times()[n - 1], tail[0]]).expect("the last step");

@@ -2,6 +2,8 @@
 //!
 //! `t_0, t_1, …, t_n`, strictly monotone, forward or backward
 
+use pyroclast_core::ddpm::{BetaTable, End, Spacing};
+use pyroclast_core::schedule::Schedule;
 use std::fmt;
 
 /// The times of a fixed-grid solve, first and last included.
@@ -39,28 +41,101 @@ impl TimeGrid {
         Self(times)
     }
 
-    /// Karras' grid on a clock where the noise level is `σ_max·(1 − t)`, ending at no noise: n steps, the last one to σ = 0.
+    /// Karras' grid of noise levels `ς = σ/α` from `high` down to `low`, and then to t = 1 where the schedule has no noise left there: n
+    /// steps in all.
     ///
-    /// `σ_i = (σ_max^{1/ρ} + i/(n − 1)·(σ_min^{1/ρ} − σ_max^{1/ρ}))^ρ, i < n, σ_n = 0, t = 1 − σ/σ_max`
+    /// `ς_i = (high^{1/ρ} + i/m·(low^{1/ρ} − high^{1/ρ}))^ρ`, `t_i` where the schedule's level is ς_i
     ///
-    /// Source: Karras et al. 2022, eq. 5; theirs are ρ = 7, σ_min = 0.002, σ_max = 80.
+    /// Source: Karras et al. 2022, eq. 5; theirs are ρ = 7, low = 0.002, high = 80. Levels beyond the schedule's own are brought to its ends.
     ///
     /// # Panics
-    /// If `n` is 0 or not 0 < σ_min < σ_max.
-    pub fn karras(sigma_min: f64, sigma_max: f64, rho: f64, n: usize) -> Self {
+    /// If `n` is 0, not 0 < low < high, or no step lies between the two on this schedule.
+    pub fn karras(schedule: &dyn Schedule, (high, low): (f64, f64), rho: f64, n: usize) -> Self {
+        assert!(
+            0.0 < low && low < high,
+            "noise levels are 0 < low < high, not {low} and {high}"
+        );
+        let (first, last) = (high.powf(1.0 / rho), low.powf(1.0 / rho));
+        Self::levels(schedule, n, |share| {
+            -2.0 * rho * (first + share * (last - first)).ln()
+        })
+    }
+
+    /// A grid that is uniform in the log-SNR from a noise level `ς = σ/α` to a lower one, and then goes to t = 1 where the schedule has
+    /// no noise left there: n steps in all. (DPM-Solver's; Lu et al. 2022.)
+    ///
+    /// # Panics
+    /// As [`TimeGrid::karras`].
+    pub fn log_snr(schedule: &dyn Schedule, (high, low): (f64, f64), n: usize) -> Self {
+        assert!(
+            0.0 < low && low < high,
+            "noise levels are 0 < low < high, not {low} and {high}"
+        );
+        let (first, last) = (high.ln(), low.ln());
+        Self::levels(schedule, n, |share| -2.0 * (first + share * (last - first)))
+    }
+
+    /// The times of n + 1 log-SNRs, or of n and the end.
+    fn levels(schedule: &dyn Schedule, n: usize, log_snr: impl Fn(f64) -> f64) -> Self {
+        assert!(n > 0, "a grid has at least one step");
+        let ends_clean = schedule.at(1.0).sigma == 0.0;
+        let points = if ends_clean { n } else { n + 1 };
+        let last = (points - 1).max(1) as f64;
+        let mut times: Vec<f64> = (0..points)
+            .map(|i| schedule.time_at_log_snr(log_snr(i as f64 / last)))
+            .collect();
+        if ends_clean {
+            times.push(1.0);
+        }
+        Self::new(times).expect("distinct noise levels of a schedule are distinct times")
+    }
+
+    /// n steps whose distance from the data, `1 − t`, falls like a square: finer towards the data.
+    ///
+    /// `√(1 − t_i) = √(1 − start) + i/n·(√(1 − end) − √(1 − start))`
+    ///
+    /// Source: Song, Meng & Ermon 2021 (DDIM), appendix D.2, the quadratic choice of τ.
+    ///
+    /// # Panics
+    /// If `n` is 0, or not start < end ≤ 1.
+    pub fn quadratic(start: f64, end: f64, n: usize) -> Self {
         assert!(n > 0, "a grid has at least one step");
         assert!(
-            0.0 < sigma_min && sigma_min < sigma_max,
-            "noise levels are 0 < σ_min < σ_max"
+            start < end && end <= 1.0,
+            "a quadratic grid runs from t = {start} to a later time of at most 1, not {end}"
         );
-        let (low, high) = (sigma_min.powf(1.0 / rho), sigma_max.powf(1.0 / rho));
-        let last = (n - 1).max(1) as f64;
-        let mut times: Vec<f64> = (0..n)
-            .map(|i| 1.0 - (high + i as f64 / last * (low - high)).powf(rho) / sigma_max)
-            .collect();
-        times[0] = 0.0;
-        times.push(1.0);
+        let (first, last) = ((1.0 - start).sqrt(), (1.0 - end).sqrt());
+        let at = |i: usize| 1.0 - (first + (last - first) * (i as f64 / n as f64)).powi(2);
+        let mut times: Vec<f64> = (0..n).map(at).collect();
+        times[0] = start;
+        times.push(end);
         Self(times)
+    }
+
+    /// The indices of a table, spaced for n evaluations.
+    ///
+    /// # Panics
+    /// If `n` is 0 or more than the table has indices, or 1 with [`End::Last`].
+    pub fn spaced(table: &BetaTable, spacing: Spacing, n: usize, end: End) -> Self {
+        let indices = spacing.indices(table.steps(), n);
+        Self::new(table.times(&indices, end)).expect("the indices of a table fall")
+    }
+
+    /// The same grid, ending at `end` where it went beyond: what a field takes that is singular at t = 1.
+    ///
+    /// # Panics
+    /// If no time lies before `end`.
+    pub fn until(mut self, end: f64) -> Self {
+        assert!(
+            self.0[0] < end,
+            "no step of a grid from {} ends at {end}",
+            self.0[0]
+        );
+        if self.0[self.steps()] > end {
+            self.0.retain(|&t| t < end);
+            self.0.push(end);
+        }
+        self
     }
 
     /// A grid of the user's own.
@@ -118,6 +193,7 @@ impl fmt::Display for TimeGrid {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use pyroclast_core::schedule::{Edm, Linear, VarianceExploding, VariancePreserving};
 
     #[test]
     fn a_uniform_grid_ends_exactly() {
@@ -131,7 +207,7 @@ mod tests {
     #[test]
     fn karras_grid_has_the_published_levels() {
         // Karras et al. 2022: σ_0 = 80, σ_{n−1} = 0.002, σ_n = 0, and no level twice.
-        let grid = TimeGrid::karras(0.002, 80.0, 7.0, 18);
+        let grid = TimeGrid::karras(&Edm::default(), (80.0, 0.002), 7.0, 18);
         let sigma: Vec<f64> = grid.times().iter().map(|t| 80.0 * (1.0 - t)).collect();
         assert_eq!(sigma[0], 80.0);
         assert!((sigma[17] - 0.002).abs() < 1e-10);
@@ -140,6 +216,39 @@ mod tests {
         let second =
             (80_f64.powf(1.0 / 7.0) * 16.0 / 17.0 + 0.002_f64.powf(1.0 / 7.0) / 17.0).powi(7);
         assert!((sigma[1] - second).abs() < 1e-9);
+    }
+
+    #[test]
+    fn levels_are_met_on_any_schedule() {
+        let level = |c: pyroclast_core::schedule::Coefficients| c.sigma / c.alpha;
+        let schedules: [&dyn Schedule; 3] = [
+            &VariancePreserving::default(),
+            &VarianceExploding::default(),
+            &Linear::default(),
+        ];
+        for schedule in schedules {
+            let karras = TimeGrid::karras(schedule, (40.0, 0.02), 7.0, 10);
+            let log = TimeGrid::log_snr(schedule, (40.0, 0.02), 10);
+            for grid in [&karras, &log] {
+                assert_eq!(grid.steps(), 10);
+                assert!((level(schedule.at(grid.times()[0])) / 40.0 - 1.0).abs() < 1e-9);
+            }
+            let ends_clean = schedule.at(1.0).sigma == 0.0;
+            let lowest = if ends_clean { 9 } else { 10 };
+            assert!((level(schedule.at(log.times()[lowest])) / 0.02 - 1.0).abs() < 1e-9);
+            assert_eq!(log.times()[10] == 1.0, ends_clean);
+            let steps: Vec<f64> = log.times()[..=lowest]
+                .windows(2)
+                .map(|w| schedule.log_snr(w[1]) - schedule.log_snr(w[0]))
+                .collect();
+            assert!(steps.iter().all(|h| (h / steps[0] - 1.0).abs() < 1e-9));
+        }
+    }
+
+    #[test]
+    fn a_quadratic_grid_is_finer_towards_the_data() {
+        let grid = TimeGrid::quadratic(0.0, 1.0, 4);
+        assert_eq!(grid.times(), [0.0, 0.4375, 0.75, 0.9375, 1.0]);
     }
 
     #[test]

@@ -26,6 +26,7 @@ pub mod method;
 mod milstein;
 mod per_sample;
 mod runge_kutta;
+pub mod sampler;
 mod shark;
 mod solution;
 mod sra1;

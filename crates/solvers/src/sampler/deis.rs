@@ -1,0 +1,113 @@
+//! DEIS: exponential Adams–Bashforth.
+//!
+//! `x_s/α_s = x_t/α_t + Σ_j c_j·x̂0(t_j), c_j = ∫_t^s L_j dρ, ρ = σ/α`, L_j the Lagrange polynomials through the last times, in a clock
+//! of choice
+//!
+//! Source: Zhang & Chen 2023, eq. 14 and table 1 (tAB, ρAB); Liu et al. 2022 and k-diffusion's LMS are the case of ρ.
+
+use super::hop::{Hop, level};
+use super::past::Past;
+use super::quadrature::integral;
+use crate::method::Method;
+use burn::tensor::Tensor;
+use burn::tensor::backend::Backend;
+use pyroclast_core::field::Denoiser;
+use pyroclast_core::schedule::Schedule;
+use pyroclast_kernels::combine;
+
+/// The clock in which x̂0 is taken for a polynomial.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Extrapolation {
+    /// t: the authors' choice, tAB-DEIS.
+    #[default]
+    Time,
+    /// ρ = σ/α: ρAB-DEIS, which is LMS.
+    Level,
+    /// ln ρ; a step to σ = 0 has order 1.
+    LogLevel,
+}
+
+/// DEIS of an order from 1 to 4: one evaluation a step. The first steps have the order that their past allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Deis {
+    /// The order, which is how many evaluations a step uses.
+    pub order: usize,
+    /// The clock of the polynomial.
+    pub extrapolation: Extrapolation,
+}
+
+impl Deis {
+    /// Linear multistep in the noise level (LMS).
+    pub const fn lms(order: usize) -> Self {
+        Self {
+            order,
+            extrapolation: Extrapolation::Level,
+        }
+    }
+
+    /// The c_j of a step, for the newest evaluation first.
+    fn weights(&self, schedule: &dyn Schedule, times: &[f64], hop: &Hop) -> Vec<f64> {
+        let of_level = |rho: f64| match self.extrapolation {
+            Extrapolation::Time => schedule.time_at_log_snr(-2.0 * rho.ln()),
+            Extrapolation::Level => rho,
+            Extrapolation::LogLevel => rho.ln(),
+        };
+        let clock = |t: f64| match self.extrapolation {
+            Extrapolation::Time => t,
+            _ => of_level(level(schedule.at(t))),
+        };
+        let nodes: Vec<f64> = times.iter().map(|&t| clock(t)).collect();
+        let lagrange = |j: usize, c: f64| {
+            let others = nodes.iter().enumerate().filter(|(i, _)| *i != j);
+            others
+                .map(|(_, node)| (c - node) / (nodes[j] - node))
+                .product::<f64>()
+        };
+        let (from, to) = (level(hop.from), level(hop.to));
+        (0..times.len())
+            .map(|j| integral(from, to, |rho| lagrange(j, of_level(rho))))
+            .collect()
+    }
+}
+
+impl<B, F, const D: usize> Method<B, F, D> for Deis
+where
+    B: Backend,
+    F: Denoiser<B, D> + ?Sized,
+{
+    type State = Past<B, D>;
+
+    /// # Panics
+    /// If the order is not 1 to 4.
+    fn init(&self, _: &F, _: f64, _: &Tensor<B, D>) -> Past<B, D> {
+        assert!(
+            (1..=4).contains(&self.order),
+            "DEIS has order 1 to 4, not {}",
+            self.order
+        );
+        Past::none()
+    }
+
+    fn step(
+        &self,
+        field: &F,
+        t: f64,
+        s: f64,
+        x: Tensor<B, D>,
+        mut past: Past<B, D>,
+    ) -> (Tensor<B, D>, Past<B, D>) {
+        let schedule = field.schedule();
+        let hop = Hop::of(schedule, t, s);
+        past.remember(t, field.noise(t, x.clone()), self.order);
+        let order = match (self.extrapolation, hop.ends_clean()) {
+            (Extrapolation::LogLevel, true) => 1,
+            _ => past.len(),
+        };
+        let times: Vec<f64> = (0..order).map(|j| past.time(j)).collect();
+        let weights = self.weights(schedule, &times, &hop);
+        let terms: Vec<_> = (weights.iter().enumerate())
+            .map(|(j, c)| (hop.to.alpha * c, past.value(j)))
+            .collect();
+        (combine(x * (hop.to.alpha / hop.from.alpha), &terms), past)
+    }
+}
