@@ -21,7 +21,6 @@ fn step(c: &mut Criterion, name: &str, preset: &str, settings: &[&str]) {
     let batch = batcher(&task, &config, task.training.clone()).batch(0, &mut Order::default());
     let dataset = &task.training;
     match config
-        .network
         .architecture(&dataset.shape, dataset.classes)
         .expect("a network")
     {

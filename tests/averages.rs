@@ -15,7 +15,7 @@ use std::path::Path;
 
 fn network(config: &Config, noise: Noise) -> Mlp<Autodiff<Flex>> {
     let mut init = Init::new(noise, &FlexDevice);
-    match config.network.architecture(&[2], 0).expect("a network") {
+    match config.architecture(&[2], 0).expect("a network") {
         Architecture::Mlp(mlp) => mlp.init(&mut init),
         Architecture::UNet(_) => panic!("points are learned by an MLP"),
     }

@@ -20,7 +20,7 @@ use pyroclast::solvers::{
 };
 use pyroclast::train::batch::Order;
 use pyroclast::train::config::{Architecture, Config};
-use pyroclast::train::sampler::{MethodName, Plan, Stepping, sample};
+use pyroclast::train::sampler::{MethodName, Plan, sample};
 use pyroclast::train::task::Task;
 use pyroclast::train::training::{batcher, begin};
 
@@ -62,11 +62,9 @@ fn run<B: Backend>(case: &Case, device: B::Device) -> Outcome {
     let x0 = task.source_points(20, Noise::new(6), 0);
     let labels: Option<Vec<i64>> = (dataset.classes > 0).then(|| (0..20).map(|i| i % 10).collect());
     let plan = Plan {
-        method: MethodName::EulerMaruyama,
-        stepping: Stepping::Fixed(8),
         guidance: 1.5,
         noise_level: 0.5,
-        seed: 7,
+        ..Plan::new(MethodName::EulerMaruyama, 8, 7)
     };
     let mut order = Order::default();
     let batcher = batcher(&task, &config, dataset.clone());
@@ -87,7 +85,7 @@ fn run<B: Backend>(case: &Case, device: B::Device) -> Outcome {
                 &x0,
                 &dataset.shape,
                 labels.as_deref(),
-                plan,
+                &plan,
                 &device,
                 &mut |_, _, _| {},
             );
@@ -98,7 +96,6 @@ fn run<B: Backend>(case: &Case, device: B::Device) -> Outcome {
         }};
     }
     match config
-        .network
         .architecture(&dataset.shape, dataset.classes)
         .expect("a fitting network")
     {

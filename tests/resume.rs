@@ -54,7 +54,6 @@ fn go(run: &Run, config: &Config, resume: bool, stop: u64) -> Result<Outcome, Tr
     let watcher = &mut StopAfter(stop);
     let dataset = &task.training;
     match config
-        .network
         .architecture(&dataset.shape, dataset.classes)
         .expect("a network")
     {
@@ -274,7 +273,7 @@ fn a_run_is_never_overwritten() {
 fn load(path: &Path, config: &Config) -> Result<Checkpoint<Flex>, CheckpointError> {
     let device = FlexDevice;
     let mut init = Init::<Flex>::new(Noise::new(0), &device);
-    let Architecture::Mlp(mlp) = config.network.architecture(&[2], 0).expect("an MLP") else {
+    let Architecture::Mlp(mlp) = config.architecture(&[2], 0).expect("an MLP") else {
         panic!("points are learned by an MLP");
     };
     let network = mlp.init(&mut init);

@@ -176,7 +176,6 @@ fn waits_of_steps(preset: &str, settings: &[&str]) -> [usize; 2] {
         }};
     }
     match config
-        .network
         .architecture(shape, task.training.classes)
         .expect("a fitting network")
     {

@@ -1,8 +1,10 @@
 //! What can be asked of the command.
 
 use clap::{Args, Parser, Subcommand};
+use pyroclast_core::ddpm::Variance;
+use pyroclast_train::config::ScheduleName;
 use pyroclast_train::ema::Averaged;
-use pyroclast_train::sampler::MethodName;
+use pyroclast_train::sampler::{GridName, MethodName};
 use std::path::PathBuf;
 
 /// Flow matching and diffusion models: train, sample, evaluate.
@@ -51,6 +53,8 @@ pub(crate) enum Command {
     ///   pyroclast distance letters.csv drawn.npy --classifier letters.safetensors
     #[command(verbatim_doc_comment)]
     Distance(Distance),
+    /// Hold samplers against each other at equal cost, on a trained model: a table and a picture.
+    Compare(Compare),
     /// List the devices: what is compiled in, what is there, and why not.
     Devices,
     /// List the presets, or show one as a configuration file to start from.
@@ -87,9 +91,11 @@ pub(crate) struct Solver {
     /// The method [default: the configuration's].
     ///
     /// ODE: euler, midpoint, heun, ralston, rk4, bosh3, dopri5, tsit5, dopri8. SDE: euler-maruyama, stochastic-heun, sra1, shark.
+    /// Diffusion samplers, on the denoised data: ddpm, ddim, euler-ancestral, euler-edm, heun-edm, dpmpp-2m, dpmpp-3m, dpmpp-2s, dpmpp-sde,
+    /// unipc, unipc-bh1, deis, lms, pndm, plms, reverse-diffusion, pc. Few steps: dpmpp-2m or unipc; exact: heun-edm; stochastic: ddpm.
     #[arg(long, value_name = "METHOD", value_parser = parse_method)]
     pub(crate) method: Option<MethodName>,
-    /// Equal steps from noise to data [default: the configuration's].
+    /// Steps from noise to data [default: the configuration's].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), conflicts_with_all = ["rtol", "atol"])]
     pub(crate) steps: Option<u32>,
     /// Relative tolerance: choose the steps by the error (heun, ralston, bosh3, dopri5, tsit5, dopri8).
@@ -98,9 +104,53 @@ pub(crate) struct Solver {
     /// Absolute tolerance, likewise.
     #[arg(long, value_name = "TOL", allow_negative_numbers = true)]
     pub(crate) atol: Option<f64>,
+    /// Where the steps are: auto, uniform, karras, log-snr, quadratic, a chain's leading, linspace or trailing indices, or times such as
+    /// 0,0.3,0.7,1 [default: the configuration's].
+    #[arg(long, value_name = "GRID", value_parser = parse_grid, conflicts_with_all = ["rtol", "atol"])]
+    pub(crate) grid: Option<GridName>,
     /// Weight w of classifier-free guidance, u + w·(c − u): 1 is the conditional model, 0 the unconditional one.
     #[arg(long, value_name = "W", allow_negative_numbers = true)]
     pub(crate) guidance: Option<f64>,
+    /// Guide only where the noise level σ/α lies between these two.
+    #[arg(long, value_name = "LOW,HIGH", value_parser = parse_interval)]
+    pub(crate) guidance_interval: Option<(f64, f64)>,
+    /// Bring this share of a guided sample's contrast back to the conditional model's, from 0 to 1.
+    #[arg(long, value_name = "PHI", allow_negative_numbers = true)]
+    pub(crate) guidance_rescale: Option<f64>,
+    /// Keep the denoised data in [-1, 1] at every step.
+    #[arg(long)]
+    pub(crate) clip: bool,
+    /// Sample under this schedule in place of the one of the training: linear, polynomial, trigonometric, vp, cosine, sub-vp, ve, edm.
+    #[arg(long, value_name = "SCHEDULE", value_parser = parse_schedule)]
+    pub(crate) schedule: Option<ScheduleName>,
+    /// Variance of ddpm's step, small or large, in place of the configuration's.
+    #[arg(long, value_name = "VARIANCE", value_parser = parse_variance)]
+    pub(crate) variance: Option<Variance>,
+    /// Noise of ddim (0: none, its default; 1: that of ddpm) and of euler-ancestral (1 by default).
+    #[arg(long, value_name = "ETA", allow_negative_numbers = true)]
+    pub(crate) eta: Option<f64>,
+    /// Noise that heun-edm and euler-edm add and take away again over all steps (S_churn), 0 to about 80.
+    #[arg(
+        long,
+        value_name = "S",
+        default_value_t = 0.0,
+        allow_negative_numbers = true
+    )]
+    pub(crate) churn: f64,
+    /// Order of unipc (1 to 3; 2), deis (1 to 4; 3) and lms (1 to 4; 4).
+    #[arg(long, value_name = "P")]
+    pub(crate) order: Option<u32>,
+    /// Langevin steps of pc after each of its predictor's.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) corrector_steps: u32,
+    /// Signal-to-noise ratio of such a step.
+    #[arg(
+        long,
+        value_name = "R",
+        default_value_t = 0.16,
+        allow_negative_numbers = true
+    )]
+    pub(crate) corrector_ratio: f64,
     /// Noise of the SDE methods: g = G·σ(t), of the SDE that has the same marginals for every G.
     #[arg(
         long,
@@ -174,6 +224,16 @@ pub(crate) struct Evaluate {
     /// run's data [default: the one that ships, for digits].
     #[arg(long, value_name = "FILE")]
     pub(crate) features: Option<PathBuf>,
+    /// Held-out samples whose variational bound (ELBO) is found: every step of the chain, one evaluation each; 0 leaves it out
+    /// [default: as many as likelihoods for a model with a [diffusion], else 0].
+    #[arg(long, value_name = "N")]
+    pub(crate) bounds: Option<u32>,
+    /// Steps of the bound of a continuous process; a chain's are its indices.
+    #[arg(long, value_name = "N", default_value_t = 250, value_parser = clap::value_parser!(u32).range(2..))]
+    pub(crate) bound_steps: u32,
+    /// Write the terms of the bound, in bits a dimension (or nats), to a .csv.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) bound_terms: Option<PathBuf>,
     /// Repetitions, each with its own noise and data.
     #[arg(long, value_name = "K", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) seeds: u32,
@@ -233,6 +293,50 @@ pub(crate) struct Distance {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Compare {
+    /// The folder of a run.
+    pub(crate) run: PathBuf,
+    /// The methods, with commas between [default: the deterministic diffusion samplers, ddpm and dpmpp-sde].
+    #[arg(long, value_name = "METHODS", value_delimiter = ',', value_parser = parse_method)]
+    pub(crate) methods: Vec<MethodName>,
+    /// Evaluations of the network that each may spend on a sample (guidance doubles what is counted).
+    #[arg(long, value_name = "N,N,…", value_delimiter = ',', default_value = "5,10,20,50", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) evaluations: Vec<u32>,
+    /// Samples of each.
+    #[arg(short, long = "count", value_name = "N", default_value_t = 2000, value_parser = clap::value_parser!(u32).range(4..))]
+    pub(crate) n: u32,
+    /// Where the steps are, as for `sample` [default: the configuration's].
+    #[arg(long, value_name = "GRID", value_parser = parse_grid)]
+    pub(crate) grid: Option<GridName>,
+    /// Weight w of classifier-free guidance: 1 is the conditional model.
+    #[arg(
+        long,
+        value_name = "W",
+        default_value_t = 1.0,
+        allow_negative_numbers = true
+    )]
+    pub(crate) guidance: f64,
+    /// The parameters: ema, raw, rate:R or power:SIGMA, as for `sample`.
+    #[arg(long, value_name = "WEIGHTS", default_value_t = Averaged::default(), value_parser = parse_weights)]
+    pub(crate) weights: Averaged,
+    /// The classifier whose features are compared, from `pyroclast classifier` [default: the one that ships, for digits].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) features: Option<PathBuf>,
+    /// The seed of the noise.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// The picture [default: samplers.png in the run's folder].
+    #[arg(long, value_name = "FILE.png")]
+    pub(crate) out: Option<PathBuf>,
+    /// Print one JSON object rather than a table.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Where to compute: flex, ndarray, wgpu, cuda or cuda:N [default: the best that is there].
+    #[arg(long, value_name = "DEVICE")]
+    pub(crate) device: Option<String>,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Presets {
     /// The preset to show.
     pub(crate) name: Option<String>,
@@ -244,4 +348,34 @@ fn parse_method(name: &str) -> Result<MethodName, String> {
 
 fn parse_weights(name: &str) -> Result<Averaged, String> {
     name.parse()
+}
+fn parse_grid(name: &str) -> Result<GridName, String> {
+    name.parse()
+}
+
+fn parse_schedule(name: &str) -> Result<ScheduleName, String> {
+    name.parse()
+}
+
+fn parse_variance(name: &str) -> Result<Variance, String> {
+    match name {
+        "small" => Ok(Variance::Small),
+        "large" => Ok(Variance::Large),
+        _ => Err(format!(
+            "there is no variance `{name}`; give small or large"
+        )),
+    }
+}
+
+fn parse_interval(text: &str) -> Result<(f64, f64), String> {
+    let numbers = text.split_once(',').map(|(low, high)| {
+        let number = |text: &str| text.trim().parse::<f64>().ok();
+        (number(low), number(high))
+    });
+    match numbers {
+        Some((Some(low), Some(high))) if 0.0 <= low && low < high => Ok((low, high)),
+        _ => Err(format!(
+            "`{text}` is no interval of noise levels; give two rising numbers such as 0.2,5"
+        )),
+    }
 }

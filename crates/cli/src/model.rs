@@ -44,10 +44,7 @@ pub(crate) fn with_flow<B: Backend, W: WithFlow>(
 ) -> Result<W::Output> {
     let dataset = &task.training;
     let mut init = Init::<Autodiff<B>>::new(Noise::new(0), device);
-    match config
-        .network
-        .architecture(&dataset.shape, dataset.classes)?
-    {
+    match config.architecture(&dataset.shape, dataset.classes)? {
         Architecture::Mlp(mlp) => {
             let flow =
                 load::<Autodiff<B>, _, 2>(run, config, weights, mlp.init(&mut init), device)?;
@@ -77,10 +74,5 @@ fn load<B: Backend, N: Network<B, D>, const D: usize>(
             }
             error => anyhow::Error::from(error),
         })?;
-    Ok(Flow {
-        network: with_values(network, values),
-        schedule: config.path.schedule(),
-        prediction: config.path.prediction(),
-        input: Default::default(),
-    })
+    Ok(config.flow(with_values(network, values)))
 }

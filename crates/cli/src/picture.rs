@@ -27,7 +27,7 @@ mod ticks;
 use image::Rgb;
 
 pub(crate) use animation::write_gif;
-pub(crate) use curve::{Series, loss_curve};
+pub(crate) use curve::{Series, line_chart};
 pub(crate) use file::save_png;
 pub(crate) use grid::grid;
 pub(crate) use limits::Limits;
@@ -48,11 +48,19 @@ const DATA: Rgb<u8> = Rgb([196, 200, 206]);
 /// What the model made.
 const FIRE: Rgb<u8> = Rgb([228, 87, 46]);
 /// Colours of the curves of one figure, in order.
-const CURVES: [Rgb<u8>; 4] = [
+const CURVES: [Rgb<u8>; 12] = [
     FIRE,
     Rgb([36, 72, 112]),
     Rgb([42, 157, 143]),
     Rgb([214, 158, 46]),
+    Rgb([128, 82, 160]),
+    Rgb([94, 166, 221]),
+    Rgb([140, 86, 75]),
+    Rgb([219, 112, 147]),
+    Rgb([102, 124, 40]),
+    Rgb([110, 118, 128]),
+    Rgb([0, 0, 0]),
+    Rgb([232, 176, 140]),
 ];
 /// A value that is not a number: nothing else in a picture has this colour.
 const NOT_A_NUMBER: Rgb<u8> = Rgb([255, 0, 255]);

@@ -66,6 +66,8 @@ pub struct MlpConfig {
     pub time: TimeInput,
     /// Classes to condition on; 0 for none.
     pub classes: usize,
+    /// Put out a variance beside the prediction: twice the coordinates.
+    pub learns_variance: bool,
 }
 
 impl MlpConfig {
@@ -78,6 +80,7 @@ impl MlpConfig {
             activation: Activation::Selu,
             time: TimeInput::Plain,
             classes: 0,
+            learns_variance: false,
         }
     }
 
@@ -103,7 +106,8 @@ impl MlpConfig {
             layers.push(init.linear(inputs, self.width));
             inputs = self.width;
         }
-        layers.push(init.linear(inputs, self.dim));
+        let outputs = self.dim * if self.learns_variance { 2 } else { 1 };
+        layers.push(init.linear(inputs, outputs));
         Mlp {
             layers,
             classes,
@@ -113,7 +117,7 @@ impl MlpConfig {
     }
 }
 
-/// A multilayer perceptron for points, `[batch, dim]`.
+/// A multilayer perceptron for points, `[batch, dim]`; its output is twice as wide where it learns a variance.
 #[derive(Module, Debug)]
 pub struct Mlp<B: Backend> {
     layers: Vec<Linear<B>>,

@@ -44,6 +44,8 @@ pub struct UNetConfig {
     pub dropout: f64,
     /// Classes to condition on; 0 for none.
     pub classes: usize,
+    /// Put out a variance beside the prediction: twice the image's channels.
+    pub learns_variance: bool,
 }
 
 impl UNetConfig {
@@ -59,6 +61,7 @@ impl UNetConfig {
             heads: 1,
             dropout: 0.0,
             classes: 0,
+            learns_variance: false,
         }
     }
 
@@ -150,6 +153,7 @@ impl UNetConfig {
             let resize = (level > 0).then(|| init.conv(current, current, 3, 1));
             up.push(Level { stages, resize });
         }
+        let outputs = self.image_channels * if self.learns_variance { 2 } else { 1 };
         UNet {
             time,
             classes,
@@ -158,7 +162,7 @@ impl UNetConfig {
             middle,
             up,
             norm: init.norm(current),
-            head: init.zero_conv(current, self.image_channels, 3),
+            head: init.zero_conv(current, outputs, 3),
         }
     }
 
@@ -196,7 +200,7 @@ struct Level<B: Backend> {
     resize: Option<Conv2d<B>>,
 }
 
-/// A class-conditional UNet for images, `[batch, channels, height, width]`.
+/// A class-conditional UNet for images, `[batch, channels, height, width]`; its output has twice the channels where it learns a variance.
 #[derive(Module, Debug)]
 pub struct UNet<B: Backend> {
     time: TimeEmbedding<B>,

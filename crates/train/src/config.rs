@@ -5,18 +5,29 @@
 
 mod assignment;
 mod check;
+mod diffusion;
 mod network;
 mod path;
 mod preset;
+mod sampling;
 mod training;
 
+pub use diffusion::{BetasName, Diffusion, InputName, ProcessName, VarianceName};
 pub use network::{ActivationName, Architecture, Network};
 pub use path::{CouplingName, GammaName, Path, PredictionName, ScheduleName};
 pub use preset::{Preset, presets};
+pub use sampling::Sampling;
 pub use training::{TimeName, Training, WeightingName};
 
 use assignment::assign;
+use pyroclast_core::ddpm::BetaTable;
+use pyroclast_core::flow::Flow;
+use pyroclast_core::input::Input;
+use pyroclast_core::prediction::Prediction;
+use pyroclast_core::schedule::Schedule;
+use pyroclast_core::time_sampler::{TimeLaw, TimeSampler};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -65,6 +76,9 @@ pub struct Config {
     /// The path between them.
     #[serde(default)]
     pub path: Path,
+    /// A noising process in place of the path.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub diffusion: Option<Diffusion>,
     /// The network.
     #[serde(default)]
     pub network: Network,
@@ -110,28 +124,6 @@ fn a_tenth() -> f64 {
 
 fn yes() -> bool {
     true
-}
-
-/// `[sampling]`: the defaults of `sample` and `evaluate`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-pub struct Sampling {
-    /// The method.
-    pub method: crate::sampler::MethodName,
-    /// Steps of its grid.
-    pub steps: usize,
-    /// Weight of classifier-free guidance; 1 is the conditional model.
-    pub guidance: f64,
-}
-
-impl Default for Sampling {
-    fn default() -> Self {
-        Self {
-            method: crate::sampler::MethodName::Euler,
-            steps: 100,
-            guidance: 1.0,
-        }
-    }
 }
 
 impl Config {
@@ -180,6 +172,78 @@ impl Config {
         self.path.coupling == CouplingName::Independent
             && self.path.gamma == GammaName::None
             && matches!(self.data.source.as_str(), "normal" | "gaussian")
+    }
+
+    /// α and σ over time.
+    pub fn schedule(&self) -> Arc<dyn Schedule> {
+        match &self.diffusion {
+            Some(diffusion) => diffusion.schedule(),
+            None => self.path.schedule(),
+        }
+    }
+
+    /// The chain of a discrete diffusion.
+    pub fn table(&self) -> Option<BetaTable> {
+        self.diffusion.as_ref().and_then(Diffusion::table)
+    }
+
+    /// What the network predicts.
+    pub fn prediction(&self) -> Prediction {
+        match &self.diffusion {
+            Some(diffusion) => diffusion.prediction(),
+            // A path refuses EDM's F, the one prediction that the data's standard deviation matters to.
+            None => self.path.prediction.with_sigma_data(1.0),
+        }
+    }
+
+    /// What the network is shown.
+    pub fn input(&self) -> Input {
+        match &self.diffusion {
+            Some(diffusion) => diffusion.input(),
+            None => Input::Plain,
+        }
+    }
+
+    /// Whether the network puts out a variance beside its prediction.
+    pub fn learns_variance(&self) -> bool {
+        self.diffusion
+            .as_ref()
+            .is_some_and(|d| d.variance == VarianceName::Learned)
+    }
+
+    /// The network for samples of this shape, with this many classes.
+    ///
+    /// # Errors
+    /// Where the network does not take such samples, or cannot be built.
+    pub fn architecture(
+        &self,
+        shape: &[usize],
+        classes: usize,
+    ) -> Result<Architecture, ConfigError> {
+        (self.network).architecture(shape, classes, self.learns_variance())
+    }
+
+    /// The law of the training time: of a chain, its indices.
+    pub fn times(&self) -> TimeSampler {
+        match self.table() {
+            Some(table) => TimeSampler {
+                law: TimeLaw::Index {
+                    steps: table.steps(),
+                },
+                clip: 0.0,
+            },
+            None => self.training.times(),
+        }
+    }
+
+    /// A model of this configuration with this network.
+    pub fn flow<N>(&self, network: N) -> Flow<N, Arc<dyn Schedule>> {
+        Flow {
+            network,
+            schedule: self.schedule(),
+            prediction: self.prediction(),
+            input: self.input(),
+        }
     }
 
     /// The TOML of the whole configuration, defaults written out.

@@ -1,6 +1,7 @@
 //! How good a model is: its samples against fresh data, with what a perfect sampler would score beside.
 
 use crate::classifier::Trained;
+use crate::elbo::{Chain, Elbo, bound};
 use crate::features::features;
 use crate::likelihood::likelihood;
 use crate::metrics::{
@@ -23,7 +24,7 @@ use std::time::Instant;
 const SLICES: usize = 500;
 
 /// The metrics of one repetition. Distances are on the model's scale.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Scores {
     /// W2 of samples and data.
     pub w2: f64,
@@ -55,6 +56,8 @@ pub struct Scores {
     pub nll_error: Option<f64>,
     /// The same in bits per dimension, for images of rounded pixels.
     pub bits_per_dimension: Option<f64>,
+    /// The variational bound of held-out data, which the likelihood of the chain's own law cannot exceed.
+    pub elbo: Option<Elbo>,
     /// Evaluations of the network a sample.
     pub evaluations: usize,
     /// Seconds of sampling.
@@ -62,7 +65,7 @@ pub struct Scores {
 }
 
 /// What is measured, and how.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Protocol {
     /// Samples drawn, and data points that they are held against.
     pub n: usize,
@@ -70,6 +73,10 @@ pub struct Protocol {
     pub plan: Plan,
     /// Held-out samples whose likelihood is found; 0 leaves it out.
     pub likelihoods: usize,
+    /// Held-out samples whose variational bound is found; 0 leaves it out.
+    pub bounds: usize,
+    /// Steps of the bound of a continuous process.
+    pub bound_steps: usize,
 }
 
 /// Draws `n` samples and scores them. `k` numbers the repetition: its source points and its data are its own.
@@ -85,7 +92,7 @@ pub struct Protocol {
 pub fn evaluate<B, N, S, const D: usize>(
     flow: &Flow<N, S>,
     task: &Task,
-    protocol: Protocol,
+    protocol: &Protocol,
     classifier: Option<&Trained<B>>,
     k: u64,
     device: &B::Device,
@@ -100,7 +107,9 @@ where
         n,
         plan,
         likelihoods,
-    } = protocol;
+        bounds,
+        bound_steps,
+    } = protocol.clone();
     let dataset = &task.training;
     let dim = dataset.dim();
     let noise = Noise::new(plan.seed);
@@ -120,7 +129,7 @@ where
         &x0,
         &dataset.shape,
         labels.as_deref(),
-        plan,
+        &plan,
         device,
         &mut |_, _, _| {},
     )?;
@@ -135,6 +144,12 @@ where
     let seed = Noise::new(plan.seed);
     let likelihood =
         likelihood::<B, _, _, D>(flow, task, likelihoods, seed, Control::default(), device)?;
+    let chain = Chain {
+        table: plan.table.as_deref(),
+        steps: bound_steps,
+        variance: plan.variance,
+    };
+    let elbo = bound::<B, _, _, D>(&flow.valid(), task, bounds, &chain, seed, device);
     let compared = classifier
         .map(|classifier| compare(classifier, task, [&samples.values, &test, &other], device))
         .transpose()?;
@@ -144,6 +159,7 @@ where
         kid: compared.map(|compared| compared.kid),
         precision: compared.and_then(|compared| Some(compared.neighbours?.precision)),
         recall: compared.and_then(|compared| Some(compared.neighbours?.recall)),
+        elbo,
         nll: likelihood.map(|likelihood| likelihood.nats),
         nll_error: likelihood.map(|likelihood| likelihood.standard_error),
         bits_per_dimension: likelihood.and_then(|likelihood| likelihood.bits_per_dimension),

@@ -9,8 +9,10 @@
 pub mod batch;
 pub mod checkpoint;
 pub mod classifier;
+pub mod comparison;
 pub mod config;
 pub mod dataset;
+pub mod elbo;
 pub mod ema;
 pub mod evaluate;
 pub mod features;

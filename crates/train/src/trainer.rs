@@ -11,7 +11,7 @@ use crate::parameters::{gradients, values, with_values};
 use burn::module::AutodiffModule;
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{ElementConversion, Int, Tensor, TensorData};
-use pyroclast_core::flow::Flow;
+use pyroclast_core::flow::{Flow, Variational};
 use pyroclast_core::interpolant::{Gamma, Interpolant};
 use pyroclast_core::network::{Labels, Network};
 use pyroclast_core::noise::{Draws, Noise, Stream};
@@ -20,12 +20,14 @@ use pyroclast_core::schedule::Schedule;
 use pyroclast_core::weighting::Weighting;
 
 /// What a training step does with a batch.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Recipe {
     /// Noise of the path between its ends.
     pub gamma: Gamma,
     /// Weighting of the error over time.
     pub weighting: Weighting,
+    /// The second part of the loss, where the network learns the variance of a chain's reverse step.
+    pub variational: Option<Variational>,
     /// The learning rate.
     pub learning_rate: LearningRate,
     /// The run's noise: dropout masks come from it.
@@ -94,7 +96,7 @@ where
         let loss = batch_loss(
             &self.flow,
             batch,
-            self.recipe,
+            &self.recipe,
             self.shape,
             &self.device,
             Some(&mut dropout),
@@ -134,7 +136,7 @@ where
             let loss = batch_loss::<B::InnerBackend, _, _, D>(
                 &flow,
                 batch,
-                self.recipe,
+                &self.recipe,
                 self.shape,
                 &self.device,
                 None,
@@ -154,7 +156,7 @@ where
 fn batch_loss<B, N, S, const D: usize>(
     flow: &Flow<N, S>,
     batch: &Batch,
-    recipe: Recipe,
+    recipe: &Recipe,
     sample: [usize; D],
     device: &B::Device,
     dropout: Option<&mut Draws>,
@@ -181,5 +183,8 @@ where
         x1: upload(&batch.x1),
     };
     let points = path.sample(ends, batch.z.as_deref().map(upload), &batch.t);
-    flow.loss(points, &labels, recipe.weighting, dropout)
+    match &recipe.variational {
+        None => flow.loss(points, &labels, recipe.weighting, dropout),
+        Some(part) => flow.hybrid_loss(points, &labels, recipe.weighting, part, dropout),
+    }
 }

@@ -7,17 +7,18 @@ use crate::batch::{Batch, Batcher, Order, prefetch};
 use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::config::Config;
 use crate::dataset::Dataset;
+use crate::elbo::decoder;
 use crate::ema::{Average, Ema, Law, save_snapshot};
 use crate::optimizer::AdamW;
 use crate::parameters::{slots, values, with_values};
 use crate::run::{Record, Run, RunError};
-use crate::sampler::{Plan, SampleError, Samples, Stepping, sample};
+use crate::sampler::{SampleError, Samples, sample};
 use crate::task::Task;
 use crate::trainer::{Recipe, Trainer};
 use burn::module::AutodiffModule;
 use burn::tensor::backend::AutodiffBackend;
 use burn::tensor::{ElementConversion, Tensor};
-use pyroclast_core::flow::Flow;
+use pyroclast_core::flow::Variational;
 use pyroclast_core::network::{Labels, Network};
 use pyroclast_core::noise::Noise;
 use pyroclast_core::schedule::Schedule;
@@ -217,15 +218,11 @@ where
     let recipe = Recipe {
         gamma: config.path.gamma(),
         weighting: training.weighting(),
+        variational: variational(task, config),
         learning_rate: training.learning_rate(),
         noise: Noise::new(training.seed),
     };
-    let flow = Flow {
-        network,
-        schedule: config.path.schedule(),
-        prediction: config.path.prediction(),
-        input: Default::default(),
-    };
+    let flow = config.flow(network);
     let mut trainer = Trainer::new(
         flow,
         optimizer,
@@ -238,6 +235,19 @@ where
     trainer
 }
 
+/// The second part of the loss of a chain whose variance is learned.
+fn variational(task: &Task, config: &Config) -> Option<Variational> {
+    let diffusion = config
+        .diffusion
+        .as_ref()
+        .filter(|_| config.learns_variance())?;
+    Some(Variational {
+        table: Arc::new(diffusion.table()?),
+        decoder: decoder(task),
+        weight: diffusion.vlb_weight,
+    })
+}
+
 /// What makes the batches of a configuration, from these samples.
 pub fn batcher(task: &Task, config: &Config, dataset: Arc<Dataset>) -> Batcher {
     Batcher {
@@ -246,8 +256,8 @@ pub fn batcher(task: &Task, config: &Config, dataset: Arc<Dataset>) -> Batcher {
         size: config.training.batch,
         coupling: config.path.coupling(),
         gamma: config.path.gamma(),
-        times: config.training.times(),
-        schedule: config.path.schedule(),
+        times: config.times(),
+        schedule: config.schedule(),
         label_dropout: config.training.label_dropout,
         noise: Noise::new(config.training.seed),
     }
@@ -390,20 +400,14 @@ where
         None
     };
     let x0 = task.source_points(n, Noise::new(config.training.seed), 0);
-    let plan = Plan {
-        method: config.sampling.method,
-        stepping: Stepping::Fixed(config.sampling.steps),
-        guidance: config.sampling.guidance,
-        noise_level: 1.0,
-        seed: config.training.seed,
-    };
+    let plan = config.plan(config.training.seed);
     let flow = trainer.averaged();
     sample(
         &flow,
         &x0,
         &dataset.shape,
         labels.as_deref(),
-        plan,
+        &plan,
         trainer.device(),
         &mut |_, _, _| {},
     )

@@ -4,7 +4,7 @@ use crate::Usage;
 use crate::args::Evaluate;
 use crate::device::{self, Job};
 use crate::model::{WithFlow, with_flow};
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use burn::backend::Autodiff;
 use burn::module::AutodiffModule;
 use burn::tensor::backend::Backend;
@@ -12,13 +12,14 @@ use indicatif::ProgressBar;
 use pyroclast_core::flow::Flow;
 use pyroclast_core::network::{Labels, Network};
 use pyroclast_core::noise::Noise;
+use pyroclast_train::checkpoint::write_atomically;
 use pyroclast_train::classifier::Trained;
 use pyroclast_train::config::Config;
 use pyroclast_train::ema::Averaged;
 use pyroclast_train::evaluate::{Protocol, Scores, evaluate, spread};
 use pyroclast_train::features::digits;
 use pyroclast_train::run::Run;
-use pyroclast_train::sampler::{Plan, Stepping};
+use pyroclast_train::sampler::{GridName, Plan, Stepping};
 use pyroclast_train::task::Task;
 use pyroclast_train::training::AnySchedule;
 use serde_json::{Map, Value, json};
@@ -34,7 +35,7 @@ type Metric = (&'static str, &'static str, fn(&Scores) -> Option<f64>);
 /// Held-out samples whose likelihood is found, if nothing else is asked for: of points, and of images.
 const LIKELIHOODS: (usize, usize) = (2000, 64);
 
-const METRICS: [Metric; 17] = [
+const METRICS: [Metric; 20] = [
     ("w2", "W2", |s| Some(s.w2)),
     ("w2_floor", "  of a perfect sampler", |s| Some(s.w2_floor)),
     ("sliced_w2", "sliced W2", |s| Some(s.sliced)),
@@ -59,6 +60,17 @@ const METRICS: [Metric; 17] = [
     ("nll_error", "  its standard error", |s| s.nll_error),
     ("bits_per_dimension", "  bits a dimension", |s| {
         s.bits_per_dimension
+    }),
+    ("elbo", "variational bound (nats)", |s| {
+        s.elbo.as_ref().map(|elbo| elbo.total.nats)
+    }),
+    ("elbo_error", "  its standard error", |s| {
+        s.elbo.as_ref().map(|elbo| elbo.total.standard_error)
+    }),
+    ("elbo_bits_per_dimension", "  bits a dimension", |s| {
+        s.elbo
+            .as_ref()
+            .and_then(|elbo| elbo.total.bits_per_dimension)
     }),
     ("evaluations", "evaluations a sample", |s| {
         Some(s.evaluations as f64)
@@ -89,6 +101,7 @@ pub(crate) fn run(arguments: Evaluate) -> Result<ExitCode> {
         true => LIKELIHOODS.1,
         false => LIKELIHOODS.0,
     };
+    let scored = plan.clone();
     let job = Evaluation {
         run: &run,
         config: &config,
@@ -97,16 +110,25 @@ pub(crate) fn run(arguments: Evaluate) -> Result<ExitCode> {
             n,
             plan,
             likelihoods: arguments.likelihoods.map_or(likelihoods, |n| n as usize),
+            bounds: match (arguments.bounds, &config.diffusion) {
+                (Some(n), _) => n as usize,
+                (None, Some(_)) => likelihoods,
+                (None, None) => 0,
+            },
+            bound_steps: arguments.bound_steps as usize,
         },
         features: arguments.features.as_deref(),
         weights: arguments.weights,
         repetitions: u64::from(arguments.seeds),
     };
     let scores = device::run_on(device, job)?;
+    if let Some(path) = &arguments.bound_terms {
+        write_terms(path, &scores)?;
+    }
     if arguments.json {
-        println!("{}", as_json(&scores, n, &plan, arguments.weights));
+        println!("{}", as_json(&scores, n, &scored, arguments.weights));
     } else {
-        print_table(&scores, n, &plan, arguments.weights, &task);
+        print_table(&scores, n, &scored, arguments.weights, &task);
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -143,7 +165,7 @@ impl WithFlow for Evaluation<'_> {
         N: Network<Autodiff<B>, D, Condition = Labels<Autodiff<B>>> + AutodiffModule<Autodiff<B>>,
         N::InnerModule: Network<B, D, Condition = Labels<B>>,
     {
-        let classifier = self.classifier::<B>(device)?;
+        let classifier = classifier::<B>(self.features, self.config, self.task, device)?;
         // indicatif hides the bar by itself where nobody watches.
         let bar = ProgressBar::new(self.repetitions);
         bar.tick();
@@ -151,7 +173,7 @@ impl WithFlow for Evaluation<'_> {
             .map(|k| {
                 let classifier = classifier.as_ref();
                 let scores =
-                    evaluate::<B, _, _, D>(flow, self.task, self.protocol, classifier, k, device);
+                    evaluate::<B, _, _, D>(flow, self.task, &self.protocol, classifier, k, device);
                 bar.inc(1);
                 Ok(scores?)
             })
@@ -161,30 +183,61 @@ impl WithFlow for Evaluation<'_> {
     }
 }
 
-impl Evaluation<'_> {
-    /// The classifier that is asked for, or the one that ships for the data.
-    fn classifier<B: Backend>(&self, device: &B::Device) -> Result<Option<Trained<B>>> {
-        let Some(path) = self.features else {
-            let ships = self.config.data.name == "digits";
-            return Ok(ships.then(|| digits(device)));
-        };
-        let classifier = Trained::load(path, device)?;
-        let (dataset, shape) = (&self.task.training, &classifier.about.shape);
-        if classifier.dim() != dataset.dim() {
-            bail!(Usage(format!(
-                "{} takes samples of shape {shape:?}, and {} has {:?}; make one of the run's data with `pyroclast classifier`",
-                path.display(),
-                dataset.name,
-                dataset.shape
-            )));
-        }
-        Ok(Some(classifier))
+/// The classifier that is asked for, or the one that ships for the data.
+pub(super) fn classifier<B: Backend>(
+    features: Option<&Path>,
+    config: &Config,
+    task: &Task,
+    device: &B::Device,
+) -> Result<Option<Trained<B>>> {
+    let Some(path) = features else {
+        let ships = config.data.name == "digits";
+        return Ok(ships.then(|| digits(device)));
+    };
+    let classifier = Trained::load(path, device)?;
+    let (dataset, shape) = (&task.training, &classifier.about.shape);
+    if classifier.dim() != dataset.dim() {
+        bail!(Usage(format!(
+            "{} takes samples of shape {shape:?}, and {} has {:?}; make one of the run's data with `pyroclast classifier`",
+            path.display(),
+            dataset.name,
+            dataset.shape
+        )));
     }
+    Ok(Some(classifier))
+}
+
+/// The terms of the first repetition's bound, from the noisiest on: of pixels in bits a dimension, else in nats a sample.
+fn write_terms(path: &Path, scores: &[Scores]) -> Result<()> {
+    let Some(elbo) = scores.first().and_then(|scores| scores.elbo.as_ref()) else {
+        bail!(Usage(
+            "--bound-terms has no bound to write; ask for one with --bounds 64".into()
+        ));
+    };
+    let (unit, scale) = match elbo.total.bits_per_dimension {
+        Some(bits) => ("bits_per_dimension", bits / elbo.total.nats),
+        None => ("nats", 1.0),
+    };
+    let last = elbo.terms.len() - 1;
+    let mut text = format!("term,kind,{unit}\n");
+    for (i, nats) in elbo.terms.iter().enumerate() {
+        let kind = match i {
+            0 => "prior",
+            i if i == last => "reconstruction",
+            _ => "step",
+        };
+        text += &format!("{i},{kind},{}\n", nats * scale);
+    }
+    write_atomically(path, text.as_bytes())
+        .with_context(|| format!("cannot write {}", path.display()))
 }
 
 fn steps(plan: &Plan) -> String {
     match plan.stepping {
-        Stepping::Fixed(steps) => format!("{} {steps} steps", plan.method),
+        Stepping::Fixed(_, GridName::Given(ref times)) => {
+            format!("{} at {} given times", plan.method, times.len())
+        }
+        Stepping::Fixed(steps, _) => format!("{} {steps} steps", plan.method),
         Stepping::Adaptive(t) => format!("{} rtol {:e} atol {:e}", plan.method, t.rtol, t.atol),
     }
 }
@@ -203,6 +256,7 @@ fn print_table(scores: &[Scores], n: usize, plan: &Plan, weights: Averaged, task
                 "nll_error" | "bits_per_dimension" => {}
                 "frechet" => println!("{name:<28} not known without a classifier; see --features"),
                 "frechet_floor" | "kid" | "precision" | "recall" => {}
+                "elbo" | "elbo_error" | "elbo_bits_per_dimension" => {}
                 "nll" => println!("{name:<28} not known, or not asked for"),
                 _ => println!("{name:<28} not known for this method"),
             }

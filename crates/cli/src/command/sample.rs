@@ -37,7 +37,7 @@ pub(crate) fn run(arguments: Sample) -> Result<ExitCode> {
         None => free_file(&run.samples()),
     };
     let format = Format::of(&out)?;
-    if arguments.trajectory && !matches!(plan.stepping, Stepping::Fixed(_)) {
+    if arguments.trajectory && !matches!(plan.stepping, Stepping::Fixed(..)) {
         bail!(Usage(
             "--trajectory shows equal steps; give --steps rather than --rtol and --atol".into()
         ));
@@ -139,6 +139,13 @@ fn free_file(folder: &Path) -> PathBuf {
         .expect("some number is free")
 }
 
+/// A picture of an animation.
+#[derive(Debug, Clone, Default)]
+struct Frame {
+    t: f64,
+    values: Vec<f32>,
+}
+
 struct Sampling<'a> {
     run: &'a Run,
     config: &'a Config,
@@ -151,7 +158,7 @@ struct Sampling<'a> {
 }
 
 impl Job for Sampling<'_> {
-    type Output = Result<(Samples, Vec<Vec<f32>>)>;
+    type Output = Result<(Samples, Vec<Frame>)>;
 
     fn run<B: Backend>(self, device: B::Device) -> Self::Output {
         let (run, config, task) = (self.run, self.config, self.task);
@@ -160,7 +167,7 @@ impl Job for Sampling<'_> {
 }
 
 impl WithFlow for Sampling<'_> {
-    type Output = (Samples, Vec<Vec<f32>>);
+    type Output = (Samples, Vec<Frame>);
 
     fn with<B, N, const D: usize>(
         self,
@@ -175,15 +182,12 @@ impl WithFlow for Sampling<'_> {
         let x0 = self
             .task
             .source_points(self.n, Noise::new(self.plan.seed), 0);
-        let steps = match self.plan.stepping {
-            Stepping::Fixed(steps) => steps,
-            Stepping::Adaptive(_) => 0,
-        };
+        let steps = self.plan.steps().unwrap_or(0);
         // Frames at equal distances, the first and the last state among them.
         let stride = steps.div_ceil(FRAMES).max(1);
-        let mut frames: Vec<Vec<f32>> = Vec::new();
+        let mut frames: Vec<Frame> = Vec::new();
         let (mut chunk, mut seen) = (usize::MAX, 0_usize);
-        let mut observe = |first: usize, _: f64, x: &Tensor<B, D>| {
+        let mut observe = |first: usize, t: f64, x: &Tensor<B, D>| {
             if !self.trajectory {
                 return;
             }
@@ -196,10 +200,12 @@ impl WithFlow for Sampling<'_> {
                 return;
             }
             if frames.len() <= frame {
-                frames.resize(frame + 1, Vec::new());
+                frames.resize(frame + 1, Frame::default());
             }
             let values = x.to_data().convert::<f32>().into_vec::<f32>();
-            frames[frame].extend(values.expect("converted to f32 just now"));
+            frames[frame].t = t;
+            let values = values.expect("converted to f32 just now");
+            frames[frame].values.extend(values);
         };
         let shape = &self.task.training.shape;
         let samples = sample(
@@ -207,7 +213,7 @@ impl WithFlow for Sampling<'_> {
             &x0,
             shape,
             self.labels,
-            self.plan,
+            &self.plan,
             device,
             &mut observe,
         )?;
@@ -216,18 +222,17 @@ impl WithFlow for Sampling<'_> {
 }
 
 /// The GIF of a trajectory, all frames on the same axes.
-fn animate(path: &Path, frames: &[Vec<f32>], task: &Task) -> Result<()> {
+fn animate(path: &Path, frames: &[Frame], task: &Task) -> Result<()> {
     let dataset = &task.training;
     let points = |values: &[f32]| export::points(values, dataset.dim());
     let first = frames
         .first()
-        .map(|values| points(values))
+        .map(|frame| points(&frame.values))
         .unwrap_or_default();
     let limits = Limits::around(&[&first, &points(&dataset.values)]);
-    let last = frames.len().saturating_sub(1).max(1);
-    let pictures = frames.iter().enumerate().map(|(i, values)| {
-        let title = format!("t = {:.2}", i as f64 / last as f64);
-        export::picture(values, dataset, &title, Some(limits))
+    let pictures = frames.iter().map(|frame| {
+        let title = format!("t = {:.2}", frame.t);
+        export::picture(&frame.values, dataset, &title, Some(limits))
     });
     write_gif(path, pictures, DELAY, HOLD)
         .with_context(|| format!("cannot write {}", path.display()))

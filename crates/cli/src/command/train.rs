@@ -4,7 +4,7 @@ use crate::Usage;
 use crate::args::Train;
 use crate::device::{self, Job};
 use crate::export;
-use crate::picture::{Series, loss_curve, save_png};
+use crate::picture::{Series, line_chart, save_png};
 use crate::progress::{Progress, minutes};
 use anyhow::{Context, Result, bail};
 use burn::backend::Autodiff;
@@ -43,9 +43,7 @@ pub(crate) fn run(arguments: Train) -> Result<ExitCode> {
     // Whatever can be refused is refused before a folder is made.
     let device = device::choose(arguments.device.as_deref())?;
     let task = Task::load(&config.data, Noise::new(config.training.seed))?;
-    config
-        .network
-        .architecture(&task.training.shape, task.training.classes)?;
+    config.architecture(&task.training.shape, task.training.classes)?;
     let run = match resumed {
         Some(run) => run,
         None => {
@@ -192,7 +190,7 @@ impl Job for Training<'_> {
         let mut watcher = Console::new(self.run, task)?;
         let mut init = Init::<Autodiff<B>>::new(Noise::new(config.training.seed), &device);
         let shape = &task.training.shape;
-        let outcome = match config.network.architecture(shape, task.training.classes)? {
+        let outcome = match config.architecture(shape, task.training.classes)? {
             Architecture::Mlp(mlp) => {
                 let network = mlp.init(&mut init);
                 train::<Autodiff<B>, _, 2>(
@@ -315,6 +313,6 @@ fn draw_curve(run: &Run) -> Result<PathBuf> {
         series.push(Series::measured("validation", of(|r| r.validation)));
     }
     let path = run.folder().join("loss.png");
-    save_png(&path, &loss_curve(&series, "loss"))?;
+    save_png(&path, &line_chart(&series, "loss"))?;
     Ok(path)
 }

@@ -1,4 +1,4 @@
-//! How losses went down.
+//! Lines over a number of steps: how losses went down, how samplers compare.
 
 use image::{Rgb, RgbImage};
 
@@ -51,7 +51,7 @@ impl Series {
 /// Draws each series as (step, loss) in its own colour; values that are not finite are skipped.
 ///
 /// The losses stand on a logarithmic axis where all are positive and span more than a decade.
-pub(crate) fn loss_curve(series: &[Series], title: &str) -> RgbImage {
+pub(crate) fn line_chart(series: &[Series], title: &str) -> RgbImage {
     let curves: Vec<Curve> = series
         .iter()
         .zip(CURVES.into_iter().cycle())
@@ -208,9 +208,9 @@ mod tests {
     }
 
     #[test]
-    fn loss_curve_survives_no_points() {
+    fn line_chart_survives_no_points() {
         for series in [vec![], vec![Series::noisy("training", [])]] {
-            let picture = loss_curve(&series, "nothing yet");
+            let picture = line_chart(&series, "nothing yet");
             assert!(picture.pixels().any(|pixel| *pixel != PAPER));
         }
     }
@@ -218,7 +218,7 @@ mod tests {
     #[test]
     fn a_single_point_is_a_dot() {
         for loss in [0.0, 0.3, -1e9] {
-            let picture = loss_curve(&[Series::noisy("training", [(5.0, loss)])], "");
+            let picture = line_chart(&[Series::noisy("training", [(5.0, loss)])], "");
             let below_header = picture.enumerate_pixels().filter(|(_, y, _)| *y > 50);
             assert!(below_header.filter(|(.., pixel)| **pixel == FIRE).count() > 30);
         }
@@ -238,7 +238,7 @@ mod tests {
 
     #[test]
     fn a_training_of_many_steps_is_drawn() {
-        let picture = loss_curve(&[Series::noisy("training", falling(50_000))], "long");
+        let picture = line_chart(&[Series::noisy("training", falling(50_000))], "long");
         assert!(picture.pixels().any(|pixel| *pixel == FIRE));
     }
 }

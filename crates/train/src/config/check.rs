@@ -1,7 +1,8 @@
 //! Values that no run could use, refused before there is one.
 
 use super::{
-    Config, ConfigError, CouplingName, GammaName, Network, PredictionName, ScheduleName, TimeName,
+    Config, ConfigError, CouplingName, GammaName, Network, Path, PredictionName, ProcessName,
+    ScheduleName, TimeName, VarianceName,
 };
 use crate::ema::WIDTHS;
 use pyroclast_core::coupling::Regularisation;
@@ -44,6 +45,7 @@ impl Config {
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         self.check_data()?;
         self.check_path()?;
+        self.check_diffusion()?;
         self.check_training()?;
         self.check_network()?;
         let sampling = &self.sampling;
@@ -59,6 +61,129 @@ impl Config {
             "sampling.guidance",
             &guidance,
             "give a finite number",
+        )?;
+        let interval = &sampling.guidance_interval;
+        rule(
+            interval.is_empty() || matches!(interval[..], [low, high] if 0.0 <= low && low < high),
+            "sampling.guidance-interval",
+            interval,
+            "give two noise levels, low and high, or none",
+        )?;
+        let rescale = sampling.guidance_rescale;
+        rule(
+            (0.0..=1.0).contains(&rescale),
+            "sampling.guidance-rescale",
+            &rescale,
+            "give a share from 0 to 1",
+        )
+    }
+
+    fn check_diffusion(&self) -> Result<(), ConfigError> {
+        let Some(d) = &self.diffusion else {
+            let known = self.path.prediction != PredictionName::Edm;
+            let remedy = "EDM's F belongs to [diffusion]; set diffusion.process=edm diffusion.prediction=edm";
+            return rule(known, "path.prediction", &self.path.prediction, remedy);
+        };
+        rule(
+            self.path == Path::default(),
+            "path",
+            &"set beside [diffusion]",
+            "a run has one or the other; leave out [path] and its keys, or [diffusion]",
+        )?;
+        let normal = matches!(self.data.source.as_str(), "normal" | "gaussian");
+        let remedy = "a diffusion starts from the normal law; set data.source=normal";
+        rule(normal, "data.source", &self.data.source, remedy)?;
+        let steps = d.timesteps;
+        let remedy = "give 2 to 1000000 indices";
+        rule(
+            (2..=1_000_000).contains(&steps),
+            "diffusion.timesteps",
+            &steps,
+            remedy,
+        )?;
+        let (first, last) = d.ends_of_beta();
+        let is_chain = d.process == ProcessName::Ddpm;
+        let most = if is_chain { 1.0 } else { f64::INFINITY };
+        let remedy = "β is positive, does not fall, and of a chain stays below 1";
+        rule(
+            positive(first) && first < most,
+            "diffusion.beta-min",
+            &first,
+            remedy,
+        )?;
+        rule(
+            positive(last) && (first..most).contains(&last),
+            "diffusion.beta-max",
+            &last,
+            remedy,
+        )?;
+        // Beyond this ᾱ would not be a number above 0.
+        let decay = -(steps as f64) * (-last).ln_1p();
+        let remedy = "no signal would be left after so many steps of so much noise; give fewer, or a smaller diffusion.beta-max";
+        rule(
+            !is_chain || decay < 700.0,
+            "diffusion.timesteps",
+            &steps,
+            remedy,
+        )?;
+        let remedy = "only a chain of indices has one; set diffusion.process=ddpm";
+        rule(
+            !d.zero_terminal_snr || is_chain,
+            "diffusion.zero-terminal-snr",
+            &true,
+            remedy,
+        )?;
+        let from_noise = matches!(d.prediction, PredictionName::Noise | PredictionName::Score);
+        let remedy = "where the SNR is zero, noise and score say nothing about the data; predict v, velocity, data or edm";
+        rule(
+            !(d.zero_terminal_snr && from_noise),
+            "diffusion.prediction",
+            &d.prediction,
+            remedy,
+        )?;
+        let learned = d.variance == VarianceName::Learned;
+        let remedy =
+            "only the chain's reverse step has a variance to learn; set diffusion.process=ddpm";
+        rule(
+            !learned || is_chain,
+            "diffusion.variance",
+            &d.variance,
+            remedy,
+        )?;
+        let remedy = "give a number of at least 0";
+        rule(
+            not_negative(d.vlb_weight),
+            "diffusion.vlb-weight",
+            &d.vlb_weight,
+            remedy,
+        )?;
+        rule(
+            positive(d.sigma_data),
+            "diffusion.sigma-data",
+            &d.sigma_data,
+            "give a positive number",
+        )?;
+        let (low, high) = (d.sigma_min.unwrap_or(0.01), d.sigma_max.unwrap_or(50.0));
+        rule(
+            positive(high),
+            "diffusion.sigma-max",
+            &high,
+            "give a positive number",
+        )?;
+        let holds = d.process != ProcessName::Ve || (positive(low) && low < high);
+        rule(
+            holds,
+            "diffusion.sigma-min",
+            &low,
+            "give a number in (0, sigma-max)",
+        )?;
+        let uniform = self.training.time == TimeName::Uniform && self.training.time_clip == 0.0;
+        let remedy = "a chain is trained on its indices, all alike; leave training.time=uniform and training.time-clip=0";
+        rule(
+            !is_chain || uniform,
+            "training.time",
+            &self.training.time,
+            remedy,
         )
     }
 

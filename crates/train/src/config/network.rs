@@ -109,10 +109,11 @@ impl Network {
     ///
     /// # Errors
     /// Where the network does not take such samples, or cannot be built.
-    pub fn architecture(
+    pub(super) fn architecture(
         &self,
         shape: &[usize],
         classes: usize,
+        learns_variance: bool,
     ) -> Result<Architecture, ConfigError> {
         let refuse = |value: String, remedy: String| ConfigError::Value {
             key: "network",
@@ -144,6 +145,7 @@ impl Network {
                     n => TimeInput::Sinusoids(n),
                 },
                 classes,
+                learns_variance,
             })),
             (
                 Self::Unet {
@@ -166,6 +168,7 @@ impl Network {
                     heads: *heads,
                     dropout: *dropout,
                     classes,
+                    learns_variance,
                 };
                 match config.problem() {
                     Some(problem) => Err(refuse("unet".into(), problem)),

@@ -76,6 +76,16 @@ pub enum ScheduleName {
     Edm,
 }
 
+impl std::str::FromStr for ScheduleName {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        let word: serde::de::value::StrDeserializer<'_, serde::de::value::Error> =
+            serde::de::IntoDeserializer::into_deserializer(name);
+        Self::deserialize(word).map_err(|error| error.to_string())
+    }
+}
+
 /// The couplings by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -116,6 +126,22 @@ pub enum PredictionName {
     Score,
     /// `αx0 − σx1`.
     V,
+    /// EDM's F.
+    Edm,
+}
+
+impl PredictionName {
+    /// The prediction, for data of this standard deviation.
+    pub fn with_sigma_data(self, sigma_data: f64) -> Prediction {
+        match self {
+            Self::Velocity => Prediction::Velocity,
+            Self::Data => Prediction::Data,
+            Self::Noise => Prediction::Noise,
+            Self::Score => Prediction::Score,
+            Self::V => Prediction::V,
+            Self::Edm => Prediction::Edm { sigma_data },
+        }
+    }
 }
 
 impl Path {
@@ -170,17 +196,6 @@ impl Path {
             GammaName::None => Gamma::None,
             GammaName::Constant => Gamma::Constant(self.gamma_scale),
             GammaName::Bridge => Gamma::Bridge(self.gamma_scale),
-        }
-    }
-
-    /// What the network predicts.
-    pub fn prediction(&self) -> Prediction {
-        match self.prediction {
-            PredictionName::Velocity => Prediction::Velocity,
-            PredictionName::Data => Prediction::Data,
-            PredictionName::Noise => Prediction::Noise,
-            PredictionName::Score => Prediction::Score,
-            PredictionName::V => Prediction::V,
         }
     }
 }

@@ -25,7 +25,10 @@ macro_rules! presets {
 pub fn presets() -> &'static [Preset] {
     presets![
         "digits",
+        "digits-ddpm",
+        "digits-edm",
         "moons",
+        "moons-vp",
         "8gaussians",
         "scurve",
         "moons-8gaussians",

@@ -1,0 +1,200 @@
+//! The variational bound of held-out data, term by term.
+//!
+//! `−ln p(x1) ≤ L_T + Σ_k L_{k} + L_0`, for images of rounded pixels the probability of the pixels themselves, in bits a dimension
+//!
+//! Source: Ho et al. 2020, eq. 5 and 13; Kingma et al. 2021 for any schedule.
+
+use crate::likelihood::Likelihood;
+use crate::task::Task;
+use burn::tensor::backend::Backend;
+use burn::tensor::{Int, Tensor, TensorData};
+use pyroclast_core::ddpm::{
+    BetaTable, Bound, Decoder, End, Lattice, Spacing, Variance, elbo, prior_kl, variational_term,
+};
+use pyroclast_core::field::{Denoiser, LearnedVariance};
+use pyroclast_core::flow::Flow;
+use pyroclast_core::network::{Labels, Network};
+use pyroclast_core::noise::{Draws, Noise, Stream};
+use pyroclast_core::schedule::Schedule;
+use pyroclast_solvers::TimeGrid;
+use std::f64::consts::LN_2;
+
+/// Rows that go through the network at once.
+const CHUNK: usize = 256;
+/// The step of [`Stream::Likelihood`] that noises; what dequantises comes before it, and probes from 0 on.
+const NOISING: u64 = 1 << 41;
+/// The noise levels σ/α that the steps of a continuous process lie between, where the schedule has them.
+const LEVELS: (f64, f64) = (80.0, 0.002);
+
+/// The chain that a bound is taken of.
+#[derive(Debug, Clone)]
+pub struct Chain<'a> {
+    /// The model's own chain, all of its indices; none for a continuous process.
+    pub table: Option<&'a BetaTable>,
+    /// Steps of a continuous process, evenly spaced in the log-SNR. More make the bound tighter.
+    pub steps: usize,
+    /// The variance of a step of the model's own chain; none where the network has learned it. Steps of a continuous process have the
+    /// posterior's.
+    pub variance: Option<Variance>,
+}
+
+/// A bound, as a mean over samples.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Elbo {
+    /// The bound: `nats` is in the units of the data, and bits a dimension are those of the pixels.
+    pub total: Likelihood,
+    /// L_T, the terms from the noisiest on, and L_0 at the end: nats a sample.
+    pub terms: Vec<f64>,
+}
+
+/// What the last step of a bound is held against: the levels of an image's pixels, or a density.
+pub fn decoder(task: &Task) -> Decoder {
+    let of_image = task.training.bin().map(|bin| {
+        let range =
+            |f: fn(f32, f32) -> f32, start| task.training.values.iter().copied().fold(start, f);
+        Decoder::Discretised(Lattice {
+            low: f64::from(range(f32::min, f32::INFINITY)),
+            high: f64::from(range(f32::max, f32::NEG_INFINITY)),
+            bin,
+        })
+    });
+    of_image.unwrap_or(Decoder::Continuous)
+}
+
+/// The bound of the first `n` held-out samples: one draw of the noise for each term of each, an evaluation each.
+///
+/// A conditional model is asked for each sample under its own label.
+///
+/// `None` where paths start from another law than the normal one, and where nothing is held out.
+pub fn bound<B, N, S, const D: usize>(
+    flow: &Flow<N, S>,
+    task: &Task,
+    n: usize,
+    chain: &Chain<'_>,
+    noise: Noise,
+    device: &B::Device,
+) -> Option<Elbo>
+where
+    B: Backend,
+    N: Network<B, D, Condition = Labels<B>>,
+    S: Schedule,
+{
+    let held_out = &task.validation;
+    let n = n.min(held_out.len());
+    if task.source.is_some() || n == 0 {
+        return None;
+    }
+    let (dim, decoder) = (held_out.dim(), decoder(task));
+    let mut totals: Vec<f64> = Vec::with_capacity(n);
+    let mut terms: Vec<f64> = Vec::new();
+    for first in (0..n).step_by(CHUNK) {
+        let rows = CHUNK.min(n - first);
+        let mut shape = [rows; D];
+        shape[1..].copy_from_slice(&held_out.shape);
+        let values = held_out.values[first * dim..(first + rows) * dim].to_vec();
+        let x1 = Tensor::<B, D>::from_data(TensorData::new(values, shape), device);
+        let condition: Labels<B> = held_out.labels.as_ref().map(|labels| {
+            let labels = labels[first..first + rows].iter().map(|&l| i64::from(l));
+            let data = TensorData::new(labels.collect::<Vec<_>>(), [rows]);
+            Tensor::<B, 1, Int>::from_data(data, device)
+        });
+        let field = flow.given::<B, D>(&condition);
+        let mut draws = noise.draws(Stream::Likelihood, NOISING + first as u64);
+        let bound = match (chain.variance, chain.table) {
+            (None, Some(table)) => learned(&field, table, x1, decoder, &mut draws),
+            (variance, table) => {
+                let times = times(&field, table, chain.steps);
+                let variance = variance
+                    .filter(|_| table.is_some())
+                    .unwrap_or(Variance::Small);
+                elbo(&field, &times, x1, variance, decoder, &mut draws)
+            }
+        };
+        let host = |x: Tensor<B, 1>| x.into_data().convert::<f64>().into_vec::<f64>();
+        totals.extend(host(bound.total()).expect("converted just now"));
+        let parts = std::iter::once(bound.prior)
+            .chain(bound.terms)
+            .chain([bound.reconstruction]);
+        let sums = host(Tensor::cat(parts.map(Tensor::sum).collect(), 0));
+        let sums = sums.expect("converted just now");
+        terms.resize(sums.len(), 0.0);
+        let share = |(term, sum): (&mut f64, f64)| *term += sum / n as f64;
+        terms.iter_mut().zip(sums).for_each(share);
+    }
+    let mean = totals.iter().sum::<f64>() / n as f64;
+    let spread: f64 = totals.iter().map(|v| (v - mean).powi(2)).sum();
+    let of_pixels = matches!(decoder, Decoder::Discretised(_));
+    Some(Elbo {
+        total: Likelihood {
+            nats: mean
+                + if of_pixels {
+                    0.0
+                } else {
+                    task.scaling.log_volume(dim)
+                },
+            bits_per_dimension: of_pixels.then(|| mean / (dim as f64 * LN_2)),
+            standard_error: (spread / (n.max(2) - 1) as f64 / n as f64).sqrt(),
+            samples: n,
+        },
+        terms,
+    })
+}
+
+/// All indices of a chain, or steps that are even in the log-SNR.
+fn times<B: Backend, const D: usize>(
+    field: &impl Denoiser<B, D>,
+    table: Option<&BetaTable>,
+    steps: usize,
+) -> Vec<f64> {
+    if let Some(table) = table {
+        let indices = Spacing::Trailing.indices(table.steps(), table.steps());
+        return table.times(&indices, End::Data);
+    }
+    let schedule = field.schedule();
+    let level = |t: f64| {
+        let c = schedule.at(t);
+        c.sigma / c.alpha
+    };
+    let levels = (LEVELS.0.min(level(0.0)), LEVELS.1.max(level(1.0)));
+    let grid = TimeGrid::log_snr(schedule, levels, steps.saturating_sub(1).max(1));
+    let mut times = grid.times().to_vec();
+    // The bound starts where the base law is the schedule's own, however far that is from the first level.
+    if times[0] > 1e-9 && field.is_defined(0.0) {
+        times.insert(0, 0.0);
+    }
+    times
+}
+
+/// The bound of a chain whose variance is learned.
+fn learned<B: Backend, F: LearnedVariance<B, D>, const D: usize>(
+    field: &F,
+    table: &BetaTable,
+    x1: Tensor<B, D>,
+    decoder: Decoder,
+    draws: &mut Draws,
+) -> Bound<B> {
+    let batch = x1.dims()[0];
+    let dim = (x1.shape().num_elements() / batch.max(1)) as f64;
+    let mut term = |k: usize| {
+        let t = table.time(k);
+        let c = table.at(t);
+        let z: Tensor<B, D> = draws.normal_tensor(x1.dims(), &x1.device(), x1.dtype());
+        let x_t = x1.clone() * c.alpha + z * c.sigma;
+        let (ends, v) = field.endpoints_and_variance(t, x_t.clone());
+        let steps = vec![table.reverse_step(k); batch];
+        let floor = table.floor();
+        variational_term(&steps, floor, decoder, x1.clone(), x_t, ends.x1, v) * dim
+    };
+    let terms = (1..table.steps()).rev().map(&mut term).collect();
+    let reconstruction = term(0);
+    let square = x1.square().reshape([batch as i32, -1]).sum_dim(1);
+    let square: Tensor<B, 1> = square.squeeze_dim(1);
+    // The prior's divergence is linear in the mean square of the data.
+    let c = table.at(0.0);
+    let (at_zero, at_one) = (prior_kl(c, 0.0, 1.0), prior_kl(c, 1.0, 1.0));
+    Bound {
+        prior: square * (at_one - at_zero) + dim * at_zero,
+        terms,
+        reconstruction,
+    }
+}

@@ -1,0 +1,150 @@
+//! What a plan makes of a model: guided or not, clipped or not, on its own schedule or on another.
+//!
+//! One type for all of them, so that each method is compiled once.
+
+use super::Plan;
+use crate::training::AnySchedule;
+use burn::tensor::Tensor;
+use burn::tensor::backend::Backend;
+use pyroclast_core::field::{Counted, Denoiser, LearnedVariance, VectorField};
+use pyroclast_core::guidance::{Guided, Interval, Rescaled};
+use pyroclast_core::prediction::{Endpoints, velocity_of};
+use pyroclast_core::schedule::{Schedule, change};
+
+/// A model as it is sampled.
+pub(super) struct Steered<'a, F> {
+    guided: Interval<Rescaled<Counted<'a, F>, Counted<'a, F>>>,
+    /// Whether there is a condition to guide by.
+    guides: bool,
+    clip: bool,
+    schedule: Option<AnySchedule>,
+}
+
+impl<'a, F> Steered<'a, F> {
+    pub(super) fn new(
+        conditional: Counted<'a, F>,
+        unconditional: Counted<'a, F>,
+        is_conditional: bool,
+        plan: &Plan,
+    ) -> Self {
+        let (low, high) = plan.guidance_interval;
+        Self {
+            guided: Interval {
+                guided: Rescaled {
+                    guided: Guided {
+                        conditional,
+                        unconditional,
+                        weight: plan.guidance,
+                    },
+                    phi: plan.guidance_rescale,
+                },
+                low,
+                high,
+            },
+            guides: is_conditional && plan.guidance != 1.0,
+            clip: plan.clip,
+            schedule: plan.schedule.clone(),
+        }
+    }
+
+    fn plain(&self) -> &Counted<'a, F> {
+        &self.guided.guided.guided.conditional
+    }
+
+    /// Passes through a network so far.
+    pub(super) fn evaluations(&self) -> usize {
+        let guided = &self.guided.guided.guided;
+        guided.conditional.evaluations() + guided.unconditional.evaluations()
+    }
+
+    /// The time and the state on the model's own schedule, where a plan has another.
+    fn own<B: Backend, const D: usize>(&self, t: f64, x: Tensor<B, D>) -> (f64, Tensor<B, D>)
+    where
+        F: Denoiser<B, D>,
+    {
+        match &self.schedule {
+            None => (t, x),
+            Some(schedule) => {
+                let change = change(self.plain().schedule(), schedule, t);
+                (change.t, x / change.scale)
+            }
+        }
+    }
+}
+
+impl<B, F, const D: usize> VectorField<B, D> for Steered<'_, F>
+where
+    B: Backend,
+    F: VectorField<B, D> + Denoiser<B, D>,
+{
+    fn velocity(&self, t: f64, x: Tensor<B, D>) -> Tensor<B, D> {
+        if self.clip || self.schedule.is_some() {
+            return velocity_of(self, t, x);
+        }
+        match self.guides {
+            true => self.guided.velocity(t, x),
+            false => self.plain().velocity(t, x),
+        }
+    }
+}
+
+impl<B, F, const D: usize> Denoiser<B, D> for Steered<'_, F>
+where
+    B: Backend,
+    F: Denoiser<B, D>,
+{
+    fn schedule(&self) -> &dyn Schedule {
+        match &self.schedule {
+            Some(schedule) => schedule,
+            None => self.plain().schedule(),
+        }
+    }
+
+    fn is_defined(&self, t: f64) -> bool {
+        let own = match &self.schedule {
+            None => t,
+            Some(schedule) => change(self.plain().schedule(), schedule, t).t,
+        };
+        self.plain().is_defined(own)
+    }
+
+    fn denoise(&self, t: f64, x: Tensor<B, D>) -> Tensor<B, D> {
+        let (t, x) = self.own(t, x);
+        let x1 = match self.guides {
+            true => self.guided.denoise(t, x),
+            false => self.plain().denoise(t, x),
+        };
+        if self.clip { x1.clamp(-1.0, 1.0) } else { x1 }
+    }
+
+    fn endpoints(&self, t: f64, x: Tensor<B, D>) -> Endpoints<B, D> {
+        if self.clip {
+            let x1 = self.denoise(t, x.clone());
+            return Endpoints::of_data(self.schedule().at(t), x, x1);
+        }
+        let (t, x) = self.own(t, x);
+        match self.guides {
+            true => self.guided.endpoints(t, x),
+            false => self.plain().endpoints(t, x),
+        }
+    }
+}
+
+impl<B, F, const D: usize> LearnedVariance<B, D> for Steered<'_, F>
+where
+    B: Backend,
+    F: LearnedVariance<B, D>,
+{
+    fn endpoints_and_variance(&self, t: f64, x: Tensor<B, D>) -> (Endpoints<B, D>, Tensor<B, D>) {
+        let (own_t, own_x) = self.own(t, x.clone());
+        let (ends, variance) = match self.guides {
+            true => self.guided.endpoints_and_variance(own_t, own_x),
+            false => self.plain().endpoints_and_variance(own_t, own_x),
+        };
+        if !self.clip {
+            return (ends, variance);
+        }
+        let x1 = ends.x1.clamp(-1.0, 1.0);
+        (Endpoints::of_data(self.schedule().at(t), x, x1), variance)
+    }
+}
