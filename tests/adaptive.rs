@@ -1469,6 +1469,7 @@ fn a_network_takes_a_time_for_each_row<T: Backend>(dtype: DType, bound: f64) {
         Prediction::Noise,
         Prediction::Score,
         Prediction::V,
+        Prediction::Edm { sigma_data: 0.7 },
     ];
     for (prediction, classes) in predictions.into_iter().flat_map(|p| [(p, 0), (p, 3)]) {
         let config = MlpConfig {

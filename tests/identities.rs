@@ -25,12 +25,13 @@ use std::sync::Arc;
 
 type B = NdArray<f64>;
 
-const PREDICTIONS: [Prediction; 5] = [
+const PREDICTIONS: [Prediction; 6] = [
     Prediction::Velocity,
     Prediction::Data,
     Prediction::Noise,
     Prediction::Score,
     Prediction::V,
+    Prediction::Edm { sigma_data: 0.7 },
 ];
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -526,6 +527,10 @@ proptest! {
                     Prediction::Noise => (0.0, 1.0),
                     Prediction::Score => (0.0, -1.0 / c.sigma),
                     Prediction::V => (-c.sigma, c.alpha),
+                    Prediction::Edm { sigma_data } => {
+                        let n = c.sigma.hypot(c.alpha * sigma_data);
+                        (c.sigma / (sigma_data * n), -c.alpha * sigma_data / n)
+                    }
                     _ => unreachable!("the table above lists every prediction"),
                 };
                 let (x0, x1) = (largest(&ends.x0), largest(&ends.x1));
@@ -696,6 +701,35 @@ fn a_flow_keeps_off_its_singular_ends_and_reaches_the_others() {
             assert!(kept_off || inset == 0.0);
             assert!(prediction.is_regular(schedule.at(start)));
             assert!(prediction.is_regular(schedule.at(end)));
+        }
+    }
+}
+
+#[test]
+fn edms_output_is_that_of_its_preconditioning() {
+    // Karras et al. 2022, eq. 7 and table 1, at the state y = x/α and the noise level ς = σ/α: D = c_skip·y + c_out·F.
+    let sigma_data = 0.5_f64;
+    for schedule in usual_schedules() {
+        let t = 0.6;
+        let c = schedule.at(t);
+        let level = c.sigma / c.alpha;
+        let total = level * level + sigma_data * sigma_data;
+        let (skip, out) = (
+            sigma_data * sigma_data / total,
+            level * sigma_data / total.sqrt(),
+        );
+        let (x, f) = (normal::<2>(1, 0, [3, 2]), normal::<2>(2, 0, [3, 2]));
+        let prediction = Prediction::Edm { sigma_data };
+        let got = prediction.decode(c, x.clone(), f.clone()).x1;
+        let expected = x.clone() / c.alpha * skip + f.clone() * out;
+        close_tensors(got, expected.clone(), 1e-12, &schedule);
+        let rows = prediction.data_rows(&[c; 3], x.clone(), f.clone());
+        close_tensors(rows, expected, 1e-12, &schedule);
+        // With unit variance everywhere it is −v.
+        if (c.alpha.powi(2) + c.sigma.powi(2) - 1.0).abs() < 1e-12 {
+            let unit = Prediction::Edm { sigma_data: 1.0 };
+            let ends = unit.decode(c, x.clone(), -f.clone());
+            close_tensors(ends.x1, Prediction::V.decode(c, x, f).x1, 1e-12, &schedule);
         }
     }
 }

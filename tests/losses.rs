@@ -359,12 +359,13 @@ fn the_exact_field_is_left_with_the_irreducible_loss() {
 // ---------------------------------------------------------------------------------------------------------------------
 // One model, several predictions
 
-const PREDICTIONS: [Prediction; 5] = [
+const PREDICTIONS: [Prediction; 6] = [
     Prediction::Velocity,
     Prediction::Data,
     Prediction::Noise,
     Prediction::Score,
     Prediction::V,
+    Prediction::Edm { sigma_data: 0.7 },
 ];
 
 /// A network that guesses the data and puts its guess out as any prediction on the trigonometric path.
@@ -389,6 +390,11 @@ impl<T: Backend> Network<T, 2> for Guess<T> {
             Prediction::Noise => x0,
             Prediction::Score => -x0 / sigma,
             Prediction::V => alpha * x0 - sigma * x1,
+            Prediction::Edm { sigma_data } => {
+                let std = (sigma.clone().square() + (alpha.clone() * sigma_data).square()).sqrt();
+                // burn's tape keeps the divisor of a scalar division in single precision.
+                (sigma * x1 * sigma_data.recip() - alpha * x0 * sigma_data) / std
+            }
             other => unreachable!("{other:?} is not tested here"),
         }
     }
@@ -590,6 +596,10 @@ fn the_loss_takes_each_sample_at_its_own_time_and_weight() {
                         Prediction::Data => x1[i],
                         Prediction::Noise => x0[i],
                         Prediction::Score => -x0[i] / c.sigma,
+                        Prediction::Edm { sigma_data } => {
+                            let n = c.sigma.hypot(c.alpha * sigma_data);
+                            (c.sigma * x1[i] / sigma_data - c.alpha * sigma_data * x0[i]) / n
+                        }
                         _ => c.alpha * x0[i] - c.sigma * x1[i],
                     };
                     weighting.at(c, prediction) * (1.7 * t - target).powi(2)

@@ -1,105 +1,12 @@
 //! The real binary: what it prints, the files it leaves, its exit codes, every error message.
 
-use assert_cmd::Command;
+mod place;
+
+use place::{Place, QUICK};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
-use tempfile::TempDir;
-
-/// A temporary folder that commands run in.
-struct Place(TempDir);
-
-/// What a command did.
-struct Ran {
-    code: i32,
-    stdout: String,
-    stderr: String,
-}
-
-impl Place {
-    fn new() -> Self {
-        Self(tempfile::tempdir().expect("a temporary folder"))
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn write(&self, name: &str, text: &str) -> &Self {
-        fs::write(self.path(name), text).expect("a writable folder");
-        self
-    }
-
-    fn run(&self, arguments: &str) -> Ran {
-        let output = Command::cargo_bin("pyroclast")
-            .expect("the binary")
-            .current_dir(self.0.path())
-            .args(arguments.split_whitespace())
-            .output()
-            .expect("the binary runs");
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        Ran {
-            code: output.status.code().expect("no signal"),
-            stdout: text(&output.stdout),
-            stderr: text(&output.stderr),
-        }
-    }
-
-    /// Runs what has to succeed.
-    fn ok(&self, arguments: &str) -> Ran {
-        let ran = self.run(arguments);
-        assert_eq!(ran.code, 0, "{arguments}: {}", ran.stderr);
-        ran
-    }
-
-    /// Runs what has to fail, with one line that says why.
-    fn fails(&self, arguments: &str, code: i32, parts: &[&str]) {
-        let ran = self.run(arguments);
-        let errors: Vec<&str> = ran
-            .stderr
-            .lines()
-            .filter(|l| l.starts_with("error:"))
-            .collect();
-        assert_eq!(
-            (ran.code, errors.len()),
-            (code, 1),
-            "{arguments}: {}",
-            ran.stderr
-        );
-        for part in parts {
-            assert!(
-                ran.stderr.contains(part),
-                "{arguments}: `{part}` is not in: {}",
-                ran.stderr
-            );
-        }
-        assert!(
-            !ran.stderr.contains("panicked"),
-            "{arguments}: {}",
-            ran.stderr
-        );
-    }
-
-    /// A small run in `run`.
-    fn trained(&self) -> &Self {
-        self.ok(&format!("train moons --out run {QUICK}"));
-        self
-    }
-
-    fn spawn(&self, arguments: &str) -> Child {
-        std::process::Command::new(assert_cmd::cargo::cargo_bin!("pyroclast"))
-            .current_dir(self.0.path())
-            .args(arguments.split_whitespace())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("the binary runs")
-    }
-}
-
-const QUICK: &str = "--steps 6 --device flex --set training.batch=16 --set training.save-every=3 \
-    --set training.log-every=2 --set data.size=200 --set sampling.steps=4";
 
 fn checkpoints(run: &Path) -> usize {
     let entries = fs::read_dir(run.join("checkpoints"))

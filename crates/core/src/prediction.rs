@@ -51,7 +51,8 @@ impl<B: Backend, const D: usize> Endpoints<B, D> {
     /// The path through `x` whose data end is `x1`: `x0 = (x − αx1)/σ`.
     pub fn of_data(c: Coefficients, x: Tensor<B, D>, x1: Tensor<B, D>) -> Self {
         Self {
-            x0: (x - x1.clone() * c.alpha) / c.sigma,
+            // A product, since the tape of burn keeps a divisor in single precision.
+            x0: (x - x1.clone() * c.alpha) * c.sigma.recip(),
             x1,
         }
     }

@@ -80,7 +80,7 @@ where
             d_t,
             d_scale,
         } = change(self.field.schedule(), &self.schedule, r);
-        let u = self.field.velocity(t, x.clone() / scale);
+        let u = self.field.velocity(t, x.clone() * scale.recip());
         x * (d_scale / scale) + u * (scale * d_t)
     }
 }
@@ -97,7 +97,7 @@ where
 
     fn denoise(&self, r: f64, x: Tensor<B, D>) -> Tensor<B, D> {
         let Change { t, scale, .. } = change(self.field.schedule(), &self.schedule, r);
-        self.field.denoise(t, x / scale)
+        self.field.denoise(t, x * scale.recip())
     }
 
     fn is_defined(&self, r: f64) -> bool {
@@ -107,7 +107,7 @@ where
 
     fn endpoints(&self, r: f64, x: Tensor<B, D>) -> Endpoints<B, D> {
         let Change { t, scale, .. } = change(self.field.schedule(), &self.schedule, r);
-        self.field.endpoints(t, x / scale)
+        self.field.endpoints(t, x * scale.recip())
     }
 }
 

@@ -64,3 +64,45 @@ impl<B: Backend, const D: usize> Memory<B, D> for Past<B, D> {
         }
     }
 }
+
+/// What a predictor–corrector of evaluations remembers: the past, and where its last step started, to take it again.
+#[derive(Debug, Clone)]
+pub struct Corrected<B: Backend, const D: usize> {
+    /// x where the last step started, once there was one.
+    pub(super) start: Option<Tensor<B, D>>,
+    /// The evaluations.
+    pub(super) past: Past<B, D>,
+    /// The order of the last step.
+    pub(super) order: usize,
+}
+
+impl<B: Backend, const D: usize> Corrected<B, D> {
+    /// Before the first step.
+    pub(super) fn none() -> Self {
+        Self {
+            start: None,
+            past: Past::none(),
+            order: 0,
+        }
+    }
+}
+
+impl<B: Backend, const D: usize> Memory<B, D> for Corrected<B, D> {
+    fn into_parts(self) -> Parts<B, D> {
+        let mut parts = self.past.into_parts();
+        // The order is a small whole number, and travels with the times.
+        parts.times.push(self.order as f64);
+        parts.tensors.extend(self.start);
+        parts
+    }
+
+    fn from_parts(mut parts: Parts<B, D>) -> Self {
+        let order = parts.times.pop().unwrap_or(0.0) as usize;
+        let has_start = parts.tensors.len() > parts.times.len();
+        Self {
+            start: if has_start { parts.tensors.pop() } else { None },
+            past: Past::from_parts(parts),
+            order,
+        }
+    }
+}

@@ -6,8 +6,10 @@
 //! Source: Zhao et al. 2023 (UniPC), theorem 3.1, algorithms 5–8 (data prediction).
 
 use super::hop::Hop;
+use super::past::{Corrected, Past};
 use super::phi::{factorial, phi};
-use crate::method::{Memory, Method, Parts};
+use super::vandermonde::solve;
+use crate::method::Method;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use pyroclast_core::field::Denoiser;
@@ -37,47 +39,6 @@ pub struct UniPc {
     pub taper: Option<u64>,
 }
 
-/// What the next step knows of the ones before.
-#[derive(Debug, Clone)]
-pub struct UniPcState<B: Backend, const D: usize> {
-    /// x where the last step started, once there was one.
-    start: Option<Tensor<B, D>>,
-    /// x̂1 at earlier times, the newest first.
-    past: Vec<(f64, Tensor<B, D>)>,
-    /// The order of the last step.
-    order: usize,
-    steps: u64,
-}
-
-impl<B: Backend, const D: usize> Memory<B, D> for UniPcState<B, D> {
-    fn into_parts(self) -> Parts<B, D> {
-        let (mut times, mut tensors): (Vec<f64>, Vec<_>) = self.past.into_iter().unzip();
-        // The order is a small whole number, and travels with the times.
-        times.push(self.order as f64);
-        tensors.extend(self.start);
-        Parts {
-            tensors,
-            times,
-            steps: self.steps,
-        }
-    }
-
-    fn from_parts(mut parts: Parts<B, D>) -> Self {
-        let order = parts.times.pop().unwrap_or(0.0) as usize;
-        let start = if parts.tensors.len() > parts.times.len() {
-            parts.tensors.pop()
-        } else {
-            None
-        };
-        Self {
-            start,
-            past: parts.times.into_iter().zip(parts.tensors).collect(),
-            order,
-            steps: parts.steps,
-        }
-    }
-}
-
 impl UniPc {
     /// One step of order `order` from the newest of `past`, with x̂1 at its end where that is known.
     fn advance<B: Backend, const D: usize>(
@@ -85,15 +46,15 @@ impl UniPc {
         schedule: &dyn Schedule,
         s: f64,
         x: Tensor<B, D>,
-        past: &[(f64, Tensor<B, D>)],
+        past: &Past<B, D>,
         order: usize,
         end: Option<&Tensor<B, D>>,
     ) -> Tensor<B, D> {
-        let (t, m0) = &past[0];
-        let hop = Hop::of(schedule, *t, s);
+        let (t, m0) = (past.time(0), past.value(0));
+        let hop = Hop::of(schedule, t, s);
         let lambda = |t: f64| 0.5 * schedule.log_snr(t);
-        let mut nodes: Vec<(f64, &Tensor<B, D>)> = (past[1..order].iter())
-            .map(|(r, m)| ((lambda(*r) - lambda(*t)) / hop.h, m))
+        let mut nodes: Vec<(f64, &Tensor<B, D>)> = (1..order)
+            .map(|i| ((lambda(past.time(i)) - lambda(t)) / hop.h, past.value(i)))
             .collect();
         nodes.extend(end.map(|m| (1.0, m)));
         let z = -hop.h;
@@ -104,7 +65,15 @@ impl UniPc {
         let rates: Vec<f64> = nodes.iter().map(|node| node.0).collect();
         let mut of_m0 = hop.gain();
         let mut terms: Vec<(f64, &Tensor<B, D>)> = Vec::with_capacity(nodes.len() + 1);
-        for ((r, m), a) in nodes.iter().zip(shares(&rates, z, b)) {
+        // One node has a = ½, which no h changes: the authors' choice.
+        let shares = match rates.len() {
+            0 | 1 => vec![0.5; rates.len()],
+            n => {
+                let right = |k: u32| factorial(k) * z * phi(k + 1, z) / b;
+                solve(&rates, (1..=n as u32).map(right).collect())
+            }
+        };
+        for ((r, m), a) in nodes.iter().zip(shares) {
             let weight = -hop.to.alpha * b * a / r;
             of_m0 -= weight;
             terms.push((weight, m));
@@ -114,56 +83,22 @@ impl UniPc {
     }
 }
 
-/// The a_i: for one node ½, which no h changes (the authors' choice), else the solution of the Vandermonde system by elimination.
-fn shares(rates: &[f64], z: f64, b: f64) -> Vec<f64> {
-    let n = rates.len();
-    if n <= 1 {
-        return vec![0.5; n];
-    }
-    let mut rows: Vec<Vec<f64>> = (0..n)
-        .map(|k| {
-            let order = k as u32 + 1;
-            let mut row: Vec<f64> = rates.iter().map(|r| r.powi(k as i32)).collect();
-            row.push(factorial(order) * z * phi(order + 1, z) / b);
-            row
-        })
-        .collect();
-    for i in 0..n {
-        let pivot = (i..n).max_by(|&a, &b| rows[a][i].abs().total_cmp(&rows[b][i].abs()));
-        rows.swap(i, pivot.expect("some row is left"));
-        for j in 0..n {
-            if j != i {
-                let factor = rows[j][i] / rows[i][i];
-                for k in i..=n {
-                    rows[j][k] -= factor * rows[i][k];
-                }
-            }
-        }
-    }
-    (0..n).map(|i| rows[i][n] / rows[i][i]).collect()
-}
-
 impl<B, F, const D: usize> Method<B, F, D> for UniPc
 where
     B: Backend,
     F: Denoiser<B, D> + ?Sized,
 {
-    type State = UniPcState<B, D>;
+    type State = Corrected<B, D>;
 
     /// # Panics
     /// If the order is not 1, 2 or 3.
-    fn init(&self, _: &F, _: f64, _: &Tensor<B, D>) -> UniPcState<B, D> {
+    fn init(&self, _: &F, _: f64, _: &Tensor<B, D>) -> Corrected<B, D> {
         assert!(
             (1..=3).contains(&self.order),
             "UniPC has order 1, 2 or 3, not {}",
             self.order
         );
-        UniPcState {
-            start: None,
-            past: Vec::new(),
-            order: 0,
-            steps: 0,
-        }
+        Corrected::none()
     }
 
     fn step(
@@ -172,27 +107,29 @@ where
         t: f64,
         s: f64,
         x: Tensor<B, D>,
-        mut state: UniPcState<B, D>,
-    ) -> (Tensor<B, D>, UniPcState<B, D>) {
+        state: Corrected<B, D>,
+    ) -> (Tensor<B, D>, Corrected<B, D>) {
         let schedule = field.schedule();
         let m = field.denoise(t, x.clone());
-        let x = match state.start.take() {
-            Some(start) => self.advance(schedule, t, start, &state.past, state.order, Some(&m)),
+        let Corrected {
+            start,
+            mut past,
+            order,
+        } = state;
+        let x = match start {
+            Some(start) => self.advance(schedule, t, start, &past, order, Some(&m)),
             None => x,
         };
-        state.past.insert(0, (t, m));
-        state.past.truncate(self.order);
         let left = self
             .taper
-            .map_or(u64::MAX, |n| n.saturating_sub(state.steps));
-        state.order = if schedule.at(s).sigma == 0.0 {
-            1
-        } else {
-            (state.past.len() as u64).min(left.max(1)) as usize
+            .map_or(u64::MAX, |n| n.saturating_sub(past.steps));
+        past.remember(t, m, self.order);
+        let order = match schedule.at(s).sigma == 0.0 {
+            true => 1,
+            false => (past.len() as u64).min(left.max(1)) as usize,
         };
-        state.steps += 1;
-        let next = self.advance(schedule, s, x.clone(), &state.past, state.order, None);
-        state.start = Some(x);
-        (next, state)
+        let next = self.advance(schedule, s, x.clone(), &past, order, None);
+        let start = Some(x);
+        (next, Corrected { start, past, order })
     }
 }

@@ -25,9 +25,9 @@ macro_rules! presets {
 pub fn presets() -> &'static [Preset] {
     presets![
         "digits",
-        "digits-ddpm",
-        "digits-edm",
         "moons",
+        "digits-edm",
+        "digits-ddpm",
         "moons-vp",
         "8gaussians",
         "scurve",

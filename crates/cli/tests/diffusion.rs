@@ -1,0 +1,290 @@
+//! Diffusions from the real binary: every process, every sampler, bounds, comparisons, and what is refused.
+
+mod place;
+
+use place::{Place, QUICK};
+use std::fs;
+
+/// A small run of a `[diffusion]` in `run`, on points.
+fn diffusion(place: &Place, settings: &str) {
+    place.write(
+        "points.toml",
+        "[data]\nname = \"moons\"\n[diffusion]\n[network]\nkind = \"mlp\"\nwidth = 16\n[sampling]\nmethod = \"ddim\"\n",
+    );
+    place.ok(&format!("train points.toml --out run {QUICK} {settings}"));
+}
+
+#[test]
+fn every_process_is_trained_in_every_prediction() {
+    for process in ["ddpm", "vp", "vp-cosine", "sub-vp", "ve", "edm"] {
+        for prediction in ["velocity", "data", "noise", "score", "v", "edm"] {
+            let place = Place::new();
+            // The targets of velocity and score are infinite at an end of some schedules.
+            let clip = if process == "ddpm" { "0" } else { "0.01" };
+            diffusion(
+                &place,
+                &format!(
+                    "--set diffusion.process={process} --set diffusion.prediction={prediction} --set diffusion.input=edm \
+                     --set training.time-clip={clip} --set diffusion.timesteps=50 --set training.clip=1"
+                ),
+            );
+            place.ok("sample run -n 3 --device flex --method ddim --steps 3 --out a.csv");
+        }
+    }
+}
+
+#[test]
+fn every_sampler_samples() {
+    let place = Place::new();
+    diffusion(
+        &place,
+        "--set diffusion.timesteps=60 --set diffusion.variance=learned",
+    );
+    let out = |arguments: &str| {
+        place.ok(&format!(
+            "sample run -n 4 --device flex --out a.csv {arguments}"
+        ));
+        fs::read_to_string(place.path("a.csv")).expect("text")
+    };
+    let ddim = out("--method ddim --steps 5");
+    for method in [
+        "ddpm",
+        "euler-ancestral",
+        "euler-edm",
+        "heun-edm",
+        "dpmpp-2m",
+        "dpmpp-3m",
+        "dpmpp-2s",
+        "dpmpp-sde",
+        "unipc",
+        "unipc-bh1",
+        "deis",
+        "lms",
+        "pndm",
+        "plms",
+        "reverse-diffusion",
+        "pc",
+        "heun",
+        "euler-maruyama",
+    ] {
+        let samples = out(&format!("--method {method} --steps 5"));
+        assert!(
+            method == "euler-edm" || samples != ddim,
+            "{method} is not ddim"
+        );
+    }
+    for grid in [
+        "uniform",
+        "karras",
+        "log-snr",
+        "quadratic",
+        "leading",
+        "linspace",
+        "trailing",
+        "0,0.4,1",
+    ] {
+        out(&format!("--method dpmpp-2m --steps 5 --grid {grid}"));
+    }
+    // Options reach the samplers.
+    assert_ne!(out("--method ddim --steps 5 --eta 1"), ddim);
+    assert_ne!(out("--method ddim --steps 5 --clip"), ddim);
+    let heun = out("--method heun-edm --steps 5");
+    assert_ne!(out("--method heun-edm --steps 5 --churn 2"), heun);
+    assert_ne!(
+        out("--method unipc --steps 5 --order 3"),
+        out("--method unipc --steps 5 --order 1")
+    );
+    let (small, large) = (
+        out("--method ddpm --steps 5 --variance small"),
+        out("--method ddpm --steps 5 --variance large"),
+    );
+    assert!(small != large && large != out("--method ddpm --steps 5"));
+    // Another schedule is the same model: the same law, by another way.
+    assert_ne!(out("--method ddim --steps 5 --schedule edm"), ddim);
+}
+
+#[test]
+fn bounds_are_printed_beside_likelihoods() {
+    let place = Place::new();
+    place.ok(&format!(
+        "train digits-ddpm --out run {QUICK} --set network.channels=8 --set training.batch=4 --set diffusion.timesteps=8"
+    ));
+    let json = place
+        .ok("evaluate run --device flex -n 8 --likelihoods 2 --bounds 5 --steps 2 --json --bound-terms terms.csv")
+        .stdout;
+    let report: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    // A network that has hardly learned anything has a bound above the 4.09 bits of 17 equally likely levels; both are finite, though most
+    // pixels of a digit lie on the boundary of the cube.
+    let bits = |key: &str| report[key]["mean"].as_f64().expect("a number");
+    assert!(bits("elbo_bits_per_dimension") > 4.09);
+    assert!(bits("bits_per_dimension").is_finite());
+    let text = fs::read_to_string(place.path("terms.csv")).expect("text");
+    let terms: Vec<&str> = text.lines().skip(1).collect();
+    assert_eq!(
+        terms.len(),
+        9,
+        "the prior, seven steps, the reconstruction: {text}"
+    );
+    let sum: f64 = (terms.iter())
+        .map(|line| {
+            line.rsplit(',')
+                .next()
+                .and_then(|v| v.parse::<f64>().ok())
+                .expect("a number")
+        })
+        .sum();
+    assert!(
+        (sum / bits("elbo_bits_per_dimension") - 1.0).abs() < 1e-4,
+        "{sum}"
+    );
+    let ran = place.ok("evaluate run --device flex -n 8 --likelihoods 2 --bounds 5 --steps 2");
+    assert!(
+        ran.stdout.contains("variational bound (nats)"),
+        "{}",
+        ran.stdout
+    );
+    place.fails(
+        "evaluate run --device flex -n 8 --likelihoods 0 --bounds 0 --steps 2 --bound-terms t.csv",
+        2,
+        &["no bound to write", "--bounds 64"],
+    );
+}
+
+#[test]
+fn samplers_are_compared_in_a_table_and_a_picture() {
+    let place = Place::new();
+    place.ok(&format!(
+        "train digits-edm --out run {QUICK} --set network.channels=8 --set training.batch=4"
+    ));
+    let ran = place.ok(
+        "compare run --device flex -n 8 --evaluations 2,4 --methods ddim,heun-edm --grid karras",
+    );
+    for part in [
+        "| method | 2 evaluations | 4 evaluations |",
+        "| ddim |",
+        "| heun-edm |",
+        "samplers.png",
+    ] {
+        assert!(ran.stdout.contains(part), "{part}: {}", ran.stdout);
+    }
+    assert!(place.path("run/samplers.png").exists());
+    let json = place
+        .ok("compare run --device flex -n 8 --evaluations 3 --methods heun-edm --json")
+        .stdout;
+    let report: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!(report["entries"][0]["steps"], 2);
+    assert_eq!(report["entries"][0]["evaluations"], 3, "2N − 1");
+}
+
+#[test]
+fn what_does_not_go_together_is_refused_with_what_would() {
+    let place = Place::new();
+    place.write(
+        "points.toml",
+        "[data]\nname = \"moons\"\n[diffusion]\n[network]\nkind = \"mlp\"\n",
+    );
+    for (settings, parts) in [
+        (
+            "--set diffusion.zero-terminal-snr=true",
+            [
+                "diffusion.prediction = Noise",
+                "where the SNR is zero, noise and score say nothing about the data; predict v",
+            ],
+        ),
+        (
+            "--set diffusion.process=vp --set diffusion.variance=learned",
+            ["diffusion.variance = Learned", "set diffusion.process=ddpm"],
+        ),
+        (
+            "--set path.schedule=vp",
+            ["set beside [diffusion]", "a run has one or the other"],
+        ),
+        (
+            "--set diffusion.beta-max=0.9",
+            ["diffusion.timesteps = 1000", "no signal would be left"],
+        ),
+        (
+            "--set training.time=beta --set training.time-location=1",
+            ["training.time = Beta", "leave training.time=uniform"],
+        ),
+        (
+            "--set diffusion.proces=vp",
+            ["unknown field `proces`", "process"],
+        ),
+    ] {
+        place.fails(
+            &format!("train points.toml --out r {QUICK} {settings}"),
+            2,
+            &parts,
+        );
+    }
+    place.fails(
+        &format!("train moons --out r {QUICK} --set path.prediction=edm"),
+        2,
+        &["path.prediction = Edm", "diffusion.process=edm"],
+    );
+
+    diffusion(
+        &place,
+        "--set diffusion.process=ve --set diffusion.input=edm",
+    );
+    for (arguments, code, parts) in [
+        (
+            "sample run --device flex --method ddpm",
+            1,
+            vec![
+                "ddpm needs α² + σ² = 1, and this schedule has 2501.0000 at t = 0",
+                "heun-edm",
+            ],
+        ),
+        (
+            "sample run --device flex --method ddim --grid trailing",
+            1,
+            vec!["the grid trailing is one of a chain's indices", "karras"],
+        ),
+        (
+            "sample run --device flex --method unipc --order 4",
+            1,
+            vec!["unipc has no order 4; its orders are 1, 2 and 3"],
+        ),
+        (
+            "sample run --device flex --method ddim --eta 2",
+            2,
+            vec!["--eta 2 would be more noise"],
+        ),
+        (
+            "sample run --device flex --grid karas",
+            2,
+            vec!["there is no grid `karas`", "log-snr"],
+        ),
+        (
+            "sample run --device flex --guidance-interval 5,1",
+            2,
+            vec!["`5,1` is no interval of noise levels", "0.2,5"],
+        ),
+        (
+            "sample run --device flex --schedule cosin",
+            2,
+            vec!["unknown variant `cosin`", "trigonometric"],
+        ),
+        (
+            "compare run --device flex",
+            2,
+            vec![
+                "samples of moons have no features yet",
+                "pyroclast classifier",
+            ],
+        ),
+    ] {
+        place.fails(arguments, code, &parts);
+    }
+    // Zero SNR with a prediction that is defined there is served.
+    let place = Place::new();
+    diffusion(
+        &place,
+        "--set diffusion.zero-terminal-snr=true --set diffusion.prediction=v --set diffusion.timesteps=40",
+    );
+    place.ok("sample run -n 3 --device flex --method ddpm --steps 40 --out a.csv");
+    place
+        .ok("sample run -n 3 --device flex --method dpmpp-2m --steps 4 --grid uniform --out b.csv");
+}
