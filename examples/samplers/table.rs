@@ -268,7 +268,7 @@ pub(crate) fn lines() -> Vec<Line> {
         Line::new("euler-edm", 1.0, euler),
         Line::new("heun-edm", 2.0, heun),
         Line::new("dpmpp-2m", 2.0, DpmSolver { order: 2 }),
-        Line::new("dpmpp-3m", 3.0, DpmSolver { order: 3 }).fine(4),
+        Line::new("dpmpp-3m", 3.0, DpmSolver { order: 3 }).fine(2),
         Line::new("dpmpp-2s", 2.0, DpmSolverSingle),
         Line::new("unipc-1 bh2", 2.0, unipc(1, Variant::Bh2)),
         Line::new("unipc-2 bh1", 3.0, unipc(2, Variant::Bh1)).fine(2),

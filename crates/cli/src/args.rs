@@ -303,7 +303,7 @@ pub(crate) struct Compare {
     #[arg(long, value_name = "N,N,…", value_delimiter = ',', default_value = "5,10,20,50", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) evaluations: Vec<u32>,
     /// Samples of each.
-    #[arg(short, long = "count", value_name = "N", default_value_t = 2000, value_parser = clap::value_parser!(u32).range(4..))]
+    #[arg(short, long = "count", value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(4..))]
     pub(crate) n: u32,
     /// Where the steps are, as for `sample` [default: the configuration's].
     #[arg(long, value_name = "GRID", value_parser = parse_grid)]

@@ -23,8 +23,10 @@ use std::f64::consts::LN_2;
 const CHUNK: usize = 256;
 /// The step of [`Stream::Likelihood`] that noises; what dequantises comes before it, and probes from 0 on.
 const NOISING: u64 = 1 << 41;
-/// The noise levels σ/α that the steps of a continuous process lie between, where the schedule has them.
+/// The noise levels σ/α that the steps of a continuous process lie between, where the schedule has them: those of Karras et al. 2022.
 const LEVELS: (f64, f64) = (80.0, 0.002);
+/// For pixels the last level is this share of a bin: half a bin is then four standard deviations, and the decoder rounds right by itself.
+const OF_BIN: f64 = 0.125;
 
 /// The chain that a bound is taken of.
 #[derive(Debug, Clone)]
@@ -103,7 +105,7 @@ where
         let bound = match (chain.variance, chain.table) {
             (None, Some(table)) => learned(&field, table, x1, decoder, &mut draws),
             (variance, table) => {
-                let times = times(&field, table, chain.steps);
+                let times = times(&field, table, chain.steps, decoder);
                 let variance = variance
                     .filter(|_| table.is_some())
                     .unwrap_or(Variance::Small);
@@ -145,6 +147,7 @@ fn times<B: Backend, const D: usize>(
     field: &impl Denoiser<B, D>,
     table: Option<&BetaTable>,
     steps: usize,
+    decoder: Decoder,
 ) -> Vec<f64> {
     if let Some(table) = table {
         let indices = Spacing::Trailing.indices(table.steps(), table.steps());
@@ -155,7 +158,11 @@ fn times<B: Backend, const D: usize>(
         let c = schedule.at(t);
         c.sigma / c.alpha
     };
-    let levels = (LEVELS.0.min(level(0.0)), LEVELS.1.max(level(1.0)));
+    let low = match decoder {
+        Decoder::Discretised(lattice) => OF_BIN * lattice.bin,
+        Decoder::Continuous => LEVELS.1,
+    };
+    let levels = (LEVELS.0.min(level(0.0)), low.max(level(1.0)));
     let grid = TimeGrid::log_snr(schedule, levels, steps.saturating_sub(1).max(1));
     let mut times = grid.times().to_vec();
     // The bound starts where the base law is the schedule's own, however far that is from the first level.

@@ -198,8 +198,9 @@ fn draw(path: &Path, comparison: &Comparison, contest: &Contest, task: &Task) ->
         })
         .collect();
     let title = format!(
-        "{}: Fréchet distance to the limit, over evaluations",
+        "{}: how far samples are from those of 250 steps",
         task.training.name
     );
-    Ok(save_png(path, &line_chart(&series, &title))?)
+    let names = ["evaluations", "Fréchet distance"];
+    Ok(save_png(path, &line_chart(&series, &title, names))?)
 }

@@ -313,6 +313,6 @@ fn draw_curve(run: &Run) -> Result<PathBuf> {
         series.push(Series::measured("validation", of(|r| r.validation)));
     }
     let path = run.folder().join("loss.png");
-    save_png(&path, &line_chart(&series, "loss"))?;
+    save_png(&path, &line_chart(&series, "loss", ["step", "loss"]))?;
     Ok(path)
 }

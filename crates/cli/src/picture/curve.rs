@@ -48,20 +48,22 @@ impl Series {
     }
 }
 
-/// Draws each series as (step, loss) in its own colour; values that are not finite are skipped.
+/// Draws each series as (step, loss) in its own colour; values that are not finite are skipped. `names` are those of the two axes.
 ///
 /// The losses stand on a logarithmic axis where all are positive and span more than a decade.
-pub(crate) fn line_chart(series: &[Series], title: &str) -> RgbImage {
+pub(crate) fn line_chart(series: &[Series], title: &str, names: [&'static str; 2]) -> RgbImage {
     let curves: Vec<Curve> = series
         .iter()
         .zip(CURVES.into_iter().cycle())
         .map(Curve::of)
         .collect();
+    let legend: Vec<Entry> = curves.iter().map(Curve::entry).collect();
+    let rows = header::rows(&legend, PANEL[0]);
     let axes = Axes::around(
         PANEL,
-        header::height(title),
-        step_axis(series),
-        loss_axis(&curves),
+        header::height(title, rows),
+        step_axis(series, names[0]),
+        loss_axis(&curves, names[1]),
     );
     let mut canvas = axes.canvas();
     axes.draw(&mut canvas);
@@ -71,8 +73,7 @@ pub(crate) fn line_chart(series: &[Series], title: &str) -> RgbImage {
     for curve in &curves {
         curve.draw_main(&mut canvas, &axes);
     }
-    let legend: Vec<Entry> = curves.iter().map(Curve::entry).collect();
-    header::draw(&mut canvas, axes.panel(), title, &legend);
+    header::draw(&mut canvas, axes.panel(), title, &legend, rows);
     canvas.into_image()
 }
 
@@ -146,7 +147,7 @@ impl<'a> Curve<'a> {
     }
 }
 
-fn step_axis(series: &[Series]) -> Axis {
+fn step_axis(series: &[Series], name: &'static str) -> Axis {
     let steps = series
         .iter()
         .flat_map(|one| &one.points)
@@ -154,10 +155,10 @@ fn step_axis(series: &[Series]) -> Axis {
     let ends = inner_ends(steps.collect(), 0.0).unwrap_or([0.0, 1.0]);
     let [first, last] = padded(ends, 0.015);
     let whole_step = ticks::round_step(last - first, 8).max(1.0);
-    Axis::linear([first, last], whole_step, "step")
+    Axis::linear([first, last], whole_step, name)
 }
 
-fn loss_axis(curves: &[Curve]) -> Axis {
+fn loss_axis(curves: &[Curve], name: &'static str) -> Axis {
     let losses = |points: &[[f64; 2]]| points.iter().map(|point| point[1]).collect::<Vec<_>>();
     let all = curves
         .iter()
@@ -166,7 +167,7 @@ fn loss_axis(curves: &[Curve]) -> Axis {
     let [low, high] = inner_ends(all.concat(), 0.0).unwrap_or([0.0, 1.0]);
     if low > 0.0 && high / low > 10.0 {
         let [low, high] = padded([low.log10(), high.log10()], 0.04);
-        return Axis::logarithmic([10f64.powf(low), 10f64.powf(high)], "loss");
+        return Axis::logarithmic([10f64.powf(low), 10f64.powf(high)], name);
     }
     let ends = curves.iter().flat_map(|curve| {
         let raw = usual_ends(losses(&curve.series.points));
@@ -175,7 +176,7 @@ fn loss_axis(curves: &[Curve]) -> Axis {
     });
     let ends = ends.reduce(|all, one| [all[0].min(one[0]), all[1].max(one[1])]);
     let [low, high] = padded(ends.unwrap_or([low, high]), 0.06);
-    Axis::linear([low, high], ticks::round_step(high - low, 6), "loss")
+    Axis::linear([low, high], ticks::round_step(high - low, 6), name)
 }
 
 /// The ends without those few values that are far from all others: one wild batch must not
@@ -203,6 +204,8 @@ mod tests {
     use super::*;
     use crate::picture::{FIRE, PAPER};
 
+    const NAMES: [&str; 2] = ["step", "loss"];
+
     fn falling(count: usize) -> impl Iterator<Item = (f64, f64)> {
         (0..count).map(|step| (step as f64, 20.0 / (1.0 + step as f64)))
     }
@@ -210,7 +213,7 @@ mod tests {
     #[test]
     fn line_chart_survives_no_points() {
         for series in [vec![], vec![Series::noisy("training", [])]] {
-            let picture = line_chart(&series, "nothing yet");
+            let picture = line_chart(&series, "nothing yet", NAMES);
             assert!(picture.pixels().any(|pixel| *pixel != PAPER));
         }
     }
@@ -218,7 +221,7 @@ mod tests {
     #[test]
     fn a_single_point_is_a_dot() {
         for loss in [0.0, 0.3, -1e9] {
-            let picture = line_chart(&[Series::noisy("training", [(5.0, loss)])], "");
+            let picture = line_chart(&[Series::noisy("training", [(5.0, loss)])], "", NAMES);
             let below_header = picture.enumerate_pixels().filter(|(_, y, _)| *y > 50);
             assert!(below_header.filter(|(.., pixel)| **pixel == FIRE).count() > 30);
         }
@@ -238,7 +241,7 @@ mod tests {
 
     #[test]
     fn a_training_of_many_steps_is_drawn() {
-        let picture = line_chart(&[Series::noisy("training", falling(50_000))], "long");
+        let picture = line_chart(&[Series::noisy("training", falling(50_000))], "long", NAMES);
         assert!(picture.pixels().any(|pixel| *pixel == FIRE));
     }
 }

@@ -34,28 +34,53 @@ pub(crate) struct Entry {
     pub(crate) colour: Rgb<u8>,
 }
 
-/// The room a header takes.
-pub(crate) fn height(title: &str) -> f32 {
-    if title.is_empty() { 42.0 } else { 70.0 }
+/// Between two rows of the legend.
+const ROW: f32 = 22.0;
+
+/// The room a header takes with a legend of so many rows.
+pub(crate) fn height(title: &str, rows: usize) -> f32 {
+    let one = if title.is_empty() { 42.0 } else { 70.0 };
+    one + ROW * rows.saturating_sub(1) as f32
 }
 
-/// Writes the title and the legend above the panel.
-pub(crate) fn draw(canvas: &mut Canvas, panel: Area, title: &str, entries: &[Entry]) {
-    let title = text::shortened(title, TITLE.size, panel.width());
-    let above = [panel.left, panel.top - 46.0];
-    canvas.text(&title, TITLE, Anchor::Start, above);
-    let y = panel.top - 20.0;
-    let mut x = panel.left;
+/// The rows that a legend fills in a panel of this width, at least one.
+pub(crate) fn rows(entries: &[Entry], width: f32) -> usize {
+    let (mut rows, mut x) = (1, 0.0);
     for entry in entries {
-        let mark = if entry.mark == Mark::Dot { 10.0 } else { 24.0 };
-        let start = x + mark + 7.0;
+        let needed = entry.mark_width() + 7.0 + text::width(&entry.label, SMALL.size);
+        if x > 0.0 && x + needed > width {
+            (rows, x) = (rows + 1, 0.0);
+        }
+        x += needed + 20.0;
+    }
+    rows
+}
+
+/// Writes the title and the legend above the panel, in the rows that there is room for.
+pub(crate) fn draw(canvas: &mut Canvas, panel: Area, title: &str, entries: &[Entry], rows: usize) {
+    let first = panel.top - 20.0 - ROW * rows.saturating_sub(1) as f32;
+    let title = text::shortened(title, TITLE.size, panel.width());
+    canvas.text(&title, TITLE, Anchor::Start, [panel.left, first - 26.0]);
+    let (mut x, mut y, mut row) = (panel.left, first, 1);
+    for entry in entries {
+        let needed = entry.mark_width() + 7.0 + text::width(&entry.label, SMALL.size);
+        if x > panel.left && x + needed > panel.right {
+            if row == rows {
+                break;
+            }
+            (x, y, row) = (panel.left, y + ROW, row + 1);
+        }
+        let start = x + entry.mark_width() + 7.0;
         let label = text::shortened(&entry.label, SMALL.size, panel.right - start);
-        draw_mark(canvas, entry, [x, y], mark);
+        draw_mark(canvas, entry, [x, y], entry.mark_width());
         canvas.text(&label, SMALL, Anchor::Start, [start, y]);
         x = start + text::width(&label, SMALL.size) + 20.0;
-        if x >= panel.right {
-            break;
-        }
+    }
+}
+
+impl Entry {
+    fn mark_width(&self) -> f32 {
+        if self.mark == Mark::Dot { 10.0 } else { 24.0 }
     }
 }
 
@@ -108,7 +133,7 @@ mod tests {
         };
         let mut canvas = Canvas::new(240, 220);
         let title = "a title that is much wider than the panel below it";
-        draw(&mut canvas, panel, title, &vec![entry; 9]);
+        draw(&mut canvas, panel, title, &vec![entry; 9], 1);
         let image = canvas.into_image();
         let beyond = image.enumerate_pixels().filter(|(x, ..)| *x > 222);
         assert!(beyond.into_iter().all(|(.., pixel)| *pixel == PAPER));

@@ -26,7 +26,7 @@ pub(crate) fn scatter(
         Limits::around(&[shown])
     });
     let figure = Figure {
-        axes: axes(&limits, header::height(title)),
+        axes: axes(&limits, header::height(title, 1)),
         limits,
     };
     let mut canvas = figure.axes.canvas();
@@ -34,7 +34,7 @@ pub(crate) fn scatter(
     figure.cloud(&mut canvas, data, DATA);
     figure.cloud(&mut canvas, samples, FIRE);
     let legend = figure.legend(data, samples);
-    header::draw(&mut canvas, figure.axes.panel(), title, &legend);
+    header::draw(&mut canvas, figure.axes.panel(), title, &legend, 1);
     canvas.into_image()
 }
 

@@ -44,7 +44,7 @@ impl<B: Backend> Bound<B> {
 ///
 /// `times` ascend, from where sampling starts (t = 0, or a table's [`times`](super::BetaTable::times)) to where its result is taken for
 /// data, mostly t = 1. The last interval is the reconstruction: its mean is that of the posterior, which at t = 1 is x̂1, and its
-/// variance β', or where [`Variance::Small`] vanishes, the β̃ of the interval before. The base law is N(0, [`base_std`]²).
+/// variance β' whatever the other intervals have, since β̃ is 0 there. The base law is N(0, [`base_std`]²).
 ///
 /// One evaluation an interval. Nothing is read from the device.
 ///
@@ -69,21 +69,18 @@ pub fn elbo<B: Backend, F: Denoiser<B, D> + ?Sized, const D: usize>(
     let coefficients: Vec<Coefficients> = times.iter().map(|&t| schedule.at(t)).collect();
     let last = times.len() - 2;
     let mut terms = Vec::with_capacity(last);
-    let mut floor = None;
     for (&t, ends) in times.iter().zip(coefficients.windows(2)).take(last) {
         let transition = Transition::between(ends[0], ends[1]);
         let (_, predicted) = visit(field, t, ends[0], &x1, draws);
         terms.push(divergence(&transition, variance, x1.clone() - predicted));
-        floor = Some(transition.small);
     }
     let transition = Transition::between(coefficients[last], coefficients[last + 1]);
     let (x_t, predicted) = visit(field, times[last], coefficients[last], &x1, draws);
     let mean = posterior_mean(&transition, x_t, predicted);
-    let left = variance.at_least(&transition, floor.unwrap_or(transition.variance));
     Bound {
         prior: prior(coefficients[0], x1.clone()),
         terms,
-        reconstruction: reconstruction(x1, mean, left, decoder),
+        reconstruction: reconstruction(x1, mean, transition.variance, decoder),
     }
 }
 

@@ -11,7 +11,8 @@ use std::f64::consts::TAU;
 /// `L_T + Σ_{k ≥ 1} ½(β̃/Σ − 1 − ln(β̃/Σ) + c₁²·e_k/Σ) + ½(ln 2πΣ_0 + e_0/Σ_0)`
 ///
 /// Source: Ho et al. 2020, eq. 5–8. `squared_error(k)` is `e_k = E(x1 − x̂1)²` per dimension at step k, and `data_mean_square`
-/// is `E x1²`. Sampling starts from N(0, I). [`Variance::Small`] takes [`BetaTable::floor`] for Σ_0.
+/// is `E x1²`. Sampling starts from N(0, I). Σ_0 is β_0, whatever
+/// the other steps have: β̃_0 is 0.
 ///
 /// With the exact denoiser it is the least bound that the table allows; on N(0, 1) with large variances it is the entropy.
 ///
@@ -38,7 +39,7 @@ pub fn expected_bound(
             kl_gaussians(of_means, step.small, variance.at(&step))
         })
         .sum();
-    let last = variance.at_least(&table.transition(0), table.floor());
+    let last = table.transition(0).variance;
     let reconstruction = 0.5 * ((TAU * last).ln() + squared_error(0) / last);
     prior + terms + reconstruction
 }
@@ -66,8 +67,7 @@ mod tests {
         let (small, share) = (0.05 / 0.55, 0.25 * 0.9 / 0.3025);
         let prior = 0.5 * (0.55 - 1.0 - 0.55_f64.ln() + 0.45 * 3.0);
         let errors = [0.2, 0.7];
-        for (variance, middle, last) in
-            [(Variance::Large, 0.5, 0.1), (Variance::Small, small, small)]
+        for (variance, middle, last) in [(Variance::Large, 0.5, 0.1), (Variance::Small, small, 0.1)]
         {
             let ratio: f64 = small / middle;
             let middle = 0.5 * (ratio - 1.0 - ratio.ln() + share * 0.7 / middle);

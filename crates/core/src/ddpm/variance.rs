@@ -23,11 +23,6 @@ impl Variance {
             Self::Large => transition.variance,
         }
     }
-
-    /// The variance of a step, or `floor` where it vanishes.
-    pub fn at_least(self, transition: &Transition, floor: f64) -> f64 {
-        or_floor(self.at(transition), floor)
-    }
 }
 
 impl BetaTable {
@@ -118,14 +113,6 @@ mod tests {
         let table = BetaTable::default();
         let last = table.transition(0);
         assert_eq!(Variance::Small.at(&last), 0.0);
-        assert_eq!(
-            Variance::Small.at_least(&last, table.floor()),
-            table.floor()
-        );
-        assert_eq!(
-            Variance::Large.at_least(&last, table.floor()),
-            last.variance
-        );
         let logs = log_variances(&last, table.floor(), [-1.0, 1.0, 0.0, 0.0]);
         assert!((logs[0] - table.floor().ln()).abs() < 1e-14);
         assert!((logs[1] - 1e-4_f64.ln()).abs() < 1e-14);

@@ -261,9 +261,11 @@ impl MethodName {
             Recipe::Sde(_) => evaluations / 2,
             // The step to σ = 0 costs one.
             Recipe::Denoising(D::HeunEdm | D::Singlestep) => evaluations.div_ceil(2),
-            // Three steps of four evaluations come first.
+            // Up to three steps of four evaluations come first; the step to σ = 0 is none of them.
             Recipe::Denoising(D::Pndm) => match evaluations {
-                0..12 => evaluations / 4,
+                0..5 => 1,
+                5..9 => 2,
+                9..13 => 3,
                 n => n - 9,
             },
             Recipe::Denoising(D::Pc) => evaluations / 2,
