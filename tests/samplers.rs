@@ -138,12 +138,12 @@ fn published_loops_are_reproduced() {
     };
     let ten = leading(10, End::Data);
     close(
-        published(noise, &Ddim::DETERMINISTIC, &ten).0,
+        published(noise, &Ddim::DETERMINISTIC, ten).0,
         172.0065,
         "DDIM ε",
     );
     close(
-        published(v, &Ddim::DETERMINISTIC, &ten).0,
+        published(v, &Ddim::DETERMINISTIC, ten).0,
         52.5301,
         "DDIM v",
     );
