@@ -142,11 +142,7 @@ fn published_loops_are_reproduced() {
         172.0065,
         "DDIM ε",
     );
-    close(
-        published(v, &Ddim::DETERMINISTIC, ten).0,
-        52.5301,
-        "DDIM v",
-    );
+    close(published(v, &Ddim::DETERMINISTIC, ten).0, 52.5301, "DDIM v");
     // Printed to four digits: half a unit of the last is 1.5e-4 and 2.2e-4 of them, so the runs themselves are held to 1e-4 by more digits.
     close(
         published(noise, &second, linspace).1,
