@@ -231,6 +231,7 @@ pub(crate) fn accuracy<B: Backend>(
 mod tests {
     use super::*;
     use burn::backend::Autodiff;
+    use burn::tensor::DType;
     use burn_flex::{Flex, FlexDevice};
     use burn_ndarray::NdArray;
 
@@ -250,7 +251,8 @@ mod tests {
     fn the_cross_entropy_is_its_definition() {
         type B = NdArray<f64>;
         let device = Default::default();
-        let logits = Tensor::<B, 2>::from_data([[1.0, 2.0, 4.0], [0.0, 0.0, 0.0]], &device);
+        let logits =
+            Tensor::<B, 2>::from_data([[1.0, 2.0, 4.0], [0.0, 0.0, 0.0]], (&device, DType::F64));
         let labels = Tensor::<B, 1, Int>::from_data([1, 2], &device);
         let loss: f64 = cross_entropy(logits, labels).into_scalar();
         let first = (1.0_f64.exp() + 2.0_f64.exp() + 4.0_f64.exp()).ln() - 2.0;

@@ -145,12 +145,13 @@ impl LearningRate {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use burn::tensor::DType;
     use burn_ndarray::NdArray;
 
     type B = NdArray<f64>;
 
     fn vector(values: &[f64]) -> Tensor<B, 1> {
-        Tensor::from_data(values, &Default::default())
+        Tensor::from_data(values, (&Default::default(), DType::F64))
     }
 
     #[test]

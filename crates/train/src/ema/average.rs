@@ -44,10 +44,14 @@ impl<B: Backend> Average<B> {
 mod tests {
     use super::super::{Ema, Profile};
     use super::*;
+    use burn::tensor::DType;
     use burn_ndarray::NdArray;
 
     fn at(value: f64) -> Vec<Tensor<NdArray<f64>, 1>> {
-        vec![Tensor::from_data([value], &Default::default())]
+        vec![Tensor::from_data(
+            [value],
+            (&Default::default(), DType::F64),
+        )]
     }
 
     fn theta(k: u64) -> f64 {
@@ -88,7 +92,7 @@ mod tests {
     fn parameters_that_stand_still_are_not_shrunk_in_single_precision() {
         let theta = vec![Tensor::<NdArray, 1>::from_data(
             [0.7_f32],
-            &Default::default(),
+            (&Default::default(), DType::F32),
         )];
         let mut average = Average::new(Law::Rate(0.999_99), theta.clone());
         for k in 0..1000 {

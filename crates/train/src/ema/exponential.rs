@@ -40,6 +40,7 @@ impl<B: Backend> Ema<B> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use burn::tensor::DType;
     use burn_ndarray::NdArray;
 
     #[test]
@@ -47,7 +48,7 @@ mod tests {
         let at = |v: f64| {
             vec![Tensor::<NdArray<f64>, 1>::from_data(
                 [v],
-                &Default::default(),
+                (&Default::default(), DType::F64),
             )]
         };
         let mut ema = Ema::new(0.5, at(1.0));
