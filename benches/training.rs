@@ -1,13 +1,23 @@
 //! One training step: batch, path, forward, backward, AdamW, EMA; on flex.
 
 use burn::backend::Autodiff;
+use burn::tensor::Tensor;
 use burn_flex::{Flex, FlexDevice};
 use criterion::{Criterion, criterion_group, criterion_main};
-use pyroclast::core::noise::Noise;
-use pyroclast::models::Init;
-use pyroclast::train::batch::Order;
+use pyroclast::core::flow::Flow;
+use pyroclast::core::interpolant::Gamma;
+use pyroclast::core::noise::{Noise, Stream};
+use pyroclast::core::prediction::Prediction;
+use pyroclast::core::schedule::Linear;
+use pyroclast::core::weighting::Weighting;
+use pyroclast::models::{Init, UNetConfig};
+use pyroclast::train::batch::{Batch, Order};
 use pyroclast::train::config::{Architecture, Config};
+use pyroclast::train::ema::Ema;
+use pyroclast::train::optimizer::{AdamW, AdamWConfig, LearningRate};
+use pyroclast::train::parameters::values;
 use pyroclast::train::task::Task;
+use pyroclast::train::trainer::{Recipe, Trainer};
 use pyroclast::train::training::{batcher, begin};
 use std::time::Duration;
 
@@ -37,6 +47,55 @@ fn step(c: &mut Criterion, name: &str, preset: &str, settings: &[&str]) {
     }
 }
 
+/// A step on images of 32×32×3 that hold noise: nothing of that size ships.
+fn image_step(c: &mut Criterion) {
+    let shape = [3, 32, 32];
+    let size = shape.iter().product::<usize>();
+    let (noise, batch) = (Noise::new(0), 16);
+    let network = UNetConfig {
+        channels: 64,
+        multipliers: vec![1, 2],
+        ..UNetConfig::new(3, [32, 32])
+    };
+    let network = network.init(&mut Init::<Autodiff<Flex>>::new(noise, &FlexDevice));
+    let flow = Flow {
+        network,
+        schedule: Linear::default(),
+        prediction: Prediction::Velocity,
+        input: Default::default(),
+    };
+    let parameters: Vec<_> = (values(&flow.network).into_iter())
+        .map(Tensor::inner)
+        .collect();
+    let recipe = Recipe {
+        gamma: Gamma::None,
+        weighting: Weighting::Uniform,
+        variational: None,
+        learning_rate: LearningRate {
+            peak: 1e-3,
+            warm_up: 0,
+            cosine: None,
+        },
+        noise,
+    };
+    let optimizer = AdamW::new(AdamWConfig::default(), &parameters);
+    let ema = Ema::new(0.999, parameters);
+    let mut trainer =
+        Trainer::<Autodiff<Flex>, _, _, 4>::new(flow, optimizer, ema, recipe, &shape, FlexDevice);
+    let normals = |step| noise.draws(Stream::Noise, step).normals(batch * size);
+    let batch = Batch {
+        step: 0,
+        x0: normals(0),
+        x1: normals(1),
+        z: None,
+        t: noise.draws(Stream::Time, 0).uniforms(batch),
+        labels: None,
+    };
+    c.bench_function("train/image-unet-batch-16", |b| {
+        b.iter(|| trainer.step(&batch).into_scalar());
+    });
+}
+
 fn training(c: &mut Criterion) {
     let independent = "path.coupling=independent";
     step(c, "train/mlp-3x64-batch-512", "moons", &[independent]);
@@ -54,6 +113,7 @@ fn training(c: &mut Criterion) {
         "network.blocks=1",
     ];
     step(c, "train/digits-unet-batch-128", "digits", &unet);
+    image_step(c);
 }
 
 criterion_group! {

@@ -16,11 +16,13 @@
 //! | `evaluations` | NFE | calls of the network |
 //!
 //! - [`core`]: schedules, paths, couplings, predictions, losses, noise, exact fields
+//! - [`kernels`]: fused tensor operations with a fast CPU path
 //! - [`models`]: MLP and UNet
 //! - [`solvers`]: ODE and SDE integrators
 //! - [`train`]: datasets, the training loop, checkpoints, samplers, metrics
 
 pub use pyroclast_core as core;
+pub use pyroclast_kernels as kernels;
 pub use pyroclast_models as models;
 pub use pyroclast_solvers as solvers;
 pub use pyroclast_train as train;

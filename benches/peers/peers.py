@@ -55,30 +55,32 @@ class Block(nn.Module):
 class UNet(nn.Module):
     """Two levels, one block a level on the way down and two on the way up, as UNetConfig::new."""
 
-    def __init__(self, channels=32, classes=10):
+    def __init__(self, channels=32, classes=10, image=1):
         super().__init__()
         c, e = channels, 4 * channels
         self.channels = channels
         self.time = nn.Sequential(nn.Linear(c, e), nn.SiLU(), nn.Linear(e, e))
-        self.classes = nn.Embedding(classes + 1, e)
+        self.classes = nn.Embedding(classes + 1, e) if classes else None
         self.none = classes
-        self.stem = nn.Conv2d(1, c, 3, padding=1)
+        self.stem = nn.Conv2d(image, c, 3, padding=1)
         self.down1, self.shrink = Block(c, c, e), nn.Conv2d(c, c, 3, stride=2, padding=1)
         self.down2 = Block(c, 2 * c, e)
         self.middle = nn.ModuleList([Block(2 * c, 2 * c, e), Block(2 * c, 2 * c, e)])
         self.up2 = nn.ModuleList([Block(4 * c, 2 * c, e), Block(3 * c, 2 * c, e)])
         self.grow = nn.Conv2d(2 * c, 2 * c, 3, padding=1)
         self.up1 = nn.ModuleList([Block(3 * c, c, e), Block(2 * c, c, e)])
-        self.norm, self.head = norm(c), nn.Conv2d(c, 1, 3, padding=1)
+        self.norm, self.head = norm(c), nn.Conv2d(c, image, 3, padding=1)
 
     def forward(self, x, t, labels=None):
         half = self.channels // 2
         frequencies = 1000 * torch.exp(-math.log(10_000) * torch.arange(half) / half)
         angles = t[:, None] * frequencies
         e = self.time(torch.cat([angles.cos(), angles.sin()], 1))
-        if labels is None:
-            labels = torch.full((len(x),), self.none)
-        e = F.silu(e + self.classes(labels))
+        if self.classes:
+            if labels is None:
+                labels = torch.full((len(x),), self.none)
+            e = e + self.classes(labels)
+        e = F.silu(e)
         h0 = self.stem(x)
         h1 = self.down1(h0, e)
         h2 = self.shrink(h1)
@@ -107,6 +109,43 @@ def timed(work):
             work()
         out.append((time.perf_counter() - start) / count)
     return out
+
+
+def both(work, *inputs):
+    """Value and gradient against a cotangent."""
+    inputs = [x.requires_grad_() for x in inputs]
+    cotangent = torch.randn_like(work(*inputs))
+
+    def run():
+        for x in inputs:
+            x.grad = None
+        (work(*inputs) * cotangent).sum().backward()
+
+    return timed(run)
+
+
+def kernels():
+    image, weight = torch.randn(16, 64, 32, 32), torch.randn(64, 64, 3, 3)
+    small, row, wide = torch.randn(128, 64, 8, 8), torch.randn(64), torch.randn(512)
+    return {
+        "kernel/silu-16x64x32x32": both(F.silu, image),
+        "kernel/group-norm-silu-16x64x32x32": both(
+            lambda x, w, b: F.silu(F.group_norm(x, 16, w, b)), image.clone(), row, row.clone()
+        ),
+        "kernel/conv-3x3-64-to-64-16x32x32": both(
+            lambda x, w, b: F.conv2d(x, w, b, padding=1), image.clone(), weight, row.clone()
+        ),
+        "kernel/conv-3x3-64-to-64-128x8x8": both(
+            lambda x, w, b: F.conv2d(x, w, b, padding=1), small, weight.clone(), row.clone()
+        ),
+        "kernel/linear-silu-4096x512x512": both(
+            lambda x, w, b: F.silu(x @ w + b), torch.randn(4096, 512), torch.randn(512, 512), wide
+        ),
+        "kernel/attention-16x4x64x32": both(
+            lambda x: F.scaled_dot_product_attention(x, x, x, scale=0.18), torch.randn(16, 4, 64, 32)
+        ),
+        "kernel/normals-400k": timed(lambda: torch.randn(400_000)),
+    }
 
 
 def training(model, shape, labels=None, clip=None):
@@ -166,10 +205,12 @@ def main():
     labels = torch.randint(0, 10, (128,))
     print(
         json.dumps(
-            {
+            kernels()
+            | {
                 "train/mlp-3x64-batch-512": training(Mlp(64, 3, nn.SELU), (512, 2)),
                 "train/mlp-3x512-batch-4096": training(Mlp(512, 3, nn.SiLU), (4096, 2)),
                 "train/digits-unet-batch-128": training(UNet(), (128, 1, 8, 8), labels, 1.0),
+                "train/image-unet-batch-16": training(UNet(64, 0, 3), (16, 3, 32, 32)),
                 "sample/mlp-3x64-10k-points": sampling(Mlp(64, 3, nn.SELU), (10_000, 2)),
                 "sample/digits-unet-100-images": sampling(UNet(), (100, 1, 8, 8)),
                 "couple/512-normal-to-8gaussians": coupling(),

@@ -9,6 +9,7 @@ use crate::prediction::Endpoints;
 use crate::schedule::{Coefficients, Schedule};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
+use pyroclast_kernels::{PathRow, path_sample};
 
 /// The noise that a path carries between its ends.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -88,14 +89,16 @@ impl<S: Schedule> Interpolant<S> {
         t: &[f64],
     ) -> PathSample<B, D> {
         let coefficients: Vec<_> = t.iter().map(|&t| self.schedule.at(t)).collect();
-        let per_sample = PerSample::like(&ends.x1);
-        let of = |value: fn(&Coefficients) -> f64| -> Tensor<B, D> {
-            per_sample.tensor(coefficients.iter().map(value))
-        };
-        let mut x_t = ends.x1.clone() * of(|c| c.alpha) + ends.x0.clone() * of(|c| c.sigma);
-        let mut d_x_t = ends.x1.clone() * of(|c| c.d_alpha) + ends.x0.clone() * of(|c| c.d_sigma);
+        let rows: Vec<_> = (coefficients.iter())
+            .map(|c| PathRow {
+                data: [c.alpha, c.d_alpha],
+                noise: [c.sigma, c.d_sigma],
+            })
+            .collect();
+        let [mut x_t, mut d_x_t] = path_sample(&ends.x0, &ends.x1, &rows);
         if self.gamma != Gamma::None {
             let z = z.expect("a path with γ > 0 is sampled with its noise z");
+            let per_sample = PerSample::like(&ends.x1);
             let gamma = |pick: fn((f64, f64)) -> f64| -> Tensor<B, D> {
                 per_sample.tensor(t.iter().map(|&t| pick(self.gamma.at(t))))
             };

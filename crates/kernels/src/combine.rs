@@ -19,16 +19,9 @@ pub fn combine<B: Backend, const D: usize>(
     terms: &[(f64, &Tensor<B, D>)],
 ) -> Tensor<B, D> {
     #[cfg(feature = "flex")]
-    if let Some((first, rest)) = terms.split_at_checked(crate::flex::MOST)
-        && !rest.is_empty()
-    {
-        return combine(combine(x, first), rest);
+    if crate::flex::takes::<B>(x.dtype()) {
+        return crate::flex::combine(x, terms);
     }
-    #[cfg(feature = "flex")]
-    let x = match crate::flex::combine(x, terms) {
-        Ok(fused) => return fused,
-        Err(x) => x,
-    };
     (terms.iter().filter(|(w, _)| *w != 0.0)).fold(x, |sum, (w, k)| sum + (*k).clone() * *w)
 }
 

@@ -5,10 +5,28 @@
 
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
+mod activation;
+mod adamw;
+mod attention;
 mod combine;
+mod conv2d;
 #[cfg(feature = "flex")]
 mod flex;
+mod group_norm;
+mod lerp;
+mod linear;
 mod norm;
+mod path;
+mod silu;
 
+pub use activation::Activation;
+pub use adamw::{AdamWStep, adamw};
+pub use attention::attention;
 pub use combine::combine;
+pub use conv2d::{Window, conv2d};
+pub use group_norm::{Grouping, group_norm};
+pub use lerp::lerp;
+pub use linear::linear;
 pub use norm::{scaled_rms, scaled_rms_rows};
+pub use path::{PathRow, path_sample};
+pub use silu::silu;

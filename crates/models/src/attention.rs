@@ -5,12 +5,13 @@
 //! Source: Vaswani et al. 2017, eq. 1; Ho et al. 2020, appendix B for its place in a UNet.
 
 use crate::init::Init;
+use crate::layer::dense;
 use crate::norm::GroupNorm;
 use burn::module::Module;
 use burn::nn::Linear;
 use burn::tensor::Tensor;
-use burn::tensor::activation::softmax;
 use burn::tensor::backend::Backend;
+use pyroclast_kernels::{Activation, attention};
 
 /// Attention of every pixel to every other, with a residual connection that starts as the identity.
 ///
@@ -52,16 +53,13 @@ impl<B: Backend> SelfAttention<B> {
             .reshape([batch, channels, pixels])
             .swap_dims(1, 2);
         // [batch, pixels, 3·channels] → three of [batch, heads, pixels, depth]
-        let qkv = self
-            .qkv
-            .forward(tokens)
+        let qkv = dense(&self.qkv, tokens, Activation::Identity)
             .reshape([batch, pixels, 3 * self.heads, depth])
             .swap_dims(1, 2);
         let part = |i: usize| qkv.clone().narrow(1, i * self.heads, self.heads);
-        let scores = part(0).matmul(part(1).swap_dims(2, 3)) * (1.0 / (depth as f64).sqrt());
-        let mixed = softmax(scores, 3).matmul(part(2));
+        let mixed = attention(part(0), part(1), part(2), 1.0 / (depth as f64).sqrt());
         let tokens = mixed.swap_dims(1, 2).reshape([batch, pixels, channels]);
-        let out = self.out.forward(tokens).swap_dims(1, 2);
+        let out = dense(&self.out, tokens, Activation::Identity).swap_dims(1, 2);
         x + out.reshape([batch, channels, height, width])
     }
 }

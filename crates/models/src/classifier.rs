@@ -6,13 +6,14 @@
 //! hardly depends on the size of the image.
 
 use crate::init::Init;
+use crate::layer::{convolve, dense};
 use crate::norm::GroupNorm;
 use burn::module::Module;
 use burn::nn::Linear;
 use burn::nn::conv::Conv2d;
 use burn::tensor::Tensor;
-use burn::tensor::activation::silu;
 use burn::tensor::backend::Backend;
+use pyroclast_kernels::Activation;
 
 /// The longest side of an image before the linear layers.
 const SIDE: usize = 4;
@@ -113,9 +114,9 @@ impl<B: Backend> Classifier<B> {
         assert_eq!(dim, expected, "a row holds the values of one sample");
         let mut h = x.reshape([batch, self.channels, self.height, self.width]);
         for (conv, norm) in self.convs.iter().zip(&self.norms) {
-            h = silu(norm.forward(conv.forward(h)));
+            h = norm.forward_silu(convolve(conv, h));
         }
-        silu(self.hidden.forward(h.flatten(1, 3)))
+        dense(&self.hidden, h.flatten(1, 3), Activation::Silu)
     }
 
     /// The logits: log-probabilities of the classes, up to a constant a row.
@@ -123,7 +124,7 @@ impl<B: Backend> Classifier<B> {
     /// # Panics
     /// As [`Classifier::features`].
     pub fn forward(&self, x: Tensor<B, 2>) -> Tensor<B, 2> {
-        self.output.forward(self.features(x))
+        dense(&self.output, self.features(x), Activation::Identity)
     }
 }
 

@@ -5,12 +5,13 @@
 //! Source: Vaswani et al. 2017, §3.5; Ho et al. 2020, appendix B. The factor 1000 gives t ∈ [0, 1] the range of a DDPM index.
 
 use crate::init::Init;
+use crate::layer::dense;
 use burn::module::Module;
 use burn::nn::{Embedding, Linear};
-use burn::tensor::activation::silu;
 use burn::tensor::backend::Backend;
 use burn::tensor::{Int, Tensor, TensorData};
 use pyroclast_core::network::Labels;
+use pyroclast_kernels::Activation;
 
 /// How many indices of a DDPM one unit of time spans.
 const TIME_SCALE: f64 = 1000.0;
@@ -55,7 +56,8 @@ impl<B: Backend> TimeEmbedding<B> {
     /// `[batch]` → `[batch, width]`.
     pub fn forward(&self, t: Tensor<B, 1>) -> Tensor<B, 2> {
         let features = sinusoids(t, self.features);
-        self.second.forward(silu(self.first.forward(features)))
+        let hidden = dense(&self.first, features, Activation::Silu);
+        dense(&self.second, hidden, Activation::Identity)
     }
 }
 

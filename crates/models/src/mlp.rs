@@ -4,41 +4,13 @@
 
 use crate::embedding::{ClassEmbedding, sinusoids};
 use crate::init::Init;
+use crate::layer::dense;
 use burn::module::Module;
 use burn::nn::Linear;
 use burn::tensor::Tensor;
-use burn::tensor::activation::{gelu, relu, selu, silu, tanh};
 use burn::tensor::backend::Backend;
 use pyroclast_core::network::{Labels, Network};
-
-/// The nonlinearity between layers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub enum Activation {
-    /// Klambauer et al. 2017; the 2-D benchmark's choice.
-    #[default]
-    Selu,
-    /// `x·sigmoid(x)`.
-    Silu,
-    /// `x·Φ(x)`.
-    Gelu,
-    /// `max(x, 0)`.
-    Relu,
-    /// `tanh(x)`.
-    Tanh,
-}
-
-impl Activation {
-    fn forward<B: Backend>(self, x: Tensor<B, 2>) -> Tensor<B, 2> {
-        match self {
-            Self::Selu => selu(x),
-            Self::Silu => silu(x),
-            Self::Gelu => gelu(x),
-            Self::Relu => relu(x),
-            Self::Tanh => tanh(x),
-        }
-    }
-}
+use pyroclast_kernels::Activation;
 
 /// How the time enters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -143,10 +115,13 @@ impl<B: Backend> Network<B, 2> for Mlp<B> {
         }
         let mut h = Tensor::cat(inputs, 1);
         for (i, layer) in self.layers.iter().enumerate() {
-            h = layer.forward(h);
-            if i + 1 < self.layers.len() {
-                h = self.activation.forward(h);
-            }
+            let last = i + 1 == self.layers.len();
+            let activation = if last {
+                Activation::Identity
+            } else {
+                self.activation
+            };
+            h = dense(layer, h, activation);
         }
         h
     }

@@ -2,12 +2,12 @@
 //!
 //! `y = (x − mean_g)/√(var_g + ε)·γ·(1 + a) + β·(1 + a) + b`, the moments over a group's channels and pixels
 //!
-//! Source: Wu & He 2018; a and b are the scale and shift of Dhariwal & Nichol 2021. The factors are multiplied together a
-//! channel at a time, so the image itself is passed over once for the product and once for the sum.
+//! Source: Wu & He 2018; a and b are the scale and shift of Dhariwal & Nichol 2021.
 
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
+use pyroclast_kernels::{Grouping, group_norm};
 
 /// Added to the variance.
 const EPSILON: f64 = 1e-5;
@@ -38,16 +38,19 @@ impl<B: Backend> GroupNorm<B> {
 
     /// The normalised x.
     pub fn forward(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
-        let [batch, channels, _, _] = x.dims();
-        let across = |v: Tensor<B, 1>| v.unsqueeze::<2>().expand([batch, channels]);
-        self.apply(x, across(self.gamma.val()), across(self.beta.val()))
+        self.apply(x, false)
     }
 
-    /// The normalised x, scaled by `1 + a` and shifted by `b`.
+    /// The SiLU of the normalised x.
+    pub fn forward_silu(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
+        self.apply(x, true)
+    }
+
+    /// The SiLU of the normalised x scaled by `1 + a` and shifted by `b`.
     ///
     /// # Shapes
     /// - a, b: `[batch, channels]`
-    pub fn forward_modulated(
+    pub fn modulated_silu(
         &self,
         x: Tensor<B, 4>,
         a: Tensor<B, 2>,
@@ -56,31 +59,27 @@ impl<B: Backend> GroupNorm<B> {
         let scale = a + 1.0;
         let gain = scale.clone() * self.gamma.val().unsqueeze();
         let bias = scale * self.beta.val().unsqueeze() + b;
-        self.apply(x, gain, bias)
+        group_norm(x, gain, bias, self.grouping(true))
     }
 
-    fn apply(&self, x: Tensor<B, 4>, gain: Tensor<B, 2>, bias: Tensor<B, 2>) -> Tensor<B, 4> {
-        let [batch, channels, height, width] = x.dims();
-        let (groups, pixels) = (self.groups, height * width);
-        let rows = x.reshape([batch * groups, channels / groups * pixels]);
-        let mean = rows.clone().mean_dim(1);
-        let centred = rows - mean;
-        let variance = centred.clone().square().mean_dim(1);
-        let inverse = (variance + EPSILON).sqrt().recip();
-        let inverse = inverse
-            .reshape([batch, groups, 1])
-            .expand([batch, groups, channels / groups])
-            .reshape([batch, channels]);
-        let column = |v: Tensor<B, 2>| v.reshape([batch * channels, 1]);
-        let normalised = centred.reshape([batch * channels, pixels]);
-        (normalised * column(gain * inverse) + column(bias))
-            .reshape([batch, channels, height, width])
+    fn apply(&self, x: Tensor<B, 4>, silu: bool) -> Tensor<B, 4> {
+        let [gain, bias] = [&self.gamma, &self.beta].map(|v| v.val().unsqueeze());
+        group_norm(x, gain, bias, self.grouping(silu))
+    }
+
+    fn grouping(&self, silu: bool) -> Grouping {
+        Grouping {
+            groups: self.groups,
+            epsilon: EPSILON,
+            silu,
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use burn::tensor::activation::silu;
     use burn_ndarray::NdArray;
     use pyroclast_core::noise::{Noise, Stream};
 
@@ -92,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_group_normalisation_then_scale_and_shift() {
+    fn it_is_group_normalisation_then_scale_shift_and_silu() {
         let device = Default::default();
         let x = noise([2, 8, 3, 5], 0) * 3.0 + 1.0;
         let (a, b) = (noise([2, 8], 1), noise([2, 8], 2));
@@ -102,8 +101,8 @@ mod tests {
             .init::<B>(&device)
             .forward(x.clone());
         let [scale, shift] = [a.clone() + 1.0, b.clone()].map(|v| v.reshape([2, 8, 1, 1]));
-        let expected = theirs.clone() * scale + shift;
-        norm.forward_modulated(x.clone(), a, b)
+        let expected = silu(theirs.clone() * scale + shift);
+        norm.modulated_silu(x.clone(), a, b)
             .into_data()
             .assert_approx_eq::<f32>(
                 &expected.into_data(),

@@ -6,14 +6,15 @@
 
 use crate::dropout::dropout;
 use crate::init::Init;
+use crate::layer::{convolve, dense};
 use crate::norm::GroupNorm;
 use burn::module::Module;
 use burn::nn::Linear;
 use burn::nn::conv::Conv2d;
 use burn::tensor::Tensor;
-use burn::tensor::activation::silu;
 use burn::tensor::backend::Backend;
 use pyroclast_core::noise::Draws;
+use pyroclast_kernels::Activation;
 
 /// Two convolutions, modulated by an embedding of time and class. It starts as its skip connection.
 ///
@@ -59,15 +60,15 @@ impl<B: Backend> ResidualBlock<B> {
         embedding: Tensor<B, 2>,
         draws: Option<&mut Draws>,
     ) -> Tensor<B, 4> {
-        let h = self.conv_in.forward(silu(self.norm_in.forward(x.clone())));
+        let h = convolve(&self.conv_in, self.norm_in.forward_silu(x.clone()));
         let channels = h.dims()[1];
-        let modulation = self.modulation.forward(embedding);
+        let modulation = dense(&self.modulation, embedding, Activation::Identity);
         let scale = modulation.clone().narrow(1, 0, channels);
         let shift = modulation.narrow(1, channels, channels);
-        let h = silu(self.norm_out.forward_modulated(h, scale, shift));
-        let h = self.conv_out.forward(dropout(h, self.dropout, draws));
+        let h = self.norm_out.modulated_silu(h, scale, shift);
+        let h = convolve(&self.conv_out, dropout(h, self.dropout, draws));
         let skip = match &self.skip {
-            Some(conv) => conv.forward(x),
+            Some(conv) => convolve(conv, x),
             None => x,
         };
         skip + h

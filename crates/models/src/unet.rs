@@ -8,17 +8,18 @@
 use crate::attention::SelfAttention;
 use crate::embedding::{ClassEmbedding, TimeEmbedding};
 use crate::init::Init;
+use crate::layer::convolve;
 use crate::norm::GroupNorm;
 use crate::residual::ResidualBlock;
 use burn::module::Module;
 use burn::nn::conv::Conv2d;
 use burn::tensor::Tensor;
-use burn::tensor::activation::silu;
 use burn::tensor::backend::Backend;
 use burn::tensor::module::interpolate;
 use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
 use pyroclast_core::network::{Labels, Network};
 use pyroclast_core::noise::Draws;
+use pyroclast_kernels::silu;
 
 /// The most levels a network may have: images of 32,768 pixels a side.
 const LEVELS: usize = 16;
@@ -228,7 +229,7 @@ impl<B: Backend> UNet<B> {
         }
         let embedding = silu(embedding);
 
-        let mut h = self.stem.forward(x);
+        let mut h = convolve(&self.stem, x);
         let mut skips = vec![h.clone()];
         for level in &self.down {
             for stage in &level.stages {
@@ -236,7 +237,7 @@ impl<B: Backend> UNet<B> {
                 skips.push(h.clone());
             }
             if let Some(halve) = &level.resize {
-                h = halve.forward(h);
+                h = convolve(halve, h);
                 skips.push(h.clone());
             }
         }
@@ -255,10 +256,10 @@ impl<B: Backend> UNet<B> {
                 );
             }
             if let Some(conv) = &level.resize {
-                h = conv.forward(double(h));
+                h = convolve(conv, double(h));
             }
         }
-        self.head.forward(silu(self.norm.forward(h)))
+        convolve(&self.head, self.norm.forward_silu(h))
     }
 }
 

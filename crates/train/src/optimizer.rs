@@ -8,6 +8,7 @@
 
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
+use pyroclast_kernels::{AdamWStep, adamw};
 
 /// The constants of AdamW. The defaults are PyTorch's, but for the decay, which is off.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -77,26 +78,20 @@ impl<B: Backend> AdamW<B> {
         } = self.config;
         self.steps += 1;
         let correction = |beta: f64| 1.0 - beta.powf(self.steps as f64);
-        let step_size = learning_rate / correction(beta1);
-        let root_correction = correction(beta2).sqrt();
+        let step = AdamWStep {
+            betas: [beta1, beta2],
+            epsilon,
+            rate: learning_rate / correction(beta1),
+            root_correction: correction(beta2).sqrt(),
+            decay: learning_rate * weight_decay,
+        };
         let bound = clip.is_finite().then(|| clip_factor(&gradients, clip));
         let first = std::mem::take(&mut self.first);
         let second = std::mem::take(&mut self.second);
         let mut updated = Vec::with_capacity(parameters.len());
         for (((theta, g), m), v) in parameters.into_iter().zip(gradients).zip(first).zip(second) {
-            let g = match &bound {
-                Some(factor) => g * factor.clone(),
-                None => g,
-            };
-            let m = m * beta1 + g.clone() * (1.0 - beta1);
-            let v = v * beta2 + g.square() * (1.0 - beta2);
-            let denominator = v.clone().sqrt() / root_correction + epsilon;
-            let theta = if weight_decay > 0.0 {
-                theta * (1.0 - learning_rate * weight_decay)
-            } else {
-                theta
-            };
-            updated.push(theta - m.clone() / denominator * step_size);
+            let [theta, m, v] = adamw([theta, m, v], g, bound.as_ref(), &step);
+            updated.push(theta);
             self.first.push(m);
             self.second.push(v);
         }

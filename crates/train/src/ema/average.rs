@@ -1,13 +1,11 @@
 //! A further moving average of the parameters.
 //!
 //! `θ̄ ← θ̄ + (1 − d_k)·(θ − θ̄)`
-//!
-//! In this form θ̄ = θ is a fixed point whatever is rounded; the sum of two products, with d_k in single precision, would shrink
-//! the parameters by up to a thousandth where 1 − d_k is 10⁻⁵.
 
 use super::Law;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
+use pyroclast_kernels::lerp;
 
 /// A moving average of a list of tensors, under a law.
 #[derive(Debug, Clone)]
@@ -32,10 +30,7 @@ impl<B: Backend> Average<B> {
         let taken = 1.0 - self.law.decay(k);
         let old = std::mem::take(&mut self.values);
         self.values = (old.into_iter().zip(parameters))
-            .map(|(average, theta)| {
-                let way = theta.clone() - average.clone();
-                average + way * taken
-            })
+            .map(|(average, theta)| lerp(average, theta, taken))
             .collect();
     }
 }

@@ -7,6 +7,7 @@
 
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
+use pyroclast_kernels::lerp;
 
 /// A moving average of a list of tensors.
 #[derive(Debug, Clone)]
@@ -32,7 +33,7 @@ impl<B: Backend> Ema<B> {
         let decay = self.decay.min(warm);
         let old = std::mem::take(&mut self.values);
         self.values = (old.into_iter().zip(parameters))
-            .map(|(average, theta)| average * decay + theta.clone() * (1.0 - decay))
+            .map(|(average, theta)| lerp(average, theta, 1.0 - decay))
             .collect();
     }
 }

@@ -1,0 +1,114 @@
+//! `y = x + Σ w_i·k_i`, `dk_i = w_i·g`
+
+use super::float::Float;
+use super::simd::{map, vectorised};
+use super::tape::Fused;
+use super::{CHUNK, by_dtype, contiguous, from_vec, owned, raw, run, slice};
+use burn::tensor::Tensor;
+use burn::tensor::backend::Backend;
+use burn_flex::FlexTensor;
+use rayon::prelude::*;
+
+/// Elements whose every operand stays in the first-level cache while the terms are added one by one.
+const BLOCK: usize = 1024;
+/// The most terms that are taken at once: a node of the tape has as many parents as its type says.
+pub(super) const MOST: usize = 13;
+
+pub(crate) fn combine<B: Backend, const D: usize>(
+    x: Tensor<B, D>,
+    terms: &[(f64, &Tensor<B, D>)],
+) -> Tensor<B, D> {
+    if let Some((first, rest)) = terms.split_at_checked(MOST)
+        && !rest.is_empty()
+    {
+        return combine(combine(x, first), rest);
+    }
+    let (shape, dtype) = (x.shape(), x.dtype());
+    let mut weights = Vec::with_capacity(terms.len());
+    let mut inputs = Vec::with_capacity(terms.len() + 1);
+    inputs.push(raw(x));
+    for (w, k) in terms.iter().filter(|(w, _)| *w != 0.0) {
+        assert_eq!(k.shape(), shape, "every term has the shape of x");
+        assert_eq!(k.dtype(), dtype, "every term has the float type of x");
+        weights.push(*w);
+        inputs.push(raw((*k).clone()));
+    }
+    macro_rules! by_parents {
+        ($($n:literal)*) => {
+            match inputs.len() {
+                $($n => {
+                    let Ok(inputs) = <[_; $n]>::try_from(inputs) else { unreachable!("counted just now") };
+                    run::<B, _, $n, D>(Combine(weights), inputs)
+                })*
+                _ => unreachable!("no more than {MOST} terms"),
+            }
+        };
+    }
+    by_parents!(1 2 3 4 5 6 7 8 9 10 11 12 13 14)
+}
+
+/// The weights of the terms; x comes first and has none.
+#[derive(Debug, Clone)]
+struct Combine(Vec<f64>);
+
+impl<const N: usize> Fused<N> for Combine {
+    type Saved = ();
+
+    fn forward(&self, inputs: [FlexTensor; N]) -> (FlexTensor, ()) {
+        let mut inputs = inputs.into_iter();
+        let x = inputs.next().expect("x is an input");
+        (by_dtype!(x.dtype(), sum::<_>(x, &self.0, inputs)), ())
+    }
+
+    fn backward(&self, (): (), gradient: FlexTensor, wanted: [bool; N]) -> [Option<FlexTensor>; N] {
+        std::array::from_fn(|i| {
+            let share = || match i {
+                0 => gradient.clone(),
+                _ if self.0[i - 1] == 1.0 => gradient.clone(),
+                _ => by_dtype!(gradient.dtype(), scaled::<_>(&gradient, self.0[i - 1])),
+            };
+            wanted[i].then(share)
+        })
+    }
+}
+
+fn sum<T: Float>(
+    x: FlexTensor,
+    weights: &[f64],
+    terms: impl Iterator<Item = FlexTensor>,
+) -> FlexTensor {
+    let terms: Vec<FlexTensor> = terms.map(|k| contiguous(&k)).collect();
+    let terms: Vec<(T, &[T])> = (weights.iter().zip(&terms))
+        .map(|(w, k)| (T::of(*w), slice(k)))
+        .collect();
+    let mut out = owned(x);
+    add(out.storage_mut(), &terms);
+    out
+}
+
+fn add<T: Float>(out: &mut [T], terms: &[(T, &[T])]) {
+    let chunk = |(index, out): (usize, &mut [T])| {
+        vectorised(
+            #[inline(always)]
+            || {
+                for (block, out) in out.chunks_mut(BLOCK).enumerate() {
+                    let start = index * CHUNK + block * BLOCK;
+                    for (w, k) in terms {
+                        let k = &k[start..start + out.len()];
+                        out.iter_mut().zip(k).for_each(|(y, k)| *y += *k * *w);
+                    }
+                }
+            },
+        );
+    };
+    if out.len() > CHUNK {
+        out.par_chunks_mut(CHUNK).enumerate().for_each(chunk);
+    } else {
+        chunk((0, out));
+    }
+}
+
+fn scaled<T: Float>(x: &FlexTensor, w: f64) -> FlexTensor {
+    let (x, w) = (contiguous(x), T::of(w));
+    from_vec(map(slice::<T>(&x), |v| v * w), x.layout().shape().clone())
+}

@@ -1,0 +1,175 @@
+//! Two-dimensional convolution and both its gradients, as products of packed tiles.
+//!
+//! All three are one loop, [`tile::product`]: a tile of MR × NR sums that stays in registers while it runs over a long axis.
+//! - the value: rows are output channels, columns output pixels, the long axis (input channel, kernel row, kernel column);
+//! - `dx`: the value of dy, spread out by the stride, under the kernel turned by half a turn with its channels exchanged;
+//! - `dW`: rows are output channels, columns input channels at one place of the kernel, the long axis samples and pixels.
+//!
+//! The columns of a tile are gathered from padded planes once and used for all rows, so no column matrix of the whole image is made.
+
+mod correlate;
+mod gather;
+mod tile;
+mod weight;
+
+use super::float::Float;
+use super::tape::Fused;
+use super::{by_dtype, contiguous, from_vec, raw, run, slice};
+use crate::conv2d::Window;
+use burn::tensor::backend::Backend;
+use burn::tensor::{Shape, Tensor};
+use burn_flex::FlexTensor;
+use correlate::Correlation;
+use gather::Planes;
+use tile::by_tile;
+use weight::Correspondence;
+
+pub(crate) fn conv2d<B: Backend>(
+    x: Tensor<B, 4>,
+    weight: Tensor<B, 4>,
+    bias: Tensor<B, 1>,
+    window: Window,
+) -> Tensor<B, 4> {
+    run::<B, _, 3, 4>(window, [raw(x), raw(weight), raw(bias)])
+}
+
+/// x and the weight.
+type Saved = (FlexTensor, FlexTensor);
+
+impl Fused<3> for Window {
+    type Saved = Saved;
+
+    fn forward(&self, inputs: [FlexTensor; 3]) -> (FlexTensor, Saved) {
+        let [x, weight, bias] = inputs.map(|x| contiguous(&x));
+        let y = by_dtype!(x.dtype(), forward::<_>(*self, &x, &weight, &bias));
+        (y, (x, weight))
+    }
+
+    fn backward(
+        &self,
+        (x, weight): Saved,
+        gradient: FlexTensor,
+        wanted: [bool; 3],
+    ) -> [Option<FlexTensor>; 3] {
+        let g = contiguous(&gradient);
+        let dx = || by_dtype!(g.dtype(), of_input::<_>(*self, &x, &weight, &g));
+        let dx = wanted[0].then(dx);
+        let of_parameters = || by_dtype!(g.dtype(), of_parameters::<_>(*self, &x, &weight, &g));
+        let [dw, db] = match wanted[1] || wanted[2] {
+            true => of_parameters().map(Some),
+            false => [None, None],
+        };
+        [dx, dw, db]
+    }
+}
+
+fn dims(x: &FlexTensor) -> [usize; 4] {
+    let shape = x.layout().shape();
+    std::array::from_fn(|i| shape[i])
+}
+
+fn forward<T: Float>(
+    window: Window,
+    x: &FlexTensor,
+    weight: &FlexTensor,
+    bias: &FlexTensor,
+) -> FlexTensor {
+    let ([batch, channels, height, width], [outputs, _, rows, columns]) = (dims(x), dims(weight));
+    let size = window.output([height, width], [rows, columns]);
+    let correlation = Correlation {
+        planes: Planes {
+            channels,
+            size: [height, width],
+            padding: [window.padding; 2],
+            spread: 1,
+            padded: [height + 2 * window.padding, width + 2 * window.padding],
+        },
+        kernel: [rows, columns],
+        stride: window.stride,
+        outputs,
+        size,
+    };
+    // Row-major [outputs, channels·rows·columns], as it lies.
+    let y = by_tile!(
+        T,
+        correlate::run(
+            &correlation,
+            slice::<T>(x),
+            slice::<T>(weight),
+            Some(slice::<T>(bias))
+        )
+    );
+    from_vec(y, Shape::from([batch, outputs, size[0], size[1]]))
+}
+
+fn of_input<T: Float>(
+    window: Window,
+    x: &FlexTensor,
+    weight: &FlexTensor,
+    g: &FlexTensor,
+) -> FlexTensor {
+    let (shape, [outputs, channels, rows, columns]) = (dims(x), dims(weight));
+    let [_, _, height, width] = shape;
+    let [_, _, g_height, g_width] = dims(g);
+    let correlation = Correlation {
+        planes: Planes {
+            channels: outputs,
+            size: [g_height, g_width],
+            padding: [
+                rows - 1 - window.padding.min(rows - 1),
+                columns - 1 - window.padding.min(columns - 1),
+            ],
+            spread: window.stride,
+            padded: [height + rows - 1, width + columns - 1],
+        },
+        kernel: [rows, columns],
+        stride: 1,
+        outputs: channels,
+        size: [height, width],
+    };
+    let turned = turned(slice::<T>(weight), [outputs, channels, rows * columns]);
+    let dx = by_tile!(
+        T,
+        correlate::run(&correlation, slice::<T>(g), &turned, None)
+    );
+    from_vec(dx, Shape::from(shape))
+}
+
+/// `[outputs, channels, places]` → `[channels, outputs, places]`, the places in reverse order.
+fn turned<T: Float>(weight: &[T], [outputs, channels, places]: [usize; 3]) -> Vec<T> {
+    let mut out = Vec::with_capacity(weight.len());
+    for c in 0..channels {
+        for o in 0..outputs {
+            let start = (o * channels + c) * places;
+            out.extend(weight[start..start + places].iter().rev());
+        }
+    }
+    out
+}
+
+fn of_parameters<T: Float>(
+    window: Window,
+    x: &FlexTensor,
+    weight: &FlexTensor,
+    g: &FlexTensor,
+) -> [FlexTensor; 2] {
+    let (shape, [_, channels, height, width]) = (dims(weight), dims(x));
+    let [_, outputs, g_height, g_width] = dims(g);
+    let correspondence = Correspondence {
+        channels,
+        size: [height, width],
+        padding: window.padding,
+        kernel: [shape[2], shape[3]],
+        stride: window.stride,
+        outputs,
+        pixels: [g_height, g_width],
+    };
+    let (dw, db) = by_tile!(
+        T,
+        weight::run(&correspondence, slice::<T>(x), slice::<T>(g))
+    );
+    [
+        from_vec(dw, Shape::from(shape)),
+        from_vec(db, Shape::from([outputs])),
+    ]
+}

@@ -1,0 +1,175 @@
+//! `y[o, p] = bias[o] + Σ_{c, place} W[o, c, place]·x[c, p·stride + place]`
+
+use super::super::float::Float;
+use super::super::simd::vectorised;
+use super::gather::{Planes, gather, run_length};
+use super::tile::{panels, product};
+use rayon::prelude::*;
+
+/// Pixels that are worth a task of their own.
+const PIXELS: usize = 256;
+
+/// What is slid over what.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Correlation {
+    /// The input.
+    pub(super) planes: Planes,
+    /// Rows and columns of the kernel.
+    pub(super) kernel: [usize; 2],
+    /// From one output to the next.
+    pub(super) stride: usize,
+    /// Channels of the output.
+    pub(super) outputs: usize,
+    /// Height and width of the output.
+    pub(super) size: [usize; 2],
+}
+
+/// The output, `[batch, outputs, height, width]`.
+pub(super) fn run<T: Float, const MR: usize, const NR: usize>(
+    correlation: &Correlation,
+    x: &[T],
+    weight: &[T],
+    bias: Option<&[T]>,
+) -> Vec<T> {
+    let Correlation {
+        planes,
+        kernel: [rows, columns],
+        stride,
+        outputs,
+        size: [height, width],
+    } = *correlation;
+    let (pixels, sample) = (
+        height * width,
+        planes.channels * planes.size[0] * planes.size[1],
+    );
+    let batch = x.len().checked_div(sample).unwrap_or(0);
+    let mut y = vec![T::default(); batch * outputs * pixels];
+    if y.is_empty() {
+        return y;
+    }
+    let depth = planes.channels * rows * columns;
+    let weight = panels::<T, MR>(weight, outputs, depth);
+    // Where each place of the kernel lies from a pixel's own.
+    let (plane, line) = (planes.plane(), planes.padded[1]);
+    let places: Vec<usize> = (0..planes.channels)
+        .flat_map(|c| {
+            (0..rows).flat_map(move |i| (0..columns).map(move |j| c * plane + i * line + j))
+        })
+        .collect();
+    let at_once = PIXELS.div_ceil(pixels).min(batch);
+    // Few samples: the channels of each are shared out too.
+    let parts = if batch < 8 {
+        outputs.div_ceil(4 * MR).min(4)
+    } else {
+        1
+    };
+    let part = match outputs.is_multiple_of(parts * MR) {
+        true => outputs / parts,
+        false => outputs,
+    };
+    let run_of = run_length(width, stride, NR);
+    let task = |(index, out): (usize, &mut [T])| {
+        let parts = outputs / part;
+        let (first, channel) = match parts {
+            1 => (index * at_once, 0),
+            _ => (index / parts, index % parts * part),
+        };
+        let samples = out.len() / (part * pixels);
+        let mut buffer = vec![T::default(); samples * planes.len()];
+        for (s, buffer) in buffer.chunks_exact_mut(planes.len()).enumerate() {
+            planes.fill(&x[(first + s) * sample..(first + s + 1) * sample], buffer);
+        }
+        let mut starts: Vec<usize> = (0..samples)
+            .flat_map(|s| {
+                (0..height).flat_map(move |i| {
+                    (0..width).map(move |j| s * planes.len() + (i * line + j) * stride)
+                })
+            })
+            .step_by(run_of)
+            .collect();
+        // The last tile may reach beyond the last pixel: its columns there are computed and not written.
+        let tiles = (samples * pixels).div_ceil(NR);
+        starts.resize(tiles * NR / run_of, starts.last().copied().unwrap_or(0));
+        let task = Task {
+            buffer: &buffer,
+            starts: &starts,
+            places: &places,
+            weight: &weight[channel / MR * depth..],
+            bias: bias.map(|bias| &bias[channel..channel + part]),
+            outputs: part,
+            pixels,
+        };
+        macro_rules! in_runs {
+            ($($run:literal)*) => {
+                match run_of {
+                    $($run if $run <= NR => vectorised(
+                        #[inline(always)]
+                        || task.run::<MR, NR, $run>(out),
+                    ),)*
+                    _ => unreachable!("a power of two up to the tile's width"),
+                }
+            };
+        }
+        in_runs!(1 2 4 8 16 32);
+    };
+    let size = match outputs / part {
+        1 => at_once * outputs * pixels,
+        _ => part * pixels,
+    };
+    y.par_chunks_mut(size).enumerate().for_each(task);
+    y
+}
+
+/// Some samples, and some channels of their output.
+struct Task<'a, T, const MR: usize> {
+    buffer: &'a [T],
+    starts: &'a [usize],
+    places: &'a [usize],
+    weight: &'a [[T; MR]],
+    bias: Option<&'a [T]>,
+    outputs: usize,
+    pixels: usize,
+}
+
+impl<T: Float, const MR: usize> Task<'_, T, MR> {
+    #[inline(always)]
+    fn run<const SAME: usize, const NR: usize, const RUN: usize>(&self, out: &mut [T]) {
+        let depth = self.places.len();
+        let columns = out.len() / self.outputs;
+        let mut gathered = vec![[T::default(); NR]; depth];
+        for (t, starts) in self.starts.chunks_exact(NR / RUN).enumerate() {
+            for (column, place) in gathered.iter_mut().zip(self.places) {
+                gather::<T, NR, RUN>(self.buffer, starts, *place, column);
+            }
+            for (p, panel) in self
+                .weight
+                .chunks_exact(depth)
+                .enumerate()
+                .take(self.outputs.div_ceil(MR))
+            {
+                let rows = MR.min(self.outputs - p * MR);
+                let mut sums = [[T::default(); NR]; MR];
+                if let Some(bias) = self.bias {
+                    for (sums, b) in sums.iter_mut().zip(&bias[p * MR..p * MR + rows]) {
+                        *sums = [*b; NR];
+                    }
+                }
+                product(&mut sums, panel.iter().zip(&gathered));
+                for (r, sums) in sums.iter().enumerate().take(rows) {
+                    // A tile may hold pixels of several samples.
+                    let mut column = t * NR;
+                    let end = (column + NR).min(columns);
+                    let mut from = 0;
+                    while column < end {
+                        let (sample, pixel) = (column / self.pixels, column % self.pixels);
+                        let count = (self.pixels - pixel).min(end - column);
+                        let to = (sample * self.outputs + p * MR + r) * self.pixels + pixel;
+                        out[to..to + count].copy_from_slice(&sums[from..from + count]);
+                        column += count;
+                        from += count;
+                    }
+                }
+            }
+        }
+    }
+}

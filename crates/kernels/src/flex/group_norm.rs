@@ -1,0 +1,247 @@
+//! Group normalisation with a gain and a bias a channel, and the SiLU that follows it, in two passes over a group.
+//!
+//! `x̂ = (x − mean)/√(var + ε)`, `z = x̂·gain + bias`, `y = z` or `SiLU(z)`;
+//! `dz = g·y'(z)`, `dx = (dz·gain − mean(dz·gain) − x̂·mean(dz·gain·x̂))/√(var + ε)`
+
+use super::float::Float;
+use super::silu::{slope, value};
+use super::simd::{sum, sum_and_dot, vectorised};
+use super::tape::Fused;
+use super::{CHUNK, by_dtype, contiguous, from_vec, raw, run, slice};
+use crate::group_norm::Grouping;
+use burn::tensor::backend::Backend;
+use burn::tensor::{Shape, Tensor};
+use burn_flex::FlexTensor;
+use rayon::prelude::*;
+
+pub(crate) fn group_norm<B: Backend, const D: usize>(
+    x: Tensor<B, D>,
+    gain: Tensor<B, 2>,
+    bias: Tensor<B, 2>,
+    grouping: Grouping,
+) -> Tensor<B, D> {
+    run::<B, _, 3, D>(grouping, [raw(x), raw(gain), raw(bias)])
+}
+
+/// What the backward reads again.
+#[derive(Debug, Clone)]
+pub(crate) struct Saved {
+    x: FlexTensor,
+    gain: FlexTensor,
+    bias: FlexTensor,
+    /// The mean and the reciprocal deviation of each group, after one another.
+    moments: FlexTensor,
+}
+
+impl Fused<3> for Grouping {
+    type Saved = Saved;
+
+    fn forward(&self, inputs: [FlexTensor; 3]) -> (FlexTensor, Saved) {
+        let [x, gain, bias] = inputs.map(|x| contiguous(&x));
+        let (y, moments) = by_dtype!(x.dtype(), forward::<_>(self, &x, &gain, &bias));
+        let saved = Saved {
+            x,
+            gain,
+            bias,
+            moments,
+        };
+        (y, saved)
+    }
+
+    fn backward(
+        &self,
+        saved: Saved,
+        gradient: FlexTensor,
+        _: [bool; 3],
+    ) -> [Option<FlexTensor>; 3] {
+        by_dtype!(
+            gradient.dtype(),
+            backward::<_>(self, &saved, &contiguous(&gradient))
+        )
+        .map(Some)
+    }
+}
+
+/// The sizes of an input: samples, channels of a group, and pixels of a channel.
+struct Sizes {
+    batch: usize,
+    groups: usize,
+    channels: usize,
+    pixels: usize,
+    /// Groups that one thread takes at a time.
+    at_once: usize,
+}
+
+impl Sizes {
+    fn of(x: &FlexTensor, groups: usize) -> Self {
+        let shape = x.layout().shape();
+        let (batch, all) = (shape[0], shape[1]);
+        let pixels = shape.iter().skip(2).product::<usize>();
+        let channels = all / groups;
+        Self {
+            batch,
+            groups,
+            channels,
+            pixels,
+            at_once: (CHUNK / (channels * pixels).max(1)).max(1),
+        }
+    }
+
+    fn row(&self) -> usize {
+        self.channels * self.pixels
+    }
+
+    /// Where the gain of the first channel of a group lies among `rows` rows of them.
+    fn channel(&self, group: usize, rows: usize) -> usize {
+        let all = self.groups * self.channels;
+        group * self.channels % if rows == 1 { all } else { rows * all }
+    }
+}
+
+fn forward<T: Float>(
+    grouping: &Grouping,
+    x: &FlexTensor,
+    gain: &FlexTensor,
+    bias: &FlexTensor,
+) -> (FlexTensor, FlexTensor) {
+    let sizes = Sizes::of(x, grouping.groups);
+    let (values, gains, biases) = (slice::<T>(x), slice::<T>(gain), slice::<T>(bias));
+    let rows = [gain, bias].map(|v| v.layout().shape()[0]);
+    let mut out = vec![T::default(); values.len()];
+    let mut moments = vec![T::default(); 2 * sizes.batch * sizes.groups];
+    if out.is_empty() {
+        let count = moments.len();
+        return (
+            from_vec(out, x.layout().shape().clone()),
+            from_vec(moments, Shape::from([count])),
+        );
+    }
+    let (row, at_once) = (sizes.row(), sizes.at_once);
+    let epsilon = T::of(grouping.epsilon);
+    let chunk = |index: usize, out: &mut [T], x: &[T], moments: &mut [T]| {
+        vectorised(
+            #[inline(always)]
+            || {
+                let share = T::of(1.0 / row as f64);
+                let groups = out.chunks_exact_mut(row).zip(x.chunks_exact(row));
+                for (g, ((out, x), moments)) in groups.zip(moments.chunks_exact_mut(2)).enumerate()
+                {
+                    let mean = sum(x, |x| x) * share;
+                    let variance = sum(x, |x| (x - mean) * (x - mean)) * share;
+                    let inverse = T::ONE / (variance + epsilon).root();
+                    moments.copy_from_slice(&[mean, inverse]);
+                    let group = index * at_once + g;
+                    let first = rows.map(|rows| sizes.channel(group, rows));
+                    let channels = out.chunks_exact_mut(sizes.pixels);
+                    for (c, (out, x)) in channels.zip(x.chunks_exact(sizes.pixels)).enumerate() {
+                        let (gain, bias) = (gains[first[0] + c], biases[first[1] + c]);
+                        let scale = inverse * gain;
+                        let shift = (-mean).fma(scale, bias);
+                        if grouping.silu {
+                            out.iter_mut()
+                                .zip(x)
+                                .for_each(|(y, x)| *y = value(x.fma(scale, shift)));
+                        } else {
+                            out.iter_mut()
+                                .zip(x)
+                                .for_each(|(y, x)| *y = x.fma(scale, shift));
+                        }
+                    }
+                }
+            },
+        );
+    };
+    (out.par_chunks_mut(at_once * row)
+        .zip(values.par_chunks(at_once * row)))
+    .zip(moments.par_chunks_mut(2 * at_once))
+    .enumerate()
+    .for_each(|(index, ((out, x), moments))| chunk(index, out, x, moments));
+    let count = moments.len();
+    (
+        from_vec(out, x.layout().shape().clone()),
+        from_vec(moments, Shape::from([count])),
+    )
+}
+
+fn backward<T: Float>(
+    grouping: &Grouping,
+    saved: &Saved,
+    gradient: &FlexTensor,
+) -> [FlexTensor; 3] {
+    let sizes = Sizes::of(&saved.x, grouping.groups);
+    let (x, g, moments) = (
+        slice::<T>(&saved.x),
+        slice::<T>(gradient),
+        slice::<T>(&saved.moments),
+    );
+    let (gains, biases) = (slice::<T>(&saved.gain), slice::<T>(&saved.bias));
+    let rows = [&saved.gain, &saved.bias].map(|v| v.layout().shape()[0]);
+    let all = sizes.groups * sizes.channels;
+    let mut dx = vec![T::default(); x.len()];
+    // Of each sample and channel: Σ dz·x̂ and Σ dz.
+    let mut sums = vec![T::default(); 2 * sizes.batch * all];
+    let (row, at_once, pixels) = (sizes.row(), sizes.at_once, sizes.pixels);
+    let chunk = |index: usize, dx: &mut [T], sums: &mut [T], x: &[T], g: &[T]| {
+        vectorised(
+            #[inline(always)]
+            || {
+                let share = T::of(1.0 / row as f64);
+                let groups = dx
+                    .chunks_exact_mut(row)
+                    .zip(sums.chunks_exact_mut(2 * sizes.channels));
+                for (k, (dx, sums)) in groups.enumerate() {
+                    let group = index * at_once + k;
+                    let (x, g) = (&x[k * row..(k + 1) * row], &g[k * row..(k + 1) * row]);
+                    let (mean, inverse) = (moments[2 * group], moments[2 * group + 1]);
+                    let first = rows.map(|rows| sizes.channel(group, rows));
+                    let (mut along, mut level) = (T::default(), T::default());
+                    for c in 0..sizes.channels {
+                        let range = c * pixels..(c + 1) * pixels;
+                        let (dx, x, g) = (&mut dx[range.clone()], &x[range.clone()], &g[range]);
+                        let (gain, bias) = (gains[first[0] + c], biases[first[1] + c]);
+                        let scale = inverse * gain;
+                        let shift = (-mean).fma(scale, bias);
+                        if grouping.silu {
+                            for ((dz, x), g) in dx.iter_mut().zip(x).zip(g) {
+                                *dz = *g * slope(x.fma(scale, shift));
+                            }
+                        } else {
+                            dx.copy_from_slice(g);
+                        }
+                        let (total, dot) = sum_and_dot(dx, |i| (x[i] - mean) * inverse);
+                        sums[2 * c] = dot;
+                        sums[2 * c + 1] = total;
+                        along = dot.fma(gain, along);
+                        level = total.fma(gain, level);
+                    }
+                    // dx = dz·(gain/std) − x·slope − offset
+                    let slope = along * share * inverse * inverse;
+                    let offset = (-mean).fma(slope, level * share * inverse);
+                    for c in 0..sizes.channels {
+                        let range = c * pixels..(c + 1) * pixels;
+                        let scale = gains[first[0] + c] * inverse;
+                        for (dx, x) in dx[range.clone()].iter_mut().zip(&x[range]) {
+                            *dx = dx.fma(scale, -x.fma(slope, offset));
+                        }
+                    }
+                }
+            },
+        );
+    };
+    if !x.is_empty() {
+        (dx.par_chunks_mut(at_once * row)
+            .zip(sums.par_chunks_mut(2 * sizes.channels * at_once)))
+        .zip(x.par_chunks(at_once * row).zip(g.par_chunks(at_once * row)))
+        .enumerate()
+        .for_each(|(index, ((dx, sums), (x, g)))| chunk(index, dx, sums, x, g));
+    }
+    let of = |part: usize, rows: usize| {
+        let mut out = vec![T::default(); rows * all];
+        for (i, pair) in sums.chunks_exact(2).enumerate() {
+            out[i % (rows * all)] += pair[part];
+        }
+        from_vec(out, Shape::from([rows, all]))
+    };
+    let (gain, bias) = (of(0, rows[0]), of(1, rows[1]));
+    [from_vec(dx, saved.x.layout().shape().clone()), gain, bias]
+}

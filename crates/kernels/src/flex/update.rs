@@ -1,0 +1,86 @@
+//! The updates of parameters, each in one pass and in place.
+
+use super::float::Float;
+use super::simd::vectorised;
+use super::{CHUNK, by_dtype, contiguous, owned, slice, values, wrap};
+use crate::adamw::AdamWStep;
+use burn::tensor::Tensor;
+use burn::tensor::backend::Backend;
+use burn_flex::FlexTensor;
+use rayon::prelude::*;
+
+pub(crate) fn lerp<B: Backend, const D: usize>(
+    average: Tensor<B, D>,
+    x: &Tensor<B, D>,
+    weight: f64,
+) -> Tensor<B, D> {
+    fn typed<T: Float>(mut average: FlexTensor, x: &FlexTensor, weight: f64) -> FlexTensor {
+        let (x, weight) = (slice::<T>(x), T::of(weight));
+        let chunk = |(average, x): (&mut [T], &[T])| {
+            vectorised(
+                #[inline(always)]
+                || {
+                    let pairs = average.iter_mut().zip(x);
+                    pairs.for_each(|(a, x)| *a = (*x - *a).fma(weight, *a));
+                },
+            );
+        };
+        let chunks = average.storage_mut::<T>().par_chunks_mut(CHUNK);
+        chunks.zip(x.par_chunks(CHUNK)).for_each(chunk);
+        average
+    }
+    let (average, x) = (owned(values(average)), contiguous(&values(x.clone())));
+    wrap(by_dtype!(x.dtype(), typed::<_>(average, &x, weight)))
+}
+
+/// θ, m and v after a step.
+pub(crate) fn adamw<B: Backend, const D: usize>(
+    state: [Tensor<B, D>; 3],
+    gradient: Tensor<B, D>,
+    factor: Option<&Tensor<B, 1>>,
+    step: &AdamWStep,
+) -> [Tensor<B, D>; 3] {
+    let factor = factor.map(|factor| contiguous(&values(factor.clone())));
+    let gradient = contiguous(&values(gradient));
+    let state = state.map(|x| owned(values(x)));
+    let state = by_dtype!(
+        gradient.dtype(),
+        typed_adamw::<_>(state, &gradient, factor, step)
+    );
+    state.map(wrap)
+}
+
+fn typed_adamw<T: Float>(
+    [mut theta, mut first, mut second]: [FlexTensor; 3],
+    gradient: &FlexTensor,
+    factor: Option<FlexTensor>,
+    step: &AdamWStep,
+) -> [FlexTensor; 3] {
+    let factor = factor.map_or(T::ONE, |factor| slice::<T>(&factor)[0]);
+    let [kept, rate, epsilon] = [1.0 - step.decay, step.rate, step.epsilon].map(T::of);
+    let [beta1, beta2] = step.betas.map(T::of);
+    let [rest1, rest2] = step.betas.map(|beta| T::of(1.0 - beta));
+    let root = T::of(1.0 / step.root_correction);
+    let chunk = |(((theta, m), v), g): (((&mut [T], &mut [T]), &mut [T]), &[T])| {
+        vectorised(
+            #[inline(always)]
+            || {
+                for (((theta, m), v), g) in theta.iter_mut().zip(m).zip(v).zip(g) {
+                    let g = *g * factor;
+                    *m = m.fma(beta1, g * rest1);
+                    *v = v.fma(beta2, g * g * rest2);
+                    let size = v.root().fma(root, epsilon);
+                    *theta = theta.fma(kept, -(*m / size * rate));
+                }
+            },
+        );
+    };
+    let (thetas, firsts) = (theta.storage_mut::<T>(), first.storage_mut::<T>());
+    (thetas
+        .par_chunks_mut(CHUNK)
+        .zip(firsts.par_chunks_mut(CHUNK)))
+    .zip(second.storage_mut::<T>().par_chunks_mut(CHUNK))
+    .zip(slice::<T>(gradient).par_chunks(CHUNK))
+    .for_each(chunk);
+    [theta, first, second]
+}

@@ -1,0 +1,541 @@
+//! Every kernel against the same function composed of burn's operations: values and gradients, in both precisions, on shapes that fill no
+//! vector, on inputs that do not lie in order, and on empty batches. Gradients are held against finite differences too.
+
+use burn::backend::Autodiff;
+use burn::tensor::backend::{AutodiffBackend, Backend};
+use burn::tensor::{DType, Shape, Tensor, TensorData};
+use burn_flex::Flex;
+use burn_ndarray::NdArray;
+use pyroclast_kernels::{
+    Activation, AdamWStep, Grouping, PathRow, Window, adamw, attention, conv2d, group_norm, lerp,
+    linear, path_sample, silu,
+};
+
+/// A function of flat tensors, written for any backend.
+trait Function {
+    /// The size of each input.
+    fn sizes(&self) -> Vec<usize>;
+    /// Whether a difference quotient finds its slope everywhere.
+    fn is_smooth(&self) -> bool {
+        true
+    }
+    fn value<B: Backend>(&self, inputs: Vec<Tensor<B, 1>>) -> Tensor<B, 1>;
+}
+
+fn flat<B: Backend, const D: usize>(x: Tensor<B, D>) -> Tensor<B, 1> {
+    let n = x.shape().num_elements();
+    x.reshape([n])
+}
+
+/// Numbers in (−1.5, 1.5) without a pattern that a kernel could share.
+fn numbers(n: usize, seed: usize) -> Vec<f64> {
+    let at = |i: usize| ((i * 7919 + seed * 104_729 + 13) % 10_007) as f64 / 10_007.0;
+    // Exact in single precision too.
+    (0..n)
+        .map(|i| f64::from((3.0 * at(i) - 1.5) as f32))
+        .collect()
+}
+
+fn tensor<B: Backend>(values: &[f64], dtype: DType) -> Tensor<B, 1> {
+    let data = TensorData::new(values.to_vec(), Shape::from([values.len()])).convert_dtype(dtype);
+    Tensor::from_data(data, (&Default::default(), dtype))
+}
+
+fn host<B: Backend>(x: Tensor<B, 1>) -> Vec<f64> {
+    x.into_data()
+        .convert::<f64>()
+        .into_vec()
+        .expect("converted just now")
+}
+
+fn inputs(function: &impl Function) -> Vec<Vec<f64>> {
+    let sizes = function.sizes().into_iter().enumerate();
+    sizes.map(|(i, n)| numbers(n, i)).collect()
+}
+
+/// The value, and the gradient of `Σ c_i·y_i` by each input.
+fn outcome<A: AutodiffBackend>(function: &impl Function, dtype: DType) -> Vec<Vec<f64>> {
+    let leaves: Vec<Tensor<A, 1>> = (inputs(function).iter())
+        .map(|values| tensor::<A>(values, dtype).require_grad())
+        .collect();
+    let y = function.value(leaves.clone());
+    let mut all = vec![host(y.clone().inner())];
+    let weights = tensor::<A>(&numbers(y.dims()[0], 99), dtype);
+    let gradients = (y * weights).sum().backward();
+    for leaf in leaves {
+        let n = leaf.dims()[0];
+        let gradient = leaf.grad(&gradients);
+        all.push(gradient.map_or_else(|| vec![0.0; n], host));
+    }
+    all
+}
+
+/// The largest difference of each pair of lists, over the largest number in the second.
+fn off(a: &[Vec<f64>], b: &[Vec<f64>]) -> Vec<f64> {
+    assert_eq!(a.len(), b.len());
+    let pairs = a.iter().zip(b).map(|(a, b)| {
+        assert_eq!(a.len(), b.len());
+        let size = b.iter().fold(f64::MIN_POSITIVE, |m, v| m.max(v.abs()));
+        let worst = a
+            .iter()
+            .zip(b)
+            .fold(0.0_f64, |m, (a, b)| m.max((a - b).abs()));
+        worst / size
+    });
+    pairs.collect()
+}
+
+fn hold(name: &str, function: &impl Function) {
+    let [single, double] = [DType::F32, DType::F64].map(|dtype| {
+        let fused = outcome::<Autodiff<Flex>>(function, dtype);
+        let plain: Vec<_> = (inputs(function).iter())
+            .map(|values| tensor::<Flex>(values, dtype))
+            .collect();
+        let value = host(function.value(plain));
+        assert_eq!(value, fused[0], "{name} without a tape");
+        fused
+    });
+    let exact = outcome::<Autodiff<NdArray>>(function, DType::F64);
+    for (i, off) in off(&double, &exact).into_iter().enumerate() {
+        assert!(off <= 1e-12, "{name}, {i}: {off}");
+    }
+    // What a long sum loses in single precision is what the composed one loses, at most.
+    let composed = off(&outcome::<Autodiff<NdArray>>(function, DType::F32), &exact);
+    for (i, (off, composed)) in off(&single, &exact).into_iter().zip(composed).enumerate() {
+        assert!(
+            off <= composed.max(1e-6),
+            "{name}, {i}: {off}, composed {composed}"
+        );
+    }
+    // A tape over a tape is composed, on flex too.
+    let nested = outcome::<Autodiff<Autodiff<Flex>>>(function, DType::F64);
+    for (i, off) in off(&double, &nested).into_iter().enumerate() {
+        assert!(off <= 1e-12, "{name}, {i}, nested: {off}");
+    }
+    if function.is_smooth() {
+        differences(name, function, &double);
+    }
+}
+
+/// Central differences along one direction, whose error is h² times a third derivative.
+fn differences(name: &str, function: &impl Function, fused: &[Vec<f64>]) {
+    let h = 1e-4;
+    let points = inputs(function);
+    let total = |points: Vec<Vec<f64>>| -> f64 {
+        let points = points
+            .iter()
+            .map(|v| tensor::<Flex>(v, DType::F64))
+            .collect();
+        let y = host(function.value(points));
+        y.iter().zip(numbers(y.len(), 99)).map(|(y, c)| y * c).sum()
+    };
+    for (i, gradient) in fused[1..].iter().enumerate() {
+        let direction = numbers(points[i].len(), 7);
+        let moved = |h: f64| {
+            let mut points = points.clone();
+            points[i]
+                .iter_mut()
+                .zip(&direction)
+                .for_each(|(p, d)| *p += h * d);
+            total(points)
+        };
+        let expected = (moved(h) - moved(-h)) / (2.0 * h);
+        let got: f64 = gradient.iter().zip(&direction).map(|(g, d)| g * d).sum();
+        let size: f64 = gradient
+            .iter()
+            .zip(&direction)
+            .map(|(g, d)| (g * d).abs())
+            .sum();
+        assert!(
+            (got - expected).abs() <= 1e-6 * size,
+            "{name}, input {i}: {got} and {expected}"
+        );
+    }
+}
+
+struct Silu(Vec<usize>);
+
+impl Function for Silu {
+    fn sizes(&self) -> Vec<usize> {
+        vec![self.0.iter().product()]
+    }
+
+    fn value<B: Backend>(&self, mut x: Vec<Tensor<B, 1>>) -> Tensor<B, 1> {
+        let x: Tensor<B, 2> = x.remove(0).reshape([self.0[0], self.0[1]]);
+        flat(silu(x.transpose() * 8.0))
+    }
+}
+
+#[test]
+fn silu_is_the_composed_one() {
+    for shape in [[1, 1], [3, 7], [37, 33], [300, 301]] {
+        hold(&format!("silu {shape:?}"), &Silu(shape.to_vec()));
+    }
+}
+
+struct Norm {
+    shape: [usize; 4],
+    rows: [usize; 2],
+    grouping: Grouping,
+}
+
+impl Function for Norm {
+    fn sizes(&self) -> Vec<usize> {
+        let [_, channels, _, _] = self.shape;
+        vec![
+            self.shape.iter().product(),
+            self.rows[0] * channels,
+            self.rows[1] * channels,
+        ]
+    }
+
+    fn value<B: Backend>(&self, x: Vec<Tensor<B, 1>>) -> Tensor<B, 1> {
+        let [batch, channels, height, width] = self.shape;
+        let [x, gain, bias]: [Tensor<B, 1>; 3] = x.try_into().expect("three inputs");
+        // The image arrives with its last axis in the middle.
+        let x: Tensor<B, 4> = x.reshape([batch, width, channels, height]);
+        let x = x.permute([0, 2, 3, 1]);
+        let gain = gain.reshape([self.rows[0], channels]);
+        let bias = bias.reshape([self.rows[1], channels]);
+        flat(group_norm(x, gain, bias, self.grouping))
+    }
+}
+
+#[test]
+fn group_norm_is_the_composed_one() {
+    for silu in [false, true] {
+        for (shape, groups) in [
+            ([2, 4, 3, 5], 2),
+            ([3, 6, 1, 7], 3),
+            ([5, 8, 4, 4], 1),
+            ([3, 5, 2, 3], 5),
+            ([20, 32, 8, 8], 8),
+            ([2, 4, 150, 151], 2),
+        ] {
+            let batch = shape[0];
+            for rows in [[1, 1], [batch, batch], [1, batch]] {
+                let grouping = Grouping {
+                    groups,
+                    epsilon: 1e-5,
+                    silu,
+                };
+                let norm = Norm {
+                    shape,
+                    rows,
+                    grouping,
+                };
+                hold(&format!("norm {shape:?} {rows:?} {silu}"), &norm);
+            }
+        }
+    }
+}
+
+struct Layer {
+    rows: usize,
+    sizes: [usize; 2],
+    activation: Activation,
+}
+
+impl Function for Layer {
+    fn sizes(&self) -> Vec<usize> {
+        let [inputs, outputs] = self.sizes;
+        vec![self.rows * inputs, inputs * outputs, outputs]
+    }
+
+    fn is_smooth(&self) -> bool {
+        !matches!(self.activation, Activation::Selu | Activation::Relu)
+    }
+
+    fn value<B: Backend>(&self, x: Vec<Tensor<B, 1>>) -> Tensor<B, 1> {
+        let [inputs, outputs] = self.sizes;
+        let [x, weight, bias]: [Tensor<B, 1>; 3] = x.try_into().expect("three inputs");
+        let x: Tensor<B, 2> = x.reshape([inputs, self.rows]);
+        let weight: Tensor<B, 2> = weight.reshape([outputs, inputs]);
+        flat(linear(
+            x.transpose(),
+            weight.transpose(),
+            bias,
+            self.activation,
+        ))
+    }
+}
+
+#[test]
+fn linear_is_the_composed_one() {
+    for activation in [
+        Activation::Identity,
+        Activation::Selu,
+        Activation::Silu,
+        Activation::Gelu,
+        Activation::Relu,
+        Activation::Tanh,
+    ] {
+        for (rows, sizes) in [(1, [1, 1]), (7, [3, 5]), (65, [33, 17]), (700, [9, 65])] {
+            let layer = Layer {
+                rows,
+                sizes,
+                activation,
+            };
+            hold(&format!("{activation:?} {rows}×{sizes:?}"), &layer);
+        }
+    }
+}
+
+#[test]
+fn linear_takes_any_rank_and_no_rows() {
+    let device = Default::default();
+    let ones = |shape: [usize; 2]| Tensor::<Flex, 2>::ones(shape, &device);
+    let bias = Tensor::<Flex, 1>::ones([5], &device);
+    let x = Tensor::<Flex, 3>::ones([2, 3, 4], &device);
+    let y = linear(x, ones([4, 5]), bias.clone(), Activation::Identity);
+    assert_eq!(
+        y.to_data(),
+        Tensor::<Flex, 3>::full([2, 3, 5], 5.0, &device).to_data()
+    );
+    let empty = linear(ones([0, 4]), ones([4, 5]), bias, Activation::Silu);
+    assert_eq!(empty.dims(), [0, 5]);
+}
+
+struct Convolution {
+    image: [usize; 4],
+    kernel: [usize; 3],
+    window: Window,
+}
+
+impl Function for Convolution {
+    fn sizes(&self) -> Vec<usize> {
+        let [outputs, rows, columns] = self.kernel;
+        let weight = outputs * self.image[1] * rows * columns;
+        vec![self.image.iter().product(), weight, outputs]
+    }
+
+    fn value<B: Backend>(&self, x: Vec<Tensor<B, 1>>) -> Tensor<B, 1> {
+        let ([batch, channels, height, width], [outputs, rows, columns]) =
+            (self.image, self.kernel);
+        let [x, weight, bias]: [Tensor<B, 1>; 3] = x.try_into().expect("three inputs");
+        let x: Tensor<B, 4> = x.reshape([batch, height, width, channels]);
+        let weight = weight.reshape([outputs, channels, rows, columns]);
+        flat(conv2d(x.permute([0, 3, 1, 2]), weight, bias, self.window))
+    }
+}
+
+#[test]
+fn convolutions_are_the_composed_ones() {
+    let window = |stride, padding| Window { stride, padding };
+    for (image, kernel, window) in [
+        ([1, 1, 1, 1], [1, 1, 1], window(1, 0)),
+        ([2, 3, 5, 7], [4, 3, 3], window(1, 1)),
+        ([3, 9, 8, 8], [17, 3, 3], window(1, 1)),
+        ([3, 9, 8, 8], [17, 3, 3], window(2, 1)),
+        ([2, 5, 7, 9], [6, 3, 3], window(2, 1)),
+        ([2, 5, 9, 7], [3, 3, 3], window(3, 0)),
+        ([1, 40, 4, 4], [33, 3, 3], window(1, 1)),
+        ([19, 7, 4, 4], [9, 3, 3], window(1, 1)),
+        ([2, 5, 6, 6], [8, 1, 1], window(1, 0)),
+        ([2, 5, 7, 6], [8, 1, 1], window(2, 0)),
+        ([2, 3, 6, 5], [2, 5, 3], window(1, 2)),
+        ([2, 2, 6, 6], [3, 2, 2], window(1, 0)),
+        ([1, 2, 33, 34], [64, 3, 3], window(1, 1)),
+    ] {
+        let convolution = Convolution {
+            image,
+            kernel,
+            window,
+        };
+        hold(&format!("{image:?} {kernel:?} {window:?}"), &convolution);
+    }
+}
+
+#[test]
+fn an_empty_batch_gives_an_empty_one() {
+    type A = Autodiff<Flex>;
+    let device = Default::default();
+    let x = Tensor::<A, 4>::zeros([0, 3, 8, 8], &device).require_grad();
+    let weight = Tensor::<A, 4>::ones([4, 3, 3, 3], &device).require_grad();
+    let bias = Tensor::<A, 1>::ones([4], &device);
+    let y = conv2d(
+        x.clone(),
+        weight.clone(),
+        bias,
+        Window {
+            stride: 1,
+            padding: 1,
+        },
+    );
+    assert_eq!(y.dims(), [0, 4, 8, 8]);
+    let gradients = y.sum().backward();
+    let dw = weight.grad(&gradients).expect("tracked");
+    assert_eq!(
+        dw.into_data(),
+        Tensor::<Flex, 4>::zeros([4, 3, 3, 3], &device).into_data()
+    );
+    let grouping = Grouping {
+        groups: 1,
+        epsilon: 1e-5,
+        silu: true,
+    };
+    let row = Tensor::<A, 2>::ones([1, 3], &device);
+    assert_eq!(
+        group_norm(x, row.clone(), row, grouping).dims(),
+        [0, 3, 8, 8]
+    );
+}
+
+struct Attention([usize; 6]);
+
+impl Function for Attention {
+    fn sizes(&self) -> Vec<usize> {
+        let [batch, heads, queries, keys, depth, width] = self.0;
+        let n = batch * heads;
+        vec![n * queries * depth, n * keys * depth, n * keys * width]
+    }
+
+    fn value<B: Backend>(&self, x: Vec<Tensor<B, 1>>) -> Tensor<B, 1> {
+        let [batch, heads, queries, keys, depth, width] = self.0;
+        let [q, k, v]: [Tensor<B, 1>; 3] = x.try_into().expect("three inputs");
+        let of = |x: Tensor<B, 1>, tokens, depth| -> Tensor<B, 4> {
+            x.reshape([batch, tokens, heads, depth]).swap_dims(1, 2)
+        };
+        let (q, k, v) = (
+            of(q, queries, depth),
+            of(k, keys, depth),
+            of(v, keys, width),
+        );
+        flat(attention(q, k, v, 0.7))
+    }
+}
+
+#[test]
+fn attention_is_the_composed_one() {
+    for sizes in [
+        [1, 1, 1, 1, 1, 1],
+        [2, 3, 5, 7, 4, 6],
+        [2, 2, 16, 16, 8, 8],
+        [1, 4, 64, 49, 5, 3],
+    ] {
+        hold(&format!("attention {sizes:?}"), &Attention(sizes));
+    }
+}
+
+struct Path([usize; 2]);
+
+impl Function for Path {
+    fn sizes(&self) -> Vec<usize> {
+        vec![self.0[0] * self.0[1]; 2]
+    }
+
+    fn value<B: Backend>(&self, x: Vec<Tensor<B, 1>>) -> Tensor<B, 1> {
+        let [x0, x1]: [Tensor<B, 1>; 2] = x.try_into().expect("two inputs");
+        let [batch, width] = self.0;
+        let (x0, x1) = (
+            x0.reshape([width, batch]).transpose(),
+            x1.reshape([batch, width]),
+        );
+        let row = |i: usize| PathRow {
+            data: [0.3 * i as f64, 1.0],
+            noise: [1.0 - 0.1 * i as f64, -0.7],
+        };
+        let rows: Vec<_> = (0..batch).map(row).collect();
+        let [x_t, u_t] = path_sample(&x0, &x1, &rows);
+        flat(Tensor::cat(vec![x_t, u_t], 1))
+    }
+}
+
+#[test]
+fn a_path_is_the_composed_one() {
+    for shape in [[1, 1], [5, 3], [9, 70], [3, 20_000]] {
+        hold(&format!("path {shape:?}"), &Path(shape));
+    }
+}
+
+/// Steps of the optimizer and of a moving average.
+fn trained<B: Backend>(n: usize, dtype: DType, clipped: bool) -> Vec<Vec<f64>> {
+    let of = |seed| tensor::<B>(&numbers(n, seed), dtype);
+    let mut state = [of(0), of(1) * 0.1, of(2).abs() * 0.1];
+    let mut average = of(3);
+    let factor = tensor::<B>(&[0.25], dtype);
+    for k in 0..3 {
+        let step = AdamWStep {
+            betas: [0.9, 0.999],
+            epsilon: 1e-8,
+            rate: 0.1,
+            root_correction: 0.5,
+            decay: if clipped { 0.01 } else { 0.0 },
+        };
+        state = adamw(state, of(4 + k), clipped.then_some(&factor), &step);
+        average = lerp(average, &state[0], 0.2);
+    }
+    state.into_iter().chain([average]).map(host).collect()
+}
+
+#[test]
+fn updates_are_the_composed_ones() {
+    for n in [0, 1, 37, 100_003] {
+        for clipped in [false, true] {
+            for (dtype, tolerance) in [(DType::F32, 1e-6), (DType::F64, 1e-12)] {
+                let fused = trained::<Flex>(n, dtype, clipped);
+                let composed = trained::<NdArray>(n, dtype, clipped);
+                for off in off(&fused, &composed) {
+                    assert!(off <= tolerance, "{n} numbers: {off}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn an_update_leaves_what_others_hold() {
+    let theta = tensor::<Flex>(&[1.0, 2.0], DType::F32);
+    let held = theta.clone();
+    let average = lerp(theta, &tensor::<Flex>(&[3.0, 3.0], DType::F32), 0.5);
+    assert_eq!(host(held), [1.0, 2.0]);
+    assert_eq!(host(average), [2.0, 2.5]);
+}
+
+#[test]
+fn sums_do_not_depend_on_the_number_of_threads() {
+    let run = || {
+        let window = Window {
+            stride: 1,
+            padding: 1,
+        };
+        let convolution = Convolution {
+            image: [37, 12, 8, 8],
+            kernel: [20, 3, 3],
+            window,
+        };
+        let layer = Layer {
+            rows: 3000,
+            sizes: [40, 50],
+            activation: Activation::Silu,
+        };
+        let mut all = outcome::<Autodiff<Flex>>(&convolution, DType::F32);
+        all.extend(outcome::<Autodiff<Flex>>(&layer, DType::F32));
+        all
+    };
+    let on = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+        pool.expect("threads can be started").install(run)
+    };
+    assert_eq!(on(1), on(3));
+}
+
+#[test]
+fn nothing_is_tracked_that_needs_no_gradient() {
+    type A = Autodiff<Flex>;
+    let x = tensor::<A>(&numbers(12, 0), DType::F32).reshape([1, 3, 2, 2]);
+    let weight = tensor::<A>(&numbers(6, 1), DType::F32).reshape([2, 3, 1, 1]);
+    let bias = tensor::<A>(&[0.5, 1.0], DType::F32);
+    let window = Window {
+        stride: 1,
+        padding: 0,
+    };
+    let untracked: Tensor<A, 4> = conv2d(x.clone(), weight.clone(), bias.clone(), window);
+    assert!(!untracked.is_require_grad());
+    // The image wants no gradient and gets none; the kernel gets its own.
+    let weight = weight.require_grad();
+    let gradients = conv2d(x.clone(), weight.clone(), bias, window)
+        .sum()
+        .backward();
+    assert!(x.grad(&gradients).is_none() && weight.grad(&gradients).is_some());
+}
