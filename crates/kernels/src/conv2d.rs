@@ -44,7 +44,7 @@ pub fn conv2d<B: Backend>(
     bias: Tensor<B, 1>,
     window: Window,
 ) -> Tensor<B, 4> {
-    let [outputs, channels, rows, columns] = weight.dims();
+    let [outputs, channels, ..] = weight.dims();
     assert!(window.stride > 0, "a stride is at least 1");
     assert!(
         x.dims()[1] == channels && bias.dims() == [outputs],
@@ -53,7 +53,9 @@ pub fn conv2d<B: Backend>(
         x.dims()[1]
     );
     #[cfg(feature = "flex")]
-    if crate::flex::takes::<B>(x.dtype()) && window.padding < rows.min(columns) {
+    if crate::flex::takes::<B>(x.dtype())
+        && weight.dims()[2..].iter().all(|size| window.padding < *size)
+    {
         return crate::flex::conv2d(x, weight, bias, window);
     }
     let Window { stride, padding } = window;
