@@ -296,7 +296,8 @@ pub(crate) struct Distance {
 pub(crate) struct Compare {
     /// The folder of a run.
     pub(crate) run: PathBuf,
-    /// The methods, with commas between [default: the deterministic diffusion samplers, ddpm and dpmpp-sde].
+    /// The methods, with commas between [default: those of the deterministic diffusion samplers, ddpm and
+    /// dpmpp-sde that the model's schedule serves].
     #[arg(long, value_name = "METHODS", value_delimiter = ',', value_parser = parse_method)]
     pub(crate) methods: Vec<MethodName>,
     /// Evaluations of the network that each may spend on a sample (guidance doubles what is counted).
@@ -305,7 +306,7 @@ pub(crate) struct Compare {
     /// Samples of each.
     #[arg(short, long = "count", value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(4..))]
     pub(crate) n: u32,
-    /// Where the steps are, as for `sample` [default: the configuration's].
+    /// Where the steps are, as for `sample` but no times [default: the configuration's].
     #[arg(long, value_name = "GRID", value_parser = parse_grid)]
     pub(crate) grid: Option<GridName>,
     /// Weight w of classifier-free guidance: 1 is the conditional model.

@@ -174,6 +174,44 @@ fn samplers_are_compared_in_a_table_and_a_picture() {
     let report: serde_json::Value = serde_json::from_str(&json).expect("JSON");
     assert_eq!(report["entries"][0]["steps"], 2);
     assert_eq!(report["entries"][0]["evaluations"], 3, "2N − 1");
+    // Of the usual methods one needs another schedule, and is left out alone; a method by name is not.
+    let json = place
+        .ok("compare run --device flex -n 8 --evaluations 2 --json")
+        .stdout;
+    let report: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!(report["entries"].as_array().expect("a list").len(), 10);
+    assert_eq!(report["left_out"][0]["method"], "ddpm");
+    place.fails(
+        "compare run --device flex -n 8 --methods ddim,ddpm",
+        2,
+        &["ddpm cannot be compared", "needs α² + σ² = 1", "--methods"],
+    );
+    place.fails(
+        "compare run --device flex -n 8 --grid 0,0.5,1",
+        2,
+        &["the times 0,0.5,1 would be the same steps", "--grid auto"],
+    );
+}
+
+#[test]
+fn the_limit_of_a_short_chain_has_its_steps() {
+    let place = Place::new();
+    place.ok(&format!(
+        "train digits-ddpm --out run {QUICK} --set network.channels=8 --set training.batch=4 --set diffusion.timesteps=20 \
+         --set diffusion.beta-max=0.5 --set diffusion.prediction=data --set diffusion.variance=large"
+    ));
+    // A chain of 20 indices is a limit of 20 steps.
+    let json = place
+        .ok("compare run --device flex -n 8 --evaluations 2,4 --methods ddim,dpmpp-2m --grid trailing --json")
+        .stdout;
+    let report: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!(report["limit_steps"], 20);
+    assert_eq!(report["entries"].as_array().expect("a list").len(), 4);
+    place.fails(
+        "compare run --device flex -n 8 --evaluations 4,40 --methods ddim --grid trailing",
+        2,
+        &["40 steps do not fit into 20 indices"],
+    );
 }
 
 #[test]

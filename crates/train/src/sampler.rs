@@ -170,6 +170,24 @@ pub struct Samples {
 /// What is handed the states of a chunk on the way: its first row, the time, the state.
 pub type Observer<'a, B, const D: usize> = &'a mut dyn FnMut(usize, f64, &Tensor<B, D>);
 
+/// Whether a plan can be carried out on a model, before anything is drawn.
+///
+/// Whatever does not depend on the samples: the grid, the method's order, what a sampler needs of the schedule.
+///
+/// # Errors
+/// [`SampleError`], the one that [`sample`] would end with.
+pub fn check<B, N, S, const D: usize>(flow: &Flow<N, S>, plan: &Plan) -> Result<(), SampleError>
+where
+    B: Backend,
+    N: Network<B, D, Condition = Labels<B>>,
+    S: Schedule,
+{
+    let field = flow.given(&None);
+    let field = Steered::new(Counted::new(&field), Counted::new(&field), false, plan);
+    let way = solve::way(&field, flow, plan)?;
+    solve::serve(&field, &way, plan)
+}
+
 /// Carries source points to data.
 ///
 /// # Shapes

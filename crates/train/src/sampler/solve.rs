@@ -141,7 +141,10 @@ where
                 SdeName::Shark => integrate_observed(&sde, &Shark { brownian }, x, grid, observe),
             }
         }
-        Recipe::Denoising(name) => denoise(field, name, x, grid, plan, stream, observe)?,
+        Recipe::Denoising(name) => {
+            let by = denoise(field, name, Some(x), grid, plan, stream, observe)?;
+            by.expect("a state that sets out arrives")
+        }
     };
     let statistics = Statistics {
         steps: grid.steps(),
@@ -150,16 +153,39 @@ where
     Ok((x, statistics))
 }
 
-/// By a sampler on the denoiser.
+/// Whether the method of a plan can go this way on this field.
+pub(super) fn serve<B, F, const D: usize>(
+    field: &F,
+    way: &Way,
+    plan: &Plan,
+) -> Result<(), SampleError>
+where
+    B: Backend,
+    F: LearnedVariance<B, D>,
+{
+    match (way, plan.method.recipe()) {
+        (Way::Grid(grid), Recipe::Denoising(name)) => {
+            let stream = |_| Increments {
+                noise: Noise::new(plan.seed),
+                first: 0,
+            };
+            denoise(field, name, None, grid, plan, stream, &mut |_, _| {}).map(|_| ())
+        }
+        (Way::Grid(_), _) | (Way::Span(..), Recipe::Pair(_)) => Ok(()),
+        (Way::Span(..), _) => Err(SampleError::NotAdaptive(plan.method)),
+    }
+}
+
+/// By a sampler on the denoiser. Without a state it is only checked, and none comes back.
 fn denoise<B, F, const D: usize>(
     field: &F,
     name: DenoisingName,
-    x: Tensor<B, D>,
+    x: Option<Tensor<B, D>>,
     grid: &TimeGrid,
     plan: &Plan,
     stream: impl Fn(u64) -> Increments,
     observe: &mut dyn FnMut(f64, &Tensor<B, D>),
-) -> Result<Tensor<B, D>, SampleError>
+) -> Result<Option<Tensor<B, D>>, SampleError>
 where
     B: Backend,
     F: LearnedVariance<B, D>,
@@ -234,22 +260,20 @@ where
 /// What a sampler is run on.
 struct Run<'a, B: Backend, F, const D: usize> {
     field: &'a F,
-    x: Tensor<B, D>,
+    x: Option<Tensor<B, D>>,
     grid: &'a TimeGrid,
     observe: &'a mut dyn FnMut(f64, &Tensor<B, D>),
 }
 
 impl<B: Backend, F: Denoiser<B, D>, const D: usize> Run<'_, B, F, D> {
-    fn by<M>(&mut self, sampler: &M) -> Result<Tensor<B, D>, SampleError>
+    fn by<M>(&mut self, sampler: &M) -> Result<Option<Tensor<B, D>>, SampleError>
     where
         M: Sampler + Method<B, F, D>,
     {
         check(sampler, self.field, self.grid)?;
-        let x = self.x.clone();
+        let x = self.x.take();
         let observe = |t: f64, x: &Tensor<B, D>| (self.observe)(t, x);
-        Ok(integrate_observed(
-            self.field, sampler, x, self.grid, observe,
-        ))
+        Ok(x.map(|x| integrate_observed(self.field, sampler, x, self.grid, observe)))
     }
 }
 

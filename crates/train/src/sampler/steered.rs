@@ -72,11 +72,7 @@ impl<'a, F> Steered<'a, F> {
     }
 
     /// The ends with x̂1 in the cube, and the noise that then leads through the same state. Where σ = 0 no noise does, and it stays.
-    fn clipped<B: Backend, const D: usize>(
-        &self,
-        t: f64,
-        ends: Endpoints<B, D>,
-    ) -> Endpoints<B, D>
+    fn clipped<B: Backend, const D: usize>(&self, t: f64, ends: Endpoints<B, D>) -> Endpoints<B, D>
     where
         F: Denoiser<B, D>,
     {
