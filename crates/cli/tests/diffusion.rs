@@ -323,6 +323,50 @@ fn what_does_not_go_together_is_refused_with_what_would() {
         "--set diffusion.zero-terminal-snr=true --set diffusion.prediction=v --set diffusion.timesteps=40",
     );
     place.ok("sample run -n 3 --device flex --method ddpm --steps 40 --out a.csv");
-    place
-        .ok("sample run -n 3 --device flex --method dpmpp-2m --steps 4 --grid uniform --out b.csv");
+    for grid in ["auto", "uniform", "trailing", "0,0.5,1"] {
+        place.ok(&format!(
+            "sample run -n 3 --device flex --method dpmpp-2m --steps 4 --grid {grid} --out b.csv"
+        ));
+    }
+}
+
+#[test]
+fn ode_methods_stay_where_the_velocity_is_finite() {
+    let place = Place::new();
+    diffusion(&place, "--set diffusion.timesteps=60");
+    for grid in ["trailing", "karras", "0,0.5,1"] {
+        place.ok(&format!(
+            "sample run -n 3 --device flex --method heun --steps 4 --grid {grid} --out a.csv"
+        ));
+    }
+    // Karras' levels serve ODE methods as well as samplers.
+    let place = Place::new();
+    diffusion(
+        &place,
+        "--set diffusion.process=edm --set diffusion.input=edm --set diffusion.prediction=edm",
+    );
+    let out = |grid: &str| {
+        place.ok(&format!(
+            "sample run -n 3 --device flex --method heun --steps 4 {grid} --out a.csv"
+        ));
+        fs::read_to_string(place.path("a.csv")).expect("text")
+    };
+    assert_eq!(out(""), out("--grid karras"));
+    assert_ne!(out(""), out("--grid uniform"));
+}
+
+#[test]
+fn noise_of_any_size_is_trained_and_scored() {
+    for settings in [
+        "--set diffusion.process=edm --set diffusion.sigma-max=0.001",
+        "--set diffusion.process=ve --set diffusion.sigma-min=90 --set diffusion.sigma-max=100",
+        "--set diffusion.process=vp --set diffusion.beta-min=1e-6 --set diffusion.beta-max=1e-6",
+    ] {
+        let place = Place::new();
+        diffusion(
+            &place,
+            &format!("{settings} --set diffusion.input=edm --set diffusion.prediction=edm"),
+        );
+        place.ok("evaluate run --device flex -n 4 --steps 2 --likelihoods 0 --bounds 2");
+    }
 }

@@ -57,9 +57,10 @@ where
     let table = plan.table.as_deref().filter(|_| plan.schedule.is_none());
     let explodes = schedule.at(1.0).alpha == 1.0 && schedule.at(0.0).alpha == 1.0;
     let name = match name {
+        // Noise of many magnitudes wants its levels spaced by them, whatever takes the steps.
+        GridName::Auto if explodes => &GridName::Karras,
         GridName::Auto if !plan.method.is_denoising() => &GridName::Uniform,
         GridName::Auto if table.is_some_and(|table| n <= table.steps()) => &GridName::Trailing,
-        GridName::Auto if explodes => &GridName::Karras,
         name => name,
     };
     let grid = name
