@@ -148,6 +148,37 @@ fn bounds_are_printed_beside_likelihoods() {
         2,
         &["no bound to write", "--bounds 64"],
     );
+    place.fails(
+        "evaluate run --device flex -n 8 --likelihoods 0 --bounds 2 --steps 2 --bound-terms none/t.csv",
+        2,
+        &["--bound-terms none/t.csv", "make the folder first"],
+    );
+}
+
+#[test]
+fn terms_of_a_bound_are_in_the_units_of_the_data() {
+    let place = Place::new();
+    // Columns of other spreads than one, so that the scaling has a volume.
+    let rows = (0..60).map(|i| format!("{},{}\n", 5 * (i % 7), 30 * (i % 11)));
+    place.write("wide.csv", &format!("a,b\n{}", rows.collect::<String>()));
+    place.write(
+        "wide.toml",
+        "[data]\nname = \"wide.csv\"\n[diffusion]\n[network]\nkind = \"mlp\"\nwidth = 16\n",
+    );
+    place.ok(&format!(
+        "train wide.toml --out run {QUICK} --set diffusion.timesteps=10"
+    ));
+    let json = place
+        .ok("evaluate run --device flex -n 4 --likelihoods 0 --bounds 4 --steps 2 --json --bound-terms t.csv")
+        .stdout;
+    let report: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    let bound = report["elbo"]["mean"].as_f64().expect("a number");
+    let text = fs::read_to_string(place.path("t.csv")).expect("text");
+    let sum: f64 = (text.lines().skip(1))
+        .map(|line| line.rsplit(',').next().expect("a column"))
+        .map(|value| value.parse::<f64>().expect("a number"))
+        .sum();
+    assert!((sum / bound - 1.0).abs() < 1e-4, "{sum} and {bound}");
 }
 
 #[test]

@@ -44,7 +44,7 @@ pub struct Chain<'a> {
 pub struct Elbo {
     /// The bound: `nats` is in the units of the data, and bits a dimension are those of the pixels.
     pub total: Likelihood,
-    /// L_T, the terms from the noisiest on, and L_0 at the end: nats a sample.
+    /// L_T, the terms from the noisiest on, and L_0 at the end: nats a sample, in the units of `total.nats`, which is their sum.
     pub terms: Vec<f64>,
 }
 
@@ -125,14 +125,17 @@ where
     let mean = totals.iter().sum::<f64>() / n as f64;
     let spread: f64 = totals.iter().map(|v| (v - mean).powi(2)).sum();
     let of_pixels = matches!(decoder, Decoder::Discretised(_));
+    // A density is one in the units of the data, and the last step's alone knows of them.
+    let log_volume = match of_pixels {
+        true => 0.0,
+        false => task.scaling.log_volume(dim),
+    };
+    if let Some(reconstruction) = terms.last_mut() {
+        *reconstruction += log_volume;
+    }
     Some(Elbo {
         total: Likelihood {
-            nats: mean
-                + if of_pixels {
-                    0.0
-                } else {
-                    task.scaling.log_volume(dim)
-                },
+            nats: mean + log_volume,
             bits_per_dimension: of_pixels.then(|| mean / (dim as f64 * LN_2)),
             standard_error: (spread / (n.max(2) - 1) as f64 / n as f64).sqrt(),
             samples: n,
