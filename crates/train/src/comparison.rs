@@ -34,8 +34,9 @@ pub struct Contest {
 
 impl Contest {
     /// A method's plan at a cost, and its steps.
-    fn plan(&self, method: MethodName, budget: usize) -> (Plan, usize) {
-        let steps = method.steps_for(budget);
+    fn plan(&self, schedule: &dyn Schedule, method: MethodName, budget: usize) -> (Plan, usize) {
+        let schedule = self.plan.schedule.as_deref().unwrap_or(schedule);
+        let steps = method.steps_for(budget, schedule.at(1.0).sigma == 0.0);
         (self.planned(method, steps), steps)
     }
 
@@ -58,7 +59,8 @@ impl Contest {
         S: Schedule,
     {
         let of = |&method: &MethodName| {
-            let plans = (self.budgets.iter()).map(|&budget| self.plan(method, budget).0);
+            let plans =
+                (self.budgets.iter()).map(|&budget| self.plan(&flow.schedule, method, budget).0);
             let mut errors = plans.filter_map(|plan| check::<B, N, S, D>(flow, &plan).err());
             Some((method, errors.next()?))
         };
@@ -168,7 +170,7 @@ where
     let mut entries = Vec::new();
     for &method in &contest.methods {
         for &budget in &contest.budgets {
-            let (plan, steps) = contest.plan(method, budget);
+            let (plan, steps) = contest.plan(&flow.schedule, method, budget);
             let found = draw(plan).map(|(drawn, evaluations)| Found {
                 evaluations,
                 to_data: frechet_distance(&data, &drawn, width),

@@ -30,6 +30,16 @@ pub(super) enum Way {
     Span(f64, f64),
 }
 
+impl Way {
+    /// Where it starts.
+    pub(super) fn start(&self) -> f64 {
+        match self {
+            Self::Grid(grid) => grid.times()[0],
+            Self::Span(start, _) => *start,
+        }
+    }
+}
+
 /// The way of a plan, from the noisy end of what the field and the method can do to its clean end.
 pub(super) fn way<B, F, N, S, const D: usize>(
     field: &F,
@@ -102,11 +112,7 @@ where
     F: VectorField<B, D> + LearnedVariance<B, D>,
 {
     let recipe = plan.method.recipe();
-    let start = match way {
-        Way::Grid(grid) => grid.times()[0],
-        Way::Span(start, _) => *start,
-    };
-    let x = x0 * field.schedule().at(start).sigma;
+    let x = x0 * field.schedule().at(way.start()).sigma;
     let grid = match (way, recipe, &plan.stepping) {
         (Way::Grid(grid), _, _) => grid,
         (Way::Span(start, end), Recipe::Pair(pair), Stepping::Adaptive(control)) => {
