@@ -129,36 +129,21 @@ pub(crate) struct Solver {
     /// Noise of ddim (0: none, its default; 1: that of ddpm) and of euler-ancestral (1 by default).
     #[arg(long, value_name = "ETA", allow_negative_numbers = true)]
     pub(crate) eta: Option<f64>,
-    /// Noise that heun-edm and euler-edm add and take away again over all steps (S_churn), 0 to about 80.
-    #[arg(
-        long,
-        value_name = "S",
-        default_value_t = 0.0,
-        allow_negative_numbers = true
-    )]
-    pub(crate) churn: f64,
+    /// Noise that heun-edm and euler-edm add and take away again over all steps (S_churn), 0 to about 80 [default: 0].
+    #[arg(long, value_name = "S", allow_negative_numbers = true)]
+    pub(crate) churn: Option<f64>,
     /// Order of unipc (1 to 3; 2), deis (1 to 4; 3) and lms (1 to 4; 4).
     #[arg(long, value_name = "P")]
     pub(crate) order: Option<u32>,
-    /// Langevin steps of pc after each of its predictor's.
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    pub(crate) corrector_steps: u32,
-    /// Signal-to-noise ratio of such a step.
-    #[arg(
-        long,
-        value_name = "R",
-        default_value_t = 0.16,
-        allow_negative_numbers = true
-    )]
-    pub(crate) corrector_ratio: f64,
-    /// Noise of the SDE methods: g = G·σ(t), of the SDE that has the same marginals for every G.
-    #[arg(
-        long,
-        value_name = "G",
-        default_value_t = 1.0,
-        allow_negative_numbers = true
-    )]
-    pub(crate) noise_level: f64,
+    /// Langevin steps of pc after each of its predictor's [default: 1].
+    #[arg(long, value_name = "N")]
+    pub(crate) corrector_steps: Option<u32>,
+    /// Signal-to-noise ratio of such a step [default: 0.16].
+    #[arg(long, value_name = "R", allow_negative_numbers = true)]
+    pub(crate) corrector_ratio: Option<f64>,
+    /// Noise of the SDE methods: g = G·σ(t), of the SDE that has the same marginals for every G [default: 1].
+    #[arg(long, value_name = "G", allow_negative_numbers = true)]
+    pub(crate) noise_level: Option<f64>,
 }
 
 #[derive(Debug, Args)]

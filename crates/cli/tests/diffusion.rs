@@ -81,10 +81,10 @@ fn every_sampler_samples() {
         "leading",
         "linspace",
         "trailing",
-        "0,0.4,1",
     ] {
         out(&format!("--method dpmpp-2m --steps 5 --grid {grid}"));
     }
+    out("--method dpmpp-2m --grid 0,0.4,1");
     // Options reach the samplers.
     assert_ne!(out("--method ddim --steps 5 --eta 1"), ddim);
     assert_ne!(out("--method ddim --steps 5 --clip"), ddim);
@@ -356,9 +356,95 @@ fn what_does_not_go_together_is_refused_with_what_would() {
     place.ok("sample run -n 3 --device flex --method ddpm --steps 40 --out a.csv");
     for grid in ["auto", "uniform", "trailing", "0,0.5,1"] {
         place.ok(&format!(
-            "sample run -n 3 --device flex --method dpmpp-2m --steps 4 --grid {grid} --out b.csv"
+            "sample run -n 3 --device flex --method dpmpp-2m --grid {grid} --out b.csv"
         ));
     }
+}
+
+#[test]
+fn options_that_nothing_would_read_are_refused() {
+    let place = Place::new();
+    diffusion(&place, "--set diffusion.timesteps=60");
+    for (arguments, parts) in [
+        (
+            "--eta 0.5 --method heun",
+            [
+                "--eta says nothing to heun",
+                "--method ddim or euler-ancestral",
+            ],
+        ),
+        (
+            "--churn 2 --method ddim",
+            [
+                "--churn says nothing to ddim",
+                "--method heun-edm or euler-edm",
+            ],
+        ),
+        (
+            "--order 3 --method ddim",
+            [
+                "--order says nothing to ddim",
+                "unipc or unipc-bh1 or deis or lms",
+            ],
+        ),
+        (
+            "--variance small --method ddim",
+            ["--variance says nothing to ddim", "--method ddpm"],
+        ),
+        (
+            "--noise-level 0.5 --method ddpm",
+            ["--noise-level says nothing to ddpm", "euler-maruyama"],
+        ),
+        (
+            "--corrector-steps 2 --method reverse-diffusion",
+            ["--corrector-steps says nothing", "--method pc"],
+        ),
+        (
+            "--corrector-ratio 0.1 --method ddim",
+            ["--corrector-ratio says nothing to ddim", "--method pc"],
+        ),
+        (
+            "--steps 50 --grid 0,0.5,1",
+            [
+                "--steps 50 says nothing to the times 0,0.5,1",
+                "--grid auto",
+            ],
+        ),
+        (
+            "--guidance 2",
+            ["--guidance takes a model with classes", "moons has none"],
+        ),
+        (
+            "--guidance-interval 1,5",
+            [
+                "--guidance-interval takes a model with classes",
+                "leave it out",
+            ],
+        ),
+        (
+            "--guidance-rescale 0.5",
+            [
+                "--guidance-rescale takes a model with classes",
+                "leave it out",
+            ],
+        ),
+    ] {
+        for command in ["sample", "evaluate"] {
+            // The bound of a chain is taken of a variance, whatever samples.
+            if command == "evaluate" && arguments.starts_with("--variance") {
+                continue;
+            }
+            place.fails(
+                &format!("{command} run --device flex {arguments}"),
+                2,
+                &parts,
+            );
+        }
+    }
+    place.ok("sample run -n 3 --device flex --method pc --corrector-steps 2 --corrector-ratio 0.1 --steps 3 --out a.csv");
+    place.ok(
+        "evaluate run -n 4 --device flex --variance small --steps 3 --likelihoods 0 --bounds 2",
+    );
 }
 
 #[test]
@@ -367,7 +453,7 @@ fn ode_methods_stay_where_the_velocity_is_finite() {
     diffusion(&place, "--set diffusion.timesteps=60");
     for grid in ["trailing", "karras", "0,0.5,1"] {
         place.ok(&format!(
-            "sample run -n 3 --device flex --method heun --steps 4 --grid {grid} --out a.csv"
+            "sample run -n 3 --device flex --method heun --grid {grid} --out a.csv"
         ));
     }
     // Karras' levels serve ODE methods as well as samplers.
@@ -400,4 +486,17 @@ fn noise_of_any_size_is_trained_and_scored() {
         );
         place.ok("evaluate run --device flex -n 4 --steps 2 --likelihoods 0 --bounds 2");
     }
+}
+
+#[test]
+fn path_energy_is_that_of_the_schedule_sampled_under() {
+    let place = Place::new();
+    place.ok(&format!("train moons --out run {QUICK}"));
+    // Paths from 80 times the noise are long, and so is the way that they have to go: the one is measured by the other.
+    let json = place
+        .ok("evaluate run --device flex -n 50 --likelihoods 0 --method euler --schedule edm --json")
+        .stdout;
+    let report: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    let npe = report["npe"]["mean"].as_f64().expect("a number");
+    assert!(npe.abs() < 5.0, "{npe}");
 }

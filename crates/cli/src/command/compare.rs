@@ -44,6 +44,9 @@ pub(crate) fn run(arguments: Compare) -> Result<ExitCode> {
     let (run, config) = Run::open(&arguments.run)?;
     let device = device::choose(arguments.device.as_deref())?;
     let task = Task::load(&config.data, Noise::new(config.training.seed))?;
+    if arguments.guidance != 1.0 && task.training.classes == 0 {
+        bail!(super::unguided("guidance", &task));
+    }
     let named = !arguments.methods.is_empty();
     let mut methods = match named {
         true => arguments.methods.clone(),

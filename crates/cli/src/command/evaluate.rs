@@ -80,9 +80,10 @@ const METRICS: [Metric; 20] = [
 
 pub(crate) fn run(arguments: Evaluate) -> Result<ExitCode> {
     let (run, config) = Run::open(&arguments.run)?;
-    let plan = super::plan(&arguments.solver, &config, arguments.seed)?;
+    let plan = super::plan(&arguments.solver, &config, arguments.seed, true)?;
     let device = device::choose(arguments.device.as_deref())?;
     let task = Task::load(&config.data, Noise::new(config.training.seed))?;
+    super::check_guidance(&arguments.solver, &task)?;
     let most = task.most_test_points();
     if most < 2 {
         bail!(
