@@ -129,36 +129,21 @@ pub(crate) struct Solver {
     /// Noise of ddim (0: none, its default; 1: that of ddpm) and of euler-ancestral (1 by default).
     #[arg(long, value_name = "ETA", allow_negative_numbers = true)]
     pub(crate) eta: Option<f64>,
-    /// Noise that heun-edm and euler-edm add and take away again over all steps (S_churn), 0 to about 80.
-    #[arg(
-        long,
-        value_name = "S",
-        default_value_t = 0.0,
-        allow_negative_numbers = true
-    )]
-    pub(crate) churn: f64,
+    /// Noise that heun-edm and euler-edm add and take away again over all steps (S_churn), 0 to about 80 [default: 0].
+    #[arg(long, value_name = "S", allow_negative_numbers = true)]
+    pub(crate) churn: Option<f64>,
     /// Order of unipc (1 to 3; 2), deis (1 to 4; 3) and lms (1 to 4; 4).
     #[arg(long, value_name = "P")]
     pub(crate) order: Option<u32>,
-    /// Langevin steps of pc after each of its predictor's.
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    pub(crate) corrector_steps: u32,
-    /// Signal-to-noise ratio of such a step.
-    #[arg(
-        long,
-        value_name = "R",
-        default_value_t = 0.16,
-        allow_negative_numbers = true
-    )]
-    pub(crate) corrector_ratio: f64,
-    /// Noise of the SDE methods: g = G·σ(t), of the SDE that has the same marginals for every G.
-    #[arg(
-        long,
-        value_name = "G",
-        default_value_t = 1.0,
-        allow_negative_numbers = true
-    )]
-    pub(crate) noise_level: f64,
+    /// Langevin steps of pc after each of its predictor's [default: 1].
+    #[arg(long, value_name = "N")]
+    pub(crate) corrector_steps: Option<u32>,
+    /// Signal-to-noise ratio of such a step [default: 0.16].
+    #[arg(long, value_name = "R", allow_negative_numbers = true)]
+    pub(crate) corrector_ratio: Option<f64>,
+    /// Noise of the SDE methods: g = G·σ(t), of the SDE that has the same marginals for every G [default: 1].
+    #[arg(long, value_name = "G", allow_negative_numbers = true)]
+    pub(crate) noise_level: Option<f64>,
 }
 
 #[derive(Debug, Args)]
@@ -175,9 +160,9 @@ pub(crate) struct Sample {
     /// ema is the moving average of training.ema; raw is the parameters of the last step, in no average. rate:0.9999 is a further
     /// average, which a run keeps that was trained with --set training.ema-rates=[0.9999].
     ///
-    /// power:0.12 is an average whose weights spread over 12 percent of the training: give any width from 0.01 to 0.3, and
+    /// power:0.12 is an average whose weights spread over 12 percent of the training: give any width from 0.04 to 0.25, and
     /// compare. It is reconstructed from snapshots (Karras et al. 2024), which a run keeps that was trained with
-    /// --set training.ema-power=[0.05,0.1].
+    /// --set training.ema-power=[0.05,0.1]; widths beyond, down to 0.01 and up to 0.3, come out only near those that were kept.
     #[arg(long, value_name = "WEIGHTS", default_value_t = Averaged::Ema, value_parser = parse_weights)]
     pub(crate) weights: Averaged,
     /// The seed of the noise.
@@ -211,9 +196,9 @@ pub(crate) struct Evaluate {
     /// ema is the moving average of training.ema; raw is the parameters of the last step, in no average. rate:0.9999 is a further
     /// average, which a run keeps that was trained with --set training.ema-rates=[0.9999].
     ///
-    /// power:0.12 is an average whose weights spread over 12 percent of the training: give any width from 0.01 to 0.3, and
+    /// power:0.12 is an average whose weights spread over 12 percent of the training: give any width from 0.04 to 0.25, and
     /// compare. It is reconstructed from snapshots (Karras et al. 2024), which a run keeps that was trained with
-    /// --set training.ema-power=[0.05,0.1].
+    /// --set training.ema-power=[0.05,0.1]; widths beyond, down to 0.01 and up to 0.3, come out only near those that were kept.
     #[arg(long, value_name = "WEIGHTS", default_value_t = Averaged::Ema, value_parser = parse_weights)]
     pub(crate) weights: Averaged,
     /// Held-out samples whose likelihood is found, by solving the ODE back to noise with its divergence; 0 leaves it out
@@ -225,7 +210,7 @@ pub(crate) struct Evaluate {
     #[arg(long, value_name = "FILE")]
     pub(crate) features: Option<PathBuf>,
     /// Held-out samples whose variational bound (ELBO) is found: every step of the chain, one evaluation each; 0 leaves it out
-    /// [default: as many as likelihoods for a model with a [diffusion], else 0].
+    /// [default: 2000 points, or 64 images, for a model with a [diffusion], else 0].
     #[arg(long, value_name = "N")]
     pub(crate) bounds: Option<u32>,
     /// Steps of the bound of a continuous process; a chain's are its indices.
@@ -296,7 +281,8 @@ pub(crate) struct Distance {
 pub(crate) struct Compare {
     /// The folder of a run.
     pub(crate) run: PathBuf,
-    /// The methods, with commas between [default: the deterministic diffusion samplers, ddpm and dpmpp-sde].
+    /// The methods, with commas between [default: those of the deterministic diffusion samplers, ddpm and
+    /// dpmpp-sde that the model's schedule serves].
     #[arg(long, value_name = "METHODS", value_delimiter = ',', value_parser = parse_method)]
     pub(crate) methods: Vec<MethodName>,
     /// Evaluations of the network that each may spend on a sample (guidance doubles what is counted).
@@ -305,7 +291,7 @@ pub(crate) struct Compare {
     /// Samples of each.
     #[arg(short, long = "count", value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(4..))]
     pub(crate) n: u32,
-    /// Where the steps are, as for `sample` [default: the configuration's].
+    /// Where the steps are, as for `sample` but no times [default: the configuration's].
     #[arg(long, value_name = "GRID", value_parser = parse_grid)]
     pub(crate) grid: Option<GridName>,
     /// Weight w of classifier-free guidance: 1 is the conditional model.

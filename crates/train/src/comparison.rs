@@ -6,7 +6,7 @@
 use crate::classifier::Trained;
 use crate::features::features;
 use crate::metrics::frechet_distance;
-use crate::sampler::{GridName, MethodName, Plan, SampleError, Stepping, sample};
+use crate::sampler::{GridName, MethodName, Plan, SampleError, Stepping, check, sample};
 use crate::task::Task;
 use burn::tensor::backend::Backend;
 use pyroclast_core::flow::Flow;
@@ -14,7 +14,7 @@ use pyroclast_core::network::{Labels, Network};
 use pyroclast_core::noise::Noise;
 use pyroclast_core::schedule::Schedule;
 
-/// Steps of the limit.
+/// Steps of the limit, and of a chain of fewer indices all of them.
 const LIMIT: usize = 250;
 
 /// What is compared.
@@ -28,8 +28,44 @@ pub struct Contest {
     pub n: usize,
     /// Everything about sampling but the method and its steps.
     pub plan: Plan,
-    /// The grid of all methods.
+    /// The grid of all methods. Given times are no grid for this: they would be the same steps for every budget.
     pub grid: GridName,
+}
+
+impl Contest {
+    /// A method's plan at a cost, and its steps.
+    fn plan(&self, schedule: &dyn Schedule, method: MethodName, budget: usize) -> (Plan, usize) {
+        let schedule = self.plan.schedule.as_deref().unwrap_or(schedule);
+        let steps = method.steps_for(budget, schedule.at(1.0).sigma == 0.0);
+        (self.planned(method, steps), steps)
+    }
+
+    fn planned(&self, method: MethodName, steps: usize) -> Plan {
+        Plan {
+            method,
+            stepping: Stepping::Fixed(steps, self.grid.clone()),
+            ..self.plan.clone()
+        }
+    }
+
+    /// The methods that cannot run on the model at some of the costs, and why: nothing is drawn to find out.
+    pub fn unserved<B, N, S, const D: usize>(
+        &self,
+        flow: &Flow<N, S>,
+    ) -> Vec<(MethodName, SampleError)>
+    where
+        B: Backend,
+        N: Network<B, D, Condition = Labels<B>>,
+        S: Schedule,
+    {
+        let of = |&method: &MethodName| {
+            let plans =
+                (self.budgets.iter()).map(|&budget| self.plan(&flow.schedule, method, budget).0);
+            let mut errors = plans.filter_map(|plan| check::<B, N, S, D>(flow, &plan).err());
+            Some((method, errors.next()?))
+        };
+        self.methods.iter().filter_map(of).collect()
+    }
 }
 
 /// One method at one cost.
@@ -41,6 +77,13 @@ pub struct Entry {
     pub budget: usize,
     /// Its steps.
     pub steps: usize,
+    /// How it came out, or why nothing did.
+    pub found: Result<Found, SampleError>,
+}
+
+/// What one method's samples are like.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Found {
     /// What it spent.
     pub evaluations: usize,
     /// Fréchet distance of the features of its samples and of the data.
@@ -54,6 +97,8 @@ pub struct Entry {
 pub struct Comparison {
     /// A method's entries stand together, by rising cost.
     pub entries: Vec<Entry>,
+    /// Steps of the limit.
+    pub limit_steps: usize,
     /// Fréchet distance of the limit and the data: the model's own error.
     pub limit_to_data: f64,
 }
@@ -62,8 +107,11 @@ pub struct Comparison {
 ///
 /// The data are all that there are, trained on or not, as the model's labels are theirs.
 ///
+/// A method that fails keeps its error in its entries, and costs no other its own. [`Contest::unserved`] names beforehand those that the model
+/// cannot serve.
+///
 /// # Errors
-/// [`SampleError`] of the first method that cannot run.
+/// [`SampleError`] of the limit, before any method is run.
 ///
 /// # Panics
 /// If the classifier takes samples of another size.
@@ -102,31 +150,37 @@ where
             device,
             &mut |_, _, _| {},
         )?;
-        Ok((features(samples.values), samples.statistics.evaluations))
+        let drawn = features(samples.values);
+        // Samples may be finite, and too large for the classifier's squares.
+        let has_run_away = |row: &&[f32]| row.iter().any(|value| !value.is_finite());
+        match drawn
+            .chunks_exact(drawn.len() / n)
+            .filter(has_run_away)
+            .count()
+        {
+            0 => Ok((drawn, samples.statistics.evaluations)),
+            rows => Err(SampleError::NotFinite(rows)),
+        }
     };
     let data = features([&dataset.values[..], &task.validation.values[..]].concat());
-    let (limit, _) = draw(Plan {
-        method: MethodName::Dpmpp2m,
-        stepping: Stepping::Fixed(LIMIT, contest.grid.clone()),
-        ..contest.plan.clone()
-    })?;
+    let indices = contest.plan.table.as_ref().map(|table| table.steps());
+    let limit_steps = LIMIT.min(indices.unwrap_or(LIMIT));
+    let (limit, _) = draw(contest.planned(MethodName::Dpmpp2m, limit_steps))?;
     let width = limit.len() / n;
     let mut entries = Vec::new();
     for &method in &contest.methods {
         for &budget in &contest.budgets {
-            let steps = method.steps_for(budget);
-            let (drawn, evaluations) = draw(Plan {
-                method,
-                stepping: Stepping::Fixed(steps, contest.grid.clone()),
-                ..contest.plan.clone()
-            })?;
+            let (plan, steps) = contest.plan(&flow.schedule, method, budget);
+            let found = draw(plan).map(|(drawn, evaluations)| Found {
+                evaluations,
+                to_data: frechet_distance(&data, &drawn, width),
+                to_limit: frechet_distance(&limit, &drawn, width),
+            });
             let entry = Entry {
                 method,
                 budget,
                 steps,
-                evaluations,
-                to_data: frechet_distance(&data, &drawn, width),
-                to_limit: frechet_distance(&limit, &drawn, width),
+                found,
             };
             seen(&entry);
             entries.push(entry);
@@ -134,6 +188,82 @@ where
     }
     Ok(Comparison {
         entries,
+        limit_steps,
         limit_to_data: frechet_distance(&data, &limit, width),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::features::digits;
+    use burn::module::{Module, Param};
+    use burn::tensor::Tensor;
+    use burn_flex::{Flex, FlexDevice};
+    use pyroclast_core::input::Input;
+    use pyroclast_core::prediction::Prediction;
+    use pyroclast_core::schedule::Linear;
+
+    /// A velocity of zero, and none at all at t = 1/3.
+    #[derive(Module, Debug)]
+    struct Hole<B: Backend> {
+        zero: Param<Tensor<B, 1>>,
+    }
+
+    impl<B: Backend> Network<B, 4> for Hole<B> {
+        type Condition = Labels<B>;
+
+        fn forward(&self, x: Tensor<B, 4>, t: Tensor<B, 1>, _: &Labels<B>) -> Tensor<B, 4> {
+            let t = t.into_data().convert::<f64>().into_vec::<f64>();
+            let t = t.expect("converted just now")[0];
+            let hole = (t - 1.0 / 3.0).abs() < 1e-5;
+            x * if hole { f64::NAN } else { 0.0 }
+        }
+    }
+
+    #[test]
+    fn a_method_that_fails_costs_the_others_nothing() {
+        let text = "[data]\nname = \"digits\"\n[network]\nkind = \"unet\"\n";
+        let config = Config::parse(text, "a.toml", &[]).expect("a configuration");
+        let task = Task::load(&config.data, Noise::new(0)).expect("digits ship");
+        let flow = Flow {
+            network: Hole::<Flex> {
+                zero: Param::from_tensor(Tensor::zeros([1], &FlexDevice)),
+            },
+            schedule: Linear::default(),
+            prediction: Prediction::Velocity,
+            input: Input::Plain,
+        };
+        let contest = Contest {
+            methods: vec![MethodName::Ddim, MethodName::Euler],
+            budgets: vec![3, 4],
+            n: 4,
+            plan: config.plan(0),
+            grid: GridName::Uniform,
+        };
+        assert_eq!(contest.unserved::<Flex, _, _, 4>(&flow), []);
+        let classifier = digits::<Flex>(&FlexDevice);
+        let mut seen = 0;
+        let see = &mut |_: &Entry| seen += 1;
+        let found = compare(&flow, &task, &contest, &classifier, &FlexDevice, see);
+        let found = found.expect("the limit has no step at 1/3");
+        assert_eq!((seen, found.limit_steps), (4, LIMIT));
+        for entry in found.entries {
+            match entry.budget {
+                3 => assert_eq!(entry.found, Err(SampleError::NotFinite(4))),
+                _ => assert!(entry.found.expect("no step at 1/3").to_limit.is_finite()),
+            }
+        }
+        // DDPM takes no schedule but one that preserves the variance, which is known before anything is drawn.
+        let contest = Contest {
+            methods: vec![MethodName::Ddpm],
+            ..contest
+        };
+        let [(MethodName::Ddpm, SampleError::Unserved(_))] =
+            contest.unserved::<Flex, _, _, 4>(&flow)[..]
+        else {
+            panic!("the linear path does not preserve the variance");
+        };
+    }
 }

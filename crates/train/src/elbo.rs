@@ -4,6 +4,7 @@
 //!
 //! Source: Ho et al. 2020, eq. 5 and 13; Kingma et al. 2021 for any schedule.
 
+use crate::levels::{LEVELS, levels};
 use crate::likelihood::Likelihood;
 use crate::task::Task;
 use burn::tensor::backend::Backend;
@@ -23,8 +24,6 @@ use std::f64::consts::LN_2;
 const CHUNK: usize = 256;
 /// The step of [`Stream::Likelihood`] that noises; what dequantises comes before it, and probes from 0 on.
 const NOISING: u64 = 1 << 41;
-/// The noise levels σ/α that the steps of a continuous process lie between, where the schedule has them: those of Karras et al. 2022.
-const LEVELS: (f64, f64) = (80.0, 0.002);
 /// For pixels the last level is this share of a bin: half a bin is then four standard deviations, and the decoder rounds right by itself.
 const OF_BIN: f64 = 0.125;
 
@@ -45,7 +44,7 @@ pub struct Chain<'a> {
 pub struct Elbo {
     /// The bound: `nats` is in the units of the data, and bits a dimension are those of the pixels.
     pub total: Likelihood,
-    /// L_T, the terms from the noisiest on, and L_0 at the end: nats a sample.
+    /// L_T, the terms from the noisiest on, and L_0 at the end: nats a sample, in the units of `total.nats`, which is their sum.
     pub terms: Vec<f64>,
 }
 
@@ -126,14 +125,17 @@ where
     let mean = totals.iter().sum::<f64>() / n as f64;
     let spread: f64 = totals.iter().map(|v| (v - mean).powi(2)).sum();
     let of_pixels = matches!(decoder, Decoder::Discretised(_));
+    // A density is one in the units of the data, and the last step's alone knows of them.
+    let log_volume = match of_pixels {
+        true => 0.0,
+        false => task.scaling.log_volume(dim),
+    };
+    if let Some(reconstruction) = terms.last_mut() {
+        *reconstruction += log_volume;
+    }
     Some(Elbo {
         total: Likelihood {
-            nats: mean
-                + if of_pixels {
-                    0.0
-                } else {
-                    task.scaling.log_volume(dim)
-                },
+            nats: mean + log_volume,
             bits_per_dimension: of_pixels.then(|| mean / (dim as f64 * LN_2)),
             standard_error: (spread / (n.max(2) - 1) as f64 / n as f64).sqrt(),
             samples: n,
@@ -154,15 +156,11 @@ fn times<B: Backend, const D: usize>(
         return table.times(&indices, End::Data);
     }
     let schedule = field.schedule();
-    let level = |t: f64| {
-        let c = schedule.at(t);
-        c.sigma / c.alpha
-    };
     let low = match decoder {
         Decoder::Discretised(lattice) => OF_BIN * lattice.bin,
         Decoder::Continuous => LEVELS.1,
     };
-    let levels = (LEVELS.0.min(level(0.0)), low.max(level(1.0)));
+    let levels = levels(schedule, (0.0, 1.0), (LEVELS.0, low));
     let grid = TimeGrid::log_snr(schedule, levels, steps.saturating_sub(1).max(1));
     let mut times = grid.times().to_vec();
     // The bound starts where the base law is the schedule's own, however far that is from the first level.

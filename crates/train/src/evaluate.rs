@@ -136,7 +136,7 @@ where
     let seconds = clock.elapsed().as_secs_f64();
     let [test, other] = task.test_points(n, noise, k);
     let npe = samples.path_energy.map(|energy| {
-        let scale = flow.schedule.at(flow.span().0).sigma as f32;
+        let scale = samples.source_scale as f32;
         let mut source = task.source_points(n, noise, (1 << 15) + k);
         source.iter_mut().for_each(|v| *v *= scale);
         normalised_path_energy(energy, wasserstein_squared(&source, &test, dim))

@@ -16,6 +16,7 @@ pub mod elbo;
 pub mod ema;
 pub mod evaluate;
 pub mod features;
+mod levels;
 pub mod likelihood;
 pub mod metrics;
 pub mod optimizer;

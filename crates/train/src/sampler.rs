@@ -18,7 +18,7 @@ use burn::tensor::backend::Backend;
 use burn::tensor::{Int, Tensor, TensorData};
 use path_meter::PathMeter;
 use pyroclast_core::ddpm::{BetaTable, Variance};
-use pyroclast_core::field::Counted;
+use pyroclast_core::field::{Counted, Denoiser};
 use pyroclast_core::flow::Flow;
 use pyroclast_core::network::{Labels, Network};
 use pyroclast_core::schedule::Schedule;
@@ -161,6 +161,8 @@ pub struct Samples {
     pub values: Vec<f32>,
     /// Steps, rejections and evaluations, of the chunk that took most. Every pass through a network counts, so guidance counts both.
     pub statistics: Statistics,
+    /// σ(t_0) of the schedule sampled under: what source points are scaled by where the solve starts.
+    pub source_scale: f64,
     /// `E Σ ‖x_{k+1} − x_k‖²/h_k`, the path energy along the way; not known for adaptive steps.
     pub path_energy: Option<f64>,
     /// `E Σ h_k·‖(x_{k+1} − x_k)/h_k − (x_n − x_0)‖²`: 0 for straight paths (Liu et al. 2023, eq. 2).
@@ -169,6 +171,24 @@ pub struct Samples {
 
 /// What is handed the states of a chunk on the way: its first row, the time, the state.
 pub type Observer<'a, B, const D: usize> = &'a mut dyn FnMut(usize, f64, &Tensor<B, D>);
+
+/// Whether a plan can be carried out on a model, before anything is drawn.
+///
+/// Whatever does not depend on the samples: the grid, the method's order, what a sampler needs of the schedule.
+///
+/// # Errors
+/// [`SampleError`], the one that [`sample`] would end with.
+pub fn check<B, N, S, const D: usize>(flow: &Flow<N, S>, plan: &Plan) -> Result<(), SampleError>
+where
+    B: Backend,
+    N: Network<B, D, Condition = Labels<B>>,
+    S: Schedule,
+{
+    let field = flow.given(&None);
+    let field = Steered::new(Counted::new(&field), Counted::new(&field), false, plan);
+    let way = solve::way(&field, flow, plan)?;
+    solve::serve(&field, &way, plan)
+}
 
 /// Carries source points to data.
 ///
@@ -196,6 +216,7 @@ where
     let mut out = Samples {
         values: Vec::with_capacity(x0.len()),
         statistics: Statistics::default(),
+        source_scale: 1.0,
         path_energy: Some(0.0),
         straightness: Some(0.0),
     };
@@ -222,6 +243,8 @@ where
             observer(first, t, x);
         };
         let way = solve::way(&field, flow, plan)?;
+        let schedule: &dyn Schedule = Denoiser::<B, D>::schedule(&field);
+        out.source_scale = schedule.at(way.start()).sigma;
         let (x, mut statistics) = solve::solve(&field, x0, &way, plan, first, observe)?;
         statistics.evaluations = field.evaluations();
         let (energy, straightness) = match plan.is_stochastic() {
@@ -249,4 +272,83 @@ where
         return Err(SampleError::NotFinite(bad));
     }
     Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn_ndarray::NdArray;
+    use pyroclast_core::input::Input;
+    use pyroclast_core::noise::Noise;
+    use pyroclast_core::prediction::Prediction;
+    use pyroclast_core::schedule::{Edm, VarianceExploding, VariancePreserving};
+    use pyroclast_models::{Init, Mlp, MlpConfig};
+
+    fn flow(schedule: impl Schedule + 'static) -> Flow<Mlp<NdArray>, AnySchedule> {
+        let device = Default::default();
+        let mut init = Init::new(Noise::new(0), &device);
+        Flow {
+            network: MlpConfig::new(2).init(&mut init),
+            schedule: Arc::new(schedule),
+            prediction: Prediction::V,
+            input: Input::Plain,
+        }
+    }
+
+    fn samples(flow: &Flow<Mlp<NdArray>, AnySchedule>, plan: &Plan) -> Samples {
+        let (x0, device) = ([0.3, -0.7], Default::default());
+        let drawn = sample(flow, &x0, &[2], None, plan, &device, &mut |_, _, _| {});
+        drawn.expect("samples")
+    }
+
+    #[test]
+    fn steps_spend_a_budget_and_no_more() {
+        let exploding = VarianceExploding {
+            sigma_min: 0.5,
+            sigma_max: 2.0,
+        };
+        let flows = [
+            (flow(VariancePreserving::default()), true),
+            (flow(exploding), false),
+        ];
+        for (flow, ends_clean) in &flows {
+            for method in MethodName::ALL {
+                if method == MethodName::Ddpm && !ends_clean {
+                    continue;
+                }
+                let cost = |steps| {
+                    let stepping = Stepping::Fixed(steps, GridName::Uniform);
+                    let plan = Plan::new(method, steps, 0);
+                    samples(flow, &Plan { stepping, ..plan })
+                        .statistics
+                        .evaluations
+                };
+                for budget in [1, 2, 3, 4, 5, 7, 8, 9, 12, 13, 14, 21, 31] {
+                    let steps = method.steps_for(budget, *ends_clean);
+                    assert!(
+                        steps == 1 || cost(steps) <= budget,
+                        "{method}: {steps} steps for {budget}"
+                    );
+                    assert!(
+                        cost(steps + 1) > budget,
+                        "{method}: {budget} has more than {steps} steps"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn source_points_are_scaled_by_the_schedule_sampled_under() {
+        let flow = flow(VariancePreserving::default());
+        let plan = Plan::new(MethodName::Euler, 4, 0);
+        let own = samples(&flow, &plan).source_scale;
+        assert!((own - 1.0).abs() < 1e-3, "{own}");
+        let given = Plan {
+            stepping: Stepping::Fixed(2, GridName::Given(vec![0.5, 0.7, 0.9])),
+            schedule: Some(Arc::new(Edm { sigma_max: 60.0 })),
+            ..plan
+        };
+        assert_eq!(samples(&flow, &given).source_scale, 30.0);
+    }
 }

@@ -14,11 +14,11 @@ use indicatif::ProgressBar;
 use pyroclast_core::flow::Flow;
 use pyroclast_core::network::{Labels, Network};
 use pyroclast_core::noise::Noise;
-use pyroclast_train::comparison::{Comparison, Contest, Entry, compare};
+use pyroclast_train::comparison::{Comparison, Contest, Entry, Found, compare};
 use pyroclast_train::config::Config;
 use pyroclast_train::ema::Averaged;
 use pyroclast_train::run::Run;
-use pyroclast_train::sampler::{MethodName, Plan};
+use pyroclast_train::sampler::{GridName, MethodName, Plan, SampleError};
 use pyroclast_train::task::Task;
 use pyroclast_train::training::AnySchedule;
 use serde_json::{Value, json};
@@ -44,18 +44,32 @@ pub(crate) fn run(arguments: Compare) -> Result<ExitCode> {
     let (run, config) = Run::open(&arguments.run)?;
     let device = device::choose(arguments.device.as_deref())?;
     let task = Task::load(&config.data, Noise::new(config.training.seed))?;
-    let methods = match arguments.methods.is_empty() {
-        true => METHODS.to_vec(),
-        false => arguments.methods.clone(),
+    if arguments.guidance != 1.0 && task.training.classes == 0 {
+        bail!(super::unguided("guidance", &task));
+    }
+    let named = !arguments.methods.is_empty();
+    let mut methods = match named {
+        true => arguments.methods.clone(),
+        false => METHODS.to_vec(),
     };
-    if let Some(method) = methods.iter().find(|m| m.is_stochastic())
-        && !config.knows_score()
-    {
+    let mut left_out: Vec<LeftOut> = Vec::new();
+    if !config.knows_score() {
+        if let Some(method) = arguments.methods.iter().find(|m| m.is_stochastic()) {
+            bail!(Usage(format!(
+                "{method} needs the score, which this model does not tell; leave it out with --methods ddim,heun-edm,dpmpp-2m"
+            )));
+        }
+        let stochastic = methods.extract_if(.., |method| method.is_stochastic());
+        let why = "it needs the score, which this model does not tell";
+        left_out.extend(stochastic.map(|method| (method, why.to_owned())));
+    }
+    let grid = arguments.grid.unwrap_or(config.sampling.grid.clone());
+    if let GridName::Given(_) = grid {
         bail!(Usage(format!(
-            "{method} needs the score, which this model does not tell; leave it out with --methods ddim,heun-edm,dpmpp-2m"
+            "the times {grid} would be the same steps for every budget; give --grid auto, uniform, karras or log-snr"
         )));
     }
-    let contest = Contest {
+    let mut contest = Contest {
         methods,
         budgets: arguments.evaluations.iter().map(|&n| n as usize).collect(),
         n: arguments.n as usize,
@@ -63,21 +77,24 @@ pub(crate) fn run(arguments: Compare) -> Result<ExitCode> {
             guidance: arguments.guidance,
             ..config.plan(arguments.seed)
         },
-        grid: arguments.grid.unwrap_or(config.sampling.grid.clone()),
+        grid,
     };
     let job = Comparing {
         run: &run,
         config: &config,
         task: &task,
         contest: &contest,
+        named,
         weights: arguments.weights,
         features: arguments.features.as_deref(),
     };
-    let comparison = device::run_on(device, job)?;
+    let (comparison, unserved) = device::run_on(device, job)?;
+    left_out.extend(unserved);
+    (contest.methods).retain(|method| !left_out.iter().any(|(other, _)| other == method));
     if arguments.json {
-        println!("{}", as_json(&comparison, &contest));
+        println!("{}", as_json(&comparison, &contest, &left_out));
     } else {
-        print_table(&comparison, &contest, &task);
+        print_table(&comparison, &contest, &left_out, &task);
     }
     let out = arguments
         .out
@@ -89,17 +106,22 @@ pub(crate) fn run(arguments: Compare) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// A method that is not compared, and why.
+type LeftOut = (MethodName, String);
+
 struct Comparing<'a> {
     run: &'a Run,
     config: &'a Config,
     task: &'a Task,
     contest: &'a Contest,
+    /// Whether the methods were asked for by name, so that none may be left out.
+    named: bool,
     weights: Averaged,
     features: Option<&'a Path>,
 }
 
 impl Job for Comparing<'_> {
-    type Output = Result<Comparison>;
+    type Output = Result<(Comparison, Vec<LeftOut>)>;
 
     fn run<B: Backend>(self, device: B::Device) -> Self::Output {
         let (run, config, task) = (self.run, self.config, self.task);
@@ -108,13 +130,13 @@ impl Job for Comparing<'_> {
 }
 
 impl WithFlow for Comparing<'_> {
-    type Output = Comparison;
+    type Output = (Comparison, Vec<LeftOut>);
 
     fn with<B, N, const D: usize>(
         self,
         flow: &Flow<N, AnySchedule>,
         device: &B::Device,
-    ) -> Result<Comparison>
+    ) -> Result<Self::Output>
     where
         B: Backend,
         N: Network<Autodiff<B>, D, Condition = Labels<Autodiff<B>>> + AutodiffModule<Autodiff<B>>,
@@ -127,79 +149,114 @@ impl WithFlow for Comparing<'_> {
                 self.task.training.name
             )));
         };
-        let entries = self.contest.methods.len() * self.contest.budgets.len();
+        let flow = flow.valid();
+        let unserved = self.contest.unserved::<B, _, _, D>(&flow);
+        let mut contest = self.contest.clone();
+        (contest.methods).retain(|method| !unserved.iter().any(|(other, _)| other == method));
+        // What no method can be run on is an error of the model or the grid, not of a method.
+        if let Some((method, error)) = unserved.first()
+            && (self.named || contest.methods.is_empty())
+        {
+            bail!(refused(*method, error));
+        }
+        let entries = contest.methods.len() * contest.budgets.len();
         // indicatif hides the bar by itself where nobody watches.
         let bar = ProgressBar::new(entries as u64);
         bar.tick();
-        let flow = flow.valid();
         let seen = &mut |_: &Entry| bar.inc(1);
-        let found = compare(&flow, self.task, self.contest, &classifier, device, seen);
+        let found = compare(&flow, self.task, &contest, &classifier, device, seen);
         bar.finish_and_clear();
-        Ok(found?)
+        let left_out = unserved
+            .into_iter()
+            .map(|(m, error)| (m, error.to_string()));
+        Ok((found?, left_out.collect()))
     }
 }
 
-/// A method's distances, one a budget.
-fn row(
-    comparison: &Comparison,
-    method: MethodName,
-    distance: fn(&Entry) -> f64,
-) -> impl Iterator<Item = (usize, f64)> {
-    (comparison.entries.iter())
-        .filter(move |entry| entry.method == method)
-        .map(move |entry| (entry.evaluations, distance(entry)))
+fn refused(method: MethodName, error: &SampleError) -> Usage {
+    Usage(format!(
+        "{method} cannot be compared on this model: {error}; leave it out with --methods ddim,heun-edm,dpmpp-2m"
+    ))
 }
 
-fn print_table(comparison: &Comparison, contest: &Contest, task: &Task) {
+/// A method's outcomes, one a budget.
+fn row(comparison: &Comparison, method: MethodName) -> impl Iterator<Item = &Entry> {
+    (comparison.entries.iter()).filter(move |entry| entry.method == method)
+}
+
+fn print_table(comparison: &Comparison, contest: &Contest, left_out: &[LeftOut], task: &Task) {
     println!(
-        "{}: Fréchet distance of {} samples to the data, guidance {}; in brackets to what the model makes by 250 steps,\n\
+        "{}: Fréchet distance of {} samples to the data, guidance {}; in brackets to what the model makes by {} steps,\n\
          whose own distance to the data is {:.3}\n",
-        task.training.name, contest.n, contest.plan.guidance, comparison.limit_to_data
+        task.training.name,
+        contest.n,
+        contest.plan.guidance,
+        comparison.limit_steps,
+        comparison.limit_to_data
     );
     let heads = contest.budgets.iter().map(|n| format!("{n} evaluations"));
     println!("| method | {} |", heads.collect::<Vec<_>>().join(" | "));
     println!("|---|{}", "---|".repeat(contest.budgets.len()));
     for &method in &contest.methods {
-        let to_data = row(comparison, method, |e| e.to_data);
-        let to_limit = row(comparison, method, |e| e.to_limit);
-        let cells = to_data
-            .zip(to_limit)
-            .map(|((_, data), (_, limit))| format!("{data:.3} ({limit:.3})"));
+        let cells = row(comparison, method).map(|entry| match &entry.found {
+            Ok(found) => format!("{:.3} ({:.3})", found.to_data, found.to_limit),
+            Err(_) => "—".into(),
+        });
         println!("| {method} | {} |", cells.collect::<Vec<_>>().join(" | "));
+    }
+    for entry in &comparison.entries {
+        if let Err(error) = &entry.found {
+            println!(
+                "\n{} by {} evaluations: {error}",
+                entry.method, entry.budget
+            );
+        }
+    }
+    for (method, why) in left_out {
+        println!("\n{method} is left out: {why}");
     }
 }
 
-fn as_json(comparison: &Comparison, contest: &Contest) -> Value {
+fn as_json(comparison: &Comparison, contest: &Contest, left_out: &[LeftOut]) -> Value {
     let entries: Vec<Value> = (comparison.entries.iter())
         .map(|entry| {
+            let found = entry.found.as_ref();
+            let number = |of: fn(&Found) -> f64| found.ok().map(of);
             json!({
                 "method": entry.method.name(),
                 "budget": entry.budget,
                 "steps": entry.steps,
-                "evaluations": entry.evaluations,
-                "frechet_to_data": entry.to_data,
-                "frechet_to_limit": entry.to_limit,
+                "evaluations": found.ok().map(|found| found.evaluations),
+                "frechet_to_data": number(|found| found.to_data),
+                "frechet_to_limit": number(|found| found.to_limit),
+                "error": found.err().map(ToString::to_string),
             })
         })
+        .collect();
+    let left_out: Vec<Value> = (left_out.iter())
+        .map(|(method, why)| json!({ "method": method.name(), "why": why }))
         .collect();
     json!({
         "n": contest.n,
         "guidance": contest.plan.guidance,
+        "limit_steps": comparison.limit_steps,
         "limit_to_data": comparison.limit_to_data,
         "entries": entries,
+        "left_out": left_out,
     })
 }
 
 fn draw(path: &Path, comparison: &Comparison, contest: &Contest, task: &Task) -> Result<()> {
     let series: Vec<Series> = (contest.methods.iter())
         .map(|&method| {
-            let points = row(comparison, method, |e| e.to_limit);
-            Series::measured(method.name(), points.map(|(x, y)| (x as f64, y)))
+            let found = row(comparison, method).filter_map(|entry| entry.found.as_ref().ok());
+            let points = found.map(|found| (found.evaluations as f64, found.to_limit));
+            Series::measured(method.name(), points)
         })
         .collect();
     let title = format!(
-        "{}: how far samples are from those of 250 steps",
-        task.training.name
+        "{}: how far samples are from those of {} steps",
+        task.training.name, comparison.limit_steps
     );
     let names = ["evaluations", "Fréchet distance"];
     Ok(save_png(path, &line_chart(&series, &title, names))?)

@@ -80,9 +80,10 @@ const METRICS: [Metric; 20] = [
 
 pub(crate) fn run(arguments: Evaluate) -> Result<ExitCode> {
     let (run, config) = Run::open(&arguments.run)?;
-    let plan = super::plan(&arguments.solver, &config, arguments.seed)?;
+    let plan = super::plan(&arguments.solver, &config, arguments.seed, true)?;
     let device = device::choose(arguments.device.as_deref())?;
     let task = Task::load(&config.data, Noise::new(config.training.seed))?;
+    super::check_guidance(&arguments.solver, &task)?;
     let most = task.most_test_points();
     if most < 2 {
         bail!(
@@ -101,6 +102,14 @@ pub(crate) fn run(arguments: Evaluate) -> Result<ExitCode> {
         true => LIKELIHOODS.1,
         false => LIKELIHOODS.0,
     };
+    let bounds = match (arguments.bounds, &config.diffusion) {
+        (Some(n), _) => n as usize,
+        (None, Some(_)) => likelihoods,
+        (None, None) => 0,
+    };
+    if let Some(path) = &arguments.bound_terms {
+        check_terms(path, bounds, &task)?;
+    }
     let scored = plan.clone();
     let job = Evaluation {
         run: &run,
@@ -110,11 +119,7 @@ pub(crate) fn run(arguments: Evaluate) -> Result<ExitCode> {
             n,
             plan,
             likelihoods: arguments.likelihoods.map_or(likelihoods, |n| n as usize),
-            bounds: match (arguments.bounds, &config.diffusion) {
-                (Some(n), _) => n as usize,
-                (None, Some(_)) => likelihoods,
-                (None, None) => 0,
-            },
+            bounds,
             bound_steps: arguments.bound_steps as usize,
         },
         features: arguments.features.as_deref(),
@@ -122,13 +127,14 @@ pub(crate) fn run(arguments: Evaluate) -> Result<ExitCode> {
         repetitions: u64::from(arguments.seeds),
     };
     let scores = device::run_on(device, job)?;
-    if let Some(path) = &arguments.bound_terms {
-        write_terms(path, &scores)?;
-    }
     if arguments.json {
         println!("{}", as_json(&scores, n, &scored, arguments.weights));
     } else {
         print_table(&scores, n, &scored, arguments.weights, &task);
+    }
+    // Scores are printed first, since a file that cannot be written must not cost them.
+    if let Some(path) = &arguments.bound_terms {
+        write_terms(path, &scores)?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -207,12 +213,32 @@ pub(super) fn classifier<B: Backend>(
     Ok(Some(classifier))
 }
 
-/// The terms of the first repetition's bound, from the noisiest on: of pixels in bits a dimension, else in nats a sample.
-fn write_terms(path: &Path, scores: &[Scores]) -> Result<()> {
-    let Some(elbo) = scores.first().and_then(|scores| scores.elbo.as_ref()) else {
+/// Refuses before an evaluation what it could not write after it.
+fn check_terms(path: &Path, bounds: usize, task: &Task) -> Result<()> {
+    if bounds == 0 {
         bail!(Usage(
             "--bound-terms has no bound to write; ask for one with --bounds 64".into()
         ));
+    }
+    if task.source.is_some() || task.validation.is_empty() {
+        bail!(Usage(
+            "--bound-terms has no bound to write: one takes data.source=normal and held-out data (data.validation); leave it out".into()
+        ));
+    }
+    let folder = path.parent().unwrap_or(Path::new(""));
+    if path.is_dir() || !(folder.as_os_str().is_empty() || folder.is_dir()) {
+        bail!(Usage(format!(
+            "--bound-terms {} is no file in a folder that exists; make the folder first, or give another",
+            path.display()
+        )));
+    }
+    Ok(())
+}
+
+/// The terms of the first repetition's bound, from the noisiest on: of pixels in bits a dimension, else in nats a sample.
+fn write_terms(path: &Path, scores: &[Scores]) -> Result<()> {
+    let Some(elbo) = scores.first().and_then(|scores| scores.elbo.as_ref()) else {
+        bail!("there is no bound to write to {}", path.display());
     };
     let (unit, scale) = match elbo.total.bits_per_dimension {
         Some(bits) => ("bits_per_dimension", bits / elbo.total.nats),

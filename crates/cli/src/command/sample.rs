@@ -31,7 +31,7 @@ const HOLD: u32 = 1500;
 
 pub(crate) fn run(arguments: Sample) -> Result<ExitCode> {
     let (run, config) = Run::open(&arguments.run)?;
-    let plan = super::plan(&arguments.solver, &config, arguments.seed)?;
+    let plan = super::plan(&arguments.solver, &config, arguments.seed, false)?;
     let out = match &arguments.out {
         Some(out) => out.clone(),
         None => free_file(&run.samples()),
@@ -44,6 +44,7 @@ pub(crate) fn run(arguments: Sample) -> Result<ExitCode> {
     }
     let device = device::choose(arguments.device.as_deref())?;
     let task = Task::load(&config.data, Noise::new(config.training.seed))?;
+    super::check_guidance(&arguments.solver, &task)?;
     let labels = labels(&arguments, &task)?;
     let n = match (&labels, arguments.n) {
         (Some(labels), _) => labels.len(),

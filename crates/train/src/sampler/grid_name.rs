@@ -1,5 +1,6 @@
 //! Where a fixed-grid solve puts its steps, by name.
 
+use crate::levels::{LEVELS, levels};
 use pyroclast_core::ddpm::{BetaTable, End, Spacing};
 use pyroclast_core::schedule::Schedule;
 use pyroclast_solvers::TimeGrid;
@@ -9,15 +10,16 @@ use std::str::FromStr;
 
 /// EDM's exponent (Karras et al. 2022, table 1).
 const RHO: f64 = 7.0;
-/// The noise levels σ/α that Karras' and the log-SNR grid lie between, where the schedule has them (Karras et al. 2022, table 1).
-const LEVELS: (f64, f64) = (80.0, 0.002);
+/// Times that lie no further apart are one: what computing a time from its noise level leaves of it.
+const ROUNDING: f64 = 1e-12;
 
 /// A time grid by name.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 #[non_exhaustive]
 pub enum GridName {
-    /// The one that fits: Karras' on EDM's and VE's schedules, trailing indices on a chain, uniform elsewhere.
+    /// The one that fits: Karras' on EDM's and VE's schedules; trailing indices on a chain, for samplers on the denoised data; uniform
+    /// elsewhere.
     #[default]
     Auto,
     /// Equal steps of t.
@@ -51,22 +53,22 @@ impl GridName {
         "trailing",
     ];
 
-    /// The grid of `n` steps.
+    /// The grid of `n` steps, within the span: an end that lies outside is moved to the span's.
     ///
     /// # Errors
-    /// Why there is none: a chain's spacing without a chain, more steps than it has indices, times that are not a grid.
+    /// Why there is none: a chain's spacing without a chain, more steps than it has indices, times that are not a grid or none of the span's.
     pub(super) fn grid(
         &self,
         schedule: &dyn Schedule,
         table: Option<&BetaTable>,
-        (start, end): (f64, f64),
+        span: (f64, f64),
         n: usize,
     ) -> Result<TimeGrid, String> {
-        let level = |t: f64| {
-            let c = schedule.at(t);
-            c.sigma / c.alpha
-        };
-        let levels = (LEVELS.0.min(level(start)), LEVELS.1.max(level(end)));
+        let (start, end) = span;
+        let levels = levels(schedule, span, LEVELS);
+        // A schedule's last level is met at the span's end, and the step from there to a clean t = 1 is none of the span's.
+        let meets_end = end < 1.0 && levels.1 > LEVELS.1 && schedule.at(1.0).sigma == 0.0;
+        let m = n + usize::from(meets_end);
         let spaced = |spacing| {
             let table = table.ok_or_else(|| {
                 format!("the grid {self} is one of a chain's indices, and this model has none; use uniform, karras, log-snr or quadratic")
@@ -77,20 +79,40 @@ impl GridName {
                     table.steps()
                 ));
             }
-            Ok(TimeGrid::spaced(table, spacing, n, End::Data))
+            within(TimeGrid::spaced(table, spacing, n, End::Data), span)
         };
-        let until_end = |grid: TimeGrid| grid.until(end);
         match self {
             Self::Auto | Self::Uniform => Ok(TimeGrid::uniform(start, end, n)),
-            Self::Karras => Ok(until_end(TimeGrid::karras(schedule, levels, RHO, n))),
-            Self::LogSnr => Ok(until_end(TimeGrid::log_snr(schedule, levels, n))),
+            Self::Karras => within(TimeGrid::karras(schedule, levels, RHO, m), span),
+            Self::LogSnr => within(TimeGrid::log_snr(schedule, levels, m), span),
             Self::Quadratic => Ok(TimeGrid::quadratic(start, end, n)),
             Self::Leading => spaced(Spacing::Leading { offset: 0 }),
             Self::Linspace => spaced(Spacing::Linspace),
             Self::Trailing => spaced(Spacing::Trailing),
-            Self::Given(times) => TimeGrid::new(times.clone()).map_err(|error| error.to_string()),
+            Self::Given(times) => {
+                let grid = TimeGrid::new(times.clone()).map_err(|error| error.to_string())?;
+                within(grid, span)
+            }
         }
     }
+}
+
+/// A rising grid with its ends moved into the span. Times beyond the ends are left out, and those that agree with them up to rounding.
+fn within(grid: TimeGrid, (start, end): (f64, f64)) -> Result<TimeGrid, String> {
+    let times = grid.times();
+    let (first, last) = (times[0].max(start), times[grid.steps()].min(end));
+    if last - first <= ROUNDING {
+        return Err(format!(
+            "no step from {} to {} lies where this model and method can go, from {start} to {end}; give times in between",
+            times[0],
+            times[grid.steps()]
+        ));
+    }
+    let inner = |t: &f64| first + ROUNDING < *t && *t < last - ROUNDING;
+    let mut inside = vec![first];
+    inside.extend(times.iter().copied().filter(inner));
+    inside.push(last);
+    TimeGrid::new(inside).map_err(|error| error.to_string())
 }
 
 impl fmt::Display for GridName {
@@ -163,6 +185,7 @@ impl From<GridName> for String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use pyroclast_core::schedule::{Edm, VarianceExploding, VariancePreserving};
 
     #[test]
     fn names_and_times_read_back() {
@@ -174,6 +197,66 @@ mod tests {
         assert_eq!(given.to_string(), "0,0.25,1");
         for wrong in ["karas", "0.5", "0,0.5,0.2", "0,2", ""] {
             assert!(wrong.parse::<GridName>().is_err(), "{wrong}");
+        }
+    }
+    #[test]
+    fn every_grid_lies_within_the_span_and_has_its_steps() {
+        let table = BetaTable::linear(1000, 1e-4, 0.02).zero_terminal_snr();
+        let vp = VariancePreserving::default();
+        let spans = [(0.0, 1.0), (1e-3, 1.0), (0.0, 0.999), (1e-3, 0.999)];
+        let given = "0,0.2,0.4,0.6,0.8,1".parse::<GridName>().expect("times");
+        let names = GridName::NAMES.map(|name| name.parse::<GridName>().expect(name));
+        for name in names.iter().chain([&given]) {
+            for schedule in [&table as &dyn Schedule, &vp] {
+                for span in spans {
+                    for n in [2, 5, 40] {
+                        let grid = name.grid(schedule, Some(&table), span, n);
+                        let grid = grid.expect("a grid");
+                        let times = grid.times();
+                        assert!(
+                            span.0 <= times[0] && times[grid.steps()] <= span.1,
+                            "{name} in {span:?}: {grid}"
+                        );
+                        // The last index of these lies where the shorter spans end: one step fewer is left.
+                        let last = matches!(name, GridName::Leading | GridName::Linspace);
+                        let steps = match name == &given {
+                            true => 5,
+                            false => n - usize::from(last && span.1 < 1.0),
+                        };
+                        assert_eq!(grid.steps(), steps, "{name} in {span:?}");
+                    }
+                }
+            }
+        }
+        // What starts without signal starts where the span does.
+        let trailing = GridName::Trailing.grid(&table, Some(&table), (1e-3, 1.0), 4);
+        assert_eq!(
+            trailing.expect("a grid").times(),
+            [1e-3, 0.25, 0.5, 0.75, 1.0]
+        );
+        let late = GridName::Given(vec![0.9995, 1.0]);
+        let error = late.grid(&vp, None, (0.0, 0.999), 1).expect_err("outside");
+        assert!(error.contains("from 0 to 0.999; give times"), "{error}");
+    }
+
+    #[test]
+    fn schedules_of_any_noise_have_grids_of_noise_levels() {
+        let schedules: [&dyn Schedule; 3] = [
+            &Edm { sigma_max: 0.001 },
+            &VarianceExploding {
+                sigma_min: 90.0,
+                sigma_max: 100.0,
+            },
+            &VariancePreserving {
+                beta_min: 1e-6,
+                beta_max: 1e-6,
+            },
+        ];
+        for schedule in schedules {
+            for name in [GridName::Karras, GridName::LogSnr] {
+                let grid = name.grid(schedule, None, (0.0, 1.0), 7);
+                assert_eq!(grid.expect("a grid").steps(), 7);
+            }
         }
     }
 }

@@ -1,5 +1,6 @@
 //! From a method's name to a method.
 
+use pyroclast_solvers::tableau::Tableau;
 use pyroclast_solvers::{
     BOGACKI_SHAMPINE, DOPRI5, DOPRI8, EULER, EmbeddedRk, ExplicitRk, HEUN, MIDPOINT, RALSTON, RK4,
     TSIT5,
@@ -251,24 +252,29 @@ impl MethodName {
     }
 
     /// The steps whose evaluations come nearest to a budget without passing it, and at least one: what a comparison at equal cost takes.
-    pub fn steps_for(self, evaluations: usize) -> usize {
+    ///
+    /// `ends_clean` says whether the last step goes to σ = 0, where some methods spare an evaluation. PC's corrector takes one step a
+    /// predictor's.
+    pub fn steps_for(self, evaluations: usize, ends_clean: bool) -> usize {
         use DenoisingName as D;
+        let stages = |tableau: &Tableau| match tableau.first_same_as_last {
+            // The last stage is the next step's first: once more at the start is all that it costs.
+            true => evaluations.saturating_sub(1) / (tableau.b.len() - 1),
+            false => evaluations / tableau.b.len(),
+        };
+        let spared = usize::from(ends_clean);
         let steps = match self.recipe() {
-            Recipe::Plain(method) => evaluations / method.0.b.len(),
-            // A pair whose last stage is the next one's first evaluates once more at the start.
-            Recipe::Pair(pair) => evaluations / pair.method.0.b.len(),
+            Recipe::Plain(method) => stages(method.0),
+            Recipe::Pair(pair) => stages(pair.method.0),
             Recipe::Sde(SdeName::EulerMaruyama) => evaluations,
             Recipe::Sde(_) => evaluations / 2,
             // The step to σ = 0 costs one.
-            Recipe::Denoising(D::HeunEdm | D::Singlestep) => evaluations.div_ceil(2),
+            Recipe::Denoising(D::HeunEdm | D::Singlestep | D::Pc) => (evaluations + spared) / 2,
             // Up to three steps of four evaluations come first; the step to σ = 0 is none of them.
             Recipe::Denoising(D::Pndm) => match evaluations {
-                0..5 => 1,
-                5..9 => 2,
-                9..13 => 3,
+                n @ 0..=12 => (n + 3 * spared) / 4,
                 n => n - 9,
             },
-            Recipe::Denoising(D::Pc) => evaluations / 2,
             Recipe::Denoising(_) => evaluations,
         };
         steps.max(1)

@@ -30,6 +30,16 @@ pub(super) enum Way {
     Span(f64, f64),
 }
 
+impl Way {
+    /// Where it starts.
+    pub(super) fn start(&self) -> f64 {
+        match self {
+            Self::Grid(grid) => grid.times()[0],
+            Self::Span(start, _) => *start,
+        }
+    }
+}
+
 /// The way of a plan, from the noisy end of what the field and the method can do to its clean end.
 pub(super) fn way<B, F, N, S, const D: usize>(
     field: &F,
@@ -57,9 +67,10 @@ where
     let table = plan.table.as_deref().filter(|_| plan.schedule.is_none());
     let explodes = schedule.at(1.0).alpha == 1.0 && schedule.at(0.0).alpha == 1.0;
     let name = match name {
+        // Noise of many magnitudes wants its levels spaced by them, whatever takes the steps.
+        GridName::Auto if explodes => &GridName::Karras,
         GridName::Auto if !plan.method.is_denoising() => &GridName::Uniform,
         GridName::Auto if table.is_some_and(|table| n <= table.steps()) => &GridName::Trailing,
-        GridName::Auto if explodes => &GridName::Karras,
         name => name,
     };
     let grid = name
@@ -101,11 +112,7 @@ where
     F: VectorField<B, D> + LearnedVariance<B, D>,
 {
     let recipe = plan.method.recipe();
-    let start = match way {
-        Way::Grid(grid) => grid.times()[0],
-        Way::Span(start, _) => *start,
-    };
-    let x = x0 * field.schedule().at(start).sigma;
+    let x = x0 * field.schedule().at(way.start()).sigma;
     let grid = match (way, recipe, &plan.stepping) {
         (Way::Grid(grid), _, _) => grid,
         (Way::Span(start, end), Recipe::Pair(pair), Stepping::Adaptive(control)) => {
@@ -141,7 +148,10 @@ where
                 SdeName::Shark => integrate_observed(&sde, &Shark { brownian }, x, grid, observe),
             }
         }
-        Recipe::Denoising(name) => denoise(field, name, x, grid, plan, stream, observe)?,
+        Recipe::Denoising(name) => {
+            let by = denoise(field, name, Some(x), grid, plan, stream, observe)?;
+            by.expect("a state that sets out arrives")
+        }
     };
     let statistics = Statistics {
         steps: grid.steps(),
@@ -150,16 +160,39 @@ where
     Ok((x, statistics))
 }
 
-/// By a sampler on the denoiser.
+/// Whether the method of a plan can go this way on this field.
+pub(super) fn serve<B, F, const D: usize>(
+    field: &F,
+    way: &Way,
+    plan: &Plan,
+) -> Result<(), SampleError>
+where
+    B: Backend,
+    F: LearnedVariance<B, D>,
+{
+    match (way, plan.method.recipe()) {
+        (Way::Grid(grid), Recipe::Denoising(name)) => {
+            let stream = |_| Increments {
+                noise: Noise::new(plan.seed),
+                first: 0,
+            };
+            denoise(field, name, None, grid, plan, stream, &mut |_, _| {}).map(|_| ())
+        }
+        (Way::Grid(_), _) | (Way::Span(..), Recipe::Pair(_)) => Ok(()),
+        (Way::Span(..), _) => Err(SampleError::NotAdaptive(plan.method)),
+    }
+}
+
+/// By a sampler on the denoiser. Without a state it is only checked, and none comes back.
 fn denoise<B, F, const D: usize>(
     field: &F,
     name: DenoisingName,
-    x: Tensor<B, D>,
+    x: Option<Tensor<B, D>>,
     grid: &TimeGrid,
     plan: &Plan,
     stream: impl Fn(u64) -> Increments,
     observe: &mut dyn FnMut(f64, &Tensor<B, D>),
-) -> Result<Tensor<B, D>, SampleError>
+) -> Result<Option<Tensor<B, D>>, SampleError>
 where
     B: Backend,
     F: LearnedVariance<B, D>,
@@ -234,22 +267,20 @@ where
 /// What a sampler is run on.
 struct Run<'a, B: Backend, F, const D: usize> {
     field: &'a F,
-    x: Tensor<B, D>,
+    x: Option<Tensor<B, D>>,
     grid: &'a TimeGrid,
     observe: &'a mut dyn FnMut(f64, &Tensor<B, D>),
 }
 
 impl<B: Backend, F: Denoiser<B, D>, const D: usize> Run<'_, B, F, D> {
-    fn by<M>(&mut self, sampler: &M) -> Result<Tensor<B, D>, SampleError>
+    fn by<M>(&mut self, sampler: &M) -> Result<Option<Tensor<B, D>>, SampleError>
     where
         M: Sampler + Method<B, F, D>,
     {
         check(sampler, self.field, self.grid)?;
-        let x = self.x.clone();
+        let x = self.x.take();
         let observe = |t: f64, x: &Tensor<B, D>| (self.observe)(t, x);
-        Ok(integrate_observed(
-            self.field, sampler, x, self.grid, observe,
-        ))
+        Ok(x.map(|x| integrate_observed(self.field, sampler, x, self.grid, observe)))
     }
 }
 

@@ -70,6 +70,15 @@ impl<'a, F> Steered<'a, F> {
             }
         }
     }
+
+    /// The ends with x̂1 in the cube, and the noise that then leads through the same state. Where σ = 0 no noise does, and it stays.
+    fn clipped<B: Backend, const D: usize>(&self, t: f64, ends: Endpoints<B, D>) -> Endpoints<B, D>
+    where
+        F: Denoiser<B, D>,
+    {
+        let x1 = ends.x1.clone().clamp(-1.0, 1.0);
+        ends.with_data(self.schedule().at(t), x1)
+    }
 }
 
 impl<B, F, const D: usize> VectorField<B, D> for Steered<'_, F>
@@ -118,14 +127,14 @@ where
     }
 
     fn endpoints(&self, t: f64, x: Tensor<B, D>) -> Endpoints<B, D> {
-        if self.clip {
-            let x1 = self.denoise(t, x.clone());
-            return Endpoints::of_data(self.schedule().at(t), x, x1);
-        }
-        let (t, x) = self.own(t, x);
-        match self.guides {
-            true => self.guided.endpoints(t, x),
-            false => self.plain().endpoints(t, x),
+        let (own_t, x) = self.own(t, x);
+        let ends = match self.guides {
+            true => self.guided.endpoints(own_t, x),
+            false => self.plain().endpoints(own_t, x),
+        };
+        match self.clip {
+            true => self.clipped(t, ends),
+            false => ends,
         }
     }
 }
@@ -136,15 +145,14 @@ where
     F: LearnedVariance<B, D>,
 {
     fn endpoints_and_variance(&self, t: f64, x: Tensor<B, D>) -> (Endpoints<B, D>, Tensor<B, D>) {
-        let (own_t, own_x) = self.own(t, x.clone());
+        let (own_t, x) = self.own(t, x);
         let (ends, variance) = match self.guides {
-            true => self.guided.endpoints_and_variance(own_t, own_x),
-            false => self.plain().endpoints_and_variance(own_t, own_x),
+            true => self.guided.endpoints_and_variance(own_t, x),
+            false => self.plain().endpoints_and_variance(own_t, x),
         };
-        if !self.clip {
-            return (ends, variance);
+        match self.clip {
+            true => (self.clipped(t, ends), variance),
+            false => (ends, variance),
         }
-        let x1 = ends.x1.clamp(-1.0, 1.0);
-        (Endpoints::of_data(self.schedule().at(t), x, x1), variance)
     }
 }
