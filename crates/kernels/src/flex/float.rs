@@ -5,6 +5,7 @@
 
 use burn::tensor::Element;
 use bytemuck::Pod;
+use pulp::Simd;
 use std::ops::{Add, AddAssign, Div, Mul, Neg, Sub};
 
 /// A float that the kernels run on.
@@ -25,6 +26,26 @@ pub(crate) trait Float:
 {
     /// 1.
     const ONE: Self;
+
+    /// A vector of the processor.
+    type Vector<S: Simd>: Copy;
+
+    /// The vectors that a slice holds.
+    fn vectors<S: Simd>(slice: &[Self]) -> &[Self::Vector<S>];
+
+    /// The vectors that a slice holds, to be written.
+    fn vectors_mut<S: Simd>(slice: &mut [Self]) -> &mut [Self::Vector<S>];
+
+    /// A vector of one number.
+    fn splat<S: Simd>(simd: S, value: Self) -> Self::Vector<S>;
+
+    /// `a·b + c` of each lane.
+    fn fma_lanes<S: Simd>(
+        simd: S,
+        a: Self::Vector<S>,
+        b: Self::Vector<S>,
+        c: Self::Vector<S>,
+    ) -> Self::Vector<S>;
 
     /// The nearest value.
     fn of(value: f64) -> Self;
@@ -83,9 +104,31 @@ macro_rules! horner {
 }
 
 macro_rules! float {
-    ($t:ty, $bits:ty, $mantissa:literal, $bias:literal, [$low:expr, $high:expr], [$ln2:expr, $ln2_rest:expr], $erf:path, [$($c:expr),*]) => {
+    ($t:ty, $bits:ty, $mantissa:literal, $bias:literal, [$low:expr, $high:expr], [$ln2:expr, $ln2_rest:expr], $erf:path, ($vector:ident, $slice:ident, $slice_mut:ident, $splat:ident, $fma:ident), [$($c:expr),*]) => {
         impl Float for $t {
             const ONE: Self = 1.0;
+
+            type Vector<S: Simd> = S::$vector;
+
+            #[inline(always)]
+            fn vectors<S: Simd>(slice: &[Self]) -> &[S::$vector] {
+                S::$slice(slice).0
+            }
+
+            #[inline(always)]
+            fn vectors_mut<S: Simd>(slice: &mut [Self]) -> &mut [S::$vector] {
+                S::$slice_mut(slice).0
+            }
+
+            #[inline(always)]
+            fn splat<S: Simd>(simd: S, value: Self) -> S::$vector {
+                simd.$splat(value)
+            }
+
+            #[inline(always)]
+            fn fma_lanes<S: Simd>(simd: S, a: S::$vector, b: S::$vector, c: S::$vector) -> S::$vector {
+                simd.$fma(a, b, c)
+            }
 
             #[inline(always)]
             fn of(value: f64) -> Self {
@@ -134,6 +177,13 @@ float!(
     [-87.33, 88.37],
     [std::f32::consts::LN_2, -1.904_654_2e-9],
     libm::erff,
+    (
+        f32s,
+        as_simd_f32s,
+        as_mut_simd_f32s,
+        splat_f32s,
+        mul_add_f32s
+    ),
     [
         1.0 / 5040.0,
         1.0 / 720.0,
@@ -151,6 +201,13 @@ float!(
     [-708.39, 709.43],
     [std::f64::consts::LN_2, 2.319_046_813_846_3e-17],
     libm::erf,
+    (
+        f64s,
+        as_simd_f64s,
+        as_mut_simd_f64s,
+        splat_f64s,
+        mul_add_f64s
+    ),
     [
         1.0 / 6_227_020_800.0,
         1.0 / 479_001_600.0,

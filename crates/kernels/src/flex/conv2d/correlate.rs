@@ -1,7 +1,6 @@
 //! `y[o, p] = bias[o] + Σ_{c, place} W[o, c, place]·x[c, p·stride + place]`
 
 use super::super::float::Float;
-use super::super::simd::vectorised;
 use super::gather::{Planes, gather, run_length};
 use super::tile::{panels, product};
 use rayon::prelude::*;
@@ -102,10 +101,10 @@ pub(super) fn run<T: Float, const MR: usize, const NR: usize>(
         macro_rules! in_runs {
             ($($run:literal)*) => {
                 match run_of {
-                    $($run if $run <= NR => vectorised(
-                        #[inline(always)]
-                        || task.run::<MR, NR, $run>(out),
-                    ),)*
+                    $($run if $run <= NR => {
+                        let sliding: Sliding<'_, T, MR, NR, $run> = Sliding { task, out };
+                        pulp::Arch::new().dispatch(sliding);
+                    })*
                     _ => unreachable!("a power of two up to the tile's width"),
                 }
             };
@@ -131,39 +130,50 @@ struct Task<'a, T, const MR: usize> {
     pixels: usize,
 }
 
-impl<T: Float, const MR: usize> Task<'_, T, MR> {
+/// The task in runs of RUN pixels, and where its output goes.
+struct Sliding<'a, T, const MR: usize, const NR: usize, const RUN: usize> {
+    task: Task<'a, T, MR>,
+    out: &'a mut [T],
+}
+
+impl<T: Float, const MR: usize, const NR: usize, const RUN: usize> pulp::WithSimd
+    for Sliding<'_, T, MR, NR, RUN>
+{
+    type Output = ();
+
     #[inline(always)]
-    fn run<const SAME: usize, const NR: usize, const RUN: usize>(&self, out: &mut [T]) {
-        let depth = self.places.len();
-        let columns = out.len() / self.outputs;
+    fn with_simd<S: pulp::Simd>(self, simd: S) {
+        let Self { task, out } = self;
+        let depth = task.places.len();
+        let columns = out.len() / task.outputs;
         let mut gathered = vec![[T::default(); NR]; depth];
-        for (t, starts) in self.starts.chunks_exact(NR / RUN).enumerate() {
-            for (column, place) in gathered.iter_mut().zip(self.places) {
-                gather::<T, NR, RUN>(self.buffer, starts, *place, column);
+        for (t, starts) in task.starts.chunks_exact(NR / RUN).enumerate() {
+            for (column, place) in gathered.iter_mut().zip(task.places) {
+                gather::<T, NR, RUN>(task.buffer, starts, *place, column);
             }
-            for (p, panel) in self
+            for (p, panel) in task
                 .weight
                 .chunks_exact(depth)
                 .enumerate()
-                .take(self.outputs.div_ceil(MR))
+                .take(task.outputs.div_ceil(MR))
             {
-                let rows = MR.min(self.outputs - p * MR);
+                let rows = MR.min(task.outputs - p * MR);
                 let mut sums = [[T::default(); NR]; MR];
-                if let Some(bias) = self.bias {
+                if let Some(bias) = task.bias {
                     for (sums, b) in sums.iter_mut().zip(&bias[p * MR..p * MR + rows]) {
                         *sums = [*b; NR];
                     }
                 }
-                product(&mut sums, panel.iter().zip(&gathered));
+                product(simd, &mut sums, panel.iter().zip(&gathered));
                 for (r, sums) in sums.iter().enumerate().take(rows) {
                     // A tile may hold pixels of several samples.
                     let mut column = t * NR;
                     let end = (column + NR).min(columns);
                     let mut from = 0;
                     while column < end {
-                        let (sample, pixel) = (column / self.pixels, column % self.pixels);
-                        let count = (self.pixels - pixel).min(end - column);
-                        let to = (sample * self.outputs + p * MR + r) * self.pixels + pixel;
+                        let (sample, pixel) = (column / task.pixels, column % task.pixels);
+                        let count = (task.pixels - pixel).min(end - column);
+                        let to = (sample * task.outputs + p * MR + r) * task.pixels + pixel;
                         out[to..to + count].copy_from_slice(&sums[from..from + count]);
                         column += count;
                         from += count;

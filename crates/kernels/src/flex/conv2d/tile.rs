@@ -5,23 +5,31 @@
 //! Each element is summed in the order of k, one rounding a term, whatever the tile's size.
 
 use super::super::float::Float;
+use pulp::Simd;
 
-/// Sums over the long axis: for each step MR numbers of a and NR numbers of b.
+/// Sums over the long axis: for each step MR numbers of a and NR numbers of b, NR being two vectors.
 #[inline(always)]
-pub(super) fn product<'a, T: Float, const MR: usize, const NR: usize>(
+pub(super) fn product<'a, S: Simd, T: Float, const MR: usize, const NR: usize>(
+    simd: S,
     sums: &mut [[T; NR]; MR],
     steps: impl Iterator<Item = (&'a [T; MR], &'a [T; NR])>,
 ) {
-    // A copy of its own is what lets the compiler keep the tile in registers.
-    let mut tile = *sums;
+    let mut tile: [[T::Vector<S>; 2]; MR] = std::array::from_fn(|i| {
+        let row = T::vectors::<S>(&sums[i]);
+        [row[0], row[1]]
+    });
     for (a, b) in steps {
+        let b = T::vectors::<S>(b);
+        let (left, right) = (b[0], b[1]);
         for i in 0..MR {
-            for j in 0..NR {
-                tile[i][j] = a[i].fma(b[j], tile[i][j]);
-            }
+            let a = T::splat(simd, a[i]);
+            tile[i][0] = T::fma_lanes(simd, a, left, tile[i][0]);
+            tile[i][1] = T::fma_lanes(simd, a, right, tile[i][1]);
         }
     }
-    *sums = tile;
+    for (row, tile) in sums.iter_mut().zip(tile) {
+        T::vectors_mut::<S>(row)[..2].copy_from_slice(&tile);
+    }
 }
 
 /// Bytes of the processor's vectors.
@@ -46,7 +54,8 @@ macro_rules! by_tile {
             16 => $module::run::<$t, 8, 32>($($argument),*),
             8 => $module::run::<$t, 4, 16>($($argument),*),
             4 => $module::run::<$t, 4, 8>($($argument),*),
-            _ => $module::run::<$t, 4, 4>($($argument),*),
+            2 => $module::run::<$t, 4, 4>($($argument),*),
+            _ => $module::run::<$t, 4, 2>($($argument),*),
         }
     };
 }

@@ -1,7 +1,7 @@
 //! `dW[o, c, place] = Σ_{sample, p} g[o, p]·x[c, p·stride + place]`, `db[o] = Σ_{sample, p} g[o, p]`
 
 use super::super::float::Float;
-use super::super::simd::{sum, vectorised};
+use super::super::simd::sum;
 use super::tile::product;
 use rayon::prelude::*;
 
@@ -62,10 +62,12 @@ pub(super) fn run<T: Float, const MR: usize, const NR: usize>(
                 &x[samples.start * input..samples.end * input],
                 &g[samples.start * output..samples.end * output],
             );
-            vectorised(
-                #[inline(always)]
-                || layout.sum::<T, MR, NR>(x, g),
-            )
+            let share: Share<'_, T, MR, NR> = Share {
+                layout: &layout,
+                x,
+                g,
+            };
+            pulp::Arch::new().dispatch(share)
         })
         .collect();
     let mut dw = vec![T::default(); outputs * channels * places];
@@ -101,6 +103,22 @@ pub(super) fn run<T: Float, const MR: usize, const NR: usize>(
         }
     }
     (dw, db)
+}
+
+/// Some samples.
+struct Share<'a, T, const MR: usize, const NR: usize> {
+    layout: &'a Layout<'a>,
+    x: &'a [T],
+    g: &'a [T],
+}
+
+impl<T: Float, const MR: usize, const NR: usize> pulp::WithSimd for Share<'_, T, MR, NR> {
+    type Output = Sums<T, MR, NR>;
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, simd: S) -> Sums<T, MR, NR> {
+        self.layout.sum::<S, T, MR, NR>(simd, self.x, self.g)
+    }
 }
 
 /// How the input is laid out: a row of `width` numbers a padded pixel, the channels beside each other, so that a tile's columns lie
@@ -170,7 +188,12 @@ impl<'a> Layout<'a> {
     }
 
     #[inline(always)]
-    fn sum<T: Float, const MR: usize, const NR: usize>(&self, x: &[T], g: &[T]) -> Sums<T, MR, NR> {
+    fn sum<S: pulp::Simd, T: Float, const MR: usize, const NR: usize>(
+        &self,
+        simd: S,
+        x: &[T],
+        g: &[T],
+    ) -> Sums<T, MR, NR> {
         let (outputs, pixels) = (self.of.outputs, self.starts.len());
         let panels = outputs.div_ceil(MR);
         let input = self.of.channels * self.of.size[0] * self.of.size[1];
@@ -229,7 +252,7 @@ impl<'a> Layout<'a> {
                             )
                         },
                     );
-                    product(tile, steps);
+                    product(simd, tile, steps);
                 }
             }
         }
