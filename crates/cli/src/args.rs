@@ -160,9 +160,9 @@ pub(crate) struct Sample {
     /// ema is the moving average of training.ema; raw is the parameters of the last step, in no average. rate:0.9999 is a further
     /// average, which a run keeps that was trained with --set training.ema-rates=[0.9999].
     ///
-    /// power:0.12 is an average whose weights spread over 12 percent of the training: give any width from 0.04 to 0.25, and
-    /// compare. It is reconstructed from snapshots (Karras et al. 2024), which a run keeps that was trained with
-    /// --set training.ema-power=[0.05,0.1]; widths beyond, down to 0.01 and up to 0.3, come out only near those that were kept.
+    /// power:0.12 is an average whose weights spread over 12 percent of the training. It is reconstructed from snapshots (Karras
+    /// et al. 2024), which a run keeps that was trained with --set training.ema-power=[0.05,0.1]: any width from 0.02 to 0.25 can
+    /// then be made of twenty snapshots, and compared. One that would come out as another is refused.
     #[arg(long, value_name = "WEIGHTS", default_value_t = Averaged::Ema, value_parser = parse_weights)]
     pub(crate) weights: Averaged,
     /// The seed of the noise.
@@ -196,9 +196,9 @@ pub(crate) struct Evaluate {
     /// ema is the moving average of training.ema; raw is the parameters of the last step, in no average. rate:0.9999 is a further
     /// average, which a run keeps that was trained with --set training.ema-rates=[0.9999].
     ///
-    /// power:0.12 is an average whose weights spread over 12 percent of the training: give any width from 0.04 to 0.25, and
-    /// compare. It is reconstructed from snapshots (Karras et al. 2024), which a run keeps that was trained with
-    /// --set training.ema-power=[0.05,0.1]; widths beyond, down to 0.01 and up to 0.3, come out only near those that were kept.
+    /// power:0.12 is an average whose weights spread over 12 percent of the training. It is reconstructed from snapshots (Karras
+    /// et al. 2024), which a run keeps that was trained with --set training.ema-power=[0.05,0.1]: any width from 0.02 to 0.25 can
+    /// then be made of twenty snapshots, and compared. One that would come out as another is refused.
     #[arg(long, value_name = "WEIGHTS", default_value_t = Averaged::Ema, value_parser = parse_weights)]
     pub(crate) weights: Averaged,
     /// Held-out samples whose likelihood is found, by solving the ODE back to noise with its divergence; 0 leaves it out
@@ -210,7 +210,7 @@ pub(crate) struct Evaluate {
     #[arg(long, value_name = "FILE")]
     pub(crate) features: Option<PathBuf>,
     /// Held-out samples whose variational bound (ELBO) is found: every step of the chain, one evaluation each; 0 leaves it out
-    /// [default: 2000 points, or 64 images, for a model with a [diffusion], else 0].
+    /// [default: as many as likelihoods for a model with a [diffusion], else 0].
     #[arg(long, value_name = "N")]
     pub(crate) bounds: Option<u32>,
     /// Steps of the bound of a continuous process; a chain's are its indices.

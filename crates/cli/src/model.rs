@@ -69,9 +69,9 @@ fn load<B: Backend, N: Network<B, D>, const D: usize>(
     let values =
         ema::load::<B>(run, config, weights, &slots, device).map_err(|error| match error {
             // What the run does not keep is mended by asking for what it does.
-            AveragedError::NoRate { .. } | AveragedError::NoPower { .. } => {
-                Usage(error.to_string()).into()
-            }
+            AveragedError::NoRate { .. }
+            | AveragedError::NoPower { .. }
+            | AveragedError::FarPower { .. } => Usage(error.to_string()).into(),
             error => anyhow::Error::from(error),
         })?;
     Ok(config.flow(with_values(network, values)))

@@ -216,8 +216,18 @@ fn any_average_of_a_run_can_be_sampled_and_scored() {
         2,
         &[
             "no average of rate 0.99;",
-            "it has ema, raw, rate:0.999, rate:0.2, rate:0.1, power:0.01 to power:0.3;",
+            "it has ema, raw, rate:0.999, rate:0.2, rate:0.1, power:0.05, power:0.1 and widths near;",
             "training.ema-rates=[0.99]",
+        ],
+    );
+    // Three snapshots of two widths do not tell the widest average.
+    place.fails(
+        "sample run --device flex --weights power:0.3",
+        2,
+        &[
+            "power:0.3 cannot be made of the widths 0.05 and 0.1 that run keeps, at 3 times",
+            "103 % off",
+            "training.ema-power=[0.3]",
         ],
     );
     let damaged = place.path("run/ema/step-00000002.safetensors");

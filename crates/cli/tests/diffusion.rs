@@ -143,6 +143,13 @@ fn bounds_are_printed_beside_likelihoods() {
         "{}",
         ran.stdout
     );
+    // As many bounds as likelihoods: none of the one is none of the other.
+    place.fails(
+        "evaluate run --device flex -n 8 --likelihoods 0 --steps 2 --bound-terms t.csv",
+        2,
+        &["no bound to write", "--bounds 64"],
+    );
+    place.ok("evaluate run --device flex -n 8 --likelihoods 2 --steps 2 --bound-terms t.csv");
     place.fails(
         "evaluate run --device flex -n 8 --likelihoods 0 --bounds 0 --steps 2 --bound-terms t.csv",
         2,

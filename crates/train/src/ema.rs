@@ -22,6 +22,6 @@ pub use exponential::Ema;
 pub use law::Law;
 pub use load::{AveragedError, load};
 pub use profile::Profile;
-pub use reconstruction::coefficients;
+pub use reconstruction::{coefficients, relative_error};
 pub(crate) use snapshot::save_snapshot;
 pub use width::{WIDTHS, gamma_of_width, width_of_gamma};

@@ -200,7 +200,7 @@ fn print_table(comparison: &Comparison, contest: &Contest, left_out: &[LeftOut],
     for &method in &contest.methods {
         let cells = row(comparison, method).map(|entry| match &entry.found {
             Ok(found) => format!("{:.3} ({:.3})", found.to_data, found.to_limit),
-            Err(_) => "—".into(),
+            Err(_) => "–".into(),
         });
         println!("| {method} | {} |", cells.collect::<Vec<_>>().join(" | "));
     }

@@ -98,10 +98,11 @@ pub(crate) fn run(arguments: Evaluate) -> Result<ExitCode> {
         Some(n) => n as usize,
         None => N.min(most),
     };
-    let likelihoods = match task.training.is_image() {
+    let usual = match task.training.is_image() {
         true => LIKELIHOODS.1,
         false => LIKELIHOODS.0,
     };
+    let likelihoods = arguments.likelihoods.map_or(usual, |n| n as usize);
     let bounds = match (arguments.bounds, &config.diffusion) {
         (Some(n), _) => n as usize,
         (None, Some(_)) => likelihoods,
@@ -118,7 +119,7 @@ pub(crate) fn run(arguments: Evaluate) -> Result<ExitCode> {
         protocol: Protocol {
             n,
             plan,
-            likelihoods: arguments.likelihoods.map_or(likelihoods, |n| n as usize),
+            likelihoods,
             bounds,
             bound_steps: arguments.bound_steps as usize,
         },

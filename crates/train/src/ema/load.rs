@@ -2,7 +2,7 @@
 //!
 //! `θ, θ̄_d or θ̂_γ`, after the newest checkpoint's step
 
-use super::{Averaged, Law, Profile, coefficients};
+use super::{Averaged, Law, Profile, coefficients, relative_error};
 use crate::checkpoint::{CheckpointError, Lists, PLAIN, read, upload};
 use crate::config::Config;
 use crate::parameters::Slot;
@@ -10,6 +10,10 @@ use crate::run::{Run, RunError};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use std::path::PathBuf;
+
+/// The largest error of reconstructed weights, relative to their norm: beyond it another average would come out under the name of the one
+/// that is asked for.
+const LARGEST_ERROR: f64 = 0.1;
 
 /// Why a run's parameters cannot be had as asked.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +44,24 @@ pub enum AveragedError {
         /// What there is.
         known: String,
     },
+    /// The width is too far from those that are kept.
+    #[error(
+        "power:{width} cannot be made of the widths {kept} that {run} keeps, at {times} times: its weights would be {:.0} % off; give a width \
+         nearer to those, or train with training.ema-power=[{width}]",
+        100.0 * error
+    )]
+    FarPower {
+        /// The folder.
+        run: String,
+        /// What was asked for.
+        width: f64,
+        /// What there is.
+        kept: String,
+        /// Snapshots that hold them, the checkpoint among them.
+        times: usize,
+        /// How far the nearest combination is, relative to the profile.
+        error: f64,
+    },
     /// A snapshot cannot be used.
     #[error("{path} cannot be used; remove it, and the average is made of the other snapshots")]
     Snapshot {
@@ -58,7 +80,8 @@ pub enum AveragedError {
 
 /// The parameters of a run after the step of its newest checkpoint, in the order of the slots.
 ///
-/// A power-function average is the least-squares combination of those in the snapshots before that step and in the checkpoint.
+/// A power-function average is the least-squares combination of those in the snapshots before that step and in the checkpoint. It is refused
+/// where even that differs from the average's weights by more than a tenth ([`relative_error`]).
 ///
 /// Source: Karras et al. 2024, section 3.2.
 ///
@@ -66,7 +89,8 @@ pub enum AveragedError {
 /// If the width of [`Averaged::Power`] is not in (0, 0.3].
 ///
 /// # Errors
-/// [`AveragedError`]: the run does not keep the average, or a file is missing, damaged, foreign, or of another network.
+/// [`AveragedError`]: the run does not keep the average, nor what it could be made of, or a file is missing, damaged, foreign, or of
+/// another network.
 pub fn load<B: Backend>(
     run: &Run,
     config: &Config,
@@ -121,14 +145,12 @@ fn power(law: &Law) -> Option<f64> {
 fn known(config: &Config, laws: &[Law]) -> String {
     let mut known = vec!["ema".to_owned(), "raw".into()];
     known.push(Averaged::Rate(config.training.ema).to_string());
-    known.extend(laws.iter().filter_map(|law| match law {
-        Law::Rate(rate) => Some(Averaged::Rate(*rate).to_string()),
-        Law::Power(_) => None,
+    known.extend(laws.iter().map(|law| match *law {
+        Law::Rate(rate) => Averaged::Rate(rate).to_string(),
+        Law::Power(width) => Averaged::Power(width).to_string(),
     }));
-    if laws.iter().filter_map(power).next().is_some() {
-        known.push("power:0.01 to power:0.3".into());
-    }
-    known.join(", ")
+    let widths = laws.iter().any(|law| power(law).is_some());
+    known.join(", ") + if widths { " and widths near" } else { "" }
 }
 
 /// The combination of the snapshots, and of the checkpoint's own averages, for another width. It is summed in double precision.
@@ -147,7 +169,19 @@ fn reconstruct(
     let profiles: Vec<Profile> = steps
         .flat_map(|t| kept.iter().map(move |&width| Profile::of_width(width, t)))
         .collect();
-    let x = coefficients(&profiles, &Profile::of_width(width, last));
+    let target = Profile::of_width(width, last);
+    let x = coefficients(&profiles, &target);
+    let error = relative_error(&profiles, &x, &target);
+    if error > LARGEST_ERROR {
+        let kept: Vec<String> = kept.iter().map(f64::to_string).collect();
+        return Err(AveragedError::FarPower {
+            run: run.folder().display().to_string(),
+            width,
+            kept: kept.join(" and "),
+            times: before.len() + 1,
+            error,
+        });
+    }
     let (x, own) = x.split_at(before.len() * kept.len());
     let mut sum: Vec<Vec<f64>> = (slots.iter())
         .map(|slot| vec![0.0; slot.shape.iter().product()])
