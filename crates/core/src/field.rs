@@ -153,7 +153,8 @@ pub trait Denoiser<B: Backend, const D: usize> {
     /// `x̂1(x, t)`.
     fn denoise(&self, t: f64, x: Tensor<B, D>) -> Tensor<B, D>;
 
-    /// Whether the ends can be told at t: not where the schedule has no signal and the model predicts noise or score.
+    /// Whether x̂1 can be told at t: not where the schedule has no signal and the model predicts noise or score, nor where it predicts the
+    /// velocity and `Δ = α̇σ − σ̇α` is 0 or not finite.
     fn is_defined(&self, t: f64) -> bool {
         let _ = t;
         true

@@ -336,8 +336,12 @@ where
     }
 
     fn is_defined(&self, t: f64) -> bool {
-        let from_noise = matches!(self.flow.prediction, Prediction::Noise | Prediction::Score);
-        !from_noise || self.flow.schedule.at(t).alpha > 0.0
+        let c = self.flow.schedule.at(t);
+        match self.flow.prediction {
+            Prediction::Noise | Prediction::Score => c.alpha > 0.0,
+            Prediction::Velocity => c.delta().is_finite() && c.delta() != 0.0,
+            Prediction::Data | Prediction::V | Prediction::Edm { .. } => true,
+        }
     }
 
     fn endpoints(&self, t: f64, x: Tensor<B, D>) -> Endpoints<B, D> {
