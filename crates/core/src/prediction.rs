@@ -69,14 +69,14 @@ impl<B: Backend, const D: usize> Endpoints<B, D> {
         }
     }
 
-    /// The path through the same state with g added to the score: `x0' = x0 − σg, x1' = x1 + σ²/α·g`. Where α = 0 the data end stays.
+    /// The path through the same state with g added to the score: `x0' = x0 − σg, x1' = x1 + σ²/α·g`. Where α = 0 the state is σx0, so
+    /// that both ends stay.
     pub fn with_added_score(self, c: Coefficients, g: Tensor<B, D>) -> Self {
-        let x0 = self.x0 - g.clone() * c.sigma;
         if c.alpha == 0.0 {
-            return Self { x0, x1: self.x1 };
+            return self;
         }
         Self {
-            x0,
+            x0: self.x0 - g.clone() * c.sigma,
             x1: self.x1 + g * (c.sigma * c.sigma / c.alpha),
         }
     }
