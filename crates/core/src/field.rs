@@ -161,7 +161,7 @@ pub trait Denoiser<B: Backend, const D: usize> {
     }
 
     /// Both ends of the path through x, at the price of one evaluation: `x̂1` and `x̂0 = (x − αx̂1)/σ`. Where σ = 0 the default
-    /// divides by zero; implementors that know better override it.
+    /// has x̂0 = 0, as [`Endpoints::of_data`]; implementors that know better override it.
     fn endpoints(&self, t: f64, x: Tensor<B, D>) -> Endpoints<B, D> {
         let x1 = self.denoise(t, x.clone());
         Endpoints::of_data(self.schedule().at(t), x, x1)

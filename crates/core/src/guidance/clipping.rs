@@ -99,7 +99,9 @@ where
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{Counting, close, gaussian, lies_on_path, state, tensor, values};
+    use super::super::testing::{
+        B, Counting, LINEAR, close, gaussian, lies_on_path, state, tensor, values,
+    };
     use super::*;
 
     fn clipped(noise: ClippedNoise) -> Clipped<Counting<super::super::testing::Law>> {
@@ -145,6 +147,29 @@ mod tests {
         close(kept.x0, gaussian(1.5, 0.5).noise(t, state()));
         let derived = clipped(ClippedNoise::Derived).endpoints(t, state());
         lies_on_path(t, state(), derived);
+    }
+
+    #[test]
+    fn without_noise_a_field_of_data_alone_has_a_finite_flow() {
+        struct Identity;
+        impl Denoiser<B, 2> for Identity {
+            fn schedule(&self) -> &dyn Schedule {
+                &LINEAR
+            }
+            fn denoise(&self, _: f64, x: Tensor<B, 2>) -> Tensor<B, 2> {
+                x
+            }
+        }
+        close(Identity.endpoints(1.0, state()).x0, state().zeros_like());
+        for noise in [ClippedNoise::Kept, ClippedNoise::Derived] {
+            let field = Clipped {
+                field: Identity,
+                low: -0.5,
+                high: 1.0,
+                noise,
+            };
+            close(field.velocity(1.0, state()), state().clamp(-0.5, 1.0));
+        }
     }
 
     #[test]
