@@ -84,8 +84,17 @@ where
         self.guided.conditional.schedule()
     }
 
+    /// The spread is the conditional field's, so a rescaled end needs both fields even at a weight of 0.
     fn is_defined(&self, t: f64) -> bool {
-        self.guided.conditional.is_defined(t)
+        let Guided {
+            conditional,
+            unconditional,
+            ..
+        } = &self.guided;
+        match self.is_plain() {
+            true => self.guided.is_defined(t),
+            false => conditional.is_defined(t) && unconditional.is_defined(t),
+        }
     }
 
     fn denoise(&self, t: f64, x: Tensor<B, D>) -> Tensor<B, D> {
