@@ -49,12 +49,10 @@ impl TimeGrid {
     /// Source: Karras et al. 2022, eq. 5; theirs are ρ = 7, low = 0.002, high = 80. Levels beyond the schedule's own are brought to its ends.
     ///
     /// # Panics
-    /// If `n` is 0, not 0 < low < high, or no step lies between the two on this schedule.
-    pub fn karras(schedule: &dyn Schedule, (high, low): (f64, f64), rho: f64, n: usize) -> Self {
-        assert!(
-            0.0 < low && low < high,
-            "noise levels are 0 < low < high, not {low} and {high}"
-        );
+    /// If `n` is 0, not 0 < low < high, both levels lie beyond the same end of the schedule's, high is infinite where the schedule's
+    /// is, or the steps are so many that the times of two levels are equal.
+    pub fn karras(schedule: &dyn Schedule, levels: (f64, f64), rho: f64, n: usize) -> Self {
+        let (high, low) = within(schedule, levels);
         let (first, last) = (high.powf(1.0 / rho), low.powf(1.0 / rho));
         Self::levels(schedule, n, |share| {
             -2.0 * rho * (first + share * (last - first)).ln()
@@ -66,11 +64,8 @@ impl TimeGrid {
     ///
     /// # Panics
     /// As [`TimeGrid::karras`].
-    pub fn log_snr(schedule: &dyn Schedule, (high, low): (f64, f64), n: usize) -> Self {
-        assert!(
-            0.0 < low && low < high,
-            "noise levels are 0 < low < high, not {low} and {high}"
-        );
+    pub fn log_snr(schedule: &dyn Schedule, levels: (f64, f64), n: usize) -> Self {
+        let (high, low) = within(schedule, levels);
         let (first, last) = (high.ln(), low.ln());
         Self::levels(schedule, n, |share| -2.0 * (first + share * (last - first)))
     }
@@ -178,6 +173,25 @@ impl TimeGrid {
     }
 }
 
+/// Noise levels, high and low, brought to those of a schedule.
+fn within(schedule: &dyn Schedule, (high, low): (f64, f64)) -> (f64, f64) {
+    assert!(
+        0.0 < low && low < high,
+        "noise levels are 0 < low < high, not {low} and {high}"
+    );
+    let level = |t: f64| {
+        let c = schedule.at(t);
+        c.sigma / c.alpha
+    };
+    let (most, least) = (level(0.0), level(1.0));
+    let (first, last) = (high.min(most), low.max(least));
+    assert!(
+        last < first && first.is_finite(),
+        "no step leads from a noise level of {high} to {low} where the schedule has {most} to {least}"
+    );
+    (first, last)
+}
+
 impl fmt::Display for TimeGrid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
@@ -243,6 +257,29 @@ mod tests {
                 .collect();
             assert!(steps.iter().all(|h| (h / steps[0] - 1.0).abs() < 1e-9));
         }
+    }
+
+    #[test]
+    fn levels_beyond_the_schedules_own_are_brought_to_its_ends() {
+        let schedule = VarianceExploding::default();
+        for grid in [
+            TimeGrid::karras(&schedule, (80.0, 0.002), 7.0, 18),
+            TimeGrid::log_snr(&schedule, (80.0, 0.002), 18),
+        ] {
+            assert_eq!(grid.steps(), 18);
+            assert!(grid.times()[0].abs() < 1e-12 && (grid.times()[18] - 1.0).abs() < 1e-12);
+        }
+        let own = TimeGrid::karras(&schedule, (50.0, 0.01), 7.0, 18);
+        let wide = TimeGrid::karras(&schedule, (80.0, 0.002), 7.0, 18);
+        for (own, wide) in own.times().iter().zip(wide.times()) {
+            assert!((own - wide).abs() < 1e-12, "{own} {wide}");
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "no step leads from a noise level of 80 to 60")]
+    fn two_levels_beyond_the_same_end_are_no_grid() {
+        TimeGrid::karras(&VarianceExploding::default(), (80.0, 60.0), 7.0, 18);
     }
 
     #[test]
