@@ -149,7 +149,7 @@ samplers! {
     ReverseDiffusion<W> where W: "reverse-diffusion", Signal;
 }
 
-impl<P: Sampler, W> Sampler for PredictorCorrector<P, W> {
+impl<P: Sampler> Sampler for PredictorCorrector<P> {
     fn name(&self) -> &'static str {
         "pc"
     }
