@@ -235,6 +235,24 @@ fn the_ancestral_samplers_are_one() {
 }
 
 #[test]
+fn euler_without_its_ancestral_noise_is_ddim_in_both_directions() {
+    for schedule in schedules() {
+        let field = gaussian(0.7, 0.5, schedule.clone());
+        let grid = TimeGrid::log_snr(&*schedule, (20.0, 0.02), 12).until(0.99);
+        let euler = EulerAncestral {
+            eta: 0.0,
+            brownian: Still,
+        };
+        let x = column(&[-1.0, 0.3, 2.0]);
+        for grid in [grid.clone(), grid.reversed()] {
+            let ddim = integrate(&field, &Ddim::DETERMINISTIC, x.clone(), &grid);
+            let euler = integrate(&field, &euler, x.clone(), &grid);
+            all_close(euler, ddim, 1e-9, &format!("{schedule:?}"));
+        }
+    }
+}
+
+#[test]
 fn first_orders_of_the_multistep_methods_are_ddim() {
     let field = gaussian(0.7, 0.5, VariancePreserving::default());
     let grid = Kind::LogSnr.grid(9);
@@ -579,6 +597,50 @@ fn what_a_schedule_cannot_serve_is_refused_by_name() {
         "{message}"
     );
     assert!(by(ddpm, &grid)(&vp).is_none());
+
+    // Back to noise, and from where there is none.
+    let back = TimeGrid::uniform(0.9, 0.1, 10);
+    let churn = Churn {
+        gamma: 0.1,
+        ..Churn::default()
+    };
+    let corrected = |eta| PredictorCorrector {
+        predictor: Ddim { eta, brownian },
+        corrector: Langevin::default(),
+        brownian: increments(1),
+    };
+    for message in [
+        refused(&by(ddpm, &back), &vp),
+        refused(&by(Ddim { eta: 0.5, brownian }, &back), &vp),
+        refused(&by(EulerAncestral { eta: 1.0, brownian }, &back), &vp),
+        refused(&by(EulerEdm { churn, brownian }, &back), &vp),
+        refused(&by(HeunEdm { churn, brownian }, &back), &vp),
+        refused(&by(DpmSolverSde { order: 2, brownian }, &back), &vp),
+        refused(&by(ReverseDiffusion { brownian }, &back), &vp),
+        refused(&by(corrected(1.0), &back), &vp),
+    ] {
+        assert!(
+            message.contains("adds noise, for which a grid back from t = 0.9 to 0.1 has no room")
+                && message.contains("eta = 0"),
+            "{message}"
+        );
+    }
+    let churn = Churn::default();
+    assert!(by(Ddim { eta: 0.0, brownian }, &back)(&vp).is_none());
+    assert!(by(EulerAncestral { eta: 0.0, brownian }, &back)(&vp).is_none());
+    assert!(by(HeunEdm { churn, brownian }, &back)(&vp).is_none());
+    assert!(by(DpmSolver { order: 2 }, &back)(&vp).is_none());
+    assert!(by(corrected(0.0), &back)(&vp).is_none());
+    for back in [
+        TimeGrid::uniform(1.0, 0.1, 10),
+        TimeGrid::uniform(1.0, 0.0, 10),
+    ] {
+        let message = refused(&by(Ddim::DETERMINISTIC, &back), &vp);
+        assert!(
+            message.starts_with("ddim divides by the noise, and the schedule has none at t = 1"),
+            "{message}"
+        );
+    }
     assert!(by(DpmSolver { order: 2 }, &grid)(&ve).is_none());
     assert!(by(Ddim::DETERMINISTIC, &grid)(&linear).is_none());
     assert!(by(DpmSolverSingle, &TimeGrid::uniform(0.001, 1.0, 10))(&linear).is_none());
