@@ -110,7 +110,8 @@ impl TimeGrid {
         Self(times)
     }
 
-    /// The indices of a table, spaced for n evaluations.
+    /// The indices of a table, spaced for n evaluations: one from each index with [`End::Data`], and n − 1 with [`End::Last`], where the last
+    /// index is the end.
     ///
     /// # Panics
     /// If `n` is 0 or more than the table has indices, or 1 with [`End::Last`].

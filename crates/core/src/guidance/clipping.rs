@@ -14,6 +14,9 @@ use burn::tensor::backend::Backend;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClippedNoise {
     /// x̂0 stays the field's own: the path no longer leads through x. What DDIM does in diffusers, unless told otherwise.
+    ///
+    /// A sampler that reads x̂0 or the score alone (DEIS, LMS, PNDM, reverse diffusion, the Langevin corrector) then runs as if nothing
+    /// were clipped.
     Kept,
     /// `x̂0 = (x − αx̂1)/σ` of the clipped x̂1; where σ = 0 it stays the field's own.
     Derived,
