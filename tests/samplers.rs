@@ -358,9 +358,12 @@ fn biases_fall_at_their_orders_on_a_gaussian_and_on_a_mixture() {
             let grids = [80, 160, 320].map(|n| n * line.fineness);
             let errors = grids.map(|n| line.error(&parts, n));
             let slope = slope(&grids, &errors);
+            // On a Gaussian some leading terms of an ODE method cancel (the third order of dpmpp-3m, deis-3 in ln ρ). PNDM's error of order 2
+            // is its transfer's, and so small that its multistep formula's of order 4 is still seen beside it.
+            let may_exceed = (name == "Gaussian" && !line.is_stochastic)
+                || ["pndm", "plms"].contains(&line.name);
             assert!(
-                slope > line.order - 0.15,
-                // More than its order is no fault: on a Gaussian some leading terms cancel.
+                slope > line.order - 0.15 && (may_exceed || slope < line.order + 0.15),
                 "{} on a {name}: {errors:?}, slope {slope}",
                 line.name
             );
