@@ -5,6 +5,7 @@
 #[path = "../examples/samplers/table.rs"]
 mod table;
 
+use burn::backend::Autodiff;
 use burn::tensor::Tensor;
 use pyroclast::core::analytic::{Gaussian, GaussianMixture};
 use pyroclast::core::ddpm::{BetaTable, End, Spacing, Variance};
@@ -410,6 +411,28 @@ fn heun_edm_has_the_golden_gain_and_cost() {
     assert!((gain(18) - 0.006_595_307_963).abs() < 1e-12, "{}", gain(18));
     let ratio = (gain(72) - exact) / (gain(144) - exact);
     assert!((ratio - 4.0).abs() < 0.2, "{ratio}");
+}
+
+#[test]
+fn gradients_through_edms_samplers_are_double() {
+    // On N(0, ½²) the end is a multiple of the start, and the gradient of its sum is that multiple.
+    fn held<M>(method: &M, what: &str)
+    where
+        M: Method<Autodiff<B>, Gaussian<Autodiff<B>, VariancePreserving, 2>, 2>,
+    {
+        let field = Gaussian {
+            mean: Tensor::from_inner(column(&[0.0])),
+            std: 0.5,
+            schedule: VariancePreserving::default(),
+        };
+        let x = Tensor::<Autodiff<B>, 2>::from_inner(column(&[1.0])).require_grad();
+        let end = integrate(&field, method, x.clone(), &Kind::LogSnr.grid(7));
+        let gradient = x.grad(&end.clone().sum().backward()).expect("tracked");
+        all_close(gradient, end.inner(), 1e-13, what);
+    }
+    let (churn, brownian) = (Churn::default(), Still);
+    held(&EulerEdm { churn, brownian }, "euler-edm");
+    held(&HeunEdm { churn, brownian }, "heun-edm");
 }
 
 #[test]
