@@ -8,6 +8,7 @@ use burn::tensor::{DType, Tensor};
 use burn_ndarray::NdArray;
 use pyroclast::core::analytic::{Gaussian, GaussianMixture};
 use pyroclast::core::coefficients::from_host;
+use pyroclast::core::ddpm::Variance;
 use pyroclast::core::extension::{Extended, NoiseLevel};
 use pyroclast::core::field::{Counted, Denoiser, Sde, VectorField};
 use pyroclast::core::flow::Flow;
@@ -20,9 +21,10 @@ use pyroclast::core::noise::{Noise, Stream};
 use pyroclast::core::prediction::{Endpoints, Prediction};
 use pyroclast::core::probability_flow::ProbabilityFlow;
 use pyroclast::core::schedule::{
-    Cosine, Edm, Linear, Schedule, Trigonometric, VarianceExploding, VariancePreserving,
+    Cosine, Edm, Linear, Polynomial, Schedule, Trigonometric, VarianceExploding, VariancePreserving,
 };
 use pyroclast::models::{Init, MlpConfig};
+use pyroclast::solvers::sampler::{Ddim, Ddpm, DpmSolver, UniPc, Variant};
 use pyroclast::solvers::{EULER, EulerMaruyama, Increments, RK4, TimeGrid, integrate};
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -344,7 +346,7 @@ fn parts(x: Tensor<B, 2>) -> (Vec<f64>, Tensor<B, 2>) {
 }
 
 #[test]
-fn every_sampler_ends_with_the_known_entries() {
+fn solvers_of_the_ode_and_the_sde_end_with_the_known_entries() {
     let grid = TimeGrid::uniform(0.02, 1.0, 25);
     let known = [0.3, -1.1].repeat(10);
     let x = normal(5, [10, 3]);
@@ -372,6 +374,58 @@ fn every_sampler_ends_with_the_known_entries() {
     let end = integrate(&noisy, &maruyama, x, &grid);
     assert_ne!(parts(end.clone()).0, known, "an SDE lets the state wander");
     assert_eq!(parts(noisy.field.on_path(1.0, end)).0, known, "an SDE");
+}
+
+#[test]
+fn every_diffusion_sampler_ends_with_the_known_entries() {
+    let field = inpainted(mixture::<B, _>(VariancePreserving::default()));
+    let grid = TimeGrid::uniform(0.02, 1.0, 25);
+    let brownian = Increments {
+        noise: Noise::new(6),
+        first: 1,
+    };
+    let ddpm = |variance| Ddpm { variance, brownian };
+    let unipc = |order, variant| UniPc {
+        order,
+        variant,
+        taper: None,
+    };
+    let x = || normal(5, [10, 3]);
+    for (name, end) in [
+        (
+            "ddpm, small",
+            integrate(&field, &ddpm(Variance::Small), x(), &grid),
+        ),
+        (
+            "ddpm, large",
+            integrate(&field, &ddpm(Variance::Large), x(), &grid),
+        ),
+        ("ddim", integrate(&field, &Ddim::DETERMINISTIC, x(), &grid)),
+        (
+            "ddim, η = 1",
+            integrate(&field, &Ddim { eta: 1.0, brownian }, x(), &grid),
+        ),
+        (
+            "dpmpp-2m",
+            integrate(&field, &DpmSolver { order: 2 }, x(), &grid),
+        ),
+        (
+            "dpmpp-3m",
+            integrate(&field, &DpmSolver { order: 3 }, x(), &grid),
+        ),
+        (
+            "unipc bh1",
+            integrate(&field, &unipc(2, Variant::Bh1), x(), &grid),
+        ),
+        (
+            "unipc bh2",
+            integrate(&field, &unipc(3, Variant::Bh2), x(), &grid),
+        ),
+    ] {
+        let (known, free) = parts(end);
+        assert_eq!(known, [0.3, -1.1].repeat(10), "{name}");
+        assert!(values(free).iter().all(|v| v.is_finite()), "{name}");
+    }
 }
 
 #[test]
@@ -410,6 +464,36 @@ fn guided(weight: f64) -> Guided<Gaussian<B, Linear, 2>, Gaussian<B, Linear, 2>>
         conditional: gaussian(&MEANS[0], 0.5, Linear::default()),
         unconditional: gaussian(&MEANS[1], 0.8, Linear::default()),
         weight,
+    }
+}
+
+#[test]
+fn plain_guidance_of_a_velocity_on_a_polynomial_path_starts_at_no_signal() {
+    type F32 = NdArray<f32>;
+    let device = Default::default();
+    let flow = |index| Flow {
+        network: MlpConfig::new(2).init(&mut Init::<F32>::new(Noise::new(index), &device)),
+        schedule: Polynomial { degree: 2.0 },
+        prediction: Prediction::Velocity,
+        input: Input::Plain,
+    };
+    let (good, weak) = (flow(5), flow(6));
+    let guided = |phi| Rescaled {
+        guided: Guided {
+            conditional: good.given::<F32, 2>(&None),
+            unconditional: weak.given::<F32, 2>(&None),
+            weight: 2.0,
+        },
+        phi,
+    };
+    let x = Tensor::<F32, 2>::from_data([[0.5, -1.0], [1.5, 0.25]], &device);
+    let grid = TimeGrid::uniform(0.0, 1.0, 4);
+    let expected = values(integrate(&guided(0.0).guided, &EULER, x.clone(), &grid));
+    assert!(expected.iter().all(|v| v.is_finite()), "{expected:?}");
+    assert_eq!(values(integrate(&guided(0.0), &EULER, x, &grid)), expected);
+    // Its ends are another matter: Δ = 0 at t = 0.
+    for phi in [0.0, 0.7] {
+        assert!(!guided(phi).is_defined(0.0) && guided(phi).is_defined(0.1));
     }
 }
 

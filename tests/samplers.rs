@@ -5,6 +5,7 @@
 #[path = "../examples/samplers/table.rs"]
 mod table;
 
+use burn::backend::Autodiff;
 use burn::tensor::Tensor;
 use pyroclast::core::analytic::{Gaussian, GaussianMixture};
 use pyroclast::core::ddpm::{BetaTable, End, Spacing, Variance};
@@ -235,6 +236,24 @@ fn the_ancestral_samplers_are_one() {
 }
 
 #[test]
+fn euler_without_its_ancestral_noise_is_ddim_in_both_directions() {
+    for schedule in schedules() {
+        let field = gaussian(0.7, 0.5, schedule.clone());
+        let grid = TimeGrid::log_snr(&*schedule, (20.0, 0.02), 12).until(0.99);
+        let euler = EulerAncestral {
+            eta: 0.0,
+            brownian: Still,
+        };
+        let x = column(&[-1.0, 0.3, 2.0]);
+        for grid in [grid.clone(), grid.reversed()] {
+            let ddim = integrate(&field, &Ddim::DETERMINISTIC, x.clone(), &grid);
+            let euler = integrate(&field, &euler, x.clone(), &grid);
+            all_close(euler, ddim, 1e-9, &format!("{schedule:?}"));
+        }
+    }
+}
+
+#[test]
 fn first_orders_of_the_multistep_methods_are_ddim() {
     let field = gaussian(0.7, 0.5, VariancePreserving::default());
     let grid = Kind::LogSnr.grid(9);
@@ -340,9 +359,12 @@ fn biases_fall_at_their_orders_on_a_gaussian_and_on_a_mixture() {
             let grids = [80, 160, 320].map(|n| n * line.fineness);
             let errors = grids.map(|n| line.error(&parts, n));
             let slope = slope(&grids, &errors);
+            // On a Gaussian some leading terms of an ODE method cancel (the third order of dpmpp-3m, deis-3 in ln ρ). PNDM's error of order 2
+            // is its transfer's, and so small that its multistep formula's of order 4 is still seen beside it.
+            let may_exceed = (name == "Gaussian" && !line.is_stochastic)
+                || ["pndm", "plms"].contains(&line.name);
             assert!(
-                slope > line.order - 0.15,
-                // More than its order is no fault: on a Gaussian some leading terms cancel.
+                slope > line.order - 0.15 && (may_exceed || slope < line.order + 0.15),
                 "{} on a {name}: {errors:?}, slope {slope}",
                 line.name
             );
@@ -389,6 +411,28 @@ fn heun_edm_has_the_golden_gain_and_cost() {
     assert!((gain(18) - 0.006_595_307_963).abs() < 1e-12, "{}", gain(18));
     let ratio = (gain(72) - exact) / (gain(144) - exact);
     assert!((ratio - 4.0).abs() < 0.2, "{ratio}");
+}
+
+#[test]
+fn gradients_through_edms_samplers_are_double() {
+    // On N(0, ½²) the end is a multiple of the start, and the gradient of its sum is that multiple.
+    fn held<M>(method: &M, what: &str)
+    where
+        M: Method<Autodiff<B>, Gaussian<Autodiff<B>, VariancePreserving, 2>, 2>,
+    {
+        let field = Gaussian {
+            mean: Tensor::from_inner(column(&[0.0])),
+            std: 0.5,
+            schedule: VariancePreserving::default(),
+        };
+        let x = Tensor::<Autodiff<B>, 2>::from_inner(column(&[1.0])).require_grad();
+        let end = integrate(&field, method, x.clone(), &Kind::LogSnr.grid(7));
+        let gradient = x.grad(&end.clone().sum().backward()).expect("tracked");
+        all_close(gradient, end.inner(), 1e-13, what);
+    }
+    let (churn, brownian) = (Churn::default(), Still);
+    held(&EulerEdm { churn, brownian }, "euler-edm");
+    held(&HeunEdm { churn, brownian }, "heun-edm");
 }
 
 #[test]
@@ -579,6 +623,50 @@ fn what_a_schedule_cannot_serve_is_refused_by_name() {
         "{message}"
     );
     assert!(by(ddpm, &grid)(&vp).is_none());
+
+    // Back to noise, and from where there is none.
+    let back = TimeGrid::uniform(0.9, 0.1, 10);
+    let churn = Churn {
+        gamma: 0.1,
+        ..Churn::default()
+    };
+    let corrected = |eta| PredictorCorrector {
+        predictor: Ddim { eta, brownian },
+        corrector: Langevin::default(),
+        brownian: increments(1),
+    };
+    for message in [
+        refused(&by(ddpm, &back), &vp),
+        refused(&by(Ddim { eta: 0.5, brownian }, &back), &vp),
+        refused(&by(EulerAncestral { eta: 1.0, brownian }, &back), &vp),
+        refused(&by(EulerEdm { churn, brownian }, &back), &vp),
+        refused(&by(HeunEdm { churn, brownian }, &back), &vp),
+        refused(&by(DpmSolverSde { order: 2, brownian }, &back), &vp),
+        refused(&by(ReverseDiffusion { brownian }, &back), &vp),
+        refused(&by(corrected(1.0), &back), &vp),
+    ] {
+        assert!(
+            message.contains("adds noise, for which a grid back from t = 0.9 to 0.1 has no room")
+                && message.contains("eta = 0"),
+            "{message}"
+        );
+    }
+    let churn = Churn::default();
+    assert!(by(Ddim { eta: 0.0, brownian }, &back)(&vp).is_none());
+    assert!(by(EulerAncestral { eta: 0.0, brownian }, &back)(&vp).is_none());
+    assert!(by(HeunEdm { churn, brownian }, &back)(&vp).is_none());
+    assert!(by(DpmSolver { order: 2 }, &back)(&vp).is_none());
+    assert!(by(corrected(0.0), &back)(&vp).is_none());
+    for back in [
+        TimeGrid::uniform(1.0, 0.1, 10),
+        TimeGrid::uniform(1.0, 0.0, 10),
+    ] {
+        let message = refused(&by(Ddim::DETERMINISTIC, &back), &vp);
+        assert!(
+            message.starts_with("ddim divides by the noise, and the schedule has none at t = 1"),
+            "{message}"
+        );
+    }
     assert!(by(DpmSolver { order: 2 }, &grid)(&ve).is_none());
     assert!(by(Ddim::DETERMINISTIC, &grid)(&linear).is_none());
     assert!(by(DpmSolverSingle, &TimeGrid::uniform(0.001, 1.0, 10))(&linear).is_none());

@@ -153,14 +153,15 @@ pub trait Denoiser<B: Backend, const D: usize> {
     /// `x̂1(x, t)`.
     fn denoise(&self, t: f64, x: Tensor<B, D>) -> Tensor<B, D>;
 
-    /// Whether the ends can be told at t: not where the schedule has no signal and the model predicts noise or score.
+    /// Whether x̂1 can be told at t: not where the schedule has no signal and the model predicts noise or score, nor where it predicts the
+    /// velocity and `Δ = α̇σ − σ̇α` is 0 or not finite.
     fn is_defined(&self, t: f64) -> bool {
         let _ = t;
         true
     }
 
     /// Both ends of the path through x, at the price of one evaluation: `x̂1` and `x̂0 = (x − αx̂1)/σ`. Where σ = 0 the default
-    /// divides by zero; implementors that know better override it.
+    /// has x̂0 = 0, as [`Endpoints::of_data`]; implementors that know better override it.
     fn endpoints(&self, t: f64, x: Tensor<B, D>) -> Endpoints<B, D> {
         let x1 = self.denoise(t, x.clone());
         Endpoints::of_data(self.schedule().at(t), x, x1)

@@ -74,7 +74,7 @@ impl<N, S: Schedule> Flow<N, S> {
     /// Source: Nichol & Dhariwal 2021, eq. 16.
     ///
     /// # Panics
-    /// If the network's output does not have twice the channels of the state, or a time is not one of the chain's.
+    /// If the network's output does not have twice the channels of the state, or a time is not one of the chain's, up to rounding.
     pub fn hybrid_loss<B: Backend, const D: usize>(
         &self,
         sample: PathSample<B, D>,
@@ -90,7 +90,8 @@ impl<N, S: Schedule> Flow<N, S> {
         let (output, variance) = self.of_sample(&sample, condition, dropout);
         let steps: Vec<ReverseStep> = (sample.t.iter())
             .map(|&t| {
-                table.reverse_step(table.index(t).expect("a chain is trained on its indices"))
+                let k = table.exact_index(t);
+                table.reverse_step(k.expect("a chain is trained at the times of its indices"))
             })
             .collect();
         // The mean is trained by the simple loss alone.
@@ -336,8 +337,12 @@ where
     }
 
     fn is_defined(&self, t: f64) -> bool {
-        let from_noise = matches!(self.flow.prediction, Prediction::Noise | Prediction::Score);
-        !from_noise || self.flow.schedule.at(t).alpha > 0.0
+        let c = self.flow.schedule.at(t);
+        match self.flow.prediction {
+            Prediction::Noise | Prediction::Score => c.alpha > 0.0,
+            Prediction::Velocity => c.delta().is_finite() && c.delta() != 0.0,
+            Prediction::Data | Prediction::V | Prediction::Edm { .. } => true,
+        }
     }
 
     fn endpoints(&self, t: f64, x: Tensor<B, D>) -> Endpoints<B, D> {

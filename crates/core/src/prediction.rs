@@ -49,7 +49,16 @@ pub struct Endpoints<B: Backend, const D: usize> {
 
 impl<B: Backend, const D: usize> Endpoints<B, D> {
     /// The path through `x` whose data end is `x1`: `x0 = (x − αx1)/σ`.
+    ///
+    /// Where σ = 0 the state says nothing of the noise, and x0 is its mean, 0. Whoever has ends of the path already keeps their x0 there by
+    /// [`Endpoints::with_data`].
     pub fn of_data(c: Coefficients, x: Tensor<B, D>, x1: Tensor<B, D>) -> Self {
+        if c.sigma == 0.0 {
+            return Self {
+                x0: x.zeros_like(),
+                x1,
+            };
+        }
         Self {
             // A product, since the tape of burn keeps a divisor in single precision.
             x0: (x - x1.clone() * c.alpha) * c.sigma.recip(),
@@ -69,14 +78,14 @@ impl<B: Backend, const D: usize> Endpoints<B, D> {
         }
     }
 
-    /// The path through the same state with g added to the score: `x0' = x0 − σg, x1' = x1 + σ²/α·g`. Where α = 0 the data end stays.
+    /// The path through the same state with g added to the score: `x0' = x0 − σg, x1' = x1 + σ²/α·g`. Where α = 0 the state is σx0, so
+    /// that both ends stay.
     pub fn with_added_score(self, c: Coefficients, g: Tensor<B, D>) -> Self {
-        let x0 = self.x0 - g.clone() * c.sigma;
         if c.alpha == 0.0 {
-            return Self { x0, x1: self.x1 };
+            return self;
         }
         Self {
-            x0,
+            x0: self.x0 - g.clone() * c.sigma,
             x1: self.x1 + g * (c.sigma * c.sigma / c.alpha),
         }
     }

@@ -6,6 +6,9 @@ use pyroclast_core::ddpm::{BetaTable, End, Spacing};
 use pyroclast_core::schedule::Schedule;
 use std::fmt;
 
+/// How far apart times of order 1 may lie that differ by rounding alone: a few inverses of a schedule.
+const ROUNDING: f64 = 16.0 * f64::EPSILON;
+
 /// The times of a fixed-grid solve, first and last included.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TimeGrid(Vec<f64>);
@@ -49,12 +52,10 @@ impl TimeGrid {
     /// Source: Karras et al. 2022, eq. 5; theirs are ρ = 7, low = 0.002, high = 80. Levels beyond the schedule's own are brought to its ends.
     ///
     /// # Panics
-    /// If `n` is 0, not 0 < low < high, or no step lies between the two on this schedule.
-    pub fn karras(schedule: &dyn Schedule, (high, low): (f64, f64), rho: f64, n: usize) -> Self {
-        assert!(
-            0.0 < low && low < high,
-            "noise levels are 0 < low < high, not {low} and {high}"
-        );
+    /// If `n` is 0, not 0 < low < high, both levels lie beyond the same end of the schedule's, high is infinite where the schedule's
+    /// is, or the steps are so many that the times of two levels are equal.
+    pub fn karras(schedule: &dyn Schedule, levels: (f64, f64), rho: f64, n: usize) -> Self {
+        let (high, low) = within(schedule, levels);
         let (first, last) = (high.powf(1.0 / rho), low.powf(1.0 / rho));
         Self::levels(schedule, n, |share| {
             -2.0 * rho * (first + share * (last - first)).ln()
@@ -66,11 +67,8 @@ impl TimeGrid {
     ///
     /// # Panics
     /// As [`TimeGrid::karras`].
-    pub fn log_snr(schedule: &dyn Schedule, (high, low): (f64, f64), n: usize) -> Self {
-        assert!(
-            0.0 < low && low < high,
-            "noise levels are 0 < low < high, not {low} and {high}"
-        );
+    pub fn log_snr(schedule: &dyn Schedule, levels: (f64, f64), n: usize) -> Self {
+        let (high, low) = within(schedule, levels);
         let (first, last) = (high.ln(), low.ln());
         Self::levels(schedule, n, |share| -2.0 * (first + share * (last - first)))
     }
@@ -112,7 +110,8 @@ impl TimeGrid {
         Self(times)
     }
 
-    /// The indices of a table, spaced for n evaluations.
+    /// The indices of a table, spaced for n evaluations: one from each index with [`End::Data`], and n − 1 with [`End::Last`], where the last
+    /// index is the end.
     ///
     /// # Panics
     /// If `n` is 0 or more than the table has indices, or 1 with [`End::Last`].
@@ -121,21 +120,36 @@ impl TimeGrid {
         Self::new(table.times(&indices, end)).expect("the indices of a table fall")
     }
 
-    /// The same grid, ending at `end` where it went beyond: what a field takes that is singular at t = 1.
+    /// The same number of steps, ending at `end` where the grid went beyond: what a field takes that is singular at t = 1.
+    ///
+    /// The times before `end` stay, and times that are `end` up to rounding are one; where that leaves m < n steps, time i of n is the one
+    /// that lies at i·m/n among them, linear between neighbours.
     ///
     /// # Panics
-    /// If no time lies before `end`.
+    /// If the grid starts at `end` up to rounding, or after it.
     pub fn until(mut self, end: f64) -> Self {
+        let (start, n) = (self.0[0], self.steps());
+        let before = |t: f64| end - t > ROUNDING * end.abs().max(1.0);
         assert!(
-            self.0[0] < end,
-            "no step of a grid from {} ends at {end}",
-            self.0[0]
+            before(start),
+            "no step of a grid from {start} ends at {end}"
         );
-        if self.0[self.steps()] > end {
-            self.0.retain(|&t| t < end);
-            self.0.push(end);
+        if self.0[n] <= end {
+            return self;
         }
-        self
+        self.0.retain(|&t| before(t));
+        self.0.push(end);
+        let kept = self.steps();
+        if kept == n {
+            return self;
+        }
+        let at = |i: usize| {
+            let (k, rest) = (i * kept / n, i * kept % n);
+            self.0[k] + (self.0[k + 1] - self.0[k]) * (rest as f64 / n as f64)
+        };
+        let mut times: Vec<f64> = (0..n).map(at).collect();
+        times.push(end);
+        Self(times)
     }
 
     /// A grid of the user's own.
@@ -176,6 +190,25 @@ impl TimeGrid {
         self.0.reverse();
         self
     }
+}
+
+/// Noise levels, high and low, brought to those of a schedule.
+fn within(schedule: &dyn Schedule, (high, low): (f64, f64)) -> (f64, f64) {
+    assert!(
+        0.0 < low && low < high,
+        "noise levels are 0 < low < high, not {low} and {high}"
+    );
+    let level = |t: f64| {
+        let c = schedule.at(t);
+        c.sigma / c.alpha
+    };
+    let (most, least) = (level(0.0), level(1.0));
+    let (first, last) = (high.min(most), low.max(least));
+    assert!(
+        last < first && first.is_finite(),
+        "no step leads from a noise level of {high} to {low} where the schedule has {most} to {least}"
+    );
+    (first, last)
 }
 
 impl fmt::Display for TimeGrid {
@@ -243,6 +276,65 @@ mod tests {
                 .collect();
             assert!(steps.iter().all(|h| (h / steps[0] - 1.0).abs() < 1e-9));
         }
+    }
+
+    #[test]
+    fn levels_beyond_the_schedules_own_are_brought_to_its_ends() {
+        let schedule = VarianceExploding::default();
+        for grid in [
+            TimeGrid::karras(&schedule, (80.0, 0.002), 7.0, 18),
+            TimeGrid::log_snr(&schedule, (80.0, 0.002), 18),
+        ] {
+            assert_eq!(grid.steps(), 18);
+            assert!(grid.times()[0].abs() < 1e-12 && (grid.times()[18] - 1.0).abs() < 1e-12);
+        }
+        let own = TimeGrid::karras(&schedule, (50.0, 0.01), 7.0, 18);
+        let wide = TimeGrid::karras(&schedule, (80.0, 0.002), 7.0, 18);
+        for (own, wide) in own.times().iter().zip(wide.times()) {
+            assert!((own - wide).abs() < 1e-12, "{own} {wide}");
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "no step leads from a noise level of 80 to 60")]
+    fn two_levels_beyond_the_same_end_are_no_grid() {
+        TimeGrid::karras(&VarianceExploding::default(), (80.0, 60.0), 7.0, 18);
+    }
+
+    #[test]
+    fn a_grid_cut_at_one_of_its_times_keeps_its_steps() {
+        let schedules: [&dyn Schedule; 3] = [
+            &VariancePreserving::default(),
+            &Linear::default(),
+            &Edm::default(),
+        ];
+        for schedule in schedules {
+            let c = schedule.at(0.999);
+            for n in [2, 3, 10, 50] {
+                for grid in [
+                    TimeGrid::karras(schedule, (70.0, c.sigma / c.alpha), 7.0, n),
+                    TimeGrid::log_snr(schedule, (70.0, c.sigma / c.alpha), n),
+                ] {
+                    let start = grid.times()[0];
+                    let cut = grid.until(0.999);
+                    assert_eq!((cut.steps(), cut.times()[0]), (n, start), "{schedule:?}");
+                    assert_eq!(cut.times()[n], 0.999);
+                    assert!(cut.intervals().all(|(t, s)| s - t > 1e-9), "{cut:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_cut_grid_keeps_its_times_or_is_spread_over_them() {
+        let times = |times: &[f64]| TimeGrid::new(times.to_vec()).expect("rising times");
+        let grid = times(&[0.0, 0.5, 0.75, 1.0]);
+        assert_eq!(grid.clone().until(1.0), grid);
+        assert_eq!(grid.clone().until(0.9), times(&[0.0, 0.5, 0.75, 0.9]));
+        assert_eq!(
+            grid.until(0.75),
+            times(&[0.0, 1.0 / 3.0, 0.5 + 0.25 / 3.0, 0.75])
+        );
     }
 
     #[test]

@@ -5,7 +5,7 @@
 use super::sum_rows;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
-use std::f64::consts::SQRT_2;
+use std::f64::consts::{FRAC_1_SQRT_2, SQRT_2};
 
 /// The least probability of a bin on the device.
 const LEAST: f64 = 1e-12;
@@ -104,7 +104,7 @@ pub fn discretised_log_likelihood<B: Backend, const D: usize>(
     lattice: Lattice,
 ) -> Tensor<B, 1> {
     let half = 0.5 * lattice.bin;
-    let precision = log_std.neg().exp() / SQRT_2;
+    let precision = log_std.neg().exp() * FRAC_1_SQRT_2;
     let centred = x.clone() - mean;
     let highest = x.clone().greater_elem(lattice.high - half);
     let lowest = x.lower_elem(lattice.low + half);

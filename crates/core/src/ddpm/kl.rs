@@ -20,7 +20,7 @@ pub fn kl_gaussians(mean_difference_squared: f64, var_q: f64, var_p: f64) -> f64
 ///
 /// `L_T = KL(N(α·x1, σ²) ‖ N(0, base_std²))`, in expectation over data of the given mean square
 ///
-/// Source: Ho et al. 2020, eq. 5. `c` are the coefficients where sampling starts; [`base_std`] is the law it starts from.
+/// Source: Ho et al. 2020, eq. 5. `c` are the coefficients where sampling starts; [`base_std`] is the bound's prior there.
 pub fn prior_kl(c: Coefficients, mean_square: f64, base_std: f64) -> f64 {
     kl_gaussians(
         c.alpha * c.alpha * mean_square,
@@ -29,11 +29,12 @@ pub fn prior_kl(c: Coefficients, mean_square: f64, base_std: f64) -> f64 {
     )
 }
 
-/// The standard deviation of the law that sampling starts from where the coefficients are `c`.
+/// The standard deviation of the bound's prior where the coefficients are `c`.
 ///
 /// 1 where `α² + σ² = 1`, else σ
 ///
-/// A schedule that preserves the variance starts from N(0, I) although σ is a little less; one that does not, from σ·x0.
+/// Where the variance is preserved it is Ho et al.'s, N(0, I), although samplers start from σ·x0 and σ is a little less; elsewhere it is the
+/// law of σ·x0.
 pub fn base_std(c: Coefficients) -> f64 {
     let total = c.alpha * c.alpha + c.sigma * c.sigma;
     if (total - 1.0).abs() < ROUNDING {

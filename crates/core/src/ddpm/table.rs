@@ -155,6 +155,16 @@ impl BetaTable {
         (position > 0.0).then(|| position.round().max(1.0) as usize - 1)
     }
 
+    /// The step whose time is t, up to the rounding of t; none between the table's times, nor at t = 1.
+    ///
+    /// `(1 − t)·T = k + 1`
+    pub fn exact_index(&self, t: f64) -> Option<usize> {
+        let position = self.position(t);
+        // The position is clamped to the table, so a time beyond it is held against the time of its step.
+        let k = (position >= 1.0 && position.fract() == 0.0).then(|| position as usize - 1)?;
+        ((self.time(k) - t).abs() <= 8.0 * f64::EPSILON).then_some(k)
+    }
+
     /// `(1 − t)·T = k + 1` in [0, T]. What is off a whole number by no more than the rounding of t is that number.
     pub(super) fn position(&self, t: f64) -> f64 {
         let steps = self.steps() as f64;
@@ -216,6 +226,12 @@ mod tests {
                 let other = (steps - k - 1) as f64 / steps as f64;
                 assert_eq!(table.index(other), Some(k), "{steps}");
                 assert_eq!(table.position(other), (k + 1) as f64, "{steps}");
+                assert_eq!(table.exact_index(other), Some(k), "{steps}");
+                let beside = table.time(k) + 0.01 / steps as f64;
+                assert_eq!(table.exact_index(beside), None, "{steps}");
+            }
+            for beyond in [-0.1, 1.0, 1.1, f64::NAN] {
+                assert_eq!(table.exact_index(beyond), None, "{steps}");
             }
             assert_eq!(table.time(steps - 1), 0.0);
             assert_eq!(table.index(1.0), None);

@@ -43,8 +43,8 @@ where
 ///
 /// An evaluation costs one of the denoiser, and one of the classifier with its gradient; at w = 0 the classifier is not run.
 ///
-/// Where α = 0 a state says nothing of the class: the exact gradient vanishes like α, but what σ²/α makes of it cannot be told, and x̂1 stays
-/// as it is. Start a method of high order a little after such an end, or its first step is not guided.
+/// Where α = 0 a state says nothing of the class: the exact gradient vanishes like α, but what σ²/α makes of it cannot be told, and both ends
+/// stay as they are, and the score with them. Start a method of high order a little after such an end, or its first step is not guided.
 #[derive(Debug, Clone, Copy)]
 pub struct ClassifierGuided<F, K> {
     /// The denoiser.
@@ -111,7 +111,7 @@ where
 
     fn score(&self, t: f64, x: Tensor<B, D>) -> Tensor<B, D> {
         let score = self.field.score(t, x.clone());
-        if self.weight == 0.0 {
+        if self.weight == 0.0 || self.field.schedule().at(t).alpha == 0.0 {
             return score;
         }
         score + self.gradient(t, x)
@@ -211,7 +211,8 @@ mod tests {
             field.denoise(0.0, state()),
             field.field.denoise(0.0, state()),
         );
-        close(field.endpoints(0.0, state()).x0, state() * 3.0);
+        close(field.endpoints(0.0, state()).x0, state());
+        close(field.score(0.0, state()), -state());
         close(field.denoise(1.0, state()), state());
         let expected = field.field.score(1.0, state()) - state() * 2.0;
         close(field.score(1.0, state()), expected);

@@ -99,8 +99,10 @@ where
         self.conditional.schedule()
     }
 
+    /// Of the fields that count.
     fn is_defined(&self, t: f64) -> bool {
-        self.conditional.is_defined(t)
+        (self.weight == 0.0 || self.conditional.is_defined(t))
+            && (self.weight == 1.0 || self.unconditional.is_defined(t))
     }
 
     fn denoise(&self, t: f64, x: Tensor<B, D>) -> Tensor<B, D> {
@@ -149,14 +151,35 @@ where
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{B, Counting, Law, close, gaussian, lies_on_path, state, values};
+    use super::super::testing::{
+        B, Counting, LINEAR, Law, close, gaussian, lies_on_path, state, values,
+    };
     use super::*;
+    use crate::guidance::Rescaled;
 
     type Field = Guided<Counting<Law>, Counting<Law>>;
 
     fn guided(weight: f64) -> Field {
         let (good, weak) = (gaussian(1.5, 0.5), gaussian(0.5, 1.0));
         Guided::auto(Counting::new(good, 0.25), Counting::new(weak, -0.5), weight)
+    }
+
+    /// A field that is defined everywhere or nowhere.
+    #[derive(Clone, Copy)]
+    struct Defined(bool);
+
+    impl Denoiser<B, 2> for Defined {
+        fn schedule(&self) -> &dyn Schedule {
+            &LINEAR
+        }
+
+        fn is_defined(&self, _: f64) -> bool {
+            self.0
+        }
+
+        fn denoise(&self, _: f64, x: Tensor<B, 2>) -> Tensor<B, 2> {
+            x
+        }
     }
 
     #[test]
@@ -192,6 +215,34 @@ mod tests {
             run(&|f| drop(f.noise(0.4, state())));
             run(&|f| drop(f.score(0.4, state())));
             run(&|f| drop(f.endpoints_and_variance(0.4, state())));
+        }
+    }
+
+    #[test]
+    fn the_ends_are_defined_where_those_of_the_fields_that_count_are() {
+        for (conditional, unconditional) in
+            [(false, false), (false, true), (true, false), (true, true)]
+        {
+            for (weight, expected) in [
+                (0.0, unconditional),
+                (1.0, conditional),
+                (2.0, conditional && unconditional),
+            ] {
+                let field = Guided {
+                    conditional: Defined(conditional),
+                    unconditional: Defined(unconditional),
+                    weight,
+                };
+                assert_eq!(field.is_defined(0.4), expected, "weight {weight}");
+                let both = conditional && unconditional;
+                for (phi, expected) in [
+                    (0.0, expected),
+                    (0.7, if weight == 1.0 { conditional } else { both }),
+                ] {
+                    let rescaled = Rescaled { guided: field, phi };
+                    assert_eq!(rescaled.is_defined(0.4), expected, "{weight} {phi}");
+                }
+            }
         }
     }
 

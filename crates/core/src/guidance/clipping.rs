@@ -14,6 +14,9 @@ use burn::tensor::backend::Backend;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClippedNoise {
     /// x̂0 stays the field's own: the path no longer leads through x. What DDIM does in diffusers, unless told otherwise.
+    ///
+    /// A sampler that reads x̂0 or the score alone (DEIS, LMS, PNDM, reverse diffusion, the Langevin corrector) then runs as if nothing
+    /// were clipped.
     Kept,
     /// `x̂0 = (x − αx̂1)/σ` of the clipped x̂1; where σ = 0 it stays the field's own.
     Derived,
@@ -99,7 +102,9 @@ where
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{Counting, close, gaussian, lies_on_path, state, tensor, values};
+    use super::super::testing::{
+        B, Counting, LINEAR, close, gaussian, lies_on_path, state, tensor, values,
+    };
     use super::*;
 
     fn clipped(noise: ClippedNoise) -> Clipped<Counting<super::super::testing::Law>> {
@@ -145,6 +150,29 @@ mod tests {
         close(kept.x0, gaussian(1.5, 0.5).noise(t, state()));
         let derived = clipped(ClippedNoise::Derived).endpoints(t, state());
         lies_on_path(t, state(), derived);
+    }
+
+    #[test]
+    fn without_noise_a_field_of_data_alone_has_a_finite_flow() {
+        struct Identity;
+        impl Denoiser<B, 2> for Identity {
+            fn schedule(&self) -> &dyn Schedule {
+                &LINEAR
+            }
+            fn denoise(&self, _: f64, x: Tensor<B, 2>) -> Tensor<B, 2> {
+                x
+            }
+        }
+        close(Identity.endpoints(1.0, state()).x0, state().zeros_like());
+        for noise in [ClippedNoise::Kept, ClippedNoise::Derived] {
+            let field = Clipped {
+                field: Identity,
+                low: -0.5,
+                high: 1.0,
+                noise,
+            };
+            close(field.velocity(1.0, state()), state().clamp(-0.5, 1.0));
+        }
     }
 
     #[test]

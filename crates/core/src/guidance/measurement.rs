@@ -48,7 +48,7 @@ pub enum Likelihood {
 /// pass backward.
 ///
 /// Where σ = 0 the state is the data, and nothing is added. Where α = 0 the Gaussian x̂1 moves by the limit `σ_data²·∇log p(y|x̂1)`;
-/// that of DPS is not known, and x̂1 stays.
+/// that of DPS is not known, and both ends stay.
 ///
 /// # Shapes
 /// - forward: `[batch, …]` → `[batch, m]`, linear, differentiable
@@ -258,7 +258,9 @@ mod tests {
     fn without_signal_dps_moves_nothing_and_pseudoinverse_guidance_goes_to_its_limit() {
         let plain = gaussian(1.5, 0.5).denoise(0.0, state());
         let dps = measured(Likelihood::Dps { step: 0.8 });
-        close(dps.denoise(0.0, state()), plain.clone());
+        let ends = dps.endpoints(0.0, state());
+        close(ends.x1, plain.clone());
+        close(ends.x0, state());
         let exact = measured(Likelihood::Gaussian {
             sigma_data: 0.5,
             noise_std: 0.25,

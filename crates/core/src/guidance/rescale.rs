@@ -62,10 +62,14 @@ fn spread<B: Backend, const D: usize>(x: Tensor<B, D>) -> Tensor<B, D> {
 impl<B, C, U, const D: usize> VectorField<B, D> for Rescaled<C, U>
 where
     B: Backend,
-    C: Denoiser<B, D>,
-    U: Denoiser<B, D>,
+    C: VectorField<B, D> + Denoiser<B, D>,
+    U: VectorField<B, D> + Denoiser<B, D>,
 {
     fn velocity(&self, t: f64, x: Tensor<B, D>) -> Tensor<B, D> {
+        // A velocity that is read off the ends is undefined where Δ = 0, the fields' own is not.
+        if self.is_plain() {
+            return self.guided.velocity(t, x);
+        }
         velocity_of(self, t, x)
     }
 }
@@ -80,8 +84,17 @@ where
         self.guided.conditional.schedule()
     }
 
+    /// The spread is the conditional field's, so a rescaled end needs both fields even at a weight of 0.
     fn is_defined(&self, t: f64) -> bool {
-        self.guided.conditional.is_defined(t)
+        let Guided {
+            conditional,
+            unconditional,
+            ..
+        } = &self.guided;
+        match self.is_plain() {
+            true => self.guided.is_defined(t),
+            false => conditional.is_defined(t) && unconditional.is_defined(t),
+        }
     }
 
     fn denoise(&self, t: f64, x: Tensor<B, D>) -> Tensor<B, D> {
@@ -131,6 +144,7 @@ mod tests {
         B, Counting, Law, close, gaussian, lies_on_path, state, tensor, values,
     };
     use super::*;
+    use crate::schedule::Polynomial;
 
     fn rescaled(weight: f64, phi: f64) -> Rescaled<Counting<Law>, Counting<Law>> {
         Rescaled {
@@ -195,6 +209,47 @@ mod tests {
             assert_eq!(spent(), counts);
             drop(field.velocity(0.4, state()));
             assert_eq!(spent(), counts);
+        }
+    }
+
+    /// A velocity x + `shift` on a path whose Δ is 0 at t = 0, and ends that cannot be told there.
+    struct Shifted {
+        shift: f64,
+        schedule: Polynomial,
+    }
+
+    impl VectorField<B, 2> for Shifted {
+        fn velocity(&self, _: f64, x: Tensor<B, 2>) -> Tensor<B, 2> {
+            x + self.shift
+        }
+    }
+
+    impl Denoiser<B, 2> for Shifted {
+        fn schedule(&self) -> &dyn Schedule {
+            &self.schedule
+        }
+
+        fn denoise(&self, t: f64, x: Tensor<B, 2>) -> Tensor<B, 2> {
+            let c = self.schedule.at(t);
+            let u = self.velocity(t, x.clone());
+            crate::prediction::Prediction::Velocity.decode(c, x, u).x1
+        }
+    }
+
+    #[test]
+    fn plain_guidance_mixes_velocities_where_they_do_not_tell_the_ends() {
+        let shifted = |shift| Shifted {
+            shift,
+            schedule: Polynomial { degree: 2.0 },
+        };
+        for (weight, phi, expected) in [(3.0, 0.0, 2.5), (1.0, 0.7, 1.5)] {
+            let guided = Guided {
+                conditional: shifted(1.5),
+                unconditional: shifted(1.0),
+                weight,
+            };
+            let field = Rescaled { guided, phi };
+            close(field.velocity(0.0, state()), state() + expected);
         }
     }
 

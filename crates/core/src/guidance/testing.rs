@@ -2,7 +2,7 @@
 
 use crate::analytic::Gaussian;
 use crate::coefficients::from_host;
-use crate::field::{Denoiser, LearnedVariance};
+use crate::field::{Denoiser, LearnedVariance, VectorField};
 use crate::prediction::Endpoints;
 use crate::schedule::{Linear, Schedule};
 use burn::tensor::{DType, Tensor};
@@ -69,6 +69,12 @@ impl<F> Counting<F> {
     fn count(&self) -> &F {
         self.evaluations.set(self.evaluations.get() + 1);
         &self.field
+    }
+}
+
+impl<F: VectorField<B, 2>> VectorField<B, 2> for Counting<F> {
+    fn velocity(&self, t: f64, x: Tensor<B, 2>) -> Tensor<B, 2> {
+        self.count().velocity(t, x)
     }
 }
 

@@ -53,7 +53,7 @@ impl Churn {
         x: Tensor<B, D>,
     ) -> (Tensor<B, D>, f64, f64) {
         let c = schedule.at(interval.t);
-        let (y, before) = (x / c.alpha, level(c));
+        let (y, before) = (x * c.alpha.recip(), level(c));
         let raised = ((1.0 + self.gamma) * before).min(level(schedule.at(0.0)));
         if !(self.low..=self.high).contains(&before) || raised <= before {
             return (y, interval.t, before);

@@ -1,7 +1,9 @@
 //! What a sampler needs of the schedule that it runs on.
 //!
-//! `α² + σ² = 1` for DDPM's chain; `α(t_0) > 0` where a step divides by the signal; a denoiser that is defined where the grid starts
+//! `α² + σ² = 1` for DDPM's chain; `α(t_0) > 0` where a step divides by the signal; `σ(t_0) > 0`; a grid towards the data where noise is
+//! added; a denoiser that is defined where the grid starts
 
+use super::unserved::Unserved;
 use super::{
     Ddim, Ddpm, DdpmLearned, Deis, DpmSolver, DpmSolverSde, DpmSolverSingle, EulerAncestral,
     EulerEdm, HeunEdm, Pndm, PredictorCorrector, ReverseDiffusion, UniPc,
@@ -31,45 +33,9 @@ pub trait Sampler {
 
     /// What it asks of the schedule.
     fn demand(&self) -> Demand;
-}
 
-/// Why a schedule, a grid and a sampler do not go together.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Unserved {
-    /// The chain is not variance preserving.
-    #[error(
-        "{sampler} needs α² + σ² = 1, and this schedule has {power:.4} at t = {t}; use ddim, euler-ancestral, heun-edm or dpmpp-2m, which \
-         take any schedule, or train under vp, vp-cosine or ddpm"
-    )]
-    NotVariancePreserving {
-        /// The sampler.
-        sampler: &'static str,
-        /// α² + σ².
-        power: f64,
-        /// Where.
-        t: f64,
-    },
-    /// The grid starts without signal.
-    #[error(
-        "{sampler} divides by the signal, and the schedule has none at t = {t}; start the grid later (at t = 0.001, say), or use ddim, ddpm or \
-         euler-ancestral"
-    )]
-    NoSignal {
-        /// The sampler.
-        sampler: &'static str,
-        /// Where.
-        t: f64,
-    },
-    /// The model cannot tell the data from its output.
-    #[error(
-        "at t = {t} the schedule has no signal (SNR 0), where a model that predicts noise or score says nothing about the data; train with \
-         prediction v, velocity, data or edm, or start the grid later"
-    )]
-    Undefined {
-        /// Where.
-        t: f64,
-    },
+    /// Whether its steps add noise, which only a grid towards the data leaves room for.
+    fn adds_noise(&self) -> bool;
 }
 
 /// Whether a sampler can run from this denoiser on this grid.
@@ -86,12 +52,25 @@ where
     F: Denoiser<B, D> + ?Sized,
 {
     let (schedule, sampler_name) = (field.schedule(), sampler.name());
-    let start = grid.times()[0];
+    let (start, end) = (grid.times()[0], grid.times()[grid.steps()]);
+    if end < start && sampler.adds_noise() {
+        return Err(Unserved::Backward {
+            sampler: sampler_name,
+            start,
+            end,
+        });
+    }
+    if schedule.at(start).sigma <= 0.0 {
+        return Err(Unserved::NoNoise {
+            sampler: sampler_name,
+            t: start,
+        });
+    }
     match sampler.demand() {
         Demand::Any => {}
         Demand::Signal => {
             // The noisy end is where a sampler starts or, on a reversed grid, stops.
-            let noisy = start.min(grid.times()[grid.steps()]);
+            let noisy = start.min(end);
             if schedule.at(noisy).alpha <= 0.0 {
                 return Err(Unserved::NoSignal {
                     sampler: sampler_name,
@@ -120,7 +99,7 @@ where
 }
 
 macro_rules! samplers {
-    ($($type:ty $(where $($parameter:ident),+)?: $name:literal, $demand:ident;)*) => {$(
+    ($($type:ty $(where $($parameter:ident),+)?: $name:literal, $demand:ident, $adds_noise:expr;)*) => {$(
         impl $(<$($parameter),+>)? Sampler for $type {
             fn name(&self) -> &'static str {
                 $name
@@ -129,32 +108,42 @@ macro_rules! samplers {
             fn demand(&self) -> Demand {
                 Demand::$demand
             }
+
+            fn adds_noise(&self) -> bool {
+                let adds_noise: fn(&Self) -> bool = $adds_noise;
+                adds_noise(self)
+            }
         }
     )*};
 }
 
 samplers! {
-    Ddpm<W> where W: "ddpm", VariancePreserving;
-    DdpmLearned<W> where W: "ddpm", VariancePreserving;
-    Ddim<W> where W: "ddim", Any;
-    EulerAncestral<W> where W: "euler-ancestral", Any;
-    EulerEdm<W> where W: "euler-edm", Signal;
-    HeunEdm<W> where W: "heun-edm", Signal;
-    DpmSolver: "dpmpp", Signal;
-    DpmSolverSingle: "dpmpp-2s", Signal;
-    DpmSolverSde<W> where W: "dpmpp-sde", Signal;
-    UniPc: "unipc", Signal;
-    Deis: "deis", Signal;
-    Pndm: "pndm", Signal;
-    ReverseDiffusion<W> where W: "reverse-diffusion", Signal;
+    Ddpm<W> where W: "ddpm", VariancePreserving, |_| true;
+    DdpmLearned<W> where W: "ddpm", VariancePreserving, |_| true;
+    Ddim<W> where W: "ddim", Any, |ddim| ddim.eta != 0.0;
+    EulerAncestral<W> where W: "euler-ancestral", Any, |euler| euler.eta != 0.0;
+    EulerEdm<W> where W: "euler-edm", Signal, |euler| euler.churn.gamma != 0.0;
+    HeunEdm<W> where W: "heun-edm", Signal, |heun| heun.churn.gamma != 0.0;
+    DpmSolver: "dpmpp", Signal, |_| false;
+    DpmSolverSingle: "dpmpp-2s", Signal, |_| false;
+    DpmSolverSde<W> where W: "dpmpp-sde", Signal, |_| true;
+    UniPc: "unipc", Signal, |_| false;
+    Deis: "deis", Signal, |_| false;
+    Pndm: "pndm", Signal, |_| false;
+    ReverseDiffusion<W> where W: "reverse-diffusion", Signal, |_| true;
 }
 
-impl<P: Sampler, W> Sampler for PredictorCorrector<P, W> {
+impl<P: Sampler> Sampler for PredictorCorrector<P> {
     fn name(&self) -> &'static str {
         "pc"
     }
 
     fn demand(&self) -> Demand {
         self.predictor.demand()
+    }
+
+    /// Corrections keep the law of their time, so that they take either direction.
+    fn adds_noise(&self) -> bool {
+        self.predictor.adds_noise()
     }
 }

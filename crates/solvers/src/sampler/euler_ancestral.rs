@@ -39,7 +39,11 @@ where
     fn step(&self, field: &F, t: f64, s: f64, x: Tensor<B, D>, step: u64) -> (Tensor<B, D>, u64) {
         let hop = Hop::of(field.schedule(), t, s);
         let (alpha, next) = (hop.to.alpha, level(hop.to));
-        let up = next.min(self.eta * next * hop.renewed().sqrt());
+        // Without η a step back, to more noise, is Euler's too; there the root is not a number.
+        let up = match self.eta {
+            0.0 => 0.0,
+            eta => next.min(eta * next * hop.renewed().sqrt()),
+        };
         let down = (next * next - up * up).sqrt();
         // The step for y, times α_s; ς_t is σ_t/α_t, which may be infinite.
         let kept = down / hop.from.sigma;

@@ -45,7 +45,7 @@ where
         // The slope (y − x̂1)/ς.
         let slope = |t: f64, alpha: f64, level: f64, y: &Tensor<B, D>| {
             let x1 = field.denoise(t, y.clone() * alpha);
-            (y.clone() - x1) / level
+            (y.clone() - x1) * level.recip()
         };
         let d = slope(t, alpha, from, &y);
         let euler = combine(y.clone(), &[(to - from, &d)]);

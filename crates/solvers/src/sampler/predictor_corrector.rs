@@ -5,7 +5,7 @@
 //! Source: Song et al. 2021 (score SDE), algorithms 1 and 4; norms are means over the batch. (Their algorithm 5, for VP, has a further
 //! factor 1 − β_i of one step in a thousand, which is 1 up to 2 %.)
 
-use crate::brownian::{BrownianMotion, Interval};
+use crate::brownian::{BrownianMotion, Increments, Interval};
 use crate::method::{Memory, Method, Parts};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
@@ -31,13 +31,14 @@ impl Default for Langevin {
 
 /// Any sampler, corrected by Langevin dynamics after each step but one to σ = 0, where there is no score.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct PredictorCorrector<P, W> {
+pub struct PredictorCorrector<P> {
     /// The sampler that takes the steps in time.
     pub predictor: P,
     /// What follows each of them.
     pub corrector: Langevin,
-    /// The source of the corrector's z, which has to be another than the predictor's.
-    pub brownian: W,
+    /// The source of the corrector's z, which has to be another than the predictor's. Corrections take no time, so a path in time such as a
+    /// [`BrownianTree`](crate::BrownianTree) has no increments for them.
+    pub brownian: Increments,
 }
 
 /// The predictor's memory, and the corrections made.
@@ -79,12 +80,11 @@ fn norm<B: Backend, const D: usize>(x: &Tensor<B, D>) -> Tensor<B, D> {
     flat.square().sum_dim(1).sqrt().mean().reshape([1; D])
 }
 
-impl<B, F, P, W, const D: usize> Method<B, F, D> for PredictorCorrector<P, W>
+impl<B, F, P, const D: usize> Method<B, F, D> for PredictorCorrector<P>
 where
     B: Backend,
     F: Denoiser<B, D> + ?Sized,
     P: Method<B, F, D>,
-    W: BrownianMotion<B, D>,
 {
     type State = Corrections<P::State>;
 

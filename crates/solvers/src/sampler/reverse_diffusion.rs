@@ -12,7 +12,8 @@ use burn::tensor::backend::Backend;
 use pyroclast_core::field::Denoiser;
 use pyroclast_kernels::combine;
 
-/// The reverse SDE, discretised like the noising process: weak order 1, one evaluation a step. The last step is without noise.
+/// The reverse SDE, discretised like the noising process: weak order 1, one evaluation a step. A step to σ = 0 is without noise, and no
+/// other: a grid that ends before adds noise on its last step too.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ReverseDiffusion<W> {
     /// The source of z.
