@@ -43,31 +43,31 @@ fn typed<T: Float>(x: &[FlexTensor; 2], rows: &[[f64; 4]]) -> [FlexTensor; 2] {
     let [x0, x1] = x.each_ref().map(slice::<T>);
     let width = x0.len() / rows.len().max(1);
     let mut out = [vec![T::default(); x0.len()], vec![T::default(); x0.len()]];
-    if width > 0 {
-        let at_once = (CHUNK / width).max(1);
-        let chunk =
-            |(((y, z), (x0, x1)), rows): (((&mut [T], &mut [T]), (&[T], &[T])), &[[f64; 4]])| {
-                vectorised(
-                    #[inline(always)]
-                    || {
-                        let outs = y.chunks_exact_mut(width).zip(z.chunks_exact_mut(width));
-                        let ins = x0.chunks_exact(width).zip(x1.chunks_exact(width));
-                        for (((y, z), (x0, x1)), row) in outs.zip(ins).zip(rows) {
-                            let [a0, a1, c0, c1] = row.map(T::of);
-                            for i in 0..width {
-                                y[i] = x1[i] * a1 + x0[i] * a0;
-                                z[i] = x1[i] * c1 + x0[i] * c0;
-                            }
+    if !x0.is_empty() {
+        let at_once = CHUNK.div_ceil(width);
+        let chunk = |outs: [&mut [T]; 2], ins: [&[T]; 2], rows: &[[f64; 4]]| {
+            let ([y, z], [x0, x1]) = (outs, ins);
+            vectorised(
+                #[inline(always)]
+                || {
+                    let outs = y.chunks_exact_mut(width).zip(z.chunks_exact_mut(width));
+                    let ins = x0.chunks_exact(width).zip(x1.chunks_exact(width));
+                    for (((y, z), (x0, x1)), row) in outs.zip(ins).zip(rows) {
+                        let [a0, a1, c0, c1] = row.map(T::of);
+                        for i in 0..width {
+                            y[i] = x1[i] * a1 + x0[i] * a0;
+                            z[i] = x1[i] * c1 + x0[i] * c0;
                         }
-                    },
-                );
-            };
+                    }
+                },
+            );
+        };
         let [y, z] = &mut out;
         let size = at_once * width;
         (y.par_chunks_mut(size).zip(z.par_chunks_mut(size)))
             .zip(x0.par_chunks(size).zip(x1.par_chunks(size)))
             .zip(rows.par_chunks(at_once))
-            .for_each(chunk);
+            .for_each(|(((y, z), (x0, x1)), rows)| chunk([y, z], [x0, x1], rows));
     }
     out.map(|values| from_vec(values, x[0].layout().shape().clone()))
 }

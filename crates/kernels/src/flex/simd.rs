@@ -109,7 +109,7 @@ fn fold<T: Float>(mut lanes: [T; LANES]) -> f64 {
     let mut half = LANES / 2;
     while half > 0 {
         for l in 0..half {
-            lanes[l] = lanes[l] + lanes[l + half];
+            lanes[l] += lanes[l + half];
         }
         half /= 2;
     }

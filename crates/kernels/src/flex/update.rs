@@ -61,7 +61,7 @@ fn typed_adamw<T: Float>(
     let [beta1, beta2] = step.betas.map(T::of);
     let [rest1, rest2] = step.betas.map(|beta| T::of(1.0 - beta));
     let root = T::of(1.0 / step.root_correction);
-    let chunk = |(((theta, m), v), g): (((&mut [T], &mut [T]), &mut [T]), &[T])| {
+    let chunk = |theta: &mut [T], m: &mut [T], v: &mut [T], g: &[T]| {
         vectorised(
             #[inline(always)]
             || {
@@ -81,6 +81,6 @@ fn typed_adamw<T: Float>(
         .zip(firsts.par_chunks_mut(CHUNK)))
     .zip(second.storage_mut::<T>().par_chunks_mut(CHUNK))
     .zip(slice::<T>(gradient).par_chunks(CHUNK))
-    .for_each(chunk);
+    .for_each(|(((theta, m), v), g)| chunk(theta, m, v, g));
     [theta, first, second]
 }
