@@ -16,12 +16,19 @@ use burn::tensor::backend::Backend;
 /// # Shapes
 /// - q: `[batch, heads, queries, depth]`, k: `[batch, heads, keys, depth]`, v: `[batch, heads, keys, width]`
 /// - output: `[batch, heads, queries, width]`
+///
+/// # Panics
+/// If the scale is not positive: the softmax is held against overflow by the largest score.
 pub fn attention<B: Backend>(
     q: Tensor<B, 4>,
     k: Tensor<B, 4>,
     v: Tensor<B, 4>,
     scale: f64,
 ) -> Tensor<B, 4> {
+    assert!(
+        scale > 0.0,
+        "scores are multiplied by a positive scale, not {scale}"
+    );
     #[cfg(feature = "flex")]
     if crate::flex::takes::<B>(q.dtype()) {
         return crate::flex::attention(q, k, v, scale);

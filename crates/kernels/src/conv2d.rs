@@ -37,14 +37,14 @@ impl Window {
 /// - output: `[batch, outputs, …]` with the size of [`Window::output`]
 ///
 /// # Panics
-/// If the stride is 0 or shapes do not fit each other.
+/// If the stride is 0, shapes do not fit each other, or the kernel does not fit the image with its padding.
 pub fn conv2d<B: Backend>(
     x: Tensor<B, 4>,
     weight: Tensor<B, 4>,
     bias: Tensor<B, 1>,
     window: Window,
 ) -> Tensor<B, 4> {
-    let [outputs, channels, ..] = weight.dims();
+    let [outputs, channels, rows, columns] = weight.dims();
     assert!(window.stride > 0, "a stride is at least 1");
     assert!(
         x.dims()[1] == channels && bias.dims() == [outputs],
@@ -52,10 +52,14 @@ pub fn conv2d<B: Backend>(
         bias.dims(),
         x.dims()[1]
     );
+    let [_, _, height, width] = x.dims();
+    assert!(
+        !window.output([height, width], [rows, columns]).contains(&0),
+        "a kernel of {rows}×{columns} does not fit an image of {height}×{width} with a padding of {}",
+        window.padding
+    );
     #[cfg(feature = "flex")]
-    if crate::flex::takes::<B>(x.dtype())
-        && weight.dims()[2..].iter().all(|size| window.padding < *size)
-    {
+    if crate::flex::takes::<B>(x.dtype()) && window.padding < rows.min(columns) {
         return crate::flex::conv2d(x, weight, bias, window);
     }
     let Window { stride, padding } = window;
