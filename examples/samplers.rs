@@ -8,7 +8,7 @@ use table::{Parts, lines, slope};
 fn main() {
     println!(
         "Error on VP from t = 0 to {}, the exact denoiser. Deterministic samplers: rms over quantiles. Stochastic ones: of the standard\n\
-         deviation, relative. Slope: over the three grids on which the leading term leads.\n",
+         deviation, relative. Slope: over four grids on which the leading term leads.\n",
         table::END
     );
     for (title, parts) in [
@@ -21,7 +21,7 @@ fn main() {
         let linear = parts.0.len() == 1;
         for line in lines().iter().filter(|l| linear || !l.is_stochastic) {
             let cells = [10, 20, 40, 80].map(|n| format!("{:.1e}", line.error(&parts, n)));
-            let fine = [80, 160, 320].map(|n| n * line.fineness);
+            let fine = line.fine_grids();
             let slope = slope(&fine, &fine.map(|n| line.error(&parts, n)));
             let (name, order) = (line.name, line.order);
             println!("| {name} | {order} | {} | {slope:.2} |", cells.join(" | "));

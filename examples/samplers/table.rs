@@ -209,6 +209,11 @@ impl Line {
         Self { fineness, ..self }
     }
 
+    /// The steps of four grids, each twice as fine as the one before, on which the leading term of the error leads.
+    pub(crate) fn fine_grids(&self) -> [usize; 4] {
+        [80, 160, 320, 640].map(|n| n * self.fineness)
+    }
+
     /// How far the law that comes out is from the exact one, after n steps.
     pub(crate) fn error(&self, parts: &Parts, n: usize) -> f64 {
         let (law, grid) = (parts.law(), self.kind.grid(n));
@@ -268,7 +273,7 @@ pub(crate) fn lines() -> Vec<Line> {
         Line::new("euler-edm", 1.0, euler),
         Line::new("heun-edm", 2.0, heun),
         Line::new("dpmpp-2m", 2.0, DpmSolver { order: 2 }),
-        Line::new("dpmpp-3m", 3.0, DpmSolver { order: 3 }).fine(2),
+        Line::new("dpmpp-3m", 3.0, DpmSolver { order: 3 }),
         Line::new("dpmpp-2s", 2.0, DpmSolverSingle),
         Line::new("unipc-1 bh2", 2.0, unipc(1, Variant::Bh2)),
         Line::new("unipc-2 bh1", 3.0, unipc(2, Variant::Bh1)).fine(2),
@@ -279,7 +284,9 @@ pub(crate) fn lines() -> Vec<Line> {
         Line::new("deis-3", 3.0, deis(3, Extrapolation::Time)).fine(2),
         Line::new("deis-3 in ln ρ", 3.0, deis(3, Extrapolation::LogLevel)).fine(2),
         Line::new("lms-2", 2.0, Deis::lms(2)),
-        Line::new("lms-4", 4.0, Deis::lms(4)).fine(4),
+        // Finer still, the error of its first steps shows, which are of lower order.
+        Line::new("lms-4", 4.0, Deis::lms(4)).fine(2),
+        // Its error of order 2 is its transfer's, and so small that on coarser grids the formula's of order 4 shows beside it.
         Line::new(
             "pndm",
             2.0,
@@ -288,7 +295,7 @@ pub(crate) fn lines() -> Vec<Line> {
             },
         )
         .uniform()
-        .fine(16),
+        .fine(32),
         Line::new(
             "plms",
             2.0,
@@ -297,7 +304,7 @@ pub(crate) fn lines() -> Vec<Line> {
             },
         )
         .uniform()
-        .fine(16),
+        .fine(32),
         Line::noisy("ddpm, small variance", 1.0, |brownian| Ddpm {
             variance: Variance::Small,
             brownian,

@@ -56,7 +56,8 @@ impl NoiseLevel {
 /// A model trained with optimal-transport pairs, another source or bridge noise has a velocity that does not tell the score: its
 /// extension has other marginals.
 ///
-/// One drift is one evaluation: velocity and state give x̂0, and with it the score `−x̂0/σ`.
+/// One drift is one evaluation: the field's own ends give the velocity `α̇x̂1 + σ̇x̂0` and the score `−x̂0/σ`, so that a wrapper whose ends
+/// do not lie on a path through x, such as clipping that keeps x̂0, is extended as it is.
 #[derive(Debug)]
 pub struct Extended<F> {
     /// The field, which knows its velocity and its schedule.
@@ -79,12 +80,50 @@ where
             return self.field.velocity(t, x);
         }
         let c = schedule.at(t);
-        let velocity = self.field.velocity(t, x.clone());
-        let noise = Prediction::Velocity.decode(c, x, velocity.clone()).x0;
-        velocity - noise * (0.5 * g * g / c.sigma)
+        let ends = self.field.endpoints(t, x);
+        let noise = ends.x0.clone() * (0.5 * g * g / c.sigma);
+        Prediction::Velocity.encode(c, ends) - noise
     }
 
     fn diffusion(&self, t: f64, _: &Tensor<B, D>) -> Diffusion<B, D> {
         Diffusion::Level(self.noise_level.at(t, self.field.schedule()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analytic::Gaussian;
+    use crate::coefficients::from_host;
+    use crate::field::Counted;
+    use crate::guidance::{Clipped, ClippedNoise};
+    use crate::schedule::VariancePreserving;
+    use burn::tensor::DType;
+    use burn_ndarray::NdArray;
+
+    #[test]
+    fn a_field_whose_ends_leave_the_path_is_extended_by_its_own_score_for_one_evaluation() {
+        let device = Default::default();
+        let column = |values: [f64; 3]| from_host(values.to_vec(), [3, 1], &device, DType::F64);
+        let clipped = Clipped {
+            field: Gaussian::<NdArray<f64>, _, 2> {
+                mean: column([1.5, -0.5, 0.0]),
+                std: 0.5,
+                schedule: VariancePreserving::default(),
+            },
+            low: -0.25,
+            high: 0.25,
+            noise: ClippedNoise::Kept,
+        };
+        let (t, x) = (0.8, column([0.3, -1.0, 2.0]));
+        let extended = Extended {
+            field: Counted::new(&clipped),
+            noise_level: NoiseLevel::Constant(0.7),
+        };
+        let expected =
+            clipped.velocity(t, x.clone()) + clipped.field.score(t, x.clone()) * (0.5 * 0.49);
+        let difference = extended.drift(t, x) - expected;
+        assert!(difference.abs().max().into_scalar() < 1e-12);
+        assert_eq!(extended.field.evaluations(), 1);
     }
 }

@@ -32,7 +32,7 @@ impl<B: Backend> Bound<B> {
 
     /// The total in bits per dimension, of samples of `dim` dimensions: `[batch]`.
     pub fn bits_per_dimension(&self, dim: usize) -> Tensor<B, 1> {
-        self.total() / (dim as f64 * LN_2)
+        self.total() * (dim as f64 * LN_2).recip()
     }
 }
 
@@ -44,7 +44,9 @@ impl<B: Backend> Bound<B> {
 ///
 /// `times` ascend, from where sampling starts (t = 0, or a table's [`times`](super::BetaTable::times)) to where its result is taken for
 /// data, mostly t = 1. The last interval is the reconstruction: its mean is that of the posterior, which at t = 1 is x̂1, and its
-/// variance β' whatever the other intervals have, since β̃ is 0 there. The base law is N(0, [`base_std`]²).
+/// variance β' whatever the other intervals have, since β̃ is 0 there.
+///
+/// The prior is N(0, [`base_std`]²): Ho et al.'s N(0, I) where the variance is preserved, although samplers start from σ·x0 there too.
 ///
 /// One evaluation an interval. Nothing is read from the device.
 ///

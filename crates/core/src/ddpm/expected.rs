@@ -11,7 +11,7 @@ use std::f64::consts::TAU;
 /// `L_T + Σ_{k ≥ 1} ½(β̃/Σ − 1 − ln(β̃/Σ) + c₁²·e_k/Σ) + ½(ln 2πΣ_0 + e_0/Σ_0)`
 ///
 /// Source: Ho et al. 2020, eq. 5–8. `squared_error(k)` is `e_k = E(x1 − x̂1)²` per dimension at step k, and `data_mean_square`
-/// is `E x1²`. Sampling starts from N(0, I). Σ_0 is β_0, whatever
+/// is `E x1²`. The prior is N(0, I). Σ_0 is β_0, whatever
 /// the other steps have: β̃_0 is 0.
 ///
 /// With the exact denoiser it is the least bound that the table allows; on N(0, 1) with large variances it is the entropy.

@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn sampling_starts_from_the_law_of_its_schedule() {
+    fn the_prior_is_standard_where_the_variance_is_preserved_and_the_noise_elsewhere() {
         assert_eq!(base_std(VariancePreserving::default().at(0.0)), 1.0);
         assert_eq!(base_std(BetaTable::default().at(0.25)), 1.0);
         assert_eq!(base_std(Linear::default().at(0.0)), 1.0);
