@@ -1,5 +1,7 @@
 //! Sampling with Heun in 50 steps, on flex; and the exact pairing of a batch.
 
+mod process;
+
 use burn::tensor::{DType, Tensor};
 use burn_flex::{Flex, FlexDevice};
 use criterion::{Criterion, criterion_group, criterion_main};
@@ -8,6 +10,7 @@ use pyroclast::core::flow::Flow;
 use pyroclast::core::noise::{Noise, Stream};
 use pyroclast::core::prediction::Prediction;
 use pyroclast::core::schedule::Linear;
+use pyroclast::kernels::join_pool;
 use pyroclast::models::{Init, MlpConfig, UNetConfig};
 use pyroclast::solvers::{HEUN, TimeGrid, integrate};
 use pyroclast::train::dataset::Plane;
@@ -29,6 +32,7 @@ fn noise<const D: usize>(shape: [usize; D]) -> Tensor<Flex, D> {
 }
 
 fn sampling(c: &mut Criterion) {
+    join_pool();
     let mut init = Init::<Flex>::new(Noise::new(0), &FlexDevice);
     let grid = TimeGrid::uniform(0.0, 1.0, 50);
     let mlp = flow(MlpConfig::new(2).init(&mut init));

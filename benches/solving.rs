@@ -2,6 +2,8 @@
 //!
 //! Criterion's throughput holds the number of steps, by which `benches/peers/compare.py` divides.
 
+mod process;
+
 use burn::backend::Autodiff;
 use burn::module::{Module, Param};
 use burn::tensor::backend::Backend;
@@ -10,6 +12,7 @@ use burn_flex::{Flex, FlexDevice};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use pyroclast::core::field::{BatchField, Diffusion, Ito, Sde, VectorField};
 use pyroclast::core::noise::{Draws, Noise, Stream};
+use pyroclast::kernels::join_pool;
 use pyroclast::solvers::gradient::{Pullback, backsolve, checkpointed, cotangents, tape};
 use pyroclast::solvers::{
     Control, DOPRI5, EulerMaruyama, Increments, RK4, TimeGrid, integrate, integrate_per_sample,
@@ -45,6 +48,7 @@ impl BatchField<B, 2> for VanDerPol {
 }
 
 fn adaptive(c: &mut Criterion) {
+    join_pool();
     let x = draws().normal_tensor::<B, 2>([256, 2], &FlexDevice, DType::F32);
     let times: Vec<f64> = (0..200).map(|i| 7.6 * f64::from(i) / 199.0).collect();
     let (span, control) = ((0.0, 7.6), Control::tolerance(1e-5));

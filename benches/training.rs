@@ -1,5 +1,7 @@
 //! One training step: batch, path, forward, backward, AdamW, EMA; on flex.
 
+mod process;
+
 use burn::backend::Autodiff;
 use burn::tensor::Tensor;
 use burn_flex::{Flex, FlexDevice};
@@ -10,6 +12,7 @@ use pyroclast::core::noise::{Noise, Stream};
 use pyroclast::core::prediction::Prediction;
 use pyroclast::core::schedule::Linear;
 use pyroclast::core::weighting::Weighting;
+use pyroclast::kernels::join_pool;
 use pyroclast::models::{Init, UNetConfig};
 use pyroclast::train::batch::{Batch, Order};
 use pyroclast::train::config::{Architecture, Config};
@@ -97,6 +100,7 @@ fn image_step(c: &mut Criterion) {
 }
 
 fn training(c: &mut Criterion) {
+    join_pool();
     let independent = "path.coupling=independent";
     step(c, "train/mlp-3x64-batch-512", "moons", &[independent]);
     let wide = [

@@ -130,17 +130,35 @@ impl Draws {
 
     /// `n` uniform numbers in (0, 1).
     pub fn uniforms(&mut self, n: usize) -> Vec<f64> {
-        self.filled(n, units, |u| u)
+        self.filled(
+            n,
+            #[inline(always)]
+            |words, out| units(words, out),
+            #[inline(always)]
+            |u| u,
+        )
     }
 
     /// `n` standard normal numbers in double precision.
     pub fn normals_f64(&mut self, n: usize) -> Vec<f64> {
-        self.filled(n, normals, |z| z)
+        self.filled(
+            n,
+            #[inline(always)]
+            |words, out| normals(words, out),
+            #[inline(always)]
+            |z| z,
+        )
     }
 
     /// `n` standard normal numbers in single precision: [`Draws::normals_f64`], rounded.
     pub fn normals(&mut self, n: usize) -> Vec<f32> {
-        self.filled(n, normals, |z| z as f32)
+        self.filled(
+            n,
+            #[inline(always)]
+            |words, out| normals(words, out),
+            #[inline(always)]
+            |z| z as f32,
+        )
     }
 
     /// A standard normal tensor of the given shape, device and float type.
@@ -163,9 +181,24 @@ impl Draws {
     ) -> Tensor<B, D> {
         let n = shape.iter().product();
         let data = match dtype {
-            DType::F64 => TensorData::new(self.filled(n, normals, |z| std * z), Shape::from(shape)),
+            DType::F64 => TensorData::new(
+                self.filled(
+                    n,
+                    #[inline(always)]
+                    |words, out| normals(words, out),
+                    #[inline(always)]
+                    |z| std * z,
+                ),
+                Shape::from(shape),
+            ),
             _ => {
-                let values = self.filled(n, normals, |z| (std * z) as f32);
+                let values = self.filled(
+                    n,
+                    #[inline(always)]
+                    |words, out| normals(words, out),
+                    #[inline(always)]
+                    |z| (std * z) as f32,
+                );
                 TensorData::new(values, Shape::from(shape))
             }
         };
@@ -191,18 +224,13 @@ impl Draws {
         let mut out = vec![T::default(); n];
         let start = self.position;
         let fill = |(index, chunk): (usize, &mut [T])| {
-            pulp::Arch::new().dispatch(
-                #[inline(always)]
-                || {
-                    let (mut words, mut numbers) = ([0; BLOCK], [0.0; BLOCK]);
-                    for (block, slots) in chunk.chunks_mut(BLOCK).enumerate() {
-                        let position = start + (index * CHUNK + block * BLOCK) as u64;
-                        self.words(position, &mut words);
-                        values(&words, &mut numbers);
-                        (slots.iter_mut().zip(&numbers)).for_each(|(slot, x)| *slot = rounded(*x));
-                    }
-                },
-            );
+            pulp::Arch::new().dispatch(Filling {
+                draws: self,
+                position: start + (index * CHUNK) as u64,
+                values: &values,
+                rounded: &rounded,
+                out: chunk,
+            });
         };
         if n > CHUNK {
             out.par_chunks_mut(CHUNK).enumerate().for_each(fill);
@@ -233,16 +261,17 @@ impl Draws {
     fn pairs(&self, block: u64) -> [u64; 2 * philox::LANES] {
         let mut counters = [[0; philox::LANES]; 4];
         for l in 0..philox::LANES {
-            let counter = self.counter(block + l as u64);
-            for (lanes, number) in counters.iter_mut().zip(counter) {
-                lanes[l] = number;
-            }
+            let [a, b, c, d] = self.counter(block + l as u64);
+            counters[0][l] = u64::from(a);
+            counters[1][l] = u64::from(b);
+            counters[2][l] = u64::from(c);
+            counters[3][l] = u64::from(d);
         }
-        let [a, b, c, d] = philox::lanes(counters, self.key());
+        let [first, second] = philox::words(counters, self.key());
         let mut words = [0; 2 * philox::LANES];
         for l in 0..philox::LANES {
-            words[2 * l] = u64::from(a[l]) | (u64::from(b[l]) << 32);
-            words[2 * l + 1] = u64::from(c[l]) | (u64::from(d[l]) << 32);
+            words[2 * l] = first[l];
+            words[2 * l + 1] = second[l];
         }
         words
     }
@@ -269,6 +298,36 @@ impl Draws {
     #[inline(always)]
     fn key(&self) -> [u32; 2] {
         [self.seed as u32, (self.seed >> 32) as u32]
+    }
+}
+
+/// Values from a position on. A type of its own, and closures that are inlined wherever they are called, because what is left a
+/// function is compiled for the oldest processor.
+struct Filling<'a, T, V, R> {
+    draws: &'a Draws,
+    position: u64,
+    values: &'a V,
+    rounded: &'a R,
+    out: &'a mut [T],
+}
+
+impl<T, V, R> pulp::WithSimd for Filling<'_, T, V, R>
+where
+    V: Fn(&[u64; BLOCK], &mut [f64; BLOCK]),
+    R: Fn(f64) -> T,
+{
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _: S) {
+        let (mut words, mut numbers) = ([0; BLOCK], [0.0; BLOCK]);
+        for (block, slots) in self.out.chunks_mut(BLOCK).enumerate() {
+            let position = self.position + (block * BLOCK) as u64;
+            self.draws.words(position, &mut words);
+            (self.values)(&words, &mut numbers);
+            let pairs = slots.iter_mut().zip(&numbers);
+            pairs.for_each(|(slot, x)| *slot = (self.rounded)(*x));
+        }
     }
 }
 

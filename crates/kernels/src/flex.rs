@@ -5,7 +5,9 @@
 
 mod attention;
 mod combine;
+mod concat;
 mod conv2d;
+mod dense;
 mod float;
 mod group_norm;
 mod linear;
@@ -14,10 +16,12 @@ mod path;
 mod silu;
 mod simd;
 mod tape;
+mod tile;
 mod update;
 
 pub(crate) use attention::attention;
 pub(crate) use combine::combine;
+pub(crate) use concat::concat;
 pub(crate) use conv2d::conv2d;
 pub(crate) use group_norm::group_norm;
 pub(crate) use linear::linear;
@@ -90,7 +94,7 @@ fn run<B: Backend, O: tape::Fused<N>, const N: usize, const D: usize>(
     const KNOWN: &str = "every input is of the backend that was recognised";
     if is::<B, FlexTensor>() {
         let inputs = inputs.map(|x| cast::<_, FlexTensor>(x).expect(KNOWN));
-        return wrap(operation.forward(inputs).0);
+        return wrap(operation.value(inputs));
     }
     let inputs = inputs.map(|x| cast::<_, Tracked>(x).expect(KNOWN));
     wrap(tape::track(operation, inputs))
@@ -109,8 +113,20 @@ fn owned(x: FlexTensor) -> FlexTensor {
     values
 }
 
+/// Whether the elements lie in order in a buffer that nobody else holds and that is no longer than they are.
+fn reusable(x: &FlexTensor) -> bool {
+    x.is_unique()
+        && x.is_contiguous()
+        && x.bytes().len() == x.layout().num_elements() * x.dtype().size()
+}
+
 fn slice<T: Float>(x: &FlexTensor) -> &[T] {
     x.as_slice::<T>().expect("made contiguous before")
+}
+
+/// The same values in a buffer of their own.
+fn copied<T: Float>(x: &FlexTensor) -> FlexTensor {
+    from_vec(simd::map(slice::<T>(x), |x| x), x.layout().shape().clone())
 }
 
 fn from_vec<T: Float>(values: Vec<T>, shape: Shape) -> FlexTensor {

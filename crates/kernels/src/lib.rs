@@ -9,6 +9,7 @@ mod activation;
 mod adamw;
 mod attention;
 mod combine;
+mod concat;
 mod conv2d;
 #[cfg(feature = "flex")]
 mod flex;
@@ -17,16 +18,19 @@ mod lerp;
 mod linear;
 mod norm;
 mod path;
+mod pool;
 mod silu;
 
 pub use activation::Activation;
 pub use adamw::{AdamWStep, adamw};
 pub use attention::attention;
 pub use combine::combine;
+pub use concat::concat;
 pub use conv2d::{Window, conv2d};
 pub use group_norm::{Grouping, group_norm};
 pub use lerp::lerp;
 pub use linear::linear;
 pub use norm::{scaled_rms, scaled_rms_rows};
 pub use path::{PathRow, path_sample};
+pub use pool::join_pool;
 pub use silu::silu;

@@ -7,8 +7,8 @@ use burn::tensor::{DType, Shape, Tensor, TensorData};
 use burn_flex::Flex;
 use burn_ndarray::NdArray;
 use pyroclast_kernels::{
-    Activation, AdamWStep, Grouping, PathRow, Window, adamw, attention, conv2d, group_norm, lerp,
-    linear, path_sample, silu,
+    Activation, AdamWStep, Grouping, PathRow, Window, adamw, attention, concat, conv2d, group_norm,
+    lerp, linear, path_sample, silu,
 };
 
 /// A function of flat tensors, written for any backend.
@@ -414,6 +414,46 @@ fn attention_is_the_composed_one() {
         [1, 4, 64, 49, 5, 3],
     ] {
         hold(&format!("attention {sizes:?}"), &Attention(sizes));
+    }
+}
+
+struct Concat {
+    /// Axis by axis, the one along which the two differ among them.
+    shapes: [[usize; 3]; 2],
+    dim: usize,
+}
+
+impl Function for Concat {
+    fn sizes(&self) -> Vec<usize> {
+        self.shapes.iter().map(|s| s.iter().product()).collect()
+    }
+
+    fn value<B: Backend>(&self, x: Vec<Tensor<B, 1>>) -> Tensor<B, 1> {
+        let [a, b]: [Tensor<B, 1>; 2] = x.try_into().expect("two inputs");
+        let [of_a, [p, q, r]] = self.shapes;
+        let a: Tensor<B, 3> = a.reshape(of_a);
+        let b: Tensor<B, 3> = b.reshape([r, q, p]).permute([2, 1, 0]);
+        let y = concat(a.clone(), b, self.dim);
+        // One input of two gradients, one of which is a part of the other's.
+        flat(concat(y, a, self.dim))
+    }
+}
+
+#[test]
+fn concat_is_the_composed_one() {
+    for (shapes, dim) in [
+        ([[1, 1, 1], [1, 1, 1]], 0),
+        ([[3, 2, 5], [3, 4, 5]], 1),
+        ([[70, 2, 9], [70, 3, 9]], 1),
+        ([[4, 5, 2], [4, 5, 1]], 2),
+        ([[2, 3, 40], [2, 3, 17]], 2),
+        ([[4, 3, 2], [1, 3, 2]], 0),
+        ([[3000, 5, 2], [3000, 5, 1]], 2),
+    ] {
+        hold(
+            &format!("concat {shapes:?} along {dim}"),
+            &Concat { shapes, dim },
+        );
     }
 }
 

@@ -10,7 +10,7 @@ use burn::nn::Linear;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use pyroclast_core::network::{Labels, Network};
-use pyroclast_kernels::Activation;
+use pyroclast_kernels::{Activation, concat};
 
 /// How the time enters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -109,11 +109,10 @@ impl<B: Backend> Network<B, 2> for Mlp<B> {
             TimeInput::Plain => t.unsqueeze_dim::<2>(1),
             TimeInput::Sinusoids(n) => sinusoids(t, n),
         };
-        let mut inputs = vec![x, time];
+        let mut h = concat(x, time, 1);
         if let Some(classes) = &self.classes {
-            inputs.push(classes.forward(condition, batch));
+            h = concat(h, classes.forward(condition, batch), 1);
         }
-        let mut h = Tensor::cat(inputs, 1);
         for (i, layer) in self.layers.iter().enumerate() {
             let last = i + 1 == self.layers.len();
             let activation = if last {

@@ -19,7 +19,7 @@ use burn::tensor::module::interpolate;
 use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
 use pyroclast_core::network::{Labels, Network};
 use pyroclast_core::noise::Draws;
-use pyroclast_kernels::silu;
+use pyroclast_kernels::{concat, silu};
 
 /// The most levels a network may have: images of 32,768 pixels a side.
 const LEVELS: usize = 16;
@@ -249,11 +249,7 @@ impl<B: Backend> UNet<B> {
                 let skip = skips
                     .pop()
                     .expect("each stage on the way up was built for one skip");
-                h = stage.forward(
-                    Tensor::cat(vec![h, skip], 1),
-                    &embedding,
-                    draws.as_deref_mut(),
-                );
+                h = stage.forward(concat(h, skip, 1), &embedding, draws.as_deref_mut());
             }
             if let Some(conv) = &level.resize {
                 h = convolve(conv, double(h));

@@ -2,34 +2,49 @@
 //!
 //! Source: Salmon et al. 2011, §3.3.
 
-/// Counters that are taken together by the vector instructions of any processor.
+/// Counters that are taken together: two of the widest vectors there are, so that one is worked on while the other waits.
 pub(super) const LANES: usize = 16;
 
 const MULTIPLIERS: [u64; 2] = [0xD251_1F53, 0xCD9E_8D57];
 const WEYL: [u32; 2] = [0x9E37_79B9, 0xBB67_AE85];
 
+/// The lower half of a lane.
+const LOW: u64 = 0xFFFF_FFFF;
+
 /// Four random numbers of a counter and a key.
 pub(super) fn philox(counter: [u32; 4], key: [u32; 2]) -> [u32; 4] {
-    rounds(counter.map(|c| [c]), key).map(|[c]| c)
+    rounds(counter.map(|c| [u64::from(c)]), key).map(|[c]| c as u32)
 }
 
-/// The same of many counters.
+/// The same of many counters, as two words of 64 bits each.
 #[inline(always)]
-pub(super) fn lanes(counters: [[u32; LANES]; 4], key: [u32; 2]) -> [[u32; LANES]; 4] {
-    rounds(counters, key)
+pub(super) fn words(counters: [[u64; LANES]; 4], key: [u32; 2]) -> [[u64; LANES]; 2] {
+    let [a, b, c, d] = rounds(counters, key);
+    let joined = |low: [u64; LANES], high: [u64; LANES]| {
+        let mut out = [0; LANES];
+        for l in 0..LANES {
+            out[l] = (low[l] & LOW) | (high[l] << 32);
+        }
+        out
+    };
+    [joined(a, b), joined(c, d)]
 }
 
+/// Ten rounds of numbers of 32 bits in lanes of 64, which is what a vector instruction multiplies. What stands above the lower half
+/// of a lane is never read.
 #[inline(always)]
-fn rounds<const L: usize>(mut c: [[u32; L]; 4], mut key: [u32; 2]) -> [[u32; L]; 4] {
+fn rounds<const L: usize>(mut c: [[u64; L]; 4], key: [u32; 2]) -> [[u64; L]; 4] {
+    let mut key = key;
     for _ in 0..10 {
         let mut next = [[0; L]; 4];
+        let [k0, k1] = key.map(u64::from);
         for l in 0..L {
-            let p0 = u64::from(c[0][l]) * MULTIPLIERS[0];
-            let p1 = u64::from(c[2][l]) * MULTIPLIERS[1];
-            next[0][l] = (p1 >> 32) as u32 ^ c[1][l] ^ key[0];
-            next[1][l] = p1 as u32;
-            next[2][l] = (p0 >> 32) as u32 ^ c[3][l] ^ key[1];
-            next[3][l] = p0 as u32;
+            let p0 = (c[0][l] & LOW) * MULTIPLIERS[0];
+            let p1 = (c[2][l] & LOW) * MULTIPLIERS[1];
+            next[0][l] = (p1 >> 32) ^ c[1][l] ^ k0;
+            next[1][l] = p1;
+            next[2][l] = (p0 >> 32) ^ c[3][l] ^ k1;
+            next[3][l] = p0;
         }
         c = next;
         key = [key[0].wrapping_add(WEYL[0]), key[1].wrapping_add(WEYL[1])];

@@ -91,14 +91,26 @@ pub fn normal_quantile(p: f64) -> f64 {
 }
 
 /// [`normal_quantile`] of each number, to the same bits: the middle first, then the tails, gathered so that they fill vectors too.
+///
+/// N is a multiple of 8.
 #[inline(always)]
 pub(super) fn quantiles<const N: usize>(p: &mut [f64; N]) {
+    let mut outside = [0_u8; N];
+    for (outside, p) in outside.iter_mut().zip(p.iter()) {
+        *outside = u8::from((p - 0.5).abs() > MIDDLE);
+    }
     let (mut tails, mut places) = ([0.5; N], [0; N]);
     let mut count = 0;
-    for (i, p) in p.iter().enumerate() {
-        tails[count] = *p;
-        places[count] = i;
-        count += usize::from((p - 0.5).abs() > MIDDLE);
+    // Eight flags at a time, of which most are not set.
+    for (block, flags) in outside.as_chunks::<8>().0.iter().enumerate() {
+        let mut flags = u64::from_le_bytes(*flags);
+        while flags != 0 {
+            let i = 8 * block + flags.trailing_zeros() as usize / 8;
+            tails[count] = p[i];
+            places[count] = i;
+            count += 1;
+            flags &= flags - 1;
+        }
     }
     p.iter_mut().for_each(|p| *p = centre(*p - 0.5));
     let mut found = [0.0; N];

@@ -1,9 +1,9 @@
 //! `y = x + Σ w_i·k_i`, `dk_i = w_i·g`
 
 use super::float::Float;
-use super::simd::{map, vectorised};
+use super::simd::{build, map, vectorised};
 use super::tape::Fused;
-use super::{CHUNK, by_dtype, contiguous, from_vec, owned, raw, run, slice};
+use super::{CHUNK, by_dtype, contiguous, from_vec, raw, reusable, run, slice};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use burn_flex::FlexTensor;
@@ -81,30 +81,40 @@ fn sum<T: Float>(
     let terms: Vec<(T, &[T])> = (weights.iter().zip(&terms))
         .map(|(w, k)| (T::of(*w), slice(k)))
         .collect();
-    let mut out = owned(x);
-    add(out.storage_mut(), &terms);
-    out
-}
-
-fn add<T: Float>(out: &mut [T], terms: &[(T, &[T])]) {
+    if !reusable(&x) {
+        let (values, shape) = (contiguous(&x), x.layout().shape().clone());
+        let values = slice::<T>(&values);
+        let out = build(
+            values.len(),
+            #[inline(always)]
+            |start, out: &mut [T]| {
+                out.copy_from_slice(&values[start..start + out.len()]);
+                add(out, start, &terms);
+            },
+        );
+        return from_vec(out, shape);
+    }
+    let mut out = x;
     let chunk = |(index, out): (usize, &mut [T])| {
         vectorised(
             #[inline(always)]
             || {
                 for (block, out) in out.chunks_mut(BLOCK).enumerate() {
-                    let start = index * CHUNK + block * BLOCK;
-                    for (w, k) in terms {
-                        let k = &k[start..start + out.len()];
-                        out.iter_mut().zip(k).for_each(|(y, k)| *y += *k * *w);
-                    }
+                    add(out, index * CHUNK + block * BLOCK, &terms);
                 }
             },
         );
     };
-    if out.len() > CHUNK {
-        out.par_chunks_mut(CHUNK).enumerate().for_each(chunk);
-    } else {
-        chunk((0, out));
+    (out.storage_mut().par_chunks_mut(CHUNK).enumerate()).for_each(chunk);
+    out
+}
+
+/// Adds the terms from an element on.
+#[inline(always)]
+fn add<T: Float>(out: &mut [T], start: usize, terms: &[(T, &[T])]) {
+    for (w, k) in terms {
+        let k = &k[start..start + out.len()];
+        out.iter_mut().zip(k).for_each(|(y, k)| *y += *k * *w);
     }
 }
 

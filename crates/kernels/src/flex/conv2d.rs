@@ -1,19 +1,19 @@
 //! Two-dimensional convolution and both its gradients, as products of packed tiles.
 //!
-//! All three are one loop, [`tile::product`]: a tile of MR × NR sums that stays in registers while it runs over a long axis.
+//! All three are one loop, [`super::tile::product`]: a tile of MR × NR sums that stays in registers while it runs over a long axis.
 //! - the value: rows are output channels, columns output pixels, the long axis (input channel, kernel row, kernel column);
 //! - `dx`: the value of dy, spread out by the stride, under the kernel turned by half a turn with its channels exchanged;
 //! - `dW`: rows are output channels, columns input channels at one place of the kernel, the long axis samples and pixels.
 //!
-//! The columns of a tile are gathered from padded planes once and used for all rows, so no column matrix of the whole image is made.
+//! The columns of a tile are gathered once and used for all rows, so no column matrix of the whole image is made.
 
 mod correlate;
 mod gather;
-mod tile;
 mod weight;
 
 use super::float::Float;
 use super::tape::Fused;
+use super::tile::by_tile;
 use super::{by_dtype, contiguous, from_vec, raw, run, slice};
 use crate::conv2d::Window;
 use burn::tensor::backend::Backend;
@@ -21,7 +21,6 @@ use burn::tensor::{Shape, Tensor};
 use burn_flex::FlexTensor;
 use correlate::Correlation;
 use gather::Planes;
-use tile::by_tile;
 use weight::Correspondence;
 
 pub(crate) fn conv2d<B: Backend>(

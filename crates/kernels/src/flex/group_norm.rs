@@ -7,7 +7,7 @@ use super::float::Float;
 use super::silu::{slope, value};
 use super::simd::{sum, sum_and_dot, vectorised};
 use super::tape::Fused;
-use super::{CHUNK, by_dtype, contiguous, from_vec, raw, run, slice};
+use super::{CHUNK, by_dtype, contiguous, copied, from_vec, owned, raw, reusable, run, slice};
 use crate::group_norm::Grouping;
 use burn::tensor::backend::Backend;
 use burn::tensor::{Shape, Tensor};
@@ -38,7 +38,8 @@ impl Fused<3> for Grouping {
 
     fn forward(&self, inputs: [FlexTensor; 3]) -> (FlexTensor, Saved) {
         let [x, gain, bias] = inputs.map(|x| contiguous(&x));
-        let (y, moments) = by_dtype!(x.dtype(), forward::<_>(self, &x, &gain, &bias));
+        let mut y = by_dtype!(x.dtype(), copied::<_>(&x));
+        let moments = by_dtype!(x.dtype(), normalise::<_>(self, &mut y, &gain, &bias));
         let saved = Saved {
             x,
             gain,
@@ -46,6 +47,16 @@ impl Fused<3> for Grouping {
             moments,
         };
         (y, saved)
+    }
+
+    fn value(&self, [x, gain, bias]: [FlexTensor; 3]) -> FlexTensor {
+        let [gain, bias] = [gain, bias].map(|x| contiguous(&x));
+        let mut y = match reusable(&x) {
+            true => x,
+            false => by_dtype!(x.dtype(), copied::<_>(&contiguous(&x))),
+        };
+        by_dtype!(y.dtype(), normalise::<_>(self, &mut y, &gain, &bias));
+        y
     }
 
     fn backward(
@@ -56,7 +67,7 @@ impl Fused<3> for Grouping {
     ) -> [Option<FlexTensor>; 3] {
         by_dtype!(
             gradient.dtype(),
-            backward::<_>(self, &saved, &contiguous(&gradient))
+            backward::<_>(self, &saved, owned(gradient))
         )
         .map(Some)
     }
@@ -98,90 +109,72 @@ impl Sizes {
     }
 }
 
-fn forward<T: Float>(
+/// Normalises in place; the mean and the reciprocal deviation of each group.
+fn normalise<T: Float>(
     grouping: &Grouping,
-    x: &FlexTensor,
+    x: &mut FlexTensor,
     gain: &FlexTensor,
     bias: &FlexTensor,
-) -> (FlexTensor, FlexTensor) {
+) -> FlexTensor {
     let sizes = Sizes::of(x, grouping.groups);
-    let (values, gains, biases) = (slice::<T>(x), slice::<T>(gain), slice::<T>(bias));
+    let (gains, biases) = (slice::<T>(gain), slice::<T>(bias));
     let rows = [gain, bias].map(|v| v.layout().shape()[0]);
-    let mut out = vec![T::default(); values.len()];
     let mut moments = vec![T::default(); 2 * sizes.batch * sizes.groups];
-    if out.is_empty() {
-        let count = moments.len();
-        return (
-            from_vec(out, x.layout().shape().clone()),
-            from_vec(moments, Shape::from([count])),
-        );
-    }
     let (row, at_once) = (sizes.row(), sizes.at_once);
     let epsilon = T::of(grouping.epsilon);
-    let chunk = |index: usize, out: &mut [T], x: &[T], moments: &mut [T]| {
+    let chunk = |index: usize, x: &mut [T], moments: &mut [T]| {
         vectorised(
             #[inline(always)]
             || {
                 let share = T::of(1.0 / row as f64);
-                let groups = out.chunks_exact_mut(row).zip(x.chunks_exact(row));
-                for (g, ((out, x), moments)) in groups.zip(moments.chunks_exact_mut(2)).enumerate()
-                {
+                let groups = x.chunks_exact_mut(row).zip(moments.chunks_exact_mut(2));
+                for (g, (x, moments)) in groups.enumerate() {
                     let mean = sum(x, |x| x) * share;
                     let variance = sum(x, |x| (x - mean) * (x - mean)) * share;
                     let inverse = T::ONE / (variance + epsilon).root();
                     moments.copy_from_slice(&[mean, inverse]);
                     let group = index * at_once + g;
                     let first = rows.map(|rows| sizes.channel(group, rows));
-                    let channels = out.chunks_exact_mut(sizes.pixels);
-                    for (c, (out, x)) in channels.zip(x.chunks_exact(sizes.pixels)).enumerate() {
+                    for (c, x) in x.chunks_exact_mut(sizes.pixels).enumerate() {
                         let (gain, bias) = (gains[first[0] + c], biases[first[1] + c]);
                         let scale = inverse * gain;
                         let shift = (-mean).fma(scale, bias);
                         if grouping.silu {
-                            out.iter_mut()
-                                .zip(x)
-                                .for_each(|(y, x)| *y = value(x.fma(scale, shift)));
+                            x.iter_mut().for_each(|x| *x = value(x.fma(scale, shift)));
                         } else {
-                            out.iter_mut()
-                                .zip(x)
-                                .for_each(|(y, x)| *y = x.fma(scale, shift));
+                            x.iter_mut().for_each(|x| *x = x.fma(scale, shift));
                         }
                     }
                 }
             },
         );
     };
-    (out.par_chunks_mut(at_once * row)
-        .zip(values.par_chunks(at_once * row)))
-    .zip(moments.par_chunks_mut(2 * at_once))
-    .enumerate()
-    .for_each(|(index, ((out, x), moments))| chunk(index, out, x, moments));
+    let values = x.storage_mut::<T>();
+    if !values.is_empty() {
+        (values.par_chunks_mut(at_once * row))
+            .zip(moments.par_chunks_mut(2 * at_once))
+            .enumerate()
+            .for_each(|(index, (x, moments))| chunk(index, x, moments));
+    }
     let count = moments.len();
-    (
-        from_vec(out, x.layout().shape().clone()),
-        from_vec(moments, Shape::from([count])),
-    )
+    from_vec(moments, Shape::from([count]))
 }
 
+/// The gradients; that of x is written over the one that came in.
 fn backward<T: Float>(
     grouping: &Grouping,
     saved: &Saved,
-    gradient: &FlexTensor,
+    mut gradient: FlexTensor,
 ) -> [FlexTensor; 3] {
     let sizes = Sizes::of(&saved.x, grouping.groups);
-    let (x, g, moments) = (
-        slice::<T>(&saved.x),
-        slice::<T>(gradient),
-        slice::<T>(&saved.moments),
-    );
+    let (x, moments) = (slice::<T>(&saved.x), slice::<T>(&saved.moments));
     let (gains, biases) = (slice::<T>(&saved.gain), slice::<T>(&saved.bias));
     let rows = [&saved.gain, &saved.bias].map(|v| v.layout().shape()[0]);
     let all = sizes.groups * sizes.channels;
-    let mut dx = vec![T::default(); x.len()];
     // Of each sample and channel: Σ dz·x̂ and Σ dz.
     let mut sums = vec![T::default(); 2 * sizes.batch * all];
     let (row, at_once, pixels) = (sizes.row(), sizes.at_once, sizes.pixels);
-    let chunk = |index: usize, dx: &mut [T], sums: &mut [T], x: &[T], g: &[T]| {
+    let chunk = |index: usize, dx: &mut [T], sums: &mut [T], x: &[T]| {
         vectorised(
             #[inline(always)]
             || {
@@ -191,22 +184,20 @@ fn backward<T: Float>(
                     .zip(sums.chunks_exact_mut(2 * sizes.channels));
                 for (k, (dx, sums)) in groups.enumerate() {
                     let group = index * at_once + k;
-                    let (x, g) = (&x[k * row..(k + 1) * row], &g[k * row..(k + 1) * row]);
+                    let x = &x[k * row..(k + 1) * row];
                     let (mean, inverse) = (moments[2 * group], moments[2 * group + 1]);
                     let first = rows.map(|rows| sizes.channel(group, rows));
                     let (mut along, mut level) = (T::default(), T::default());
                     for c in 0..sizes.channels {
                         let range = c * pixels..(c + 1) * pixels;
-                        let (dx, x, g) = (&mut dx[range.clone()], &x[range.clone()], &g[range]);
+                        let (dx, x) = (&mut dx[range.clone()], &x[range]);
                         let (gain, bias) = (gains[first[0] + c], biases[first[1] + c]);
                         let scale = inverse * gain;
                         let shift = (-mean).fma(scale, bias);
                         if grouping.silu {
-                            for ((dz, x), g) in dx.iter_mut().zip(x).zip(g) {
-                                *dz = *g * slope(x.fma(scale, shift));
+                            for (g, x) in dx.iter_mut().zip(x) {
+                                *g = *g * slope(x.fma(scale, shift));
                             }
-                        } else {
-                            dx.copy_from_slice(g);
                         }
                         let (total, dot) = sum_and_dot(dx, |i| (x[i] - mean) * inverse);
                         sums[2 * c] = dot;
@@ -229,11 +220,12 @@ fn backward<T: Float>(
         );
     };
     if !x.is_empty() {
+        let dx = gradient.storage_mut::<T>();
         (dx.par_chunks_mut(at_once * row)
             .zip(sums.par_chunks_mut(2 * sizes.channels * at_once)))
-        .zip(x.par_chunks(at_once * row).zip(g.par_chunks(at_once * row)))
+        .zip(x.par_chunks(at_once * row))
         .enumerate()
-        .for_each(|(index, ((dx, sums), (x, g)))| chunk(index, dx, sums, x, g));
+        .for_each(|(index, ((dx, sums), x))| chunk(index, dx, sums, x));
     }
     let of = |part: usize, rows: usize| {
         let mut out = vec![T::default(); rows * all];
@@ -243,5 +235,5 @@ fn backward<T: Float>(
         from_vec(out, Shape::from([rows, all]))
     };
     let (gain, bias) = (of(0, rows[0]), of(1, rows[1]));
-    [from_vec(dx, saved.x.layout().shape().clone()), gain, bias]
+    [gradient, gain, bias]
 }

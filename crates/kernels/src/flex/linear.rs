@@ -3,10 +3,11 @@
 //! The products are flex's; what is fused is everything around them.
 
 use super::float::Float;
-use super::silu;
-use super::simd::vectorised;
+use super::simd::{build, vectorised};
 use super::tape::Fused;
+use super::tile::by_tile;
 use super::{CHUNK, by_dtype, contiguous, from_vec, owned, raw, run, slice};
+use super::{dense, silu};
 use crate::activation::Activation;
 use burn::tensor::backend::Backend;
 use burn::tensor::ops::FloatTensorOps;
@@ -26,26 +27,38 @@ pub(crate) fn linear<B: Backend, const D: usize>(
 #[derive(Debug, Clone)]
 struct Linear(Activation);
 
-/// What the backward reads again; z where there is an activation.
+/// What the backward reads again; `x·W` and b where there is an activation.
 #[derive(Debug, Clone)]
 struct Saved {
     x: FlexTensor,
     weight: FlexTensor,
-    z: Option<FlexTensor>,
+    z: Option<(FlexTensor, FlexTensor)>,
 }
 
 impl Fused<3> for Linear {
     type Saved = Saved;
 
     fn forward(&self, [x, weight, bias]: [FlexTensor; 3]) -> (FlexTensor, Saved) {
-        let mut shape = x.layout().shape().clone();
-        let (width, last) = (weight.layout().shape()[1], shape.num_dims() - 1);
-        let rows = rows(&x);
-        shape[last] = width;
-        let z = owned(Flex::float_matmul(rows.clone(), weight.clone()));
-        let (y, z) = by_dtype!(z.dtype(), activated::<_>(z, &contiguous(&bias), self.0));
-        let saved = Saved { x, weight, z };
-        (y.reshape(shape), saved)
+        let (z, shape) = product(&x, &weight);
+        let bias = contiguous(&bias);
+        let (y, z) = match self.0 {
+            Activation::Identity => (by_dtype!(z.dtype(), finished::<_>(z, &bias, self.0)), None),
+            _ => {
+                let y = by_dtype!(z.dtype(), activated::<_>(&z, &bias, self.0));
+                (y, Some((z, bias)))
+            }
+        };
+        (y.reshape(shape), Saved { x, weight, z })
+    }
+
+    fn value(&self, [x, weight, bias]: [FlexTensor; 3]) -> FlexTensor {
+        if dense::takes(weight.layout().num_elements()) {
+            let inputs = [x, weight, bias].map(|x| contiguous(&x));
+            return by_dtype!(inputs[0].dtype(), at_once::<_>(&inputs, self.0));
+        }
+        let (z, shape) = product(&x, &weight);
+        let y = by_dtype!(z.dtype(), finished::<_>(z, &contiguous(&bias), self.0));
+        y.reshape(shape)
     }
 
     fn backward(
@@ -55,148 +68,172 @@ impl Fused<3> for Linear {
         wanted: [bool; 3],
     ) -> [Option<FlexTensor>; 3] {
         let Saved { x, weight, z } = saved;
-        let gradient = contiguous(&rows(&gradient));
-        let (dz, bias) = by_dtype!(gradient.dtype(), slopes::<_>(gradient, z.as_ref(), self.0));
-        let into = |x: &FlexTensor| Flex::float_matmul(rows(x).transpose(0, 1), dz.clone());
+        let gradient = owned(into_rows(gradient));
+        let (dz, bias) = by_dtype!(gradient.dtype(), slopes::<_>(gradient, z, self.0));
+        let into = |x: FlexTensor| Flex::float_matmul(x.transpose(0, 1), dz.clone());
         let back = || Flex::float_matmul(dz.clone(), weight.transpose(0, 1));
-        let dw = wanted[1].then(|| into(&x));
         let dx = wanted[0].then(|| back().reshape(x.layout().shape().clone()));
+        let dw = wanted[1].then(|| into(into_rows(x)));
         [dx, dw, Some(bias)]
     }
 }
 
+/// Runs an expression with `$act` and `$slope` as the activation and its derivative.
+macro_rules! by_activation {
+    ($activation:expr, $act:ident, $slope:ident => $run:expr) => {
+        by_activation!(@ $activation, $act, $slope => $run;
+            Identity: identity, one;
+            Selu: selu, selu_slope;
+            Silu: silu::value, silu::slope;
+            Gelu: gelu, gelu_slope;
+            Relu: relu, relu_slope;
+            Tanh: Float::tanh_, tanh_slope)
+    };
+    (@ $activation:expr, $act:ident, $slope:ident => $run:expr; $($name:ident: $of:expr, $slope_of:expr);*) => {
+        match $activation {
+            $(Activation::$name => {
+                #[allow(unused_variables)]
+                let ($act, $slope) = (
+                    #[inline(always)]
+                    |z: T| $of(z),
+                    #[inline(always)]
+                    |z: T| $slope_of(z),
+                );
+                $run
+            })*
+        }
+    };
+}
+
+/// The value in one pass.
+fn at_once<T: Float>([x, weight, bias]: &[FlexTensor; 3], activation: Activation) -> FlexTensor {
+    let mut shape = x.layout().shape().clone();
+    let last = shape.num_dims() - 1;
+    shape[last] = weight.layout().shape()[1];
+    let (x, weight, bias) = (slice::<T>(x), slice::<T>(weight), slice::<T>(bias));
+    let y = by_activation!(activation, act, slope => {
+        by_tile!(T, dense::run(x, weight, bias, act))
+    });
+    from_vec(y, shape)
+}
+
+/// `x·W` as a matrix, and the shape that it stands for.
+fn product(x: &FlexTensor, weight: &FlexTensor) -> (FlexTensor, Shape) {
+    let mut shape = x.layout().shape().clone();
+    let last = shape.num_dims() - 1;
+    shape[last] = weight.layout().shape()[1];
+    let z = Flex::float_matmul(into_rows(x.clone()), weight.clone());
+    (owned(z), shape)
+}
+
 /// x as a matrix of its last axis.
-fn rows(x: &FlexTensor) -> FlexTensor {
+fn into_rows(x: FlexTensor) -> FlexTensor {
     let shape = x.layout().shape();
     let width = shape[shape.num_dims() - 1];
     let count = shape.num_elements().checked_div(width).unwrap_or(0);
     match shape.num_dims() {
-        2 => x.clone(),
+        2 => x,
         _ => x.reshape(Shape::from([count, width])),
     }
 }
 
-/// `act(z + b)`, and `z + b` where the activation changes it.
-fn activated<T: Float>(
-    mut z: FlexTensor,
-    bias: &FlexTensor,
-    activation: Activation,
-) -> (FlexTensor, Option<FlexTensor>) {
+/// Elements of whole rows that one thread takes at a time.
+fn rows_at_once(width: usize) -> usize {
+    let width = width.max(1);
+    (CHUNK / width).max(1) * width
+}
+
+/// `act(z + b)`, written over z.
+fn finished<T: Float>(mut z: FlexTensor, bias: &FlexTensor, activation: Activation) -> FlexTensor {
     let bias = slice::<T>(bias);
-    let size = (CHUNK / bias.len().max(1)).max(1) * bias.len().max(1);
-    if activation == Activation::Identity {
-        (z.storage_mut::<T>().par_chunks_mut(size)).for_each(|z| {
-            vectorised(
-                #[inline(always)]
-                || {
-                    for z in z.chunks_exact_mut(bias.len()) {
-                        z.iter_mut().zip(bias).for_each(|(z, b)| *z += *b);
-                    }
-                },
-            );
-        });
-        return (z, None);
-    }
-    let values = z.storage_mut::<T>();
-    let mut y = vec![T::default(); values.len()];
-    let chunks = values.par_chunks_mut(size).zip(y.par_chunks_mut(size));
-    macro_rules! with {
-        ($act:expr) => {
-            chunks.for_each(|(z, y)| {
+    let chunks = z
+        .storage_mut::<T>()
+        .par_chunks_mut(rows_at_once(bias.len()));
+    by_activation!(activation, act, slope => chunks.for_each(|z| {
+        vectorised(
+            #[inline(always)]
+            || {
+                for z in z.chunks_exact_mut(bias.len()) {
+                    z.iter_mut().zip(bias).for_each(|(z, b)| *z = act(*z + *b));
+                }
+            },
+        );
+    }));
+    z
+}
+
+/// `act(z + b)`.
+fn activated<T: Float>(z: &FlexTensor, bias: &FlexTensor, activation: Activation) -> FlexTensor {
+    let (values, bias) = (slice::<T>(z), slice::<T>(bias));
+    let y = by_activation!(activation, act, slope => build(
+        values.len(),
+        #[inline(always)]
+        |start, out: &mut [T]| {
+            let (mut from, mut column) = (0, start % bias.len());
+            while from < out.len() {
+                let to = out.len().min(from + bias.len() - column);
+                let pairs = values[start + from..start + to].iter().zip(&bias[column..]);
+                out[from..to].iter_mut().zip(pairs).for_each(|(y, (z, b))| *y = act(*z + *b));
+                (from, column) = (to, 0);
+            }
+        },
+    ));
+    from_vec(y, z.layout().shape().clone())
+}
+
+/// `dz = g·act'(z + b)`, written over g, and its sum over the rows.
+fn slopes<T: Float>(
+    mut gradient: FlexTensor,
+    z: Option<(FlexTensor, FlexTensor)>,
+    activation: Activation,
+) -> (FlexTensor, FlexTensor) {
+    let width = gradient.layout().shape()[1];
+    let size = rows_at_once(width);
+    let summed = |g: &[T]| {
+        let mut sum = vec![T::default(); width];
+        vectorised(
+            #[inline(always)]
+            || add_rows(&mut sum, g),
+        );
+        sum
+    };
+    let sums: Vec<Vec<T>> = match z {
+        None => slice::<T>(&gradient).par_chunks(size).map(summed).collect(),
+        Some((z, bias)) => {
+            let bias = slice::<T>(&bias);
+            let chunks = gradient.storage_mut::<T>().par_chunks_mut(size);
+            let chunks = chunks.zip(slice::<T>(&z).par_chunks(size));
+            by_activation!(activation, act, slope => chunks.map(|(g, z)| {
                 vectorised(
                     #[inline(always)]
                     || {
-                        let rows = z
-                            .chunks_exact_mut(bias.len())
-                            .zip(y.chunks_exact_mut(bias.len()));
-                        for (z, y) in rows {
-                            for ((z, y), b) in z.iter_mut().zip(y).zip(bias) {
-                                *z += *b;
-                                *y = $act(*z);
-                            }
+                        let rows = g.chunks_exact_mut(width).zip(z.chunks_exact(width));
+                        for (g, z) in rows {
+                            let pairs = z.iter().zip(bias);
+                            g.iter_mut().zip(pairs).for_each(|(g, (z, b))| *g = *g * slope(*z + *b));
                         }
                     },
                 );
+                summed(g)
             })
-        };
-    }
-    match activation {
-        Activation::Identity => {}
-        Activation::Selu => with!(selu),
-        Activation::Silu => with!(silu::value),
-        Activation::Gelu => with!(gelu),
-        Activation::Relu => with!(relu),
-        Activation::Tanh => with!(Float::tanh_),
-    }
-    let shape = z.layout().shape().clone();
-    (from_vec(y, shape), Some(z))
-}
-
-/// `dz = g·act'(z)`, and its sum over the rows.
-fn slopes<T: Float>(
-    gradient: FlexTensor,
-    z: Option<&FlexTensor>,
-    activation: Activation,
-) -> (FlexTensor, FlexTensor) {
-    let shape = gradient.layout().shape().clone();
-    let width = shape[1];
-    let size = (CHUNK / width.max(1)).max(1) * width.max(1);
-    let (dz, sums): (FlexTensor, Vec<Vec<T>>) = match z {
-        None => {
-            let sums = slice::<T>(&gradient).par_chunks(size).map(|g| {
-                let mut sum = vec![T::default(); width];
-                vectorised(
-                    #[inline(always)]
-                    || add_rows(&mut sum, g),
-                );
-                sum
-            });
-            let sums = sums.collect();
-            (gradient, sums)
-        }
-        Some(z) => {
-            let mut dz = vec![T::default(); shape.num_elements()];
-            let chunks = (dz.par_chunks_mut(size)).zip(
-                slice::<T>(z)
-                    .par_chunks(size)
-                    .zip(slice::<T>(&gradient).par_chunks(size)),
-            );
-            macro_rules! with {
-                ($slope:expr) => {
-                    chunks
-                        .map(|(dz, (z, g))| {
-                            let mut sum = vec![T::default(); width];
-                            vectorised(
-                                #[inline(always)]
-                                || {
-                                    let pairs = z.iter().zip(g);
-                                    dz.iter_mut()
-                                        .zip(pairs)
-                                        .for_each(|(dz, (z, g))| *dz = *g * $slope(*z));
-                                    add_rows(&mut sum, dz);
-                                },
-                            );
-                            sum
-                        })
-                        .collect()
-                };
-            }
-            let sums = match activation {
-                Activation::Identity => unreachable!("the identity keeps no z"),
-                Activation::Selu => with!(selu_slope),
-                Activation::Silu => with!(silu::slope),
-                Activation::Gelu => with!(gelu_slope),
-                Activation::Relu => with!(relu_slope),
-                Activation::Tanh => with!(tanh_slope),
-            };
-            (from_vec(dz, shape), sums)
+            .collect())
         }
     };
     let mut bias = vec![T::default(); width];
     for sum in sums {
         bias.iter_mut().zip(sum).for_each(|(b, s)| *b += s);
     }
-    (dz, from_vec(bias, Shape::from([width])))
+    (gradient, from_vec(bias, Shape::from([width])))
+}
+
+#[inline(always)]
+fn identity<T: Float>(z: T) -> T {
+    z
+}
+
+#[inline(always)]
+fn one<T: Float>(_: T) -> T {
+    T::ONE
 }
 
 #[inline(always)]

@@ -1,9 +1,9 @@
 //! `y = x·s(x)`, `dx = g·s·(1 + x·(1 − s))`, s the logistic function
 
 use super::float::Float;
-use super::simd::{map, map2};
+use super::simd::{map, update, update_with};
 use super::tape::Fused;
-use super::{by_dtype, contiguous, from_vec, raw, run, slice};
+use super::{by_dtype, contiguous, from_vec, owned, raw, reusable, run, slice};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use burn_flex::FlexTensor;
@@ -19,26 +19,38 @@ impl Fused<1> for Silu {
     type Saved = FlexTensor;
 
     fn forward(&self, [x]: [FlexTensor; 1]) -> (FlexTensor, FlexTensor) {
-        fn typed<T: Float>(x: &FlexTensor) -> FlexTensor {
-            from_vec(map(slice::<T>(x), value), x.layout().shape().clone())
-        }
         let x = contiguous(&x);
-        (by_dtype!(x.dtype(), typed::<_>(&x)), x)
+        (by_dtype!(x.dtype(), mapped::<_>(&x)), x)
+    }
+
+    fn value(&self, [mut x]: [FlexTensor; 1]) -> FlexTensor {
+        fn in_place<T: Float>(x: &mut FlexTensor) {
+            update(x.storage_mut::<T>(), value);
+        }
+        if !reusable(&x) {
+            return self.forward([x]).0;
+        }
+        by_dtype!(x.dtype(), in_place::<_>(&mut x));
+        x
     }
 
     fn backward(
         &self,
         x: FlexTensor,
-        gradient: FlexTensor,
+        mut gradient: FlexTensor,
         _: [bool; 1],
     ) -> [Option<FlexTensor>; 1] {
-        fn typed<T: Float>(x: &FlexTensor, g: &FlexTensor) -> FlexTensor {
-            let product = map2(slice::<T>(x), slice::<T>(g), |x, g| g * slope(x));
-            from_vec(product, x.layout().shape().clone())
+        fn typed<T: Float>(x: &FlexTensor, g: &mut FlexTensor) {
+            update_with(g.storage_mut(), slice::<T>(x), |g, x| g * slope(x));
         }
-        let gradient = contiguous(&gradient);
-        [Some(by_dtype!(x.dtype(), typed::<_>(&x, &gradient)))]
+        gradient = owned(gradient);
+        by_dtype!(x.dtype(), typed::<_>(&x, &mut gradient));
+        [Some(gradient)]
     }
+}
+
+fn mapped<T: Float>(x: &FlexTensor) -> FlexTensor {
+    from_vec(map(slice::<T>(x), value), x.layout().shape().clone())
 }
 
 /// `x·s(x)`.

@@ -10,6 +10,8 @@ use rayon::prelude::*;
 const LANES: usize = 16;
 /// Numbers that are summed in their own precision before the sum is taken on in double.
 const BLOCK: usize = 2048;
+/// Elements of a large result that are made at a time: they fit the first-level cache.
+const PIECE: usize = 1024;
 
 /// Runs a closure compiled for the processor at hand. What it calls has to be inlined into it.
 #[inline(always)]
@@ -17,47 +19,74 @@ pub(super) fn vectorised<R>(f: impl FnOnce() -> R) -> R {
     pulp::Arch::new().dispatch(f)
 }
 
-/// `f(x_i)` for each element.
-pub(super) fn map<T: Float>(x: &[T], f: impl Fn(T) -> T + Sync + Copy) -> Vec<T> {
-    let mut out = vec![T::default(); x.len()];
-    let chunk = |(out, x): (&mut [T], &[T])| {
+/// n elements made piece by piece: `f(start, piece)` writes those from `start` on. Inlined into a loop that is vectorised.
+///
+/// The pieces of a large result are made where they stay, so its memory is written once and by all threads.
+pub(super) fn build<T: Float>(n: usize, f: impl Fn(usize, &mut [T]) + Sync) -> Vec<T> {
+    let piece = |start: usize, out: &mut [T]| {
         vectorised(
             #[inline(always)]
-            || out.iter_mut().zip(x).for_each(|(y, x)| *y = f(*x)),
+            || f(start, out),
         );
     };
-    if x.len() > CHUNK {
-        out.par_chunks_mut(CHUNK)
-            .zip(x.par_chunks(CHUNK))
-            .for_each(chunk);
-    } else {
-        chunk((&mut out, x));
+    if n <= CHUNK {
+        let mut out = vec![T::default(); n];
+        piece(0, &mut out);
+        return out;
     }
+    let pieces = (0..n.div_ceil(PIECE)).into_par_iter();
+    let pieces: Vec<[T; PIECE]> = pieces
+        .with_min_len(CHUNK / PIECE)
+        .map(|p| {
+            let mut out = [T::default(); PIECE];
+            let start = p * PIECE;
+            piece(start, &mut out[..PIECE.min(n - start)]);
+            out
+        })
+        .collect();
+    let mut out = pieces.into_flattened();
+    out.truncate(n);
     out
 }
 
-/// `f(x_i, y_i)` for each pair.
-pub(super) fn map2<T: Float>(x: &[T], y: &[T], f: impl Fn(T, T) -> T + Sync + Copy) -> Vec<T> {
-    let mut out = vec![T::default(); x.len()];
-    let chunk = |((out, x), y): ((&mut [T], &[T]), &[T])| {
+/// `f(x_i)` for each element.
+pub(super) fn map<T: Float>(x: &[T], f: impl Fn(T) -> T + Sync) -> Vec<T> {
+    build(
+        x.len(),
+        #[inline(always)]
+        |start, out| {
+            let x = &x[start..start + out.len()];
+            out.iter_mut().zip(x).for_each(|(y, x)| *y = f(*x));
+        },
+    )
+}
+
+/// `x_i ← f(x_i)`.
+pub(super) fn update<T: Float>(x: &mut [T], f: impl Fn(T) -> T + Sync) {
+    let chunk = |x: &mut [T]| {
         vectorised(
             #[inline(always)]
-            || {
-                let pairs = x.iter().zip(y);
-                out.iter_mut()
-                    .zip(pairs)
-                    .for_each(|(o, (x, y))| *o = f(*x, *y));
-            },
+            || x.iter_mut().for_each(|x| *x = f(*x)),
         );
     };
-    if x.len() > CHUNK {
-        (out.par_chunks_mut(CHUNK).zip(x.par_chunks(CHUNK)))
-            .zip(y.par_chunks(CHUNK))
-            .for_each(chunk);
-    } else {
-        chunk(((&mut out, x), y));
+    match x.len() > CHUNK {
+        true => x.par_chunks_mut(CHUNK).for_each(chunk),
+        false => chunk(x),
     }
-    out
+}
+
+/// `x_i ← f(x_i, y_i)`.
+pub(super) fn update_with<T: Float>(x: &mut [T], y: &[T], f: impl Fn(T, T) -> T + Sync) {
+    let chunk = |(x, y): (&mut [T], &[T])| {
+        vectorised(
+            #[inline(always)]
+            || x.iter_mut().zip(y).for_each(|(x, y)| *x = f(*x, *y)),
+        );
+    };
+    match x.len() > CHUNK {
+        true => (x.par_chunks_mut(CHUNK).zip(y.par_chunks(CHUNK))).for_each(chunk),
+        false => chunk((x, y)),
+    }
 }
 
 /// `Σ f(x_i)`, inlined into a loop that is vectorised.

@@ -16,6 +16,11 @@ pub(super) trait Fused<const N: usize>: Debug + Clone + Send + 'static {
     /// The value, and what the backward will need.
     fn forward(&self, inputs: [FlexTensor; N]) -> (FlexTensor, Self::Saved);
 
+    /// The value where no gradient will be asked for; it may be written over an input that is nobody else's.
+    fn value(&self, inputs: [FlexTensor; N]) -> FlexTensor {
+        self.forward(inputs).0
+    }
+
     /// The gradients of the inputs that want one.
     fn backward(
         &self,
@@ -47,10 +52,12 @@ impl<O: Fused<N>, const N: usize> Backward<Flex, N> for Node<O> {
 pub(super) fn track<O: Fused<N>, const N: usize>(operation: O, inputs: [Tracked; N]) -> Tracked {
     let nodes = inputs.each_ref().map(|x| x.node.clone());
     let values = inputs.map(|x| x.primitive);
-    let (value, saved) = operation.forward(values);
-    let node = Backward::<Flex, N>::prepare::<NoCheckpointing>(Node(operation), nodes);
+    let node = Backward::<Flex, N>::prepare::<NoCheckpointing>(Node(operation.clone()), nodes);
     match node.compute_bound().stateful() {
-        OpsKind::Tracked(prepared) => prepared.finish(saved, value),
-        OpsKind::UnTracked(prepared) => prepared.finish(value),
+        OpsKind::Tracked(prepared) => {
+            let (value, saved) = operation.forward(values);
+            prepared.finish(saved, value)
+        }
+        OpsKind::UnTracked(prepared) => prepared.finish(operation.value(values)),
     }
 }

@@ -1,7 +1,7 @@
 //! The updates of parameters, each in one pass and in place.
 
 use super::float::Float;
-use super::simd::vectorised;
+use super::simd::{update_with, vectorised};
 use super::{CHUNK, by_dtype, contiguous, owned, slice, values, wrap};
 use crate::adamw::AdamWStep;
 use burn::tensor::Tensor;
@@ -15,18 +15,9 @@ pub(crate) fn lerp<B: Backend, const D: usize>(
     weight: f64,
 ) -> Tensor<B, D> {
     fn typed<T: Float>(mut average: FlexTensor, x: &FlexTensor, weight: f64) -> FlexTensor {
-        let (x, weight) = (slice::<T>(x), T::of(weight));
-        let chunk = |(average, x): (&mut [T], &[T])| {
-            vectorised(
-                #[inline(always)]
-                || {
-                    let pairs = average.iter_mut().zip(x);
-                    pairs.for_each(|(a, x)| *a = (*x - *a).fma(weight, *a));
-                },
-            );
-        };
-        let chunks = average.storage_mut::<T>().par_chunks_mut(CHUNK);
-        chunks.zip(x.par_chunks(CHUNK)).for_each(chunk);
+        let weight = T::of(weight);
+        let step = |a: T, x: T| (x - a).fma(weight, a);
+        update_with(average.storage_mut(), slice(x), step);
         average
     }
     let (average, x) = (owned(values(average)), contiguous(&values(x.clone())));

@@ -1,8 +1,8 @@
 //! `y[o, p] = bias[o] + Σ_{c, place} W[o, c, place]·x[c, p·stride + place]`
 
 use super::super::float::Float;
-use super::gather::{Planes, gather, run_length};
-use super::tile::{panels, product};
+use super::super::tile::{panels, product};
+use super::gather::{Planes, Unpadded, gather, masked, run_length};
 use rayon::prelude::*;
 
 /// Pixels that are worth a task of their own.
@@ -48,8 +48,12 @@ pub(super) fn run<T: Float, const MR: usize, const NR: usize>(
     }
     let depth = planes.channels * rows * columns;
     let weight = panels::<T, MR>(weight, outputs, depth);
+    let unpadded = Unpadded::of(correlation);
     // Where each place of the kernel lies from a pixel's own.
-    let (plane, line) = (planes.plane(), planes.padded[1]);
+    let (plane, line) = match unpadded {
+        Some(_) => (pixels, width),
+        None => (planes.plane(), planes.padded[1]),
+    };
     let places: Vec<usize> = (0..planes.channels)
         .flat_map(|c| {
             (0..rows).flat_map(move |i| (0..columns).map(move |j| c * plane + i * line + j))
@@ -66,7 +70,12 @@ pub(super) fn run<T: Float, const MR: usize, const NR: usize>(
         true => outputs / parts,
         false => outputs,
     };
-    let run_of = run_length(width, stride, NR);
+    let run_of = match (unpadded, stride) {
+        (Some(_), _) => run_length(pixels, NR),
+        (None, 1) => run_length(width, NR),
+        (None, _) => 1,
+    };
+    let masks = unpadded.map(|unpadded| unpadded.masks::<T>(run_of));
     let task = |(index, out): (usize, &mut [T])| {
         let parts = outputs / part;
         let (first, channel) = match parts {
@@ -74,15 +83,19 @@ pub(super) fn run<T: Float, const MR: usize, const NR: usize>(
             _ => (index / parts, index % parts * part),
         };
         let samples = out.len() / (part * pixels);
-        let mut buffer = vec![T::default(); samples * planes.len()];
-        for (s, buffer) in buffer.chunks_exact_mut(planes.len()).enumerate() {
-            planes.fill(&x[(first + s) * sample..(first + s + 1) * sample], buffer);
-        }
+        let x = &x[first * sample..(first + samples) * sample];
+        let buffer = match unpadded {
+            Some(unpadded) => unpadded.framed(x),
+            None => planes.padded(x),
+        };
+        let (step, line) = match unpadded {
+            Some(_) => (sample, width),
+            None => (planes.len(), line),
+        };
         let mut starts: Vec<usize> = (0..samples)
             .flat_map(|s| {
-                (0..height).flat_map(move |i| {
-                    (0..width).map(move |j| s * planes.len() + (i * line + j) * stride)
-                })
+                (0..height)
+                    .flat_map(move |i| (0..width).map(move |j| s * step + (i * line + j) * stride))
             })
             .step_by(run_of)
             .collect();
@@ -93,6 +106,7 @@ pub(super) fn run<T: Float, const MR: usize, const NR: usize>(
             buffer: &buffer,
             starts: &starts,
             places: &places,
+            masks: masks.as_deref(),
             weight: &weight[channel / MR * depth..],
             bias: bias.map(|bias| &bias[channel..channel + part]),
             outputs: part,
@@ -124,6 +138,8 @@ struct Task<'a, T, const MR: usize> {
     buffer: &'a [T],
     starts: &'a [usize],
     places: &'a [usize],
+    /// For each run of pixels of a plane and each place of the kernel, 0 where it falls outside the plane.
+    masks: Option<&'a [T]>,
     weight: &'a [[T; MR]],
     bias: Option<&'a [T]>,
     outputs: usize,
@@ -148,15 +164,29 @@ impl<T: Float, const MR: usize, const NR: usize, const RUN: usize> pulp::WithSim
         let columns = out.len() / task.outputs;
         let mut gathered = vec![[T::default(); NR]; depth];
         for (t, starts) in task.starts.chunks_exact(NR / RUN).enumerate() {
-            for (column, place) in gathered.iter_mut().zip(task.places) {
-                gather::<T, NR, RUN>(task.buffer, starts, *place, column);
+            match task.masks {
+                None => {
+                    for (column, place) in gathered.iter_mut().zip(task.places) {
+                        gather::<T, NR, RUN>(task.buffer, starts, *place, column);
+                    }
+                }
+                Some(masks) => {
+                    let runs = task.pixels / RUN;
+                    let places = masks.len() / task.pixels;
+                    let ours: [&[T]; NR] = std::array::from_fn(|r| {
+                        let run = (t * (NR / RUN) + r.min(NR / RUN - 1)) % runs;
+                        &masks[run * places * RUN..(run + 1) * places * RUN]
+                    });
+                    let channels = gathered.chunks_exact_mut(places);
+                    for (columns, offsets) in channels.zip(task.places.chunks_exact(places)) {
+                        for (p, (column, offset)) in columns.iter_mut().zip(offsets).enumerate() {
+                            masked::<T, NR, RUN>(task.buffer, starts, *offset, &ours, p, column);
+                        }
+                    }
+                }
             }
-            for (p, panel) in task
-                .weight
-                .chunks_exact(depth)
-                .enumerate()
-                .take(task.outputs.div_ceil(MR))
-            {
+            let panels = task.weight.chunks_exact(depth).enumerate();
+            for (p, panel) in panels.take(task.outputs.div_ceil(MR)) {
                 let rows = MR.min(task.outputs - p * MR);
                 let mut sums = [[T::default(); NR]; MR];
                 if let Some(bias) = task.bias {

@@ -1,6 +1,10 @@
-//! The planes of one sample with their zero border, and columns of pixels gathered from them.
+//! The pixels that a window meets, and columns of them gathered for a tile.
+//!
+//! Where the output is as large as the input, pixels are read where they lie and those beyond a border masked; everywhere else from
+//! planes laid out with their zeros.
 
 use super::super::float::Float;
+use super::correlate::Correlation;
 
 /// How the channels of a sample are laid out for a window to slide over.
 #[derive(Debug, Clone, Copy)]
@@ -27,8 +31,21 @@ impl Planes {
         self.padded[0] * self.padded[1]
     }
 
+    /// Samples laid out with their zeros.
+    pub(super) fn padded<T: Float>(&self, x: &[T]) -> Vec<T> {
+        let sample = self.channels * self.size[0] * self.size[1];
+        let mut out = vec![T::default(); x.len().checked_div(sample).unwrap_or(0) * self.len()];
+        for (x, out) in x
+            .chunks_exact(sample.max(1))
+            .zip(out.chunks_exact_mut(self.len()))
+        {
+            self.fill(x, out);
+        }
+        out
+    }
+
     /// Lays a sample out; `out` holds zeros wherever no pixel falls. Pixels beyond the padded size are left out.
-    pub(super) fn fill<T: Float>(&self, sample: &[T], out: &mut [T]) {
+    fn fill<T: Float>(&self, sample: &[T], out: &mut [T]) {
         let [height, width] = self.size;
         let columns = self.padded[1];
         if height * width == 0 {
@@ -62,12 +79,90 @@ impl Planes {
     }
 }
 
-/// The longest run of pixels that always lies in one row of the output, and so in one stretch of memory: a power of two.
-pub(super) fn run_length(width: usize, stride: usize, most: usize) -> usize {
-    if stride > 1 {
-        return 1;
+/// A window of stride 1 whose output is as large as its input: the pixel that a place of the kernel meets lies at one distance from
+/// the output's, across rows and channels.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Unpadded {
+    size: [usize; 2],
+    padding: [usize; 2],
+    kernel: [usize; 2],
+}
+
+impl Unpadded {
+    pub(super) fn of(correlation: &Correlation) -> Option<Self> {
+        let Correlation { planes, kernel, .. } = *correlation;
+        let same = correlation.stride == 1 && planes.spread == 1 && planes.size == correlation.size;
+        same.then_some(Self {
+            size: planes.size,
+            padding: planes.padding,
+            kernel,
+        })
     }
-    (1 << width.trailing_zeros()).min(most)
+
+    /// Samples with room before and behind for what a window reads beyond them.
+    pub(super) fn framed<T: Float>(&self, x: &[T]) -> Vec<T> {
+        let [before, behind] = [[0, 0], [self.kernel[0] - 1, self.kernel[1] - 1]].map(|[i, j]| {
+            (self.padding[0].abs_diff(i)) * self.size[1] + self.padding[1].abs_diff(j)
+        });
+        let mut out = Vec::with_capacity(before + x.len() + behind);
+        out.resize(before, T::default());
+        out.extend_from_slice(x);
+        out.resize(before + x.len() + behind, T::default());
+        out
+    }
+
+    /// For each run of pixels and each place of the kernel, 1 where the pixel met lies inside, 0 where it doesn't.
+    pub(super) fn masks<T: Float>(&self, run: usize) -> Vec<T> {
+        let ([height, width], [rows, columns]) = (self.size, self.kernel);
+        let mut out = Vec::with_capacity(height * width * rows * columns);
+        let inside = |at: usize, place: usize, padding: usize, size: usize| {
+            (padding..padding + size).contains(&(at + place))
+        };
+        for start in (0..height * width).step_by(run) {
+            for i in 0..rows {
+                for j in 0..columns {
+                    out.extend((start..start + run).map(|p| {
+                        let met = inside(p / width, i, self.padding[0], height)
+                            && inside(p % width, j, self.padding[1], width);
+                        if met { T::ONE } else { T::default() }
+                    }));
+                }
+            }
+        }
+        out
+    }
+}
+
+/// The longest run that any stretch of a length is made of: a power of two.
+pub(super) fn run_length(length: usize, most: usize) -> usize {
+    (1 << length.trailing_zeros()).min(most)
+}
+
+/// [`gather`], with 0 where the mask of a run at the p-th place of the kernel is 0.
+#[inline(always)]
+pub(super) fn masked<T: Float, const NR: usize, const RUN: usize>(
+    pixels: &[T],
+    starts: &[usize],
+    offset: usize,
+    masks: &[&[T]; NR],
+    p: usize,
+    out: &mut [T; NR],
+) {
+    let (runs, _) = out.as_chunks_mut::<RUN>();
+    for ((run, start), masks) in runs.iter_mut().zip(starts).zip(masks) {
+        let from = start + offset;
+        const LENGTH: &str = "as long as the range";
+        // Whole arrays, so that they are loaded first and chosen from then.
+        let pixels: [T; RUN] = *pixels[from..from + RUN].first_chunk().expect(LENGTH);
+        let mask: [T; RUN] = *masks[p * RUN..(p + 1) * RUN].first_chunk().expect(LENGTH);
+        for l in 0..RUN {
+            run[l] = if mask[l] == T::ONE {
+                pixels[l]
+            } else {
+                T::default()
+            };
+        }
+    }
 }
 
 /// Copies NR pixels, in runs of RUN, from where `starts` says plus an offset.

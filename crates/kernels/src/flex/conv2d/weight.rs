@@ -2,7 +2,7 @@
 
 use super::super::float::Float;
 use super::super::simd::sum;
-use super::tile::product;
+use super::super::tile::{product, transpose};
 use rayon::prelude::*;
 
 /// Samples and pixels that are summed in one go.
@@ -229,14 +229,8 @@ impl<'a> Layout<'a> {
                     .chunks_exact(outputs * pixels)
                     .zip(left.chunks_exact_mut(pixels))
                 {
-                    for (i, g) in g
-                        .chunks_exact(pixels)
-                        .skip(panel * MR)
-                        .take(count)
-                        .enumerate()
-                    {
-                        left.iter_mut().zip(g).for_each(|(left, g)| left[i] = *g);
-                    }
+                    let lines = &g[panel * MR * pixels..(panel * MR + count) * pixels];
+                    transpose(lines, pixels, [count, pixels], left.as_flattened_mut(), MR);
                 }
                 for (column, tile) in tiles.iter_mut().enumerate() {
                     let offset = self.offsets[column / self.lanes] + column % self.lanes * NR;
@@ -275,13 +269,9 @@ impl<'a> Layout<'a> {
             let line = width + 2 * padding;
             for y in 0..height {
                 let start = ((y + padding) * line + padding) * self.width;
-                let row = rows[start..start + width * self.width].chunks_exact_mut(self.width);
-                for (column, slots) in row.enumerate() {
-                    let pixel = y * width + column;
-                    for (c, slot) in slots.iter_mut().enumerate().take(channels) {
-                        *slot = x[c * height * width + pixel];
-                    }
-                }
+                let row = &mut rows[start..start + width * self.width];
+                let pixels = height * width;
+                transpose(&x[y * width..], pixels, [channels, width], row, self.width);
             }
             return;
         }

@@ -1,0 +1,155 @@
+//! A tile of sums that stays in registers.
+//!
+//! `C_ij += Σ_k A_ki·B_kj`, i < MR, j < NR
+//!
+//! Each element is summed in the order of k, one rounding a term, whatever the tile's size.
+
+use super::float::Float;
+use pulp::Simd;
+
+/// Sums over the long axis: for each step MR numbers of a and NR numbers of b, NR being two vectors.
+#[inline(always)]
+pub(super) fn product<'a, S: Simd, T: Float, const MR: usize, const NR: usize>(
+    simd: S,
+    sums: &mut [[T; NR]; MR],
+    steps: impl Iterator<Item = (&'a [T; MR], &'a [T; NR])>,
+) {
+    let mut tile: [[T::Vector<S>; 2]; MR] = std::array::from_fn(|i| {
+        let row = T::vectors::<S>(&sums[i]);
+        [row[0], row[1]]
+    });
+    for (a, b) in steps {
+        step(simd, &mut tile, |i| a[i], b);
+    }
+    for (row, tile) in sums.iter_mut().zip(tile) {
+        T::vectors_mut::<S>(row)[..2].copy_from_slice(&tile);
+    }
+}
+
+/// Adds the products of MR numbers and NR.
+#[inline(always)]
+fn step<S: Simd, T: Float, const MR: usize, const NR: usize>(
+    simd: S,
+    tile: &mut [[T::Vector<S>; 2]; MR],
+    a: impl Fn(usize) -> T,
+    b: &[T; NR],
+) {
+    let b = T::vectors::<S>(b);
+    let (left, right) = (b[0], b[1]);
+    for i in 0..MR {
+        let a = T::splat(simd, a(i));
+        tile[i][0] = T::fma_lanes(simd, a, left, tile[i][0]);
+        tile[i][1] = T::fma_lanes(simd, a, right, tile[i][1]);
+    }
+}
+
+/// The same for rows that are read where they lie, `[depth]` each, and columns `[depth, NR]`.
+#[inline(always)]
+pub(super) fn product_of_rows<S: Simd, T: Float, const MR: usize, const NR: usize>(
+    simd: S,
+    sums: &mut [[T; NR]; MR],
+    rows: [&[T]; MR],
+    columns: &[[T; NR]],
+) {
+    /// Steps whose indices are checked at once.
+    const K: usize = 8;
+    let mut tile: [[T::Vector<S>; 2]; MR] = std::array::from_fn(|i| {
+        let row = T::vectors::<S>(&sums[i]);
+        [row[0], row[1]]
+    });
+    let (blocks, rest) = columns.as_chunks::<K>();
+    let pieces: [&[[T; K]]; MR] = rows.map(|row| row.as_chunks::<K>().0);
+    for (k, block) in blocks.iter().enumerate() {
+        let a: [&[T; K]; MR] = std::array::from_fn(|i| &pieces[i][k]);
+        for (k, b) in block.iter().enumerate() {
+            step(simd, &mut tile, |i| a[i][k], b);
+        }
+    }
+    for (k, b) in rest.iter().enumerate() {
+        let k = blocks.len() * K + k;
+        step(simd, &mut tile, |i| rows[i][k], b);
+    }
+    for (row, tile) in sums.iter_mut().zip(tile) {
+        T::vectors_mut::<S>(row)[..2].copy_from_slice(&tile);
+    }
+}
+
+/// Bytes of the processor's vectors.
+pub(super) fn vector_bytes() -> usize {
+    struct Bytes;
+    impl pulp::WithSimd for Bytes {
+        type Output = usize;
+
+        #[inline(always)]
+        fn with_simd<S: pulp::Simd>(self, _: S) -> usize {
+            size_of::<S::f32s>()
+        }
+    }
+    pulp::Arch::new().dispatch(Bytes)
+}
+
+/// Calls `module::run::<T, MR, NR>` with the tile that fills the processor's registers: two vectors wide, and 8 rows high where there
+/// are 32 registers, 4 where there may be 16.
+macro_rules! by_tile {
+    ($t:ident, $module:ident::run($($argument:expr),* $(,)?)) => {
+        match $crate::flex::tile::vector_bytes() / size_of::<$t>() {
+            16 => $module::run::<$t, 8, 32>($($argument),*),
+            8 => $module::run::<$t, 4, 16>($($argument),*),
+            4 => $module::run::<$t, 4, 8>($($argument),*),
+            2 => $module::run::<$t, 4, 4>($($argument),*),
+            _ => $module::run::<$t, 4, 2>($($argument),*),
+        }
+    };
+}
+pub(super) use by_tile;
+
+/// `[rows, depth]` → panels of MR rows, each `[depth, MR]`; rows beyond the last are 0.
+pub(super) fn panels<T: Float, const MR: usize>(
+    matrix: &[T],
+    rows: usize,
+    depth: usize,
+) -> Vec<[T; MR]> {
+    let mut out = vec![[T::default(); MR]; rows.div_ceil(MR) * depth];
+    for (r, row) in matrix.chunks_exact(depth.max(1)).enumerate().take(rows) {
+        let panel = &mut out[r / MR * depth..][..depth];
+        for (slot, value) in panel.iter_mut().zip(row) {
+            slot[r % MR] = *value;
+        }
+    }
+    out
+}
+
+/// `out[p·width + i] = x[i·stride + p]` for i < count and p < length.
+///
+/// In blocks that are read and written as vectors, the turn itself being left to the compiler.
+#[inline(always)]
+pub(super) fn transpose<T: Float>(
+    x: &[T],
+    stride: usize,
+    [count, length]: [usize; 2],
+    out: &mut [T],
+    width: usize,
+) {
+    const I: usize = 8;
+    const P: usize = 4;
+    let whole = [count / I * I, length / P * P];
+    for i in (0..whole[0]).step_by(I) {
+        for p in (0..whole[1]).step_by(P) {
+            let block: [[T; P]; I] = std::array::from_fn(|k| {
+                let start = (i + k) * stride + p;
+                *x[start..start + P].first_chunk().expect("P long")
+            });
+            for k in 0..P {
+                let line: [T; I] = std::array::from_fn(|l| block[l][k]);
+                let start = (p + k) * width + i;
+                out[start..start + I].copy_from_slice(&line);
+            }
+        }
+    }
+    for i in 0..count {
+        let done = if i < whole[0] { whole[1] } else { 0 };
+        for p in done..length {
+            out[p * width + i] = x[i * stride + p];
+        }
+    }
+}
