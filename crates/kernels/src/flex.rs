@@ -124,11 +124,6 @@ fn slice<T: Float>(x: &FlexTensor) -> &[T] {
     x.as_slice::<T>().expect("made contiguous before")
 }
 
-/// The same values in a buffer of their own.
-fn copied<T: Float>(x: &FlexTensor) -> FlexTensor {
-    from_vec(simd::map(slice::<T>(x), |x| x), x.layout().shape().clone())
-}
-
 fn from_vec<T: Float>(values: Vec<T>, shape: Shape) -> FlexTensor {
     FlexTensor::new(
         Bytes::from_elems(values),

@@ -92,7 +92,7 @@ fn slopes<T: Float>(mut dp: FlexTensor, p: &FlexTensor, scale: f64) -> FlexTenso
             #[inline(always)]
             || {
                 for (dp, p) in dp.chunks_exact_mut(width).zip(p.chunks_exact(width)) {
-                    let (_, mean) = sum_and_dot(dp, |i| p[i]);
+                    let (_, mean) = sum_and_dot(dp, p, |p| p);
                     dp.iter_mut()
                         .zip(p)
                         .for_each(|(dp, p)| *dp = (*dp - mean) * *p * scale);

@@ -5,9 +5,9 @@
 
 use super::float::Float;
 use super::silu::{slope, value};
-use super::simd::{sum, sum_and_dot, vectorised};
+use super::simd::{build, sum, sum_and_dot, vectorised};
 use super::tape::Fused;
-use super::{CHUNK, by_dtype, contiguous, copied, from_vec, owned, raw, reusable, run, slice};
+use super::{CHUNK, by_dtype, contiguous, from_vec, owned, raw, reusable, run, slice};
 use crate::group_norm::Grouping;
 use burn::tensor::backend::Backend;
 use burn::tensor::{Shape, Tensor};
@@ -38,8 +38,11 @@ impl Fused<3> for Grouping {
 
     fn forward(&self, inputs: [FlexTensor; 3]) -> (FlexTensor, Saved) {
         let [x, gain, bias] = inputs.map(|x| contiguous(&x));
-        let mut y = by_dtype!(x.dtype(), copied::<_>(&x));
-        let moments = by_dtype!(x.dtype(), normalise::<_>(self, &mut y, &gain, &bias));
+        let moments = by_dtype!(x.dtype(), moments::<_>(self, &x));
+        let y = by_dtype!(
+            x.dtype(),
+            normalised::<_>(self, x.clone(), &gain, &bias, &moments)
+        );
         let saved = Saved {
             x,
             gain,
@@ -51,12 +54,9 @@ impl Fused<3> for Grouping {
 
     fn value(&self, [x, gain, bias]: [FlexTensor; 3]) -> FlexTensor {
         let [gain, bias] = [gain, bias].map(|x| contiguous(&x));
-        let mut y = match reusable(&x) {
-            true => x,
-            false => by_dtype!(x.dtype(), copied::<_>(&contiguous(&x))),
-        };
-        by_dtype!(y.dtype(), normalise::<_>(self, &mut y, &gain, &bias));
-        y
+        let x = owned(x);
+        let moments = by_dtype!(x.dtype(), moments::<_>(self, &x));
+        by_dtype!(x.dtype(), normalised::<_>(self, x, &gain, &bias, &moments))
     }
 
     fn backward(
@@ -109,55 +109,103 @@ impl Sizes {
     }
 }
 
-/// Normalises in place; the mean and the reciprocal deviation of each group.
-fn normalise<T: Float>(
-    grouping: &Grouping,
-    x: &mut FlexTensor,
-    gain: &FlexTensor,
-    bias: &FlexTensor,
-) -> FlexTensor {
+/// The mean and the reciprocal deviation of each group, after one another.
+fn moments<T: Float>(grouping: &Grouping, x: &FlexTensor) -> FlexTensor {
     let sizes = Sizes::of(x, grouping.groups);
-    let (gains, biases) = (slice::<T>(gain), slice::<T>(bias));
-    let rows = [gain, bias].map(|v| v.layout().shape()[0]);
-    let mut moments = vec![T::default(); 2 * sizes.batch * sizes.groups];
-    let (row, at_once) = (sizes.row(), sizes.at_once);
-    let epsilon = T::of(grouping.epsilon);
-    let chunk = |index: usize, x: &mut [T], moments: &mut [T]| {
+    let mut out = vec![T::default(); 2 * sizes.batch * sizes.groups];
+    let (row, at_once, epsilon) = (sizes.row(), sizes.at_once, T::of(grouping.epsilon));
+    let chunk = |(x, moments): (&[T], &mut [T])| {
         vectorised(
             #[inline(always)]
             || {
                 let share = T::of(1.0 / row as f64);
-                let groups = x.chunks_exact_mut(row).zip(moments.chunks_exact_mut(2));
-                for (g, (x, moments)) in groups.enumerate() {
+                for (x, moments) in x.chunks_exact(row).zip(moments.chunks_exact_mut(2)) {
                     let mean = sum(x, |x| x) * share;
                     let variance = sum(x, |x| (x - mean) * (x - mean)) * share;
-                    let inverse = T::ONE / (variance + epsilon).root();
-                    moments.copy_from_slice(&[mean, inverse]);
-                    let group = index * at_once + g;
-                    let first = rows.map(|rows| sizes.channel(group, rows));
-                    for (c, x) in x.chunks_exact_mut(sizes.pixels).enumerate() {
-                        let (gain, bias) = (gains[first[0] + c], biases[first[1] + c]);
-                        let scale = inverse * gain;
-                        let shift = (-mean).fma(scale, bias);
-                        if grouping.silu {
-                            x.iter_mut().for_each(|x| *x = value(x.fma(scale, shift)));
-                        } else {
-                            x.iter_mut().for_each(|x| *x = x.fma(scale, shift));
-                        }
-                    }
+                    moments.copy_from_slice(&[mean, T::ONE / (variance + epsilon).root()]);
                 }
             },
         );
     };
-    let values = x.storage_mut::<T>();
-    if !values.is_empty() {
-        (values.par_chunks_mut(at_once * row))
-            .zip(moments.par_chunks_mut(2 * at_once))
-            .enumerate()
-            .for_each(|(index, (x, moments))| chunk(index, x, moments));
+    if row > 0 {
+        let groups = slice::<T>(x).par_chunks(at_once * row);
+        groups.zip(out.par_chunks_mut(2 * at_once)).for_each(chunk);
     }
-    let count = moments.len();
-    from_vec(moments, Shape::from([count]))
+    let count = out.len();
+    from_vec(out, Shape::from([count]))
+}
+
+/// `x̂·gain + bias` and its SiLU; written over x where nobody else holds it.
+fn normalised<T: Float>(
+    grouping: &Grouping,
+    mut x: FlexTensor,
+    gain: &FlexTensor,
+    bias: &FlexTensor,
+    moments: &FlexTensor,
+) -> FlexTensor {
+    let sizes = Sizes::of(&x, grouping.groups);
+    let (gains, biases) = (slice::<T>(gain), slice::<T>(bias));
+    let rows = [gain, bias].map(|v| v.layout().shape()[0]);
+    let lines = (slice::<T>(moments).chunks_exact(2).enumerate())
+        .flat_map(|(group, moments)| {
+            let (mean, inverse) = (moments[0], moments[1]);
+            let first = rows.map(|rows| sizes.channel(group, rows));
+            (0..sizes.channels).map(move |c| {
+                let scale = inverse * gains[first[0] + c];
+                [scale, (-mean).fma(scale, biases[first[1] + c])]
+            })
+        })
+        .collect();
+    let lines = Lines {
+        of: lines,
+        pixels: sizes.pixels.max(1),
+        silu: grouping.silu,
+    };
+    if reusable(&x) {
+        let chunks = x.storage_mut::<T>().par_chunks_mut(CHUNK).enumerate();
+        chunks.for_each(|(i, x)| {
+            vectorised(
+                #[inline(always)]
+                || lines.apply(i * CHUNK, x),
+            );
+        });
+        return x;
+    }
+    let values = slice::<T>(&x);
+    let y = build(
+        values.len(),
+        #[inline(always)]
+        |start, out: &mut [T]| {
+            out.copy_from_slice(&values[start..start + out.len()]);
+            lines.apply(start, out);
+        },
+    );
+    from_vec(y, x.layout().shape().clone())
+}
+
+/// A scale and a shift for each sample and channel.
+struct Lines<T> {
+    of: Vec<[T; 2]>,
+    pixels: usize,
+    silu: bool,
+}
+
+impl<T: Float> Lines<T> {
+    /// Scales, shifts and activates the numbers from one on.
+    #[inline(always)]
+    fn apply(&self, start: usize, x: &mut [T]) {
+        let (mut from, mut channel) = (0, start / self.pixels);
+        while from < x.len() {
+            let to = x.len().min((channel + 1) * self.pixels - start);
+            let [scale, shift] = self.of[channel];
+            let x = &mut x[from..to];
+            match self.silu {
+                true => x.iter_mut().for_each(|x| *x = value(x.fma(scale, shift))),
+                false => x.iter_mut().for_each(|x| *x = x.fma(scale, shift)),
+            }
+            (from, channel) = (to, channel + 1);
+        }
+    }
 }
 
 /// The gradients; that of x is written over the one that came in.
@@ -199,7 +247,7 @@ fn backward<T: Float>(
                                 *g = *g * slope(x.fma(scale, shift));
                             }
                         }
-                        let (total, dot) = sum_and_dot(dx, |i| (x[i] - mean) * inverse);
+                        let (total, dot) = sum_and_dot(dx, x, |x| (x - mean) * inverse);
                         sums[2 * c] = dot;
                         sums[2 * c + 1] = total;
                         along = dot.fma(gain, along);

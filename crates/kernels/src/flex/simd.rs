@@ -7,7 +7,7 @@ use super::float::Float;
 use rayon::prelude::*;
 
 /// Lanes of a sum. Fixed, so that a sum is the same whatever the width of a vector.
-const LANES: usize = 16;
+const LANES: usize = 32;
 /// Numbers that are summed in their own precision before the sum is taken on in double.
 const BLOCK: usize = 2048;
 /// Elements of a large result that are made at a time: they fit the first-level cache.
@@ -109,22 +109,23 @@ pub(super) fn sum<T: Float>(x: &[T], f: impl Fn(T) -> T) -> T {
     T::of(total)
 }
 
-/// `Σ x_i` and `Σ x_i·y_i`.
+/// `Σ x_i` and `Σ x_i·f(y_i)`.
 #[inline(always)]
-pub(super) fn sum_and_dot<T: Float>(x: &[T], y: impl Fn(usize) -> T) -> (T, T) {
+pub(super) fn sum_and_dot<T: Float>(x: &[T], y: &[T], f: impl Fn(T) -> T) -> (T, T) {
     let mut total = (0.0, 0.0);
-    for (b, x) in x.chunks(BLOCK).enumerate() {
+    for (x, y) in x.chunks(BLOCK).zip(y.chunks(BLOCK)) {
         let (mut sums, mut dots) = ([T::default(); LANES], [T::default(); LANES]);
-        let (blocks, rest) = x.as_chunks::<LANES>();
-        for (i, block) in blocks.iter().enumerate() {
+        let ((blocks, x), (others, y)) = (x.as_chunks::<LANES>(), y.as_chunks::<LANES>());
+        for (x, y) in blocks.iter().zip(others) {
             for l in 0..LANES {
-                sums[l] += block[l];
-                dots[l] = block[l].fma(y(b * BLOCK + i * LANES + l), dots[l]);
+                sums[l] += x[l];
+                dots[l] = x[l].fma(f(y[l]), dots[l]);
             }
         }
-        for (l, x) in rest.iter().enumerate() {
-            sums[l] += *x;
-            dots[l] = x.fma(y(b * BLOCK + blocks.len() * LANES + l), dots[l]);
+        let lanes = sums.iter_mut().zip(&mut dots);
+        for ((sum, dot), (x, y)) in lanes.zip(x.iter().zip(y)) {
+            *sum += *x;
+            *dot = x.fma(f(*y), *dot);
         }
         total.0 += fold(sums);
         total.1 += fold(dots);
