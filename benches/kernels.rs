@@ -32,7 +32,7 @@ fn both<const D: usize, const E: usize>(
 }
 
 fn kernels(c: &mut Criterion) {
-    join_pool();
+    join_pool(process::threads());
     let image = || [leaf([16, 64, 32, 32], 0)];
     both(c, "kernel/silu-16x64x32x32", image(), silu);
     let row = |step| leaf([1, 64], step);

@@ -32,7 +32,7 @@ fn noise<const D: usize>(shape: [usize; D]) -> Tensor<Flex, D> {
 }
 
 fn sampling(c: &mut Criterion) {
-    join_pool();
+    join_pool(process::threads());
     let mut init = Init::<Flex>::new(Noise::new(0), &FlexDevice);
     let grid = TimeGrid::uniform(0.0, 1.0, 50);
     let mlp = flow(MlpConfig::new(2).init(&mut init));

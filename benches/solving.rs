@@ -48,7 +48,7 @@ impl BatchField<B, 2> for VanDerPol {
 }
 
 fn adaptive(c: &mut Criterion) {
-    join_pool();
+    join_pool(process::threads());
     let x = draws().normal_tensor::<B, 2>([256, 2], &FlexDevice, DType::F32);
     let times: Vec<f64> = (0..200).map(|i| 7.6 * f64::from(i) / 199.0).collect();
     let (span, control) = ((0.0, 7.6), Control::tolerance(1e-5));

@@ -100,7 +100,7 @@ fn image_step(c: &mut Criterion) {
 }
 
 fn training(c: &mut Criterion) {
-    join_pool();
+    join_pool(process::threads());
     let independent = "path.coupling=independent";
     step(c, "train/mlp-3x64-batch-512", "moons", &[independent]);
     let wide = [

@@ -28,8 +28,15 @@ struct Usage(String);
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// Threads to compute on: as many as asked for in the way of every program that stands on rayon, or as there are cores.
+fn threads() -> usize {
+    let asked = std::env::var("RAYON_NUM_THREADS").ok();
+    let asked = asked.and_then(|n| n.parse().ok()).filter(|n| *n > 0);
+    asked.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from))
+}
+
 fn main() -> ExitCode {
-    join_pool();
+    join_pool(threads());
     let arguments = Arguments::parse();
     let outcome = match arguments.command {
         Command::Train(arguments) => command::train::run(arguments),

@@ -16,6 +16,7 @@ pub use quantile::normal_quantile;
 use burn::tensor::backend::Backend;
 use burn::tensor::{DType, Shape, Tensor, TensorData};
 use rayon::prelude::*;
+use std::marker::PhantomData;
 
 /// Values filled by one thread at a time: large enough to hide the cost of a task.
 const CHUNK: usize = 8192;
@@ -130,10 +131,8 @@ impl Draws {
 
     /// `n` uniform numbers in (0, 1).
     pub fn uniforms(&mut self, n: usize) -> Vec<f64> {
-        self.filled(
+        self.filled::<Uniform, _>(
             n,
-            #[inline(always)]
-            |words, out| units(words, out),
             #[inline(always)]
             |u| u,
         )
@@ -141,10 +140,8 @@ impl Draws {
 
     /// `n` standard normal numbers in double precision.
     pub fn normals_f64(&mut self, n: usize) -> Vec<f64> {
-        self.filled(
+        self.filled::<Normal, _>(
             n,
-            #[inline(always)]
-            |words, out| normals(words, out),
             #[inline(always)]
             |z| z,
         )
@@ -152,10 +149,8 @@ impl Draws {
 
     /// `n` standard normal numbers in single precision: [`Draws::normals_f64`], rounded.
     pub fn normals(&mut self, n: usize) -> Vec<f32> {
-        self.filled(
+        self.filled::<Normal, _>(
             n,
-            #[inline(always)]
-            |words, out| normals(words, out),
             #[inline(always)]
             |z| z as f32,
         )
@@ -182,20 +177,16 @@ impl Draws {
         let n = shape.iter().product();
         let data = match dtype {
             DType::F64 => TensorData::new(
-                self.filled(
+                self.filled::<Normal, _>(
                     n,
-                    #[inline(always)]
-                    |words, out| normals(words, out),
                     #[inline(always)]
                     |z| std * z,
                 ),
                 Shape::from(shape),
             ),
             _ => {
-                let values = self.filled(
+                let values = self.filled::<Normal, _>(
                     n,
-                    #[inline(always)]
-                    |words, out| normals(words, out),
                     #[inline(always)]
                     |z| (std * z) as f32,
                 );
@@ -215,19 +206,18 @@ impl Draws {
     }
 
     /// The next `n` values, made from blocks of words.
-    fn filled<T: Send + Clone + Default>(
+    fn filled<L: Law, T: Send + Clone + Default>(
         &mut self,
         n: usize,
-        values: impl Fn(&[u64; BLOCK], &mut [f64; BLOCK]) + Sync,
         rounded: impl Fn(f64) -> T + Sync,
     ) -> Vec<T> {
         let mut out = vec![T::default(); n];
         let start = self.position;
         let fill = |(index, chunk): (usize, &mut [T])| {
-            pulp::Arch::new().dispatch(Filling {
+            pulp::Arch::new().dispatch(Filling::<'_, L, _, _> {
                 draws: self,
                 position: start + (index * CHUNK) as u64,
-                values: &values,
+                law: PhantomData,
                 rounded: &rounded,
                 out: chunk,
             });
@@ -259,14 +249,9 @@ impl Draws {
     /// Both words of each of some blocks of the generator.
     #[inline(always)]
     fn pairs(&self, block: u64) -> [u64; 2 * philox::LANES] {
-        let mut counters = [[0; philox::LANES]; 4];
-        for l in 0..philox::LANES {
-            let [a, b, c, d] = self.counter(block + l as u64);
-            counters[0][l] = u64::from(a);
-            counters[1][l] = u64::from(b);
-            counters[2][l] = u64::from(c);
-            counters[3][l] = u64::from(d);
-        }
+        let counters: [_; philox::LANES] =
+            std::array::from_fn(|l| self.counter(block + l as u64).map(u64::from));
+        let counters = std::array::from_fn(|part| counters.map(|counter| counter[part]));
         let [first, second] = philox::words(counters, self.key());
         let mut words = [0; 2 * philox::LANES];
         for l in 0..philox::LANES {
@@ -301,21 +286,17 @@ impl Draws {
     }
 }
 
-/// Values from a position on. A type of its own, and closures that are inlined wherever they are called, because what is left a
-/// function is compiled for the oldest processor.
-struct Filling<'a, T, V, R> {
+/// Values from a position on. It and the law are types, not functions, because what the compiler leaves a function of its own is
+/// compiled for the oldest processor.
+struct Filling<'a, L, T, R> {
     draws: &'a Draws,
     position: u64,
-    values: &'a V,
+    law: PhantomData<L>,
     rounded: &'a R,
     out: &'a mut [T],
 }
 
-impl<T, V, R> pulp::WithSimd for Filling<'_, T, V, R>
-where
-    V: Fn(&[u64; BLOCK], &mut [f64; BLOCK]),
-    R: Fn(f64) -> T,
-{
+impl<L: Law, T, R: Fn(f64) -> T> pulp::WithSimd for Filling<'_, L, T, R> {
     type Output = ();
 
     #[inline(always)]
@@ -324,7 +305,7 @@ where
         for (block, slots) in self.out.chunks_mut(BLOCK).enumerate() {
             let position = self.position + (block * BLOCK) as u64;
             self.draws.words(position, &mut words);
-            (self.values)(&words, &mut numbers);
+            L::values(&words, &mut numbers);
             let pairs = slots.iter_mut().zip(&numbers);
             pairs.for_each(|(slot, x)| *slot = (self.rounded)(*x));
         }
@@ -339,17 +320,32 @@ fn to_unit(word: u64) -> f64 {
     (f64::from_bits(ONE | (word >> 12)) - 1.0) + 0.5 / (1u64 << 52) as f64
 }
 
-#[inline(always)]
-fn units(words: &[u64; BLOCK], out: &mut [f64; BLOCK]) {
-    out.iter_mut()
-        .zip(words)
-        .for_each(|(u, word)| *u = to_unit(*word));
+/// What a block of words is turned into.
+trait Law {
+    fn values(words: &[u64; BLOCK], out: &mut [f64; BLOCK]);
 }
 
-#[inline(always)]
-fn normals(words: &[u64; BLOCK], out: &mut [f64; BLOCK]) {
-    units(words, out);
-    quantile::quantiles(out);
+/// Uniform in (0, 1).
+struct Uniform;
+
+impl Law for Uniform {
+    #[inline(always)]
+    fn values(words: &[u64; BLOCK], out: &mut [f64; BLOCK]) {
+        out.iter_mut()
+            .zip(words)
+            .for_each(|(u, word)| *u = to_unit(*word));
+    }
+}
+
+/// Standard normal.
+struct Normal;
+
+impl Law for Normal {
+    #[inline(always)]
+    fn values(words: &[u64; BLOCK], out: &mut [f64; BLOCK]) {
+        Uniform::values(words, out);
+        quantile::quantiles(out);
+    }
 }
 
 #[cfg(test)]

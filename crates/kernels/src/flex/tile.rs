@@ -36,10 +36,10 @@ fn step<S: Simd, T: Float, const MR: usize, const NR: usize>(
 ) {
     let b = T::vectors::<S>(b);
     let (left, right) = (b[0], b[1]);
-    for i in 0..MR {
+    for (i, row) in tile.iter_mut().enumerate() {
         let a = T::splat(simd, a(i));
-        tile[i][0] = T::fma_lanes(simd, a, left, tile[i][0]);
-        tile[i][1] = T::fma_lanes(simd, a, right, tile[i][1]);
+        row[0] = T::fma_lanes(simd, a, left, row[0]);
+        row[1] = T::fma_lanes(simd, a, right, row[1]);
     }
 }
 
@@ -139,10 +139,10 @@ pub(super) fn transpose<T: Float>(
                 let start = (i + k) * stride + p;
                 *x[start..start + P].first_chunk().expect("P long")
             });
-            for k in 0..P {
-                let line: [T; I] = std::array::from_fn(|l| block[l][k]);
+            let lines: [[T; I]; P] = std::array::from_fn(|k| block.map(|line| line[k]));
+            for (k, line) in lines.iter().enumerate() {
                 let start = (p + k) * width + i;
-                out[start..start + I].copy_from_slice(&line);
+                out[start..start + I].copy_from_slice(line);
             }
         }
     }
