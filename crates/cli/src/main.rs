@@ -36,8 +36,8 @@ fn threads() -> usize {
 }
 
 fn main() -> ExitCode {
-    join_pool(threads());
     let arguments = Arguments::parse();
+    join_pool(threads());
     let outcome = match arguments.command {
         Command::Train(arguments) => command::train::run(arguments),
         Command::Sample(arguments) => command::sample::run(arguments),

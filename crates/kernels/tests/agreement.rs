@@ -292,8 +292,16 @@ fn linear_takes_any_rank_and_no_rows() {
         y.to_data(),
         Tensor::<Flex, 3>::full([2, 3, 5], 5.0, &device).to_data()
     );
-    let empty = linear(ones([0, 4]), ones([4, 5]), bias, Activation::Silu);
+    let empty = linear(ones([0, 4]), ones([4, 5]), bias.clone(), Activation::Silu);
     assert_eq!(empty.dims(), [0, 5]);
+    // Of nothing, the bias is left.
+    let of_nothing = linear(ones([3, 0]), ones([0, 5]), bias, Activation::Identity);
+    assert_eq!(of_nothing.to_data(), ones([3, 5]).to_data());
+    // To nothing, on a tape too.
+    let x = Tensor::<Autodiff<Flex>, 2>::ones([3, 4], &device).require_grad();
+    let weight = Tensor::ones([4, 0], &device);
+    let to_nothing = linear(x, weight, Tensor::zeros([0], &device), Activation::Silu);
+    assert_eq!(to_nothing.dims(), [3, 0]);
 }
 
 struct Convolution {
@@ -379,6 +387,11 @@ fn an_empty_batch_gives_an_empty_one() {
         group_norm(x, row.clone(), row, grouping).dims(),
         [0, 3, 8, 8]
     );
+    let (x, row) = (
+        Tensor::<A, 3>::zeros([2, 0, 4], &device),
+        Tensor::<A, 2>::ones([1, 0], &device),
+    );
+    assert_eq!(group_norm(x, row.clone(), row, grouping).dims(), [2, 0, 4]);
 }
 
 struct Attention([usize; 6]);

@@ -8,9 +8,9 @@ use rayon::prelude::*;
 /// Numbers of a weight up to which this beats a product that packs both its sides and passes over its result again.
 const WEIGHT: usize = 1 << 14;
 
-/// Whether a weight of this size is small enough.
+/// Whether a weight of this size is small enough, and there is something to sum.
 pub(super) fn takes(weight: usize) -> bool {
-    weight <= WEIGHT
+    (1..=WEIGHT).contains(&weight)
 }
 
 /// `[rows, outputs]` from `[rows, inputs]`, `[inputs, outputs]` and `[outputs]`.
@@ -27,7 +27,7 @@ pub(super) fn run<T: Float, const MR: usize, const NR: usize>(
     if y.is_empty() {
         return y;
     }
-    let panels = panels::<T, NR>(weight, outputs, inputs);
+    let panels = column_panels::<T, NR>(weight, outputs, inputs);
     let at_once = (CHUNK / (inputs + outputs) / MR).max(1) * MR;
     (y.par_chunks_mut(at_once * outputs))
         .zip(x.par_chunks(at_once * inputs))
@@ -44,7 +44,11 @@ pub(super) fn run<T: Float, const MR: usize, const NR: usize>(
 }
 
 /// `[inputs, outputs]` → panels of NR columns, each `[inputs, NR]`; columns beyond the last are 0.
-fn panels<T: Float, const NR: usize>(weight: &[T], outputs: usize, inputs: usize) -> Vec<[T; NR]> {
+fn column_panels<T: Float, const NR: usize>(
+    weight: &[T],
+    outputs: usize,
+    inputs: usize,
+) -> Vec<[T; NR]> {
     let mut out = vec![[T::default(); NR]; outputs.div_ceil(NR) * inputs];
     for (k, row) in weight.chunks_exact(outputs).enumerate() {
         for (p, columns) in row.chunks(NR).enumerate() {

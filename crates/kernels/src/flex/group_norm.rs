@@ -143,6 +143,9 @@ fn normalised<T: Float>(
     bias: &FlexTensor,
     moments: &FlexTensor,
 ) -> FlexTensor {
+    if x.layout().num_elements() == 0 {
+        return x;
+    }
     let sizes = Sizes::of(&x, grouping.groups);
     let (gains, biases) = (slice::<T>(gain), slice::<T>(bias));
     let rows = [gain, bias].map(|v| v.layout().shape()[0]);
@@ -253,14 +256,14 @@ fn backward<T: Float>(
                         along = dot.fma(gain, along);
                         level = total.fma(gain, level);
                     }
-                    // dx = dz·(gain/std) − x·slope − offset
-                    let slope = along * share * inverse * inverse;
-                    let offset = (-mean).fma(slope, level * share * inverse);
+                    // dx = dz·(gain/std) − x·tilt − offset
+                    let tilt = along * share * inverse * inverse;
+                    let offset = (-mean).fma(tilt, level * share * inverse);
                     for c in 0..sizes.channels {
                         let range = c * pixels..(c + 1) * pixels;
                         let scale = gains[first[0] + c] * inverse;
                         for (dx, x) in dx[range.clone()].iter_mut().zip(&x[range]) {
-                            *dx = dx.fma(scale, -x.fma(slope, offset));
+                            *dx = dx.fma(scale, -x.fma(tilt, offset));
                         }
                     }
                 }

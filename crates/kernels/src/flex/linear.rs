@@ -1,6 +1,7 @@
 //! `z = x·W + b`, `y = act(z)`; `dz = g·act'(z)`, `dx = dz·Wᵀ`, `dW = xᵀ·dz`, `db = Σ dz`
 //!
-//! The products are flex's; what is fused is everything around them.
+//! The products are flex's, and what is fused is everything around them; where no gradient is wanted and the weight is small, [`dense`]
+//! does all of it at once, to the same numbers up to rounding.
 
 use super::float::Float;
 use super::simd::{build, vectorised};
@@ -129,8 +130,8 @@ fn product(x: &FlexTensor, weight: &FlexTensor) -> (FlexTensor, Shape) {
 /// x as a matrix of its last axis.
 fn into_rows(x: FlexTensor) -> FlexTensor {
     let shape = x.layout().shape();
-    let width = shape[shape.num_dims() - 1];
-    let count = shape.num_elements().checked_div(width).unwrap_or(0);
+    let last = shape.num_dims() - 1;
+    let (count, width) = (shape.iter().take(last).product(), shape[last]);
     match shape.num_dims() {
         2 => x,
         _ => x.reshape(Shape::from([count, width])),

@@ -41,7 +41,12 @@ impl Fused<1> for Silu {
         _: [bool; 1],
     ) -> [Option<FlexTensor>; 1] {
         fn typed<T: Float>(x: &FlexTensor, g: &mut FlexTensor) {
-            update_with(g.storage_mut(), slice::<T>(x), |g, x| g * slope(x));
+            update_with(
+                g.storage_mut(),
+                slice::<T>(x),
+                #[inline(always)]
+                |g, x| g * slope(x),
+            );
         }
         gradient = owned(gradient);
         by_dtype!(x.dtype(), typed::<_>(&x, &mut gradient));

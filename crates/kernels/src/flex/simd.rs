@@ -21,7 +21,8 @@ pub(super) fn vectorised<R>(f: impl FnOnce() -> R) -> R {
 
 /// n elements made piece by piece: `f(start, piece)` writes those from `start` on. Inlined into a loop that is vectorised.
 ///
-/// The pieces of a large result are made where they stay, so its memory is written once and by all threads.
+/// The pieces of a large result are made in the cache and moved into place, so its memory is written once, not zeroed before, and by all
+/// threads.
 pub(super) fn build<T: Float>(n: usize, f: impl Fn(usize, &mut [T]) + Sync) -> Vec<T> {
     let piece = |start: usize, out: &mut [T]| {
         vectorised(
@@ -29,6 +30,9 @@ pub(super) fn build<T: Float>(n: usize, f: impl Fn(usize, &mut [T]) + Sync) -> V
             || f(start, out),
         );
     };
+    if n == 0 {
+        return Vec::new();
+    }
     if n <= CHUNK {
         let mut out = vec![T::default(); n];
         piece(0, &mut out);

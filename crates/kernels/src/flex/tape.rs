@@ -13,10 +13,11 @@ pub(super) trait Fused<const N: usize>: Debug + Clone + Send + 'static {
     /// What the backward needs besides the gradient.
     type Saved: Debug + Clone + Send + 'static;
 
-    /// The value, and what the backward will need.
+    /// The value, and what the backward will need. It may be written over an input that is nobody else's, what the backward needs
+    /// included.
     fn forward(&self, inputs: [FlexTensor; N]) -> (FlexTensor, Self::Saved);
 
-    /// The value where no gradient will be asked for; it may be written over an input that is nobody else's.
+    /// The value where no gradient will be asked for, so that nothing has to be kept.
     fn value(&self, inputs: [FlexTensor; N]) -> FlexTensor {
         self.forward(inputs).0
     }

@@ -88,8 +88,8 @@ pub(super) fn vector_bytes() -> usize {
     pulp::Arch::new().dispatch(Bytes)
 }
 
-/// Calls `module::run::<T, MR, NR>` with the tile that fills the processor's registers: two vectors wide, and 8 rows high where there
-/// are 32 registers, 4 where there may be 16.
+/// Calls `module::run::<T, MR, NR>` with the tile that fills the processor's registers: two vectors wide, and 8 rows high for
+/// single precision where there are 32 registers, 4 where there may be 16.
 macro_rules! by_tile {
     ($t:ident, $module:ident::run($($argument:expr),* $(,)?)) => {
         match $crate::flex::tile::vector_bytes() / size_of::<$t>() {

@@ -1,10 +1,13 @@
 //! The pixels that a window meets, and columns of them gathered for a tile.
 //!
-//! Where the output is as large as the input, pixels are read where they lie and those beyond a border masked; everywhere else from
-//! planes laid out with their zeros.
+//! Where the output is as large as the input, pixels are read as they lie in the sample, with nothing between its rows, and those beyond a
+//! border are masked; everywhere else they are read from planes laid out with their zeros.
 
 use super::super::float::Float;
 use super::correlate::Correlation;
+
+/// Masks up to which they are worth making: a channel of 128×128 pixels under a kernel of 3×3.
+const MASKS: usize = 128 * 128 * 9;
 
 /// How the channels of a sample are laid out for a window to slide over.
 #[derive(Debug, Clone, Copy)]
@@ -92,7 +95,8 @@ impl Unpadded {
     pub(super) fn of(correlation: &Correlation) -> Option<Self> {
         let Correlation { planes, kernel, .. } = *correlation;
         let same = correlation.stride == 1 && planes.spread == 1 && planes.size == correlation.size;
-        same.then_some(Self {
+        let masks = planes.size[0] * planes.size[1] * kernel[0] * kernel[1];
+        (same && masks <= MASKS).then_some(Self {
             size: planes.size,
             padding: planes.padding,
             kernel,
