@@ -249,9 +249,15 @@ impl Draws {
     /// Both words of each of some blocks of the generator.
     #[inline(always)]
     fn pairs(&self, block: u64) -> [u64; 2 * philox::LANES] {
-        let counters: [_; philox::LANES] =
-            std::array::from_fn(|l| self.counter(block + l as u64).map(u64::from));
-        let counters = std::array::from_fn(|part| counters.map(|counter| counter[part]));
+        let mut counters = [[0; philox::LANES]; 4];
+        let [a, b, c, d] = &mut counters;
+        for (l, (((a, b), c), d)) in a.iter_mut().zip(b).zip(c).zip(d).enumerate() {
+            let counter = self.counter(block + l as u64);
+            *a = u64::from(counter[0]);
+            *b = u64::from(counter[1]);
+            *c = u64::from(counter[2]);
+            *d = u64::from(counter[3]);
+        }
         let [first, second] = philox::words(counters, self.key());
         let mut words = [0; 2 * philox::LANES];
         for l in 0..philox::LANES {
