@@ -1,5 +1,6 @@
 //! Single kernels, forward and backward, and normal noise; on flex.
 
+#[path = "../crates/cli/src/process.rs"]
 mod process;
 
 use burn::backend::Autodiff;

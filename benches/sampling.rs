@@ -1,5 +1,6 @@
 //! Sampling with Heun in 50 steps, on flex; and the exact pairing of a batch.
 
+#[path = "../crates/cli/src/process.rs"]
 mod process;
 
 use burn::tensor::{DType, Tensor};

@@ -2,6 +2,7 @@
 //!
 //! Criterion's throughput holds the number of steps, by which `benches/peers/compare.py` divides.
 
+#[path = "../crates/cli/src/process.rs"]
 mod process;
 
 use burn::backend::Autodiff;

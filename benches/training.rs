@@ -1,5 +1,6 @@
 //! One training step: batch, path, forward, backward, AdamW, EMA; on flex.
 
+#[path = "../crates/cli/src/process.rs"]
 mod process;
 
 use burn::backend::Autodiff;

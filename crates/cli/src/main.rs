@@ -11,6 +11,7 @@ mod device;
 mod export;
 mod model;
 mod picture;
+mod process;
 mod progress;
 
 use args::{Arguments, Command};
@@ -23,21 +24,9 @@ use std::process::ExitCode;
 #[error("{0}")]
 struct Usage(String);
 
-/// Keeps the pages of a freed tensor for the next one. The system's allocator gives them back at once, and to have them again costs
-/// more than to fill them.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
-/// Threads to compute on: as many as asked for in the way of every program that stands on rayon, or as there are cores.
-fn threads() -> usize {
-    let asked = std::env::var("RAYON_NUM_THREADS").ok();
-    let asked = asked.and_then(|n| n.parse().ok()).filter(|n| *n > 0);
-    asked.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from))
-}
-
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    join_pool(threads());
+    join_pool(process::threads());
     let outcome = match arguments.command {
         Command::Train(arguments) => command::train::run(arguments),
         Command::Sample(arguments) => command::sample::run(arguments),
