@@ -344,6 +344,13 @@ fn convolutions_are_the_composed_ones() {
         ([2, 3, 6, 5], [2, 5, 3], window(1, 2)),
         ([2, 2, 6, 6], [3, 2, 2], window(1, 0)),
         ([1, 2, 33, 34], [64, 3, 3], window(1, 1)),
+        // Even sizes and channels enough for fewer products: rows of tiles of all lengths, and lanes left over.
+        ([1, 16, 2, 2], [16, 3, 3], window(1, 1)),
+        ([19, 17, 4, 4], [21, 3, 3], window(1, 1)),
+        ([3, 40, 8, 8], [64, 3, 3], window(1, 1)),
+        ([9, 16, 6, 10], [16, 3, 3], window(1, 1)),
+        ([2, 33, 12, 4], [64, 3, 3], window(1, 1)),
+        ([1, 16, 16, 64], [16, 3, 3], window(1, 1)),
     ] {
         let convolution = Convolution {
             image,
@@ -552,8 +559,8 @@ fn sums_do_not_depend_on_the_number_of_threads() {
             stride: 1,
             padding: 1,
         };
-        let convolution = Convolution {
-            image: [37, 12, 8, 8],
+        let convolution = |channels| Convolution {
+            image: [37, channels, 8, 8],
             kernel: [20, 3, 3],
             window,
         };
@@ -562,7 +569,8 @@ fn sums_do_not_depend_on_the_number_of_threads() {
             sizes: [40, 50],
             activation: Activation::Silu,
         };
-        let mut all = outcome::<Autodiff<Flex>>(&convolution, DType::F32);
+        let mut all = outcome::<Autodiff<Flex>>(&convolution(12), DType::F32);
+        all.extend(outcome::<Autodiff<Flex>>(&convolution(16), DType::F32));
         all.extend(outcome::<Autodiff<Flex>>(&layer, DType::F32));
         all
     };
@@ -571,6 +579,28 @@ fn sums_do_not_depend_on_the_number_of_threads() {
         pool.expect("threads can be started").install(run)
     };
     assert_eq!(on(1), on(3));
+}
+
+#[test]
+fn a_sample_does_not_depend_on_its_batch() {
+    for channels in [5, 24] {
+        let device = Default::default();
+        let draw = |shape: [usize; 4], seed| {
+            tensor::<Flex>(&numbers(shape.iter().product(), seed), DType::F32).reshape(shape)
+        };
+        let x = draw([21, channels, 8, 8], 0);
+        let weight = draw([64, channels, 3, 3], 1);
+        let window = Window {
+            stride: 1,
+            padding: 1,
+        };
+        let of = |x| conv2d(x, weight.clone(), Tensor::zeros([64], &device), window);
+        let all = of(x.clone());
+        for start in [0, 7, 20] {
+            let one = of(x.clone().narrow(0, start, 1));
+            assert_eq!(one.into_data(), all.clone().narrow(0, start, 1).into_data());
+        }
+    }
 }
 
 #[test]

@@ -8,8 +8,10 @@
 //! The columns of a tile are gathered once and used for all rows, so no column matrix of the whole image is made.
 
 mod correlate;
+mod direct;
 mod gather;
 mod weight;
+mod winograd;
 
 use super::float::Float;
 use super::tape::Fused;

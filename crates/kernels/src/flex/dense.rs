@@ -2,7 +2,7 @@
 
 use super::CHUNK;
 use super::float::Float;
-use super::tile::product_of_rows;
+use super::tile::{product_of_rows, store, zeros};
 use rayon::prelude::*;
 
 /// Numbers of a weight up to which this beats a product that packs both its sides and passes over its result again.
@@ -88,7 +88,8 @@ impl<T: Float, A: Fn(T) -> T, const MR: usize, const NR: usize> pulp::WithSimd
             let columns = self.panels.chunks_exact(inputs).zip(self.bias.chunks(NR));
             for (p, (panel, bias)) in columns.enumerate() {
                 let mut sums = [[T::default(); NR]; MR];
-                product_of_rows(simd, &mut sums, rows, panel);
+                let tile = product_of_rows(simd, zeros::<S, T, MR>(simd), rows, panel);
+                store::<S, T, MR, NR>(tile, &mut sums);
                 for (y, sums) in y.chunks_exact_mut(outputs).zip(&sums) {
                     let y = &mut y[p * NR..p * NR + bias.len()];
                     let pairs = sums.iter().zip(bias);

@@ -47,6 +47,18 @@ pub(crate) trait Float:
         c: Self::Vector<S>,
     ) -> Self::Vector<S>;
 
+    /// `a + b` of each lane.
+    fn add_lanes<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>) -> Self::Vector<S>;
+
+    /// `a − b` of each lane.
+    fn sub_lanes<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>) -> Self::Vector<S>;
+
+    /// The first and the second of each pair, from two vectors of pairs. The order of the lanes is the processor's own, the same for both.
+    fn unzip_lanes<S: Simd>(simd: S, pairs: [Self::Vector<S>; 2]) -> [Self::Vector<S>; 2];
+
+    /// The pairs, in order, that [`Float::unzip_lanes`] has taken apart.
+    fn zip_lanes<S: Simd>(simd: S, parts: [Self::Vector<S>; 2]) -> [Self::Vector<S>; 2];
+
     /// The nearest value.
     fn of(value: f64) -> Self;
 
@@ -104,7 +116,7 @@ macro_rules! horner {
 }
 
 macro_rules! float {
-    ($t:ty, $bits:ty, $mantissa:literal, $bias:literal, [$low:expr, $high:expr], [$ln2:expr, $ln2_rest:expr], $erf:path, ($vector:ident, $slice:ident, $slice_mut:ident, $splat:ident, $fma:ident), [$($c:expr),*]) => {
+    ($t:ty, $bits:ty, $mantissa:literal, $bias:literal, [$low:expr, $high:expr], [$ln2:expr, $ln2_rest:expr], $erf:path, ($vector:ident, $slice:ident, $slice_mut:ident, $splat:ident, $fma:ident, $add:ident, $sub:ident, $unzip:ident, $zip:ident), [$($c:expr),*]) => {
         impl Float for $t {
             const ONE: Self = 1.0;
 
@@ -128,6 +140,26 @@ macro_rules! float {
             #[inline(always)]
             fn fma_lanes<S: Simd>(simd: S, a: S::$vector, b: S::$vector, c: S::$vector) -> S::$vector {
                 simd.$fma(a, b, c)
+            }
+
+            #[inline(always)]
+            fn add_lanes<S: Simd>(simd: S, a: S::$vector, b: S::$vector) -> S::$vector {
+                simd.$add(a, b)
+            }
+
+            #[inline(always)]
+            fn sub_lanes<S: Simd>(simd: S, a: S::$vector, b: S::$vector) -> S::$vector {
+                simd.$sub(a, b)
+            }
+
+            #[inline(always)]
+            fn unzip_lanes<S: Simd>(simd: S, pairs: [S::$vector; 2]) -> [S::$vector; 2] {
+                simd.$unzip(pairs)
+            }
+
+            #[inline(always)]
+            fn zip_lanes<S: Simd>(simd: S, parts: [S::$vector; 2]) -> [S::$vector; 2] {
+                simd.$zip(parts)
             }
 
             #[inline(always)]
@@ -182,7 +214,11 @@ float!(
         as_simd_f32s,
         as_mut_simd_f32s,
         splat_f32s,
-        mul_add_f32s
+        mul_add_f32s,
+        add_f32s,
+        sub_f32s,
+        deinterleave_shfl_f32s,
+        interleave_shfl_f32s
     ),
     [
         1.0 / 5040.0,
@@ -206,7 +242,11 @@ float!(
         as_simd_f64s,
         as_mut_simd_f64s,
         splat_f64s,
-        mul_add_f64s
+        mul_add_f64s,
+        add_f64s,
+        sub_f64s,
+        deinterleave_shfl_f64s,
+        interleave_shfl_f64s
     ),
     [
         1.0 / 6_227_020_800.0,

@@ -7,30 +7,55 @@
 use super::float::Float;
 use pulp::Simd;
 
-/// Sums over the long axis: for each step MR numbers of a and NR numbers of b, NR being two vectors.
+/// MR rows of two vectors.
+pub(super) type Tile<V, const MR: usize> = [[V; 2]; MR];
+
+/// A tile of zeros.
 #[inline(always)]
-pub(super) fn product<'a, S: Simd, T: Float, const MR: usize, const NR: usize>(
-    simd: S,
-    sums: &mut [[T; NR]; MR],
-    steps: impl Iterator<Item = (&'a [T; MR], &'a [T; NR])>,
-) {
-    let mut tile: [[T::Vector<S>; 2]; MR] = std::array::from_fn(|i| {
+pub(super) fn zeros<S: Simd, T: Float, const MR: usize>(simd: S) -> Tile<T::Vector<S>, MR> {
+    [[T::splat(simd, T::default()); 2]; MR]
+}
+
+/// The tile as it lies in memory.
+#[inline(always)]
+pub(super) fn load<S: Simd, T: Float, const MR: usize, const NR: usize>(
+    sums: &[[T; NR]; MR],
+) -> Tile<T::Vector<S>, MR> {
+    std::array::from_fn(|i| {
         let row = T::vectors::<S>(&sums[i]);
         [row[0], row[1]]
-    });
-    for (a, b) in steps {
-        step(simd, &mut tile, |i| a[i], b);
-    }
+    })
+}
+
+/// Puts a tile into memory.
+#[inline(always)]
+pub(super) fn store<S: Simd, T: Float, const MR: usize, const NR: usize>(
+    tile: Tile<T::Vector<S>, MR>,
+    sums: &mut [[T; NR]; MR],
+) {
     for (row, tile) in sums.iter_mut().zip(tile) {
         T::vectors_mut::<S>(row)[..2].copy_from_slice(&tile);
     }
+}
+
+/// The tile and the sums over the long axis: for each step MR numbers of a and NR numbers of b, NR being two vectors.
+#[inline(always)]
+pub(super) fn product<'a, S: Simd, T: Float, const MR: usize, const NR: usize>(
+    simd: S,
+    mut tile: Tile<T::Vector<S>, MR>,
+    steps: impl Iterator<Item = (&'a [T; MR], &'a [T; NR])>,
+) -> Tile<T::Vector<S>, MR> {
+    for (a, b) in steps {
+        step(simd, &mut tile, |i| a[i], b);
+    }
+    tile
 }
 
 /// Adds the products of MR numbers and NR.
 #[inline(always)]
 fn step<S: Simd, T: Float, const MR: usize, const NR: usize>(
     simd: S,
-    tile: &mut [[T::Vector<S>; 2]; MR],
+    tile: &mut Tile<T::Vector<S>, MR>,
     a: impl Fn(usize) -> T,
     b: &[T; NR],
 ) {
@@ -47,16 +72,12 @@ fn step<S: Simd, T: Float, const MR: usize, const NR: usize>(
 #[inline(always)]
 pub(super) fn product_of_rows<S: Simd, T: Float, const MR: usize, const NR: usize>(
     simd: S,
-    sums: &mut [[T; NR]; MR],
+    mut tile: Tile<T::Vector<S>, MR>,
     rows: [&[T]; MR],
     columns: &[[T; NR]],
-) {
+) -> Tile<T::Vector<S>, MR> {
     /// Steps whose indices are checked at once.
     const K: usize = 8;
-    let mut tile: [[T::Vector<S>; 2]; MR] = std::array::from_fn(|i| {
-        let row = T::vectors::<S>(&sums[i]);
-        [row[0], row[1]]
-    });
     let (blocks, rest) = columns.as_chunks::<K>();
     let pieces: [&[[T; K]]; MR] = rows.map(|row| row.as_chunks::<K>().0);
     for (k, block) in blocks.iter().enumerate() {
@@ -69,9 +90,7 @@ pub(super) fn product_of_rows<S: Simd, T: Float, const MR: usize, const NR: usiz
         let k = blocks.len() * K + k;
         step(simd, &mut tile, |i| rows[i][k], b);
     }
-    for (row, tile) in sums.iter_mut().zip(tile) {
-        T::vectors_mut::<S>(row)[..2].copy_from_slice(&tile);
-    }
+    tile
 }
 
 /// Bytes of the processor's vectors.

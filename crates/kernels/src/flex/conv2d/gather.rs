@@ -169,13 +169,13 @@ pub(super) fn masked<T: Float, const NR: usize, const RUN: usize>(
     }
 }
 
-/// Copies NR pixels, in runs of RUN, from where `starts` says plus an offset.
+/// Fills a slice with runs of RUN pixels, from where `starts` says plus an offset.
 #[inline(always)]
-pub(super) fn gather<T: Float, const NR: usize, const RUN: usize>(
+pub(super) fn gather<T: Float, const RUN: usize>(
     planes: &[T],
     starts: &[usize],
     offset: usize,
-    out: &mut [T; NR],
+    out: &mut [T],
 ) {
     let (runs, _) = out.as_chunks_mut::<RUN>();
     for (run, start) in runs.iter_mut().zip(starts) {

@@ -2,7 +2,7 @@
 
 use super::super::float::Float;
 use super::super::simd::sum;
-use super::super::tile::{product, transpose};
+use super::super::tile::{load, product, store, transpose};
 use rayon::prelude::*;
 
 /// Samples and pixels that are summed in one go.
@@ -246,7 +246,10 @@ impl<'a> Layout<'a> {
                             )
                         },
                     );
-                    product(simd, tile, steps);
+                    store::<S, T, MR, NR>(
+                        product::<S, T, MR, NR>(simd, load::<S, T, MR, NR>(tile), steps),
+                        tile,
+                    );
                 }
             }
         }
