@@ -8,9 +8,9 @@
 //! The columns of a tile are gathered once and used for all rows, so no column matrix of the whole image is made.
 
 mod correlate;
+mod correspond;
 mod direct;
 mod gather;
-mod weight;
 mod winograd;
 
 use super::float::Float;
@@ -22,8 +22,8 @@ use burn::tensor::backend::Backend;
 use burn::tensor::{Shape, Tensor};
 use burn_flex::FlexTensor;
 use correlate::Correlation;
+use correspond::Correspondence;
 use gather::Planes;
-use weight::Correspondence;
 
 pub(crate) fn conv2d<B: Backend>(
     x: Tensor<B, 4>,
@@ -167,7 +167,7 @@ fn of_parameters<T: Float>(
     };
     let (dw, db) = by_tile!(
         T,
-        weight::run(&correspondence, slice::<T>(x), slice::<T>(g))
+        correspond::run(&correspondence, slice::<T>(x), slice::<T>(g))
     );
     [
         from_vec(dw, Shape::from(shape)),

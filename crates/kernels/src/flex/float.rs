@@ -59,6 +59,9 @@ pub(crate) trait Float:
     /// The pairs, in order, that [`Float::unzip_lanes`] has taken apart.
     fn zip_lanes<S: Simd>(simd: S, parts: [Self::Vector<S>; 2]) -> [Self::Vector<S>; 2];
 
+    /// The four numbers of each group of four, from four vectors of groups, in an order of lanes likewise.
+    fn unzip_fours<S: Simd>(simd: S, fours: [Self::Vector<S>; 4]) -> [Self::Vector<S>; 4];
+
     /// The nearest value.
     fn of(value: f64) -> Self;
 
@@ -160,6 +163,11 @@ macro_rules! float {
             #[inline(always)]
             fn zip_lanes<S: Simd>(simd: S, parts: [S::$vector; 2]) -> [S::$vector; 2] {
                 simd.$zip(parts)
+            }
+
+            #[inline(always)]
+            fn unzip_fours<S: Simd>(simd: S, fours: [S::$vector; 4]) -> [S::$vector; 4] {
+                simd.$unzip(fours)
             }
 
             #[inline(always)]

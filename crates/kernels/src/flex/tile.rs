@@ -138,37 +138,83 @@ pub(super) fn panels<T: Float, const MR: usize>(
     out
 }
 
-/// `out[p·width + i] = x[i·stride + p]` for i < count and p < length.
+/// `out[p·width + i] = x[i·stride + p]` for i < count and p < length; the width is a multiple of NR, and what lies beyond the count is 0.
 ///
-/// In blocks that are read and written as vectors, the turn itself being left to the compiler.
+/// Four numbers of each line are taken at a time, and come apart as four vectors across the lines.
 #[inline(always)]
-pub(super) fn transpose<T: Float>(
+pub(super) fn transpose<S: Simd, T: Float, const NR: usize>(
+    simd: S,
     x: &[T],
     stride: usize,
     [count, length]: [usize; 2],
     out: &mut [T],
     width: usize,
 ) {
-    const I: usize = 8;
-    const P: usize = 4;
-    let whole = [count / I * I, length / P * P];
-    for i in (0..whole[0]).step_by(I) {
-        for p in (0..whole[1]).step_by(P) {
-            let block: [[T; P]; I] = std::array::from_fn(|k| {
-                let start = (i + k) * stride + p;
-                *x[start..start + P].first_chunk().expect("P long")
-            });
-            let lines: [[T; I]; P] = std::array::from_fn(|k| block.map(|line| line[k]));
-            for (k, line) in lines.iter().enumerate() {
-                let start = (p + k) * width + i;
-                out[start..start + I].copy_from_slice(line);
+    /// Groups of four that are taken of a line before the next: a line of the cache, since lines far apart evict each other.
+    const GROUPS: usize = 4;
+    let lanes = lanes_of_fours::<S, T, NR>(simd);
+    let whole = length / 4 * 4;
+    for first in (0..count).step_by(NR) {
+        // A line is put where it will arrive in its own lane.
+        let mut lines: [&[T]; NR] = [&[]; NR];
+        for (line, lane) in lines.iter_mut().zip(lanes) {
+            if first + lane < count {
+                *line = &x[(first + lane) * stride..][..length];
+            }
+        }
+        for start in (0..whole).step_by(4 * GROUPS) {
+            let count = GROUPS.min((whole - start) / 4);
+            let mut fours = [[[T::default(); 4]; NR]; GROUPS];
+            for (l, line) in lines.iter().enumerate() {
+                let groups = line.get(start..start + 4 * count).unwrap_or(&[]);
+                for (fours, group) in fours.iter_mut().zip(groups.as_chunks::<4>().0) {
+                    fours[l] = *group;
+                }
+            }
+            for (group, fours) in fours.iter().enumerate().take(count) {
+                for half in 0..2 {
+                    let parts = unzip_half(simd, fours, half);
+                    for (k, part) in parts.into_iter().enumerate() {
+                        let row = (start + 4 * group + k) * width + first;
+                        T::vectors_mut::<S>(&mut out[row..row + NR])[half] = part;
+                    }
+                }
+            }
+        }
+        for p in whole..length {
+            for i in first..count.min(first + NR) {
+                out[p * width + i] = x[i * stride + p];
             }
         }
     }
-    for i in 0..count {
-        let done = if i < whole[0] { whole[1] } else { 0 };
-        for p in done..length {
-            out[p * width + i] = x[i * stride + p];
-        }
+}
+
+/// Half of the fours as four vectors.
+#[inline(always)]
+fn unzip_half<S: Simd, T: Float, const NR: usize>(
+    simd: S,
+    fours: &[[T; 4]; NR],
+    half: usize,
+) -> [T::Vector<S>; 4] {
+    let v = &T::vectors::<S>(fours.as_flattened())[4 * half..4 * half + 4];
+    T::unzip_fours(simd, [v[0], v[1], v[2], v[3]])
+}
+
+/// The lane in which each of the fours arrives.
+#[inline(always)]
+fn lanes_of_fours<S: Simd, T: Float, const NR: usize>(simd: S) -> [usize; NR] {
+    let mut fours = [[T::default(); 4]; NR];
+    for (i, four) in fours.iter_mut().enumerate() {
+        *four = [T::of(i as f64); 4];
     }
+    let mut arrived = [T::default(); NR];
+    for half in 0..2 {
+        T::vectors_mut::<S>(&mut arrived)[half] = unzip_half(simd, &fours, half)[0];
+    }
+    let mut lanes = [0; NR];
+    for (lane, i) in arrived.into_iter().enumerate() {
+        let i: f64 = i.into();
+        lanes[i as usize] = lane;
+    }
+    lanes
 }

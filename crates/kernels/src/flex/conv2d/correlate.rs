@@ -27,8 +27,20 @@ pub(super) fn run<T: Float, const MR: usize, const NR: usize>(
     weight: &[T],
     bias: Option<&[T]>,
 ) -> Vec<T> {
-    match winograd::pays(correlation) {
-        true => winograd::run::<T, MR, NR>(correlation, x, weight, bias),
-        false => direct::run::<T, MR, NR>(correlation, x, weight, bias),
+    let Correlation {
+        planes,
+        kernel,
+        stride,
+        outputs,
+        size,
+    } = *correlation;
+    match winograd::pays(
+        kernel,
+        stride,
+        [planes.size, size],
+        [planes.channels, outputs],
+    ) {
+        true => winograd::value::run::<T, MR, NR>(correlation, x, weight, bias),
+        false => direct::value::run::<T, MR, NR>(correlation, x, weight, bias),
     }
 }

@@ -1,89 +1,36 @@
-//! `dW[o, c, place] = Σ_{sample, p} g[o, p]·x[c, p·stride + place]`, `db[o] = Σ_{sample, p} g[o, p]`
+//! The gradient of the kernel: the columns of a tile are input channels, beside each other at one place of the kernel.
 
-use super::super::float::Float;
-use super::super::simd::sum;
-use super::super::tile::{load, product, store, transpose};
-use rayon::prelude::*;
+use super::super::super::float::Float;
+use super::super::super::tile::{load, product, store};
+use super::super::correspond::{Correspondence, Sums, add_bias, beside, over_samples};
 
 /// Samples and pixels that are summed in one go.
 const LONG: usize = 512;
-/// Numbers that the partial sums of all tasks may take together.
-const PARTIAL: usize = 1 << 23;
-
-/// Which output pixel sees which input pixels.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Correspondence {
-    /// Channels of the input.
-    pub(super) channels: usize,
-    /// Height and width of the input.
-    pub(super) size: [usize; 2],
-    /// Zeros around it.
-    pub(super) padding: usize,
-    /// Rows and columns of the kernel.
-    pub(super) kernel: [usize; 2],
-    /// From one output to the next.
-    pub(super) stride: usize,
-    /// Channels of the output.
-    pub(super) outputs: usize,
-    /// Height and width of the output.
-    pub(super) pixels: [usize; 2],
-}
-
-/// A task's share: the tiles of all panels and places, and the bias.
-type Sums<T, const MR: usize, const NR: usize> = (Vec<[[T; NR]; MR]>, Vec<T>);
 
 /// `[outputs, channels, rows, columns]` and `[outputs]`.
-///
-/// The samples are shared out among a number of tasks that depends on sizes alone, and the tasks' sums are added in order.
-pub(super) fn run<T: Float, const MR: usize, const NR: usize>(
-    correspondence: &Correspondence,
+pub(in super::super) fn run<T: Float, const MR: usize, const NR: usize>(
+    of: &Correspondence,
     x: &[T],
     g: &[T],
 ) -> (Vec<T>, Vec<T>) {
     let Correspondence {
         channels,
-        size,
         kernel: [rows, columns],
         outputs,
-        pixels,
         ..
-    } = *correspondence;
-    let (places, pixels) = (rows * columns, pixels[0] * pixels[1]);
-    let (input, output) = (channels * size[0] * size[1], outputs * pixels);
-    let batch = g.len().checked_div(output).unwrap_or(0);
-    let layout = Layout::new::<MR, NR>(correspondence);
-    let tasks = (PARTIAL / (layout.sums::<MR>() * NR).max(1)).clamp(4, 16);
-    let at_once = batch.div_ceil(tasks).max(1);
-    let parts: Vec<Sums<T, MR, NR>> = (0..batch.div_ceil(at_once))
-        .into_par_iter()
-        .map(|task| {
-            let samples = task * at_once..((task + 1) * at_once).min(batch);
-            let (x, g) = (
-                &x[samples.start * input..samples.end * input],
-                &g[samples.start * output..samples.end * output],
-            );
-            let share: Share<'_, T, MR, NR> = Share {
-                layout: &layout,
-                x,
-                g,
-            };
-            pulp::Arch::new().dispatch(share)
-        })
-        .collect();
+    } = *of;
+    let places = rows * columns;
+    let layout = Layout::new::<MR, NR>(of);
+    let panels = outputs.div_ceil(MR);
+    let (tiles, db) = over_samples(of, panels * layout.tiles, x, g, |x, g| {
+        let share: Share<'_, T, MR, NR> = Share {
+            layout: &layout,
+            x,
+            g,
+        };
+        pulp::Arch::new().dispatch(share)
+    });
     let mut dw = vec![T::default(); outputs * channels * places];
-    let mut db = vec![T::default(); outputs];
-    let mut parts = parts.into_iter();
-    let Some((mut tiles, bias)) = parts.next() else {
-        return (dw, db);
-    };
-    db.copy_from_slice(&bias);
-    for (part, bias) in parts {
-        let pairs = tiles.as_flattened_mut().as_flattened_mut().iter_mut();
-        pairs
-            .zip(part.as_flattened().as_flattened())
-            .for_each(|(a, b)| *a += *b);
-        db.iter_mut().zip(bias).for_each(|(a, b)| *a += b);
-    }
     for (index, tile) in tiles.iter().enumerate() {
         let (panel, column) = (index / layout.tiles, index % layout.tiles);
         let (block, lane) = (column / layout.lanes, column % layout.lanes);
@@ -182,11 +129,6 @@ impl<'a> Layout<'a> {
         }
     }
 
-    /// Tiles of all places and panels, times MR.
-    fn sums<const MR: usize>(&self) -> usize {
-        self.of.outputs.div_ceil(MR) * MR * self.tiles
-    }
-
     #[inline(always)]
     fn sum<S: pulp::Simd, T: Float, const MR: usize, const NR: usize>(
         &self,
@@ -201,7 +143,9 @@ impl<'a> Layout<'a> {
         let mut bias = vec![T::default(); outputs];
         let at_once = LONG.div_ceil(pixels);
         let mut rows = vec![T::default(); at_once * self.rows * self.width];
-        let mut left = vec![[T::default(); MR]; at_once * pixels];
+        // Outputs beside each other likewise.
+        let step = outputs.div_ceil(NR) * NR;
+        let mut left = vec![T::default(); at_once * pixels * step];
         let mut starts = vec![0; at_once * pixels];
         for (x, g) in x
             .chunks(at_once * input)
@@ -209,7 +153,8 @@ impl<'a> Layout<'a> {
         {
             let samples = x.len() / input;
             for (s, x) in x.chunks_exact(input).enumerate() {
-                self.fill(
+                self.fill::<S, T, NR>(
+                    simd,
                     x,
                     &mut rows[s * self.rows * self.width..(s + 1) * self.rows * self.width],
                 );
@@ -217,24 +162,18 @@ impl<'a> Layout<'a> {
                     starts[s * pixels + p] = s * self.rows * self.width + start;
                 }
             }
-            for (o, bias) in bias.iter_mut().enumerate() {
-                for g in g.chunks_exact(outputs * pixels) {
-                    *bias += sum(&g[o * pixels..(o + 1) * pixels], |g| g);
-                }
+            let samples_of_g = g.chunks_exact(outputs * pixels);
+            for (g, left) in samples_of_g.zip(left.chunks_exact_mut(pixels * step)) {
+                beside::<S, T, NR>(simd, g, [outputs, pixels, 1], 0, left, step);
             }
+            let (left, _) = left.as_chunks::<MR>();
+            add_bias(g, pixels, &mut bias);
             let starts = &starts[..samples * pixels];
             for (panel, tiles) in tiles.chunks_exact_mut(self.tiles).enumerate() {
-                let count = MR.min(outputs - panel * MR);
-                for (g, left) in g
-                    .chunks_exact(outputs * pixels)
-                    .zip(left.chunks_exact_mut(pixels))
-                {
-                    let lines = &g[panel * MR * pixels..(panel * MR + count) * pixels];
-                    transpose(lines, pixels, [count, pixels], left.as_flattened_mut(), MR);
-                }
                 for (column, tile) in tiles.iter_mut().enumerate() {
                     let offset = self.offsets[column / self.lanes] + column % self.lanes * NR;
-                    let steps = left.iter().zip(starts).map(
+                    let left = left[panel..].iter().step_by(step / MR);
+                    let steps = left.zip(starts).map(
                         #[inline(always)]
                         |(left, start)| {
                             let from = start + offset;
@@ -258,7 +197,7 @@ impl<'a> Layout<'a> {
 
     /// Lays a sample out. What is not written is never anything but 0.
     #[inline(always)]
-    fn fill<T: Float>(&self, x: &[T], rows: &mut [T]) {
+    fn fill<S: pulp::Simd, T: Float, const NR: usize>(&self, simd: S, x: &[T], rows: &mut [T]) {
         let Correspondence {
             channels,
             size: [height, width],
@@ -269,13 +208,14 @@ impl<'a> Layout<'a> {
             ..
         } = *self.of;
         if !self.whole {
-            let line = width + 2 * padding;
-            for y in 0..height {
-                let start = ((y + padding) * line + padding) * self.width;
-                let row = &mut rows[start..start + width * self.width];
-                let pixels = height * width;
-                transpose(&x[y * width..], pixels, [channels, width], row, self.width);
-            }
+            beside::<S, T, NR>(
+                simd,
+                x,
+                [channels, height, width],
+                padding,
+                rows,
+                self.width,
+            );
             return;
         }
         for i in 0..out_height {

@@ -1,0 +1,126 @@
+//! Kernels of 3×3 as 16 places, and back.
+
+use super::super::super::float::Float;
+use super::super::super::simd::vectorised;
+use super::PLACES;
+use pulp::Simd;
+use rayon::prelude::*;
+
+/// `G g Gᵀ`, `[panels, places, channels, MR]`; outputs beyond the last are 0.
+pub(super) fn of<T: Float, const MR: usize>(
+    weight: &[T],
+    outputs: usize,
+    channels: usize,
+) -> Vec<[T; MR]> {
+    let half = T::of(0.5);
+    let panels = outputs.div_ceil(MR);
+    let mut out = vec![[T::default(); MR]; panels * PLACES * channels];
+    let panel = |(panel, out): (usize, &mut [[T; MR]])| {
+        for c in 0..channels {
+            for r in 0..MR.min(outputs - panel * MR) {
+                let start = ((panel * MR + r) * channels + c) * 9;
+                let g: [T; 9] = *weight[start..start + 9].first_chunk().expect("nine");
+                let transformed = |[a, b, c]: [T; 3]| {
+                    let (ends, middle) = (half * (a + c), half * b);
+                    [a, ends + middle, ends - middle, c]
+                };
+                let columns: [[T; 4]; 3] =
+                    std::array::from_fn(|j| transformed([g[j], g[3 + j], g[6 + j]]));
+                for i in 0..4 {
+                    let row = transformed(columns.map(|column| column[i]));
+                    for (j, value) in row.iter().enumerate() {
+                        out[(4 * i + j) * channels + c][r] = *value;
+                    }
+                }
+            }
+        }
+    };
+    out.par_chunks_mut(PLACES * channels)
+        .enumerate()
+        .for_each(|job| {
+            vectorised(
+                #[inline(always)]
+                || panel(job),
+            )
+        });
+    out
+}
+
+/// `Gᵀ u G` of the places' sums, `[panels, lanes, places]` tiles: `[outputs, channels, 3, 3]`.
+pub(super) fn gradient<T: Float, const MR: usize, const NR: usize>(
+    sums: &[[[T; NR]; MR]],
+    outputs: usize,
+    channels: usize,
+) -> Vec<T> {
+    let lanes = channels.div_ceil(NR);
+    let mut out = vec![T::default(); outputs * channels * 9];
+    out.par_chunks_mut(MR * channels * 9)
+        .zip(sums.par_chunks(lanes * PLACES))
+        .for_each(|(out, sums)| {
+            pulp::Arch::new().dispatch(Panel {
+                sums,
+                channels,
+                out,
+            });
+        });
+    out
+}
+
+/// MR outputs.
+struct Panel<'a, T, const MR: usize, const NR: usize> {
+    sums: &'a [[[T; NR]; MR]],
+    channels: usize,
+    out: &'a mut [T],
+}
+
+impl<T: Float, const MR: usize, const NR: usize> pulp::WithSimd for Panel<'_, T, MR, NR> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        for (r, out) in self.out.chunks_exact_mut(self.channels * 9).enumerate() {
+            let lanes = self.sums.chunks_exact(PLACES);
+            for (sums, out) in lanes.zip(out.chunks_mut(NR * 9)) {
+                let mut kernel = [[T::default(); NR]; 9];
+                for half in 0..2 {
+                    let mut rows = [[T::splat(simd, T::default()); 3]; 4];
+                    for (row, sums) in rows.iter_mut().zip(sums.as_chunks::<4>().0) {
+                        let mut lines = [T::splat(simd, T::default()); 4];
+                        for (line, sums) in lines.iter_mut().zip(sums) {
+                            *line = T::vectors::<S>(&sums[r])[half];
+                        }
+                        *row = gradient_lines::<S, T>(simd, lines);
+                    }
+                    for j in 0..3 {
+                        let lines = [rows[0][j], rows[1][j], rows[2][j], rows[3][j]];
+                        let lines = gradient_lines::<S, T>(simd, lines);
+                        for (i, line) in lines.into_iter().enumerate() {
+                            T::vectors_mut::<S>(&mut kernel[3 * i + j])[half] = line;
+                        }
+                    }
+                }
+                for (c, out) in out.chunks_exact_mut(9).enumerate() {
+                    for (out, kernel) in out.iter_mut().zip(&kernel) {
+                        *out = kernel[c];
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// `Gᵀ u` of four lines.
+#[inline(always)]
+fn gradient_lines<S: Simd, T: Float>(
+    simd: S,
+    [a, b, c, d]: [T::Vector<S>; 4],
+) -> [T::Vector<S>; 3] {
+    let half = T::splat(simd, T::of(0.5));
+    let (sum, difference) = (T::add_lanes(simd, b, c), T::sub_lanes(simd, b, c));
+    let none = T::splat(simd, T::default());
+    [
+        T::fma_lanes(simd, half, sum, a),
+        T::fma_lanes(simd, half, difference, none),
+        T::fma_lanes(simd, half, sum, d),
+    ]
+}

@@ -1,0 +1,235 @@
+//! The value: lanes are tiles, and each of the 16 places is a product over the input channels.
+
+use super::super::super::float::Float;
+use super::super::super::tile::{product, store, zeros};
+use super::super::correlate::Correlation;
+use super::super::gather::{gather, run_length};
+use super::{PLACES, filters, gather_lines, spread_lines};
+use rayon::prelude::*;
+
+/// The output, `[batch, outputs, height, width]`.
+pub(in super::super) fn run<T: Float, const MR: usize, const NR: usize>(
+    correlation: &Correlation,
+    x: &[T],
+    weight: &[T],
+    bias: Option<&[T]>,
+) -> Vec<T> {
+    let Correlation {
+        planes,
+        outputs,
+        size: [height, width],
+        ..
+    } = *correlation;
+    let (pixels, channels) = (height * width, planes.channels);
+    let sample = channels * pixels;
+    let batch = x.len().checked_div(sample).unwrap_or(0);
+    let mut y = vec![T::default(); batch * outputs * pixels];
+    if y.is_empty() {
+        return y;
+    }
+    let filters = filters::of::<T, MR>(weight, outputs, channels);
+    let at_once = (2 * NR).div_ceil(pixels / 4).min(batch);
+    // Few samples: the channels of each are shared out too.
+    let parts = if batch < 8 {
+        outputs.div_ceil(4 * MR).min(4)
+    } else {
+        1
+    };
+    let part = match outputs.is_multiple_of(parts * MR) {
+        true => outputs / parts,
+        false => outputs,
+    };
+    // Tiles beside each other in a row.
+    let run = run_length(width / 2, NR);
+    let tiles = |sample: usize, line: usize| -> Vec<usize> {
+        let rows =
+            (0..at_once).flat_map(|s| (0..height / 2).map(move |i| s * sample + 2 * i * line));
+        rows.flat_map(|row| (0..width / 2).step_by(run).map(move |j| row + 2 * j))
+            .collect()
+    };
+    let (starts, ends) = (
+        tiles(planes.len(), planes.padded[1]),
+        tiles(part * pixels, width),
+    );
+    let task = |(index, out): (usize, &mut [T])| {
+        let parts = outputs / part;
+        let (first, channel) = match parts {
+            1 => (index * at_once, 0),
+            _ => (index / parts, index % parts * part),
+        };
+        let samples = out.len() / (part * pixels);
+        let runs = samples * pixels / 4 / run;
+        let buffer = planes.padded(&x[first * sample..(first + samples) * sample]);
+        let panels = channel / MR..(channel + part).div_ceil(MR);
+        let task = Task {
+            buffer: &buffer,
+            channels,
+            plane: planes.plane(),
+            line: planes.padded[1],
+            starts: &starts[..runs],
+            filters: &filters[panels.start * PLACES * channels..panels.end * PLACES * channels],
+            bias: bias.map(|bias| &bias[channel..channel + part]),
+            ends: &ends[..runs],
+            outputs: part,
+            pixels,
+            width,
+        };
+        macro_rules! in_runs {
+            ($($run:literal)*) => {
+                match run {
+                    $($run if $run <= NR => {
+                        let filtering: Filtering<'_, T, MR, NR, { 2 * $run }> = Filtering { task, out };
+                        pulp::Arch::new().dispatch(filtering);
+                    })*
+                    _ => unreachable!("a power of two up to the tile's width"),
+                }
+            };
+        }
+        in_runs!(1 2 4 8 16 32);
+    };
+    let size = match outputs / part {
+        1 => at_once * outputs * pixels,
+        _ => part * pixels,
+    };
+    y.par_chunks_mut(size).enumerate().for_each(task);
+    y
+}
+
+/// Some samples, and some channels of their output.
+struct Task<'a, T, const MR: usize> {
+    /// The samples with their borders.
+    buffer: &'a [T],
+    channels: usize,
+    /// From one channel of the buffer to the next.
+    plane: usize,
+    /// From one row of the buffer to the next.
+    line: usize,
+    /// Where each run of tiles starts in the buffer.
+    starts: &'a [usize],
+    filters: &'a [[T; MR]],
+    bias: Option<&'a [T]>,
+    /// Where it starts in the output.
+    ends: &'a [usize],
+    outputs: usize,
+    pixels: usize,
+    width: usize,
+}
+
+/// The task in runs of tiles that are WIDE pixels wide, and where its output goes.
+struct Filtering<'a, T, const MR: usize, const NR: usize, const WIDE: usize> {
+    task: Task<'a, T, MR>,
+    out: &'a mut [T],
+}
+
+impl<T: Float, const MR: usize, const NR: usize, const WIDE: usize> pulp::WithSimd
+    for Filtering<'_, T, MR, NR, WIDE>
+{
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, simd: S) {
+        let Self { task, out } = self;
+        let channels = task.channels;
+        let panels = task.outputs.div_ceil(MR);
+        let mut columns = vec![[T::default(); NR]; PLACES * channels];
+        let mut sums = vec![[[T::default(); NR]; MR]; PLACES * panels];
+        let runs = 2 * NR / WIDE;
+        for (starts, ends) in task.starts.chunks(runs).zip(task.ends.chunks(runs)) {
+            // Lanes beyond the last tile compute it again, and are not written.
+            let mut all = [starts[starts.len() - 1]; NR];
+            all[..starts.len()].copy_from_slice(starts);
+            for c in 0..channels {
+                let mut lines = [[[T::default(); NR]; 2]; 8];
+                for (l, line) in lines.iter_mut().enumerate() {
+                    let offset = c * task.plane + l / 2 * task.line + l % 2 * 2;
+                    gather::<T, WIDE>(task.buffer, &all[..runs], offset, line.as_flattened_mut());
+                }
+                spread::<S, T, NR>(simd, &lines, &mut columns[c..], channels);
+            }
+            for (panel, sums) in sums.chunks_exact_mut(PLACES).enumerate() {
+                let filters = &task.filters[panel * PLACES * channels..];
+                let places = filters
+                    .chunks_exact(channels)
+                    .zip(columns.chunks_exact(channels));
+                for (sums, (filter, columns)) in sums.iter_mut().zip(places) {
+                    let steps = filter.iter().zip(columns);
+                    store::<S, T, MR, NR>(product(simd, zeros::<S, T, MR>(simd), steps), sums);
+                }
+            }
+            for o in 0..task.outputs {
+                let sums = sums[o / MR * PLACES..]
+                    .first_chunk()
+                    .expect("a panel's places");
+                let bias = task.bias.map_or(T::default(), |bias| bias[o]);
+                let rows = gathered::<S, T, MR, NR>(simd, sums, o % MR, bias);
+                for (i, row) in rows.iter().enumerate() {
+                    let (pairs, _) = row.as_flattened().as_chunks::<WIDE>();
+                    for (end, run) in ends.iter().zip(pairs) {
+                        let to = end + o * task.pixels + i * task.width;
+                        out[to..to + WIDE].copy_from_slice(run);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// `Bᵀ d B` of a channel, each place `stride` from the last.
+#[inline(always)]
+fn spread<S: pulp::Simd, T: Float, const NR: usize>(
+    simd: S,
+    lines: &[[[T; NR]; 2]; 8],
+    out: &mut [[T; NR]],
+    stride: usize,
+) {
+    for half in 0..2 {
+        let mut rows = [[T::splat(simd, T::default()); 4]; 4];
+        for (row, lines) in rows.iter_mut().zip(lines.as_chunks::<2>().0) {
+            for (pair, line) in row.as_chunks_mut::<2>().0.iter_mut().zip(lines) {
+                let line = T::vectors::<S>(line.as_flattened());
+                *pair = T::unzip_lanes(simd, [line[2 * half], line[2 * half + 1]]);
+            }
+            *row = spread_lines::<S, T>(simd, *row);
+        }
+        for j in 0..4 {
+            let column = [rows[0][j], rows[1][j], rows[2][j], rows[3][j]];
+            let column = spread_lines::<S, T>(simd, column);
+            for (i, value) in column.into_iter().enumerate() {
+                T::vectors_mut::<S>(&mut out[(4 * i + j) * stride])[half] = value;
+            }
+        }
+    }
+}
+
+/// `Aᵀ m A + bias` of one output channel: two rows of pixels.
+#[inline(always)]
+fn gathered<S: pulp::Simd, T: Float, const MR: usize, const NR: usize>(
+    simd: S,
+    sums: &[[[T; NR]; MR]; PLACES],
+    row: usize,
+    bias: T,
+) -> [[[T; NR]; 2]; 2] {
+    let bias = T::splat(simd, bias);
+    let mut out = [[[T::default(); NR]; 2]; 2];
+    for half in 0..2 {
+        let mut columns = [[T::splat(simd, T::default()); 2]; 4];
+        for (j, column) in columns.iter_mut().enumerate() {
+            let mut lines = [T::splat(simd, T::default()); 4];
+            for (i, line) in lines.iter_mut().enumerate() {
+                *line = T::vectors::<S>(&sums[4 * i + j][row])[half];
+            }
+            *column = gather_lines::<S, T>(simd, lines);
+        }
+        for (i, out) in out.iter_mut().enumerate() {
+            let lines = [columns[0][i], columns[1][i], columns[2][i], columns[3][i]];
+            let [even, odd] = gather_lines::<S, T>(simd, lines);
+            let pair = [
+                T::add_lanes(simd, even, bias),
+                T::add_lanes(simd, odd, bias),
+            ];
+            let line = T::vectors_mut::<S>(out.as_flattened_mut());
+            line[2 * half..2 * half + 2].copy_from_slice(&T::zip_lanes(simd, pair));
+        }
+    }
+    out
+}
