@@ -17,6 +17,7 @@ mod silu;
 mod simd;
 mod tape;
 mod tile;
+mod turn;
 mod update;
 
 pub(crate) use attention::attention;

@@ -147,21 +147,13 @@ fn normalised<T: Float>(
         return x;
     }
     let sizes = Sizes::of(&x, grouping.groups);
-    let (gains, biases) = (slice::<T>(gain), slice::<T>(bias));
     let rows = [gain, bias].map(|v| v.layout().shape()[0]);
-    let lines = (slice::<T>(moments).chunks_exact(2).enumerate())
-        .flat_map(|(group, moments)| {
-            let (mean, inverse) = (moments[0], moments[1]);
-            let first = rows.map(|rows| sizes.channel(group, rows));
-            (0..sizes.channels).map(move |c| {
-                let scale = inverse * gains[first[0] + c];
-                [scale, (-mean).fma(scale, biases[first[1] + c])]
-            })
-        })
-        .collect();
     let lines = Lines {
-        of: lines,
-        pixels: sizes.pixels.max(1),
+        sizes,
+        rows,
+        gains: slice::<T>(gain),
+        biases: slice::<T>(bias),
+        moments: slice::<T>(moments),
         silu: grouping.silu,
     };
     if reusable(&x) {
@@ -187,26 +179,39 @@ fn normalised<T: Float>(
 }
 
 /// A scale and a shift for each sample and channel.
-struct Lines<T> {
-    of: Vec<[T; 2]>,
-    pixels: usize,
+struct Lines<'a, T> {
+    sizes: Sizes,
+    /// Of the gains and of the biases.
+    rows: [usize; 2],
+    gains: &'a [T],
+    biases: &'a [T],
+    moments: &'a [T],
     silu: bool,
 }
 
-impl<T: Float> Lines<T> {
+impl<T: Float> Lines<'_, T> {
     /// Scales, shifts and activates the numbers from one on.
     #[inline(always)]
     fn apply(&self, start: usize, x: &mut [T]) {
-        let (mut from, mut channel) = (0, start / self.pixels);
+        let Sizes {
+            channels, pixels, ..
+        } = self.sizes;
+        let (mut from, mut line) = (0, start / pixels);
         while from < x.len() {
-            let to = x.len().min((channel + 1) * self.pixels - start);
-            let [scale, shift] = self.of[channel];
+            let to = x.len().min((line + 1) * pixels - start);
+            let (group, channel) = (line / channels, line % channels);
+            let [gain, bias] = self
+                .rows
+                .map(|rows| self.sizes.channel(group, rows) + channel);
+            let (mean, inverse) = (self.moments[2 * group], self.moments[2 * group + 1]);
+            let scale = inverse * self.gains[gain];
+            let shift = (-mean).fma(scale, self.biases[bias]);
             let x = &mut x[from..to];
             match self.silu {
                 true => x.iter_mut().for_each(|x| *x = value(x.fma(scale, shift))),
                 false => x.iter_mut().for_each(|x| *x = x.fma(scale, shift)),
             }
-            (from, channel) = (to, channel + 1);
+            (from, line) = (to, line + 1);
         }
     }
 }

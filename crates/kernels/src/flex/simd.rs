@@ -53,6 +53,15 @@ pub(super) fn build<T: Float>(n: usize, f: impl Fn(usize, &mut [T]) + Sync) -> V
     out
 }
 
+/// n zeros, written by all threads.
+pub(super) fn zeros<T: Float>(n: usize) -> Vec<T> {
+    build(
+        n,
+        #[inline(always)]
+        |_, _| {},
+    )
+}
+
 /// `f(x_i)` for each element.
 pub(super) fn map<T: Float>(x: &[T], f: impl Fn(T) -> T + Sync) -> Vec<T> {
     build(

@@ -1,13 +1,14 @@
 //! `dW[o, c, place] = Σ_{sample, p} g[o, p]·x[c, p·stride + place]`, `db[o] = Σ_{sample, p} g[o, p]`
 
 use super::super::float::Float;
-use super::super::simd::{sum, update_with};
-use super::super::tile::transpose;
+use super::super::simd::update_with;
 use super::{direct, winograd};
 use rayon::prelude::*;
 
 /// Numbers that the partial sums of all tasks may take together.
 const PARTIAL: usize = 1 << 23;
+/// Steps of a task, at least: it has its own sums to clear and to add.
+const STEPS: usize = 128;
 
 /// Which output pixel sees which input pixels.
 #[derive(Debug, Clone, Copy)]
@@ -48,30 +49,33 @@ pub(super) fn run<T: Float, const MR: usize, const NR: usize>(
 /// The tiles of some samples' share, and the bias.
 pub(super) type Sums<T, const MR: usize, const NR: usize> = (Vec<[[T; NR]; MR]>, Vec<T>);
 
-/// The sum of the shares of all samples, each of that many tiles.
+/// The sum of the shares of all samples: of that many tiles, over that many steps a sample. `scratch` makes what a thread writes to.
 ///
 /// The samples are dealt out among a number of tasks that depends on sizes alone, and the tasks' sums are added in order.
-pub(super) fn over_samples<T: Float, const MR: usize, const NR: usize>(
+pub(super) fn over_samples<T: Float, W, const MR: usize, const NR: usize>(
     of: &Correspondence,
-    tiles: usize,
-    x: &[T],
-    g: &[T],
-    share: impl Fn(&[T], &[T]) -> Sums<T, MR, NR> + Sync,
+    [tiles, steps]: [usize; 2],
+    [x, g]: [&[T]; 2],
+    scratch: impl Fn() -> W + Sync + Send,
+    share: impl Fn(&mut W, [&[T]; 2]) -> Sums<T, MR, NR> + Sync + Send,
 ) -> Sums<T, MR, NR> {
     let (input, output) = (
         of.channels * of.size[0] * of.size[1],
         of.outputs * of.pixels[0] * of.pixels[1],
     );
     let batch = g.len().checked_div(output).unwrap_or(0);
-    let tasks = (PARTIAL / (tiles * MR * NR).max(1)).clamp(4, 16);
-    let at_once = batch.div_ceil(tasks).max(1);
-    let parts: Vec<_> = (0..batch.div_ceil(at_once))
+    let most = (PARTIAL / (tiles * MR * NR).max(1)).min(batch * steps / STEPS);
+    let at_once = batch.div_ceil(most.clamp(4, 16)).max(1);
+    let tasks = batch.div_ceil(at_once);
+    let parts: Vec<_> = (0..tasks)
         .into_par_iter()
-        .map(|task| {
+        .with_min_len(tasks.div_ceil(2 * rayon::current_num_threads()))
+        .map_init(scratch, |scratch, task| {
             let samples = task * at_once..((task + 1) * at_once).min(batch);
+            let x = &x[samples.start * input..samples.end * input];
             share(
-                &x[samples.start * input..samples.end * input],
-                &g[samples.start * output..samples.end * output],
+                scratch,
+                [x, &g[samples.start * output..samples.end * output]],
             )
         })
         .collect();
@@ -89,35 +93,19 @@ pub(super) fn over_samples<T: Float, const MR: usize, const NR: usize>(
     })
 }
 
-/// Adds the gradients of some samples, `[samples, outputs, pixels]`, to that of the bias.
+/// Adds a sample's gradients, as many tiles wide for each pixel as the bias is, to that of the bias.
 #[inline(always)]
-pub(super) fn add_bias<T: Float>(g: &[T], pixels: usize, bias: &mut [T]) {
-    for g in g.chunks_exact(bias.len() * pixels) {
-        for (bias, g) in bias.iter_mut().zip(g.chunks_exact(pixels)) {
-            *bias += sum(g, |g| g);
+pub(super) fn add_bias<T: Float, const NR: usize>(pixels: &[[T; NR]], bias: &mut [[T; NR]]) {
+    let width = bias.len();
+    for (lane, bias) in bias.iter_mut().enumerate() {
+        let mut total = [T::default(); NR];
+        for pixel in pixels[lane..].iter().step_by(width) {
+            for l in 0..NR {
+                total[l] += pixel[l];
+            }
         }
-    }
-}
-
-/// Lays a sample out with its channels beside each other, a row of `row` numbers a pixel, a multiple of NR, inside a
-/// border that is not written.
-#[inline(always)]
-pub(super) fn beside<S: pulp::Simd, T: Float, const NR: usize>(
-    simd: S,
-    x: &[T],
-    [channels, height, width]: [usize; 3],
-    padding: usize,
-    out: &mut [T],
-    row: usize,
-) {
-    let pixels = height * width;
-    if padding == 0 {
-        return transpose::<S, T, NR>(simd, x, pixels, [channels, pixels], out, row);
-    }
-    let line = width + 2 * padding;
-    for y in 0..height {
-        let start = ((y + padding) * line + padding) * row;
-        let (x, out) = (&x[y * width..], &mut out[start..start + width * row]);
-        transpose::<S, T, NR>(simd, x, pixels, [channels, width], out, row);
+        for l in 0..NR {
+            bias[l] += total[l];
+        }
     }
 }

@@ -34,21 +34,8 @@ impl Planes {
         self.padded[0] * self.padded[1]
     }
 
-    /// Samples laid out with their zeros.
-    pub(super) fn padded<T: Float>(&self, x: &[T]) -> Vec<T> {
-        let sample = self.channels * self.size[0] * self.size[1];
-        let mut out = vec![T::default(); x.len().checked_div(sample).unwrap_or(0) * self.len()];
-        for (x, out) in x
-            .chunks_exact(sample.max(1))
-            .zip(out.chunks_exact_mut(self.len()))
-        {
-            self.fill(x, out);
-        }
-        out
-    }
-
-    /// Lays a sample out; `out` holds zeros wherever no pixel falls. Pixels beyond the padded size are left out.
-    fn fill<T: Float>(&self, sample: &[T], out: &mut [T]) {
+    /// Lays samples out; `out` holds zeros wherever no pixel falls. Pixels beyond the padded size are left out.
+    pub(super) fn fill<T: Float>(&self, x: &[T], out: &mut [T]) {
         let [height, width] = self.size;
         let columns = self.padded[1];
         if height * width == 0 {
@@ -62,7 +49,7 @@ impl Planes {
             fits(self.padded[0], self.padding[0], height),
             fits(columns, self.padding[1], width),
         );
-        let channels = sample
+        let channels = x
             .chunks_exact(height * width)
             .zip(out.chunks_exact_mut(self.plane()));
         for (channel, plane) in channels {
@@ -70,7 +57,7 @@ impl Planes {
                 let start = (self.padding[0] + y * self.spread) * columns + self.padding[1];
                 let row = &row[..kept];
                 match self.spread {
-                    1 => plane[start..start + kept].copy_from_slice(row),
+                    1 => copy(row, &mut plane[start..start + kept]),
                     spread => {
                         for (x, value) in row.iter().enumerate() {
                             plane[start + x * spread] = *value;
@@ -79,6 +66,18 @@ impl Planes {
                 }
             }
         }
+    }
+}
+
+/// Copies a short row without calling for it.
+#[inline(always)]
+fn copy<T: Float>(from: &[T], to: &mut [T]) {
+    let ((fours, rest), (to, last)) = (from.as_chunks::<4>(), to.as_chunks_mut::<4>());
+    for (to, four) in to.iter_mut().zip(fours) {
+        *to = *four;
+    }
+    for (to, value) in last.iter_mut().zip(rest) {
+        *to = *value;
     }
 }
 

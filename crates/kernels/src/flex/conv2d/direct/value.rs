@@ -1,6 +1,7 @@
 //! The value: the columns of a tile are pixels, gathered for one place of the kernel after another.
 
 use super::super::super::float::Float;
+use super::super::super::simd;
 use super::super::super::tile::{load, panels, product, store};
 use super::super::correlate::Correlation;
 use super::super::gather::{Unpadded, gather, masked, run_length};
@@ -28,7 +29,7 @@ pub(in super::super) fn run<T: Float, const MR: usize, const NR: usize>(
         planes.channels * planes.size[0] * planes.size[1],
     );
     let batch = x.len().checked_div(sample).unwrap_or(0);
-    let mut y = vec![T::default(); batch * outputs * pixels];
+    let mut y = simd::zeros(batch * outputs * pixels);
     if y.is_empty() {
         return y;
     }
@@ -72,7 +73,11 @@ pub(in super::super) fn run<T: Float, const MR: usize, const NR: usize>(
         let x = &x[first * sample..(first + samples) * sample];
         let buffer = match unpadded {
             Some(unpadded) => unpadded.framed(x),
-            None => planes.padded(x),
+            None => {
+                let mut buffer = vec![T::default(); samples * planes.len()];
+                planes.fill(x, &mut buffer);
+                buffer
+            }
         };
         let (step, line) = match unpadded {
             Some(_) => (sample, width),

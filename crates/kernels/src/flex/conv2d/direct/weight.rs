@@ -2,7 +2,8 @@
 
 use super::super::super::float::Float;
 use super::super::super::tile::{load, product, store};
-use super::super::correspond::{Correspondence, Sums, add_bias, beside, over_samples};
+use super::super::super::turn::Turn;
+use super::super::correspond::{Correspondence, Sums, add_bias, over_samples};
 
 /// Samples and pixels that are summed in one go.
 const LONG: usize = 512;
@@ -22,14 +23,21 @@ pub(in super::super) fn run<T: Float, const MR: usize, const NR: usize>(
     let places = rows * columns;
     let layout = Layout::new::<MR, NR>(of);
     let panels = outputs.div_ceil(MR);
-    let (tiles, db) = over_samples(of, panels * layout.tiles, x, g, |x, g| {
-        let share: Share<'_, T, MR, NR> = Share {
-            layout: &layout,
-            x,
-            g,
-        };
-        pulp::Arch::new().dispatch(share)
-    });
+    let sizes = [panels * layout.tiles, of.pixels[0] * of.pixels[1]];
+    let (tiles, db) = over_samples(
+        of,
+        sizes,
+        [x, g],
+        || (),
+        |_, [x, g]| {
+            let share: Share<'_, T, MR, NR> = Share {
+                layout: &layout,
+                x,
+                g,
+            };
+            pulp::Arch::new().dispatch(share)
+        },
+    );
     let mut dw = vec![T::default(); outputs * channels * places];
     for (index, tile) in tiles.iter().enumerate() {
         let (panel, column) = (index / layout.tiles, index % layout.tiles);
@@ -140,9 +148,10 @@ impl<'a> Layout<'a> {
         let panels = outputs.div_ceil(MR);
         let input = self.of.channels * self.of.size[0] * self.of.size[1];
         let mut tiles = vec![[[T::default(); NR]; MR]; panels * self.tiles];
-        let mut bias = vec![T::default(); outputs];
+        let mut bias = vec![[T::default(); NR]; outputs.div_ceil(NR)];
         let at_once = LONG.div_ceil(pixels);
         let mut rows = vec![T::default(); at_once * self.rows * self.width];
+        let order = Turn::<NR>::new::<S, T>(simd);
         // Outputs beside each other likewise.
         let step = outputs.div_ceil(NR) * NR;
         let mut left = vec![T::default(); at_once * pixels * step];
@@ -153,8 +162,9 @@ impl<'a> Layout<'a> {
         {
             let samples = x.len() / input;
             for (s, x) in x.chunks_exact(input).enumerate() {
-                self.fill::<S, T, NR>(
+                self.fill(
                     simd,
+                    &order,
                     x,
                     &mut rows[s * self.rows * self.width..(s + 1) * self.rows * self.width],
                 );
@@ -164,10 +174,10 @@ impl<'a> Layout<'a> {
             }
             let samples_of_g = g.chunks_exact(outputs * pixels);
             for (g, left) in samples_of_g.zip(left.chunks_exact_mut(pixels * step)) {
-                beside::<S, T, NR>(simd, g, [outputs, pixels, 1], 0, left, step);
+                order.apply(simd, g, pixels, [outputs, pixels], left, step);
+                add_bias(left.as_chunks::<NR>().0, &mut bias);
             }
             let (left, _) = left.as_chunks::<MR>();
-            add_bias(g, pixels, &mut bias);
             let starts = &starts[..samples * pixels];
             for (panel, tiles) in tiles.chunks_exact_mut(self.tiles).enumerate() {
                 for (column, tile) in tiles.iter_mut().enumerate() {
@@ -192,12 +202,18 @@ impl<'a> Layout<'a> {
                 }
             }
         }
-        (tiles, bias)
+        (tiles, bias.as_flattened()[..outputs].to_vec())
     }
 
     /// Lays a sample out. What is not written is never anything but 0.
     #[inline(always)]
-    fn fill<S: pulp::Simd, T: Float, const NR: usize>(&self, simd: S, x: &[T], rows: &mut [T]) {
+    fn fill<S: pulp::Simd, T: Float, const NR: usize>(
+        &self,
+        simd: S,
+        order: &Turn<NR>,
+        x: &[T],
+        rows: &mut [T],
+    ) {
         let Correspondence {
             channels,
             size: [height, width],
@@ -208,8 +224,9 @@ impl<'a> Layout<'a> {
             ..
         } = *self.of;
         if !self.whole {
-            beside::<S, T, NR>(
+            beside(
                 simd,
+                order,
                 x,
                 [channels, height, width],
                 padding,
@@ -238,5 +255,26 @@ impl<'a> Layout<'a> {
                 }
             }
         }
+    }
+}
+
+/// Lays a sample out with its channels beside each other, a row of `row` numbers a pixel, a multiple of NR, inside a
+/// border that is not written.
+#[inline(always)]
+fn beside<S: pulp::Simd, T: Float, const NR: usize>(
+    simd: S,
+    order: &Turn<NR>,
+    x: &[T],
+    [channels, height, width]: [usize; 3],
+    padding: usize,
+    out: &mut [T],
+    row: usize,
+) {
+    let pixels = height * width;
+    let line = width + 2 * padding;
+    for y in 0..height {
+        let start = ((y + padding) * line + padding) * row;
+        let (x, out) = (&x[y * width..], &mut out[start..start + width * row]);
+        order.apply(simd, x, pixels, [channels, width], out, row);
     }
 }

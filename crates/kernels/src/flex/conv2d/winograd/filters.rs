@@ -12,25 +12,25 @@ pub(super) fn of<T: Float, const MR: usize>(
     outputs: usize,
     channels: usize,
 ) -> Vec<[T; MR]> {
-    let half = T::of(0.5);
     let panels = outputs.div_ceil(MR);
     let mut out = vec![[T::default(); MR]; panels * PLACES * channels];
     let panel = |(panel, out): (usize, &mut [[T; MR]])| {
         for c in 0..channels {
+            let mut kernels = [[T::default(); MR]; 9];
             for r in 0..MR.min(outputs - panel * MR) {
                 let start = ((panel * MR + r) * channels + c) * 9;
-                let g: [T; 9] = *weight[start..start + 9].first_chunk().expect("nine");
-                let transformed = |[a, b, c]: [T; 3]| {
-                    let (ends, middle) = (half * (a + c), half * b);
-                    [a, ends + middle, ends - middle, c]
-                };
-                let columns: [[T; 4]; 3] =
-                    std::array::from_fn(|j| transformed([g[j], g[3 + j], g[6 + j]]));
-                for i in 0..4 {
-                    let row = transformed(columns.map(|column| column[i]));
-                    for (j, value) in row.iter().enumerate() {
-                        out[(4 * i + j) * channels + c][r] = *value;
-                    }
+                for (kernels, value) in kernels.iter_mut().zip(&weight[start..start + 9]) {
+                    kernels[r] = *value;
+                }
+            }
+            let mut columns = [[[T::default(); MR]; 4]; 3];
+            for (j, column) in columns.iter_mut().enumerate() {
+                *column = lines([&kernels[j], &kernels[3 + j], &kernels[6 + j]]);
+            }
+            for i in 0..4 {
+                let row = lines([&columns[0][i], &columns[1][i], &columns[2][i]]);
+                for (j, value) in row.iter().enumerate() {
+                    out[(4 * i + j) * channels + c] = *value;
                 }
             }
         }
@@ -43,6 +43,19 @@ pub(super) fn of<T: Float, const MR: usize>(
                 || panel(job),
             )
         });
+    out
+}
+
+/// `G g` of three lines.
+#[inline(always)]
+fn lines<T: Float, const MR: usize>([a, b, c]: [&[T; MR]; 3]) -> [[T; MR]; 4] {
+    let half = T::of(0.5);
+    let mut out = [*a, [T::default(); MR], [T::default(); MR], *c];
+    for r in 0..MR {
+        let (ends, middle) = (half * (a[r] + c[r]), half * b[r]);
+        out[1][r] = ends + middle;
+        out[2][r] = ends - middle;
+    }
     out
 }
 

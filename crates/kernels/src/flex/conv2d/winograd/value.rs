@@ -1,6 +1,7 @@
 //! The value: lanes are tiles, and each of the 16 places is a product over the input channels.
 
 use super::super::super::float::Float;
+use super::super::super::simd;
 use super::super::super::tile::{product, store, zeros};
 use super::super::correlate::Correlation;
 use super::super::gather::{gather, run_length};
@@ -23,7 +24,7 @@ pub(in super::super) fn run<T: Float, const MR: usize, const NR: usize>(
     let (pixels, channels) = (height * width, planes.channels);
     let sample = channels * pixels;
     let batch = x.len().checked_div(sample).unwrap_or(0);
-    let mut y = vec![T::default(); batch * outputs * pixels];
+    let mut y = simd::zeros(batch * outputs * pixels);
     if y.is_empty() {
         return y;
     }
@@ -51,7 +52,12 @@ pub(in super::super) fn run<T: Float, const MR: usize, const NR: usize>(
         tiles(planes.len(), planes.padded[1]),
         tiles(part * pixels, width),
     );
-    let task = |(index, out): (usize, &mut [T])| {
+    let scratch = || Scratch::<T, MR, NR> {
+        buffer: vec![T::default(); at_once * planes.len()],
+        columns: vec![[T::default(); NR]; PLACES * channels],
+        sums: vec![[[T::default(); NR]; MR]; PLACES * part.div_ceil(MR)],
+    };
+    let task = |scratch: &mut Scratch<T, MR, NR>, (index, out): (usize, &mut [T])| {
         let parts = outputs / part;
         let (first, channel) = match parts {
             1 => (index * at_once, 0),
@@ -59,10 +65,12 @@ pub(in super::super) fn run<T: Float, const MR: usize, const NR: usize>(
         };
         let samples = out.len() / (part * pixels);
         let runs = samples * pixels / 4 / run;
-        let buffer = planes.padded(&x[first * sample..(first + samples) * sample]);
+        planes.fill(
+            &x[first * sample..(first + samples) * sample],
+            &mut scratch.buffer,
+        );
         let panels = channel / MR..(channel + part).div_ceil(MR);
         let task = Task {
-            buffer: &buffer,
             channels,
             plane: planes.plane(),
             line: planes.padded[1],
@@ -78,7 +86,7 @@ pub(in super::super) fn run<T: Float, const MR: usize, const NR: usize>(
             ($($run:literal)*) => {
                 match run {
                     $($run if $run <= NR => {
-                        let filtering: Filtering<'_, T, MR, NR, { 2 * $run }> = Filtering { task, out };
+                        let filtering: Filtering<'_, T, MR, NR, { 2 * $run }> = Filtering { task, scratch, out };
                         pulp::Arch::new().dispatch(filtering);
                     })*
                     _ => unreachable!("a power of two up to the tile's width"),
@@ -91,14 +99,27 @@ pub(in super::super) fn run<T: Float, const MR: usize, const NR: usize>(
         1 => at_once * outputs * pixels,
         _ => part * pixels,
     };
-    y.par_chunks_mut(size).enumerate().for_each(task);
+    // A thread that goes on with the next task keeps what it writes to.
+    let least = y.len().div_ceil(size * 2 * rayon::current_num_threads());
+    y.par_chunks_mut(size)
+        .enumerate()
+        .with_min_len(least)
+        .for_each_init(scratch, task);
     y
+}
+
+/// What a thread writes to, from one task to the next.
+struct Scratch<T, const MR: usize, const NR: usize> {
+    /// The samples with their borders.
+    buffer: Vec<T>,
+    /// The transformed pixels, `[places, channels]` of a tile's columns.
+    columns: Vec<[T; NR]>,
+    /// The sums, `[panels, places]`.
+    sums: Vec<[[T; NR]; MR]>,
 }
 
 /// Some samples, and some channels of their output.
 struct Task<'a, T, const MR: usize> {
-    /// The samples with their borders.
-    buffer: &'a [T],
     channels: usize,
     /// From one channel of the buffer to the next.
     plane: usize,
@@ -118,6 +139,7 @@ struct Task<'a, T, const MR: usize> {
 /// The task in runs of tiles that are WIDE pixels wide, and where its output goes.
 struct Filtering<'a, T, const MR: usize, const NR: usize, const WIDE: usize> {
     task: Task<'a, T, MR>,
+    scratch: &'a mut Scratch<T, MR, NR>,
     out: &'a mut [T],
 }
 
@@ -128,21 +150,23 @@ impl<T: Float, const MR: usize, const NR: usize, const WIDE: usize> pulp::WithSi
 
     #[inline(always)]
     fn with_simd<S: pulp::Simd>(self, simd: S) {
-        let Self { task, out } = self;
+        let Self { task, scratch, out } = self;
+        let Scratch {
+            buffer,
+            columns,
+            sums,
+        } = scratch;
         let channels = task.channels;
-        let panels = task.outputs.div_ceil(MR);
-        let mut columns = vec![[T::default(); NR]; PLACES * channels];
-        let mut sums = vec![[[T::default(); NR]; MR]; PLACES * panels];
         let runs = 2 * NR / WIDE;
+        let mut lines = [[[T::default(); NR]; 2]; 8];
         for (starts, ends) in task.starts.chunks(runs).zip(task.ends.chunks(runs)) {
             // Lanes beyond the last tile compute it again, and are not written.
             let mut all = [starts[starts.len() - 1]; NR];
             all[..starts.len()].copy_from_slice(starts);
             for c in 0..channels {
-                let mut lines = [[[T::default(); NR]; 2]; 8];
                 for (l, line) in lines.iter_mut().enumerate() {
                     let offset = c * task.plane + l / 2 * task.line + l % 2 * 2;
-                    gather::<T, WIDE>(task.buffer, &all[..runs], offset, line.as_flattened_mut());
+                    gather::<T, WIDE>(buffer, &all[..runs], offset, line.as_flattened_mut());
                 }
                 spread::<S, T, NR>(simd, &lines, &mut columns[c..], channels);
             }

@@ -2,7 +2,8 @@
 
 use super::super::super::float::Float;
 use super::super::super::tile::{load, product, store};
-use super::super::correspond::{Correspondence, Sums, add_bias, beside, over_samples};
+use super::super::super::turn::Turn;
+use super::super::correspond::{Correspondence, Sums, add_bias, over_samples};
 use super::{PLACES, filters, scatter_lines, spread_lines};
 use pulp::Simd;
 
@@ -15,18 +16,93 @@ pub(in super::super) fn run<T: Float, const MR: usize, const NR: usize>(
     x: &[T],
     g: &[T],
 ) -> (Vec<T>, Vec<T>) {
-    let (outputs, channels) = (of.outputs, of.channels);
-    let tiles = PLACES * outputs.div_ceil(MR) * channels.div_ceil(NR);
-    let (sums, db) = over_samples(of, tiles, x, g, |x, g| {
-        let share: Share<'_, T, MR, NR> = Share { of, x, g };
+    let layout = Layout::new::<T, NR>(of);
+    let tiles = PLACES * of.outputs.div_ceil(MR) * layout.lanes;
+    let sizes = [tiles, of.pixels[0] * of.pixels[1] / 4];
+    let scratch = || Scratch::<T, NR>::new(&layout);
+    let (sums, db) = over_samples(of, sizes, [x, g], scratch, |scratch, [x, g]| {
+        let share: Share<'_, T, MR, NR> = Share {
+            layout: &layout,
+            scratch,
+            x,
+            g,
+        };
         pulp::Arch::new().dispatch(share)
     });
-    (filters::gradient(&sums, outputs, channels), db)
+    (filters::gradient(&sums, of.outputs, of.channels), db)
+}
+
+/// How pixels and tiles are laid out, the channels in lanes beside each other.
+struct Layout {
+    channels: usize,
+    outputs: usize,
+    /// Of a sample.
+    pixels: usize,
+    /// Tiles wide that a row of the input and of the output is.
+    lanes: usize,
+    others: usize,
+    /// Samples that are laid out at once.
+    samples: usize,
+    /// Tiles that are transformed at once.
+    at_once: usize,
+    /// Those of all samples.
+    tiles: Vec<Tile>,
+}
+
+impl Layout {
+    fn new<T: Float, const NR: usize>(of: &Correspondence) -> Self {
+        let [height, width] = of.size;
+        let pixels = height * width;
+        let (lanes, others) = (of.channels.div_ceil(NR), of.outputs.div_ceil(NR));
+        let bytes = PLACES * (lanes + others) * NR * size_of::<T>();
+        let at_once = (CACHE / bytes).clamp(16, 128);
+        let samples = at_once.div_ceil((pixels / 4).max(1));
+        let corners = (0..samples).flat_map(|s| {
+            let rows = (0..height).step_by(2);
+            rows.flat_map(move |i| (0..width).step_by(2).map(move |j| (s, [i, j])))
+        });
+        let tile = |(s, corner)| Tile::new(corner, of.size, s * pixels, samples * pixels);
+        Self {
+            channels: of.channels,
+            outputs: of.outputs,
+            pixels,
+            lanes,
+            others,
+            samples,
+            at_once,
+            tiles: corners.map(tile).collect(),
+        }
+    }
+}
+
+/// What a thread writes to, from one share to the next.
+struct Scratch<T, const NR: usize> {
+    /// The pixels of the input, and one for all beyond the border, which stays 0.
+    rows: Vec<[T; NR]>,
+    /// The pixels of the output's gradient.
+    gradients: Vec<[T; NR]>,
+    /// The transformed tiles of both, `[places, at once]`.
+    columns: Vec<[T; NR]>,
+    left: Vec<[T; NR]>,
+}
+
+impl<T: Float, const NR: usize> Scratch<T, NR> {
+    fn new(layout: &Layout) -> Self {
+        let zeros = |n: usize| vec![[T::default(); NR]; n];
+        let (pixels, places) = (layout.samples * layout.pixels, PLACES * layout.at_once);
+        Self {
+            rows: zeros((pixels + 1) * layout.lanes),
+            gradients: zeros(pixels * layout.others),
+            columns: zeros(places * layout.lanes),
+            left: zeros(places * layout.others),
+        }
+    }
 }
 
 /// Some samples.
 struct Share<'a, T, const MR: usize, const NR: usize> {
-    of: &'a Correspondence,
+    layout: &'a Layout,
+    scratch: &'a mut Scratch<T, NR>,
     x: &'a [T],
     g: &'a [T],
 }
@@ -36,66 +112,53 @@ impl<T: Float, const MR: usize, const NR: usize> pulp::WithSimd for Share<'_, T,
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> Sums<T, MR, NR> {
-        let Correspondence {
+        let Layout {
             channels,
             outputs,
-            size: [height, width],
-            ..
-        } = *self.of;
-        let (pixels, line) = (height * width, width + 2);
+            pixels,
+            lanes,
+            others,
+            samples,
+            at_once,
+            ref tiles,
+        } = *self.layout;
+        let Scratch {
+            rows,
+            gradients,
+            columns,
+            left,
+        } = self.scratch;
         let (input, output) = (channels * pixels, outputs * pixels);
         let panels = outputs.div_ceil(MR);
-        // Channels of both in lanes: of a pixel in a row, and of a tile's place.
-        let (lanes, others) = (channels.div_ceil(NR), outputs.div_ceil(NR));
-        let numbers = PLACES * (lanes + others) * NR;
-        let at_once = (CACHE / (numbers * size_of::<T>())).clamp(16, 128);
-        let samples = at_once.div_ceil(pixels / 4);
-        let (padded, plain) = ((height + 2) * line * lanes, pixels * others);
-        let mut rows = vec![[T::default(); NR]; samples * padded];
-        let mut gradients = vec![[T::default(); NR]; samples * plain];
-        // Where each tile starts in both.
-        let starts: Vec<[usize; 2]> = (0..samples)
-            .flat_map(|s| {
-                let tiles = (0..height)
-                    .step_by(2)
-                    .flat_map(|i| (0..width).step_by(2).map(move |j| (i, j)));
-                tiles.map(move |(i, j)| {
-                    [
-                        s * padded + (i * line + j) * lanes,
-                        s * plain + (i * width + j) * others,
-                    ]
-                })
-            })
-            .collect();
-        let mut columns = vec![[T::default(); NR]; PLACES * at_once * lanes];
-        let mut left = vec![[T::default(); NR]; PLACES * at_once * others];
+        let order = Turn::<NR>::new::<S, T>(simd);
         let mut sums = vec![[[T::default(); NR]; MR]; panels * lanes * PLACES];
-        let mut bias = vec![T::default(); outputs];
+        let mut bias = vec![[T::default(); NR]; others];
         let chunks = self.x.chunks(samples * input);
         for (x, g) in chunks.zip(self.g.chunks(samples * output)) {
-            let places = rows
-                .chunks_exact_mut(padded)
-                .zip(gradients.chunks_exact_mut(plain));
             let count = x.len() / input;
+            let samples = rows
+                .chunks_exact_mut(pixels * lanes)
+                .zip(gradients.chunks_exact_mut(pixels * others));
             let pairs = x.chunks_exact(input).zip(g.chunks_exact(output));
-            for ((x, g), (rows, gradients)) in pairs.zip(places) {
-                let (rows, gradients) = (rows.as_flattened_mut(), gradients.as_flattened_mut());
-                beside::<S, T, NR>(simd, x, [channels, height, width], 1, rows, lanes * NR);
-                beside::<S, T, NR>(simd, g, [outputs, height, width], 0, gradients, others * NR);
+            for ((x, g), (rows, gradients)) in pairs.zip(samples) {
+                let (row, of_gradient) = (lanes * NR, others * NR);
+                let rows = rows.as_flattened_mut();
+                order.apply(simd, x, pixels, [channels, pixels], rows, row);
+                let out = gradients.as_flattened_mut();
+                order.apply(simd, g, pixels, [outputs, pixels], out, of_gradient);
+                add_bias(gradients, &mut bias);
             }
-            add_bias(g, pixels, &mut bias);
-            for starts in starts[..count * pixels / 4].chunks(at_once) {
-                for (t, [start, of_gradient]) in starts.iter().enumerate() {
+            for tiles in tiles[..count * pixels / 4].chunks(at_once) {
+                for (t, tile) in tiles.iter().enumerate() {
                     for lane in 0..lanes {
-                        let from = &rows[start + lane..];
+                        let at = tile.sees.map(|pixel| pixel * lanes + lane);
                         let to = &mut columns[t * lanes + lane..];
-                        spread::<S, T, NR>(simd, from, [line * lanes, lanes], to, at_once * lanes);
+                        spread::<S, T, NR>(simd, rows, at, to, at_once * lanes);
                     }
                     for lane in 0..others {
-                        let from = &gradients[of_gradient + lane..];
+                        let at = tile.covers.map(|pixel| pixel * others + lane);
                         let to = &mut left[t * others + lane..];
-                        let steps = [width * others, others];
-                        scatter::<S, T, NR>(simd, from, steps, to, at_once * others);
+                        scatter::<S, T, NR>(simd, gradients, at, to, at_once * others);
                     }
                 }
                 let (left, _) = left.as_flattened().as_chunks::<MR>();
@@ -108,7 +171,7 @@ impl<T: Float, const MR: usize, const NR: usize> pulp::WithSimd for Share<'_, T,
                             let sums = &mut sums[(panel * lanes + lane) * PLACES + place];
                             let columns = columns[lane..].iter().step_by(lanes);
                             let left = left[panel..].iter().step_by(step);
-                            let steps = left.zip(columns).take(starts.len());
+                            let steps = left.zip(columns).take(tiles.len());
                             let tile = product(simd, load::<S, T, MR, NR>(sums), steps);
                             store::<S, T, MR, NR>(tile, sums);
                         }
@@ -116,24 +179,48 @@ impl<T: Float, const MR: usize, const NR: usize> pulp::WithSimd for Share<'_, T,
                 }
             }
         }
-        (sums, bias)
+        (sums, bias.as_flattened()[..outputs].to_vec())
     }
 }
 
-/// `Bᵀ d B` of some channels, pixels and places as far from each other as the steps say.
+/// Where the pixels of a tile lie.
+struct Tile {
+    /// Of the input, 4×4.
+    sees: [usize; PLACES],
+    /// Of the output, 2×2.
+    covers: [usize; 4],
+}
+
+impl Tile {
+    /// The tile whose first output is the corner, of the sample whose pixels begin at `first`; `beyond` is the pixel outside.
+    fn new([i, j]: [usize; 2], [height, width]: [usize; 2], first: usize, beyond: usize) -> Self {
+        let sees = std::array::from_fn(|p| {
+            // From one row and one column before the corner.
+            let (i, j) = (i + p / 4, j + p % 4);
+            match (1..=height).contains(&i) && (1..=width).contains(&j) {
+                true => first + (i - 1) * width + j - 1,
+                false => beyond,
+            }
+        });
+        let covers = std::array::from_fn(|p| first + (i + p / 2) * width + j + p % 2);
+        Self { sees, covers }
+    }
+}
+
+/// `Bᵀ d B` of some channels, the pixels where `at` says and each place a step from the last.
 #[inline(always)]
 fn spread<S: Simd, T: Float, const NR: usize>(
     simd: S,
     from: &[[T; NR]],
-    [down, right]: [usize; 2],
+    at: [usize; PLACES],
     to: &mut [[T; NR]],
     step: usize,
 ) {
     for half in 0..2 {
         let mut rows = [[T::splat(simd, T::default()); 4]; 4];
-        for (i, row) in rows.iter_mut().enumerate() {
-            for (j, value) in row.iter_mut().enumerate() {
-                *value = T::vectors::<S>(&from[i * down + j * right])[half];
+        for (row, at) in rows.iter_mut().zip(at.as_chunks::<4>().0) {
+            for (value, at) in row.iter_mut().zip(at) {
+                *value = T::vectors::<S>(&from[*at])[half];
             }
             *row = spread_lines::<S, T>(simd, *row);
         }
@@ -153,17 +240,18 @@ fn spread<S: Simd, T: Float, const NR: usize>(
 fn scatter<S: Simd, T: Float, const NR: usize>(
     simd: S,
     from: &[[T; NR]],
-    [down, right]: [usize; 2],
+    at: [usize; 4],
     to: &mut [[T; NR]],
     step: usize,
 ) {
     for half in 0..2 {
         let mut rows = [[T::splat(simd, T::default()); 4]; 2];
-        for (i, row) in rows.iter_mut().enumerate() {
-            let pair = [0, right].map(
-                #[inline(always)]
-                |j| T::vectors::<S>(&from[i * down + j])[half],
-            );
+        for (row, at) in rows.iter_mut().zip(at.as_chunks::<2>().0) {
+            let pair = [&from[at[0]], &from[at[1]]];
+            let pair = [
+                T::vectors::<S>(pair[0])[half],
+                T::vectors::<S>(pair[1])[half],
+            ];
             *row = scatter_lines::<S, T>(simd, pair);
         }
         let mut places = [rows[0]; 4];

@@ -1,0 +1,94 @@
+//! Lines side by side: the transpose of a matrix.
+//!
+//! Four numbers of each line are taken at a time, and come apart as four vectors across the lines. Left to a compiler, it is moved number by
+//! number.
+
+use super::float::Float;
+use pulp::Simd;
+
+/// Groups of four that are taken of a line before the next: a line of the cache, since lines far apart evict each other.
+const GROUPS: usize = 4;
+
+/// The lane in which each of NR groups arrives.
+#[derive(Clone, Copy)]
+pub(super) struct Turn<const NR: usize>([usize; NR]);
+
+impl<const NR: usize> Turn<NR> {
+    /// Tries it.
+    #[inline(always)]
+    pub(super) fn new<S: Simd, T: Float>(simd: S) -> Self {
+        let mut fours = [[T::default(); 4]; NR];
+        for (i, four) in fours.iter_mut().enumerate() {
+            *four = [T::of(i as f64); 4];
+        }
+        let mut arrived = [T::default(); NR];
+        for half in 0..2 {
+            T::vectors_mut::<S>(&mut arrived)[half] = unzip_half(simd, &fours, half)[0];
+        }
+        let mut lanes = [0; NR];
+        for (lane, i) in arrived.into_iter().enumerate() {
+            let i: f64 = i.into();
+            lanes[i as usize] = lane;
+        }
+        Self(lanes)
+    }
+
+    /// `out[p·width + i] = x[i·stride + p]` for i < count and p < length; the width is a multiple of NR, and what lies beyond the count up to
+    /// the next is 0.
+    #[inline(always)]
+    pub(super) fn apply<S: Simd, T: Float>(
+        &self,
+        simd: S,
+        x: &[T],
+        stride: usize,
+        [count, length]: [usize; 2],
+        out: &mut [T],
+        width: usize,
+    ) {
+        let whole = length / 4 * 4;
+        for first in (0..count).step_by(NR) {
+            // A line is put where it will arrive in its own lane.
+            let mut lines: [&[T]; NR] = [&[]; NR];
+            for (line, lane) in lines.iter_mut().zip(self.0) {
+                if first + lane < count {
+                    *line = &x[(first + lane) * stride..][..length];
+                }
+            }
+            let mut fours = [[[T::default(); 4]; NR]; GROUPS];
+            for start in (0..whole).step_by(4 * GROUPS) {
+                let count = GROUPS.min((whole - start) / 4);
+                for (l, line) in lines.iter().enumerate() {
+                    let groups = line.get(start..start + 4 * count).unwrap_or(&[]);
+                    for (fours, group) in fours.iter_mut().zip(groups.as_chunks::<4>().0) {
+                        fours[l] = *group;
+                    }
+                }
+                for (group, fours) in fours.iter().enumerate().take(count) {
+                    for half in 0..2 {
+                        let parts = unzip_half(simd, fours, half);
+                        for (k, part) in parts.into_iter().enumerate() {
+                            let row = (start + 4 * group + k) * width + first;
+                            T::vectors_mut::<S>(&mut out[row..row + NR])[half] = part;
+                        }
+                    }
+                }
+            }
+            for p in whole..length {
+                for i in first..count.min(first + NR) {
+                    out[p * width + i] = x[i * stride + p];
+                }
+            }
+        }
+    }
+}
+
+/// Half of the fours as four vectors.
+#[inline(always)]
+fn unzip_half<S: Simd, T: Float, const NR: usize>(
+    simd: S,
+    fours: &[[T; 4]; NR],
+    half: usize,
+) -> [T::Vector<S>; 4] {
+    let v = &T::vectors::<S>(fours.as_flattened())[4 * half..4 * half + 4];
+    T::unzip_fours(simd, [v[0], v[1], v[2], v[3]])
+}
