@@ -3,6 +3,7 @@
 use super::super::float::Float;
 use super::gather::Planes;
 use super::{direct, winograd};
+use std::ops::Range;
 
 /// What is slid over what.
 #[derive(Debug, Clone, Copy)]
@@ -42,5 +43,50 @@ pub(super) fn run<T: Float, const MR: usize, const NR: usize>(
     ) {
         true => winograd::value::run::<T, MR, NR>(correlation, x, weight, bias),
         false => direct::value::run::<T, MR, NR>(correlation, x, weight, bias),
+    }
+}
+
+/// What of the output a task writes: some samples, or where they are few, some channels of one.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Deal {
+    samples: usize,
+    /// Channels of the output.
+    pub(super) channels: usize,
+    outputs: usize,
+}
+
+impl Deal {
+    /// So many samples at once of a batch, and channels by panels of so many rows.
+    pub(super) fn new(outputs: usize, batch: usize, samples: usize, rows: usize) -> Self {
+        let parts = match batch < 8 {
+            true => outputs.div_ceil(4 * rows).min(4),
+            false => 1,
+        };
+        let (samples, channels) = match parts > 1 && outputs.is_multiple_of(parts * rows) {
+            true => (1, outputs / parts),
+            false => (samples.min(batch), outputs),
+        };
+        Self {
+            samples,
+            channels,
+            outputs,
+        }
+    }
+
+    /// Numbers of the output that a task writes, at most.
+    pub(super) fn len(&self, pixels: usize) -> usize {
+        self.samples * self.channels * pixels
+    }
+
+    /// The samples of a task that writes so many numbers.
+    pub(super) fn samples(&self, index: usize, numbers: usize, pixels: usize) -> Range<usize> {
+        let parts = self.outputs / self.channels;
+        let first = index / parts * self.samples;
+        first..first + numbers / (self.channels * pixels)
+    }
+
+    /// The first channel that it writes.
+    pub(super) fn channel(&self, index: usize) -> usize {
+        index % (self.outputs / self.channels) * self.channels
     }
 }

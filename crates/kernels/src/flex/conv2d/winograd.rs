@@ -72,3 +72,69 @@ fn gather_lines<S: Simd, T: Float>(simd: S, [a, b, c, d]: [T::Vector<S>; 4]) -> 
         T::sub_lanes(simd, b, T::add_lanes(simd, c, d)),
     ]
 }
+
+/// `Bᵀ d B`.
+#[inline(always)]
+fn spread<S: Simd, T: Float>(simd: S, mut d: [[T::Vector<S>; 4]; 4]) -> [[T::Vector<S>; 4]; 4] {
+    for row in &mut d {
+        *row = spread_lines::<S, T>(simd, *row);
+    }
+    for j in 0..4 {
+        let column = spread_lines::<S, T>(simd, [d[0][j], d[1][j], d[2][j], d[3][j]]);
+        for (row, value) in d.iter_mut().zip(column) {
+            row[j] = value;
+        }
+    }
+    d
+}
+
+/// `A y Aᵀ`.
+#[inline(always)]
+fn scatter<S: Simd, T: Float>(
+    simd: S,
+    [first, second]: [[T::Vector<S>; 2]; 2],
+) -> [[T::Vector<S>; 4]; 4] {
+    let (first, second) = (
+        scatter_lines::<S, T>(simd, first),
+        scatter_lines::<S, T>(simd, second),
+    );
+    let mut places = [first; 4];
+    for j in 0..4 {
+        let column = scatter_lines::<S, T>(simd, [first[j], second[j]]);
+        for (row, value) in places.iter_mut().zip(column) {
+            row[j] = value;
+        }
+    }
+    places
+}
+
+/// `Aᵀ m A`.
+#[inline(always)]
+fn gather<S: Simd, T: Float>(simd: S, m: [[T::Vector<S>; 4]; 4]) -> [[T::Vector<S>; 2]; 2] {
+    let mut y = [[m[0][0]; 2]; 2];
+    let mut rows = [[m[0][0]; 2]; 4];
+    for (row, m) in rows.iter_mut().zip(m) {
+        *row = gather_lines::<S, T>(simd, m);
+    }
+    for j in 0..2 {
+        let column = [rows[0][j], rows[1][j], rows[2][j], rows[3][j]];
+        for (row, value) in y.iter_mut().zip(gather_lines::<S, T>(simd, column)) {
+            row[j] = value;
+        }
+    }
+    y
+}
+
+/// Puts half of the lanes of the places where they belong, a step apart.
+#[inline(always)]
+fn put<S: Simd, T: Float, const NR: usize>(
+    places: [[T::Vector<S>; 4]; 4],
+    half: usize,
+    to: &mut [[T; NR]],
+    step: usize,
+) {
+    let to = to.iter_mut().step_by(step);
+    for (to, value) in to.zip(places.as_flattened()) {
+        T::vectors_mut::<S>(to)[half] = *value;
+    }
+}

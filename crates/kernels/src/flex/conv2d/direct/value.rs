@@ -3,7 +3,7 @@
 use super::super::super::float::Float;
 use super::super::super::simd;
 use super::super::super::tile::{load, panels, product, store};
-use super::super::correlate::Correlation;
+use super::super::correlate::{Correlation, Deal};
 use super::super::gather::{Unpadded, gather, masked, run_length};
 use rayon::prelude::*;
 
@@ -46,17 +46,8 @@ pub(in super::super) fn run<T: Float, const MR: usize, const NR: usize>(
             (0..rows).flat_map(move |i| (0..columns).map(move |j| c * plane + i * line + j))
         })
         .collect();
-    let at_once = PIXELS.div_ceil(pixels).min(batch);
-    // Few samples: the channels of each are shared out too.
-    let parts = if batch < 8 {
-        outputs.div_ceil(4 * MR).min(4)
-    } else {
-        1
-    };
-    let part = match outputs.is_multiple_of(parts * MR) {
-        true => outputs / parts,
-        false => outputs,
-    };
+    let deal = Deal::new(outputs, batch, PIXELS.div_ceil(pixels), MR);
+    let part = deal.channels;
     let run_of = match (unpadded, stride) {
         (Some(_), _) => run_length(pixels, NR),
         (None, 1) => run_length(width, NR),
@@ -64,13 +55,10 @@ pub(in super::super) fn run<T: Float, const MR: usize, const NR: usize>(
     };
     let masks = unpadded.map(|unpadded| unpadded.masks::<T>(run_of));
     let task = |(index, out): (usize, &mut [T])| {
-        let parts = outputs / part;
-        let (first, channel) = match parts {
-            1 => (index * at_once, 0),
-            _ => (index / parts, index % parts * part),
-        };
-        let samples = out.len() / (part * pixels);
-        let x = &x[first * sample..(first + samples) * sample];
+        let samples = deal.samples(index, out.len(), pixels);
+        let channel = deal.channel(index);
+        let x = &x[samples.start * sample..samples.end * sample];
+        let samples = samples.len();
         let buffer = match unpadded {
             Some(unpadded) => unpadded.framed(x),
             None => {
@@ -116,11 +104,9 @@ pub(in super::super) fn run<T: Float, const MR: usize, const NR: usize>(
         }
         in_runs!(1 2 4 8 16 32);
     };
-    let size = match outputs / part {
-        1 => at_once * outputs * pixels,
-        _ => part * pixels,
-    };
-    y.par_chunks_mut(size).enumerate().for_each(task);
+    y.par_chunks_mut(deal.len(pixels))
+        .enumerate()
+        .for_each(task);
     y
 }
 

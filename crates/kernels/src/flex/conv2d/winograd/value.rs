@@ -3,9 +3,9 @@
 use super::super::super::float::Float;
 use super::super::super::simd;
 use super::super::super::tile::{product, store, zeros};
-use super::super::correlate::Correlation;
-use super::super::gather::{gather, run_length};
-use super::{PLACES, filters, gather_lines, spread_lines};
+use super::super::correlate::{Correlation, Deal};
+use super::super::gather::{self, run_length};
+use super::{PLACES, filters, gather, put, spread};
 use rayon::prelude::*;
 
 /// The output, `[batch, outputs, height, width]`.
@@ -29,17 +29,9 @@ pub(in super::super) fn run<T: Float, const MR: usize, const NR: usize>(
         return y;
     }
     let filters = filters::of::<T, MR>(weight, outputs, channels);
-    let at_once = (2 * NR).div_ceil(pixels / 4).min(batch);
-    // Few samples: the channels of each are shared out too.
-    let parts = if batch < 8 {
-        outputs.div_ceil(4 * MR).min(4)
-    } else {
-        1
-    };
-    let part = match outputs.is_multiple_of(parts * MR) {
-        true => outputs / parts,
-        false => outputs,
-    };
+    let deal = Deal::new(outputs, batch, (2 * NR).div_ceil(pixels / 4), MR);
+    let part = deal.channels;
+    let at_once = deal.len(pixels) / (part * pixels);
     // Tiles beside each other in a row.
     let run = run_length(width / 2, NR);
     let tiles = |sample: usize, line: usize| -> Vec<usize> {
@@ -58,17 +50,11 @@ pub(in super::super) fn run<T: Float, const MR: usize, const NR: usize>(
         sums: vec![[[T::default(); NR]; MR]; PLACES * part.div_ceil(MR)],
     };
     let task = |scratch: &mut Scratch<T, MR, NR>, (index, out): (usize, &mut [T])| {
-        let parts = outputs / part;
-        let (first, channel) = match parts {
-            1 => (index * at_once, 0),
-            _ => (index / parts, index % parts * part),
-        };
-        let samples = out.len() / (part * pixels);
-        let runs = samples * pixels / 4 / run;
-        planes.fill(
-            &x[first * sample..(first + samples) * sample],
-            &mut scratch.buffer,
-        );
+        let samples = deal.samples(index, out.len(), pixels);
+        let channel = deal.channel(index);
+        let runs = samples.len() * pixels / 4 / run;
+        let x = &x[samples.start * sample..samples.end * sample];
+        planes.fill(x, &mut scratch.buffer);
         let panels = channel / MR..(channel + part).div_ceil(MR);
         let task = Task {
             channels,
@@ -95,10 +81,7 @@ pub(in super::super) fn run<T: Float, const MR: usize, const NR: usize>(
         }
         in_runs!(1 2 4 8 16 32);
     };
-    let size = match outputs / part {
-        1 => at_once * outputs * pixels,
-        _ => part * pixels,
-    };
+    let size = deal.len(pixels);
     // A thread that goes on with the next task keeps what it writes to.
     let least = y.len().div_ceil(size * 2 * rayon::current_num_threads());
     y.par_chunks_mut(size)
@@ -166,9 +149,17 @@ impl<T: Float, const MR: usize, const NR: usize, const WIDE: usize> pulp::WithSi
             for c in 0..channels {
                 for (l, line) in lines.iter_mut().enumerate() {
                     let offset = c * task.plane + l / 2 * task.line + l % 2 * 2;
-                    gather::<T, WIDE>(buffer, &all[..runs], offset, line.as_flattened_mut());
+                    gather::gather::<T, WIDE>(
+                        buffer,
+                        &all[..runs],
+                        offset,
+                        line.as_flattened_mut(),
+                    );
                 }
-                spread::<S, T, NR>(simd, &lines, &mut columns[c..], channels);
+                for half in 0..2 {
+                    let places = spread::<S, T>(simd, seen(simd, &lines, half));
+                    put::<S, T, NR>(places, half, &mut columns[c..], channels);
+                }
             }
             for (panel, sums) in sums.chunks_exact_mut(PLACES).enumerate() {
                 let filters = &task.filters[panel * PLACES * channels..];
@@ -198,31 +189,20 @@ impl<T: Float, const MR: usize, const NR: usize, const WIDE: usize> pulp::WithSi
     }
 }
 
-/// `Bᵀ d B` of a channel, each place `stride` from the last.
+/// Half of the pixels that tiles see: of 8 lines, each the even and odd pixels of two of a tile's four columns.
 #[inline(always)]
-fn spread<S: pulp::Simd, T: Float, const NR: usize>(
+fn seen<S: pulp::Simd, T: Float, const NR: usize>(
     simd: S,
     lines: &[[[T; NR]; 2]; 8],
-    out: &mut [[T; NR]],
-    stride: usize,
-) {
-    for half in 0..2 {
-        let mut rows = [[T::splat(simd, T::default()); 4]; 4];
-        for (row, lines) in rows.iter_mut().zip(lines.as_chunks::<2>().0) {
-            for (pair, line) in row.as_chunks_mut::<2>().0.iter_mut().zip(lines) {
-                let line = T::vectors::<S>(line.as_flattened());
-                *pair = T::unzip_lanes(simd, [line[2 * half], line[2 * half + 1]]);
-            }
-            *row = spread_lines::<S, T>(simd, *row);
-        }
-        for j in 0..4 {
-            let column = [rows[0][j], rows[1][j], rows[2][j], rows[3][j]];
-            let column = spread_lines::<S, T>(simd, column);
-            for (i, value) in column.into_iter().enumerate() {
-                T::vectors_mut::<S>(&mut out[(4 * i + j) * stride])[half] = value;
-            }
-        }
+    half: usize,
+) -> [[T::Vector<S>; 4]; 4] {
+    let mut rows = [[T::splat(simd, T::default()); 4]; 4];
+    let pairs = rows.as_flattened_mut().as_chunks_mut::<2>().0;
+    for (pair, line) in pairs.iter_mut().zip(lines) {
+        let line = T::vectors::<S>(line.as_flattened());
+        *pair = T::unzip_lanes(simd, [line[2 * half], line[2 * half + 1]]);
     }
+    rows
 }
 
 /// `Aᵀ m A + bias` of one output channel: two rows of pixels.
@@ -236,17 +216,12 @@ fn gathered<S: pulp::Simd, T: Float, const MR: usize, const NR: usize>(
     let bias = T::splat(simd, bias);
     let mut out = [[[T::default(); NR]; 2]; 2];
     for half in 0..2 {
-        let mut columns = [[T::splat(simd, T::default()); 2]; 4];
-        for (j, column) in columns.iter_mut().enumerate() {
-            let mut lines = [T::splat(simd, T::default()); 4];
-            for (i, line) in lines.iter_mut().enumerate() {
-                *line = T::vectors::<S>(&sums[4 * i + j][row])[half];
-            }
-            *column = gather_lines::<S, T>(simd, lines);
+        let mut places = [[bias; 4]; 4];
+        for (place, sums) in places.as_flattened_mut().iter_mut().zip(sums) {
+            *place = T::vectors::<S>(&sums[row])[half];
         }
-        for (i, out) in out.iter_mut().enumerate() {
-            let lines = [columns[0][i], columns[1][i], columns[2][i], columns[3][i]];
-            let [even, odd] = gather_lines::<S, T>(simd, lines);
+        let pairs = gather::<S, T>(simd, places);
+        for (out, [even, odd]) in out.iter_mut().zip(pairs) {
             let pair = [
                 T::add_lanes(simd, even, bias),
                 T::add_lanes(simd, odd, bias),

@@ -4,7 +4,7 @@ use super::super::super::float::Float;
 use super::super::super::tile::{load, product, store};
 use super::super::super::turn::Turn;
 use super::super::correspond::{Correspondence, Sums, add_bias, over_samples};
-use super::{PLACES, filters, scatter_lines, spread_lines};
+use super::{PLACES, filters, put, scatter, spread};
 use pulp::Simd;
 
 /// Bytes that the transformed tiles may take: half of what a processor's second cache holds at least.
@@ -115,7 +115,7 @@ impl<T: Float, const MR: usize, const NR: usize> pulp::WithSimd for Share<'_, T,
         let Layout {
             channels,
             outputs,
-            pixels,
+            pixels: area,
             lanes,
             others,
             samples,
@@ -128,7 +128,7 @@ impl<T: Float, const MR: usize, const NR: usize> pulp::WithSimd for Share<'_, T,
             columns,
             left,
         } = self.scratch;
-        let (input, output) = (channels * pixels, outputs * pixels);
+        let (input, output) = (channels * area, outputs * area);
         let panels = outputs.div_ceil(MR);
         let order = Turn::<NR>::new::<S, T>(simd);
         let mut sums = vec![[[T::default(); NR]; MR]; panels * lanes * PLACES];
@@ -137,28 +137,34 @@ impl<T: Float, const MR: usize, const NR: usize> pulp::WithSimd for Share<'_, T,
         for (x, g) in chunks.zip(self.g.chunks(samples * output)) {
             let count = x.len() / input;
             let samples = rows
-                .chunks_exact_mut(pixels * lanes)
-                .zip(gradients.chunks_exact_mut(pixels * others));
+                .chunks_exact_mut(area * lanes)
+                .zip(gradients.chunks_exact_mut(area * others));
             let pairs = x.chunks_exact(input).zip(g.chunks_exact(output));
             for ((x, g), (rows, gradients)) in pairs.zip(samples) {
                 let (row, of_gradient) = (lanes * NR, others * NR);
                 let rows = rows.as_flattened_mut();
-                order.apply(simd, x, pixels, [channels, pixels], rows, row);
+                order.apply(simd, x, area, [channels, area], rows, row);
                 let out = gradients.as_flattened_mut();
-                order.apply(simd, g, pixels, [outputs, pixels], out, of_gradient);
+                order.apply(simd, g, area, [outputs, area], out, of_gradient);
                 add_bias(gradients, &mut bias);
             }
-            for tiles in tiles[..count * pixels / 4].chunks(at_once) {
+            for tiles in tiles[..count * area / 4].chunks(at_once) {
                 for (t, tile) in tiles.iter().enumerate() {
                     for lane in 0..lanes {
                         let at = tile.sees.map(|pixel| pixel * lanes + lane);
                         let to = &mut columns[t * lanes + lane..];
-                        spread::<S, T, NR>(simd, rows, at, to, at_once * lanes);
+                        for half in 0..2 {
+                            let d = pixels::<S, T, NR, 4>(rows, &at, half);
+                            put::<S, T, NR>(spread::<S, T>(simd, d), half, to, at_once * lanes);
+                        }
                     }
                     for lane in 0..others {
                         let at = tile.covers.map(|pixel| pixel * others + lane);
                         let to = &mut left[t * others + lane..];
-                        scatter::<S, T, NR>(simd, gradients, at, to, at_once * others);
+                        for half in 0..2 {
+                            let y = pixels::<S, T, NR, 2>(gradients, &at, half);
+                            put::<S, T, NR>(scatter::<S, T>(simd, y), half, to, at_once * others);
+                        }
                     }
                 }
                 let (left, _) = left.as_flattened().as_chunks::<MR>();
@@ -207,74 +213,16 @@ impl Tile {
     }
 }
 
-/// `Bᵀ d B` of some channels, the pixels where `at` says and each place a step from the last.
+/// Half of the lanes of N×N pixels.
 #[inline(always)]
-fn spread<S: Simd, T: Float, const NR: usize>(
-    simd: S,
+fn pixels<S: Simd, T: Float, const NR: usize, const N: usize>(
     from: &[[T; NR]],
-    at: [usize; PLACES],
-    to: &mut [[T; NR]],
-    step: usize,
-) {
-    for half in 0..2 {
-        let mut rows = [[T::splat(simd, T::default()); 4]; 4];
-        for (row, at) in rows.iter_mut().zip(at.as_chunks::<4>().0) {
-            for (value, at) in row.iter_mut().zip(at) {
-                *value = T::vectors::<S>(&from[*at])[half];
-            }
-            *row = spread_lines::<S, T>(simd, *row);
-        }
-        let mut places = rows;
-        for j in 0..4 {
-            let column = [rows[0][j], rows[1][j], rows[2][j], rows[3][j]];
-            for (places, value) in places.iter_mut().zip(spread_lines::<S, T>(simd, column)) {
-                places[j] = value;
-            }
-        }
-        put::<S, T, NR>(&places, half, to, step);
-    }
-}
-
-/// `A dY Aᵀ` likewise.
-#[inline(always)]
-fn scatter<S: Simd, T: Float, const NR: usize>(
-    simd: S,
-    from: &[[T; NR]],
-    at: [usize; 4],
-    to: &mut [[T; NR]],
-    step: usize,
-) {
-    for half in 0..2 {
-        let mut rows = [[T::splat(simd, T::default()); 4]; 2];
-        for (row, at) in rows.iter_mut().zip(at.as_chunks::<2>().0) {
-            let pair = [&from[at[0]], &from[at[1]]];
-            let pair = [
-                T::vectors::<S>(pair[0])[half],
-                T::vectors::<S>(pair[1])[half],
-            ];
-            *row = scatter_lines::<S, T>(simd, pair);
-        }
-        let mut places = [rows[0]; 4];
-        for j in 0..4 {
-            let column = [rows[0][j], rows[1][j]];
-            for (places, value) in places.iter_mut().zip(scatter_lines::<S, T>(simd, column)) {
-                places[j] = value;
-            }
-        }
-        put::<S, T, NR>(&places, half, to, step);
-    }
-}
-
-/// Puts one half of the places where they belong.
-#[inline(always)]
-fn put<S: Simd, T: Float, const NR: usize>(
-    places: &[[T::Vector<S>; 4]; 4],
+    at: &[usize],
     half: usize,
-    to: &mut [[T; NR]],
-    step: usize,
-) {
-    let to = to.iter_mut().step_by(step);
-    for (to, value) in to.zip(places.as_flattened()) {
-        T::vectors_mut::<S>(to)[half] = *value;
+) -> [[T::Vector<S>; N]; N] {
+    let mut pixels = [[T::vectors::<S>(&from[0])[half]; N]; N];
+    for (pixel, at) in pixels.as_flattened_mut().iter_mut().zip(at) {
+        *pixel = T::vectors::<S>(&from[*at])[half];
     }
+    pixels
 }
