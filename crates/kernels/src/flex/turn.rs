@@ -92,3 +92,59 @@ fn unzip_half<S: Simd, T: Float, const NR: usize>(
     let v = &T::vectors::<S>(fours.as_flattened())[4 * half..4 * half + 4];
     T::unzip_fours(simd, [v[0], v[1], v[2], v[3]])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pulp::{Scalar, Scalar128b, Scalar256b};
+
+    fn turns<S: Simd, T: Float, const NR: usize>(simd: S) {
+        let (stride, width) = (29, (37_usize).div_ceil(NR) * NR);
+        let x: Vec<T> = (0..37 * stride).map(|i| T::of(i as f64)).collect();
+        for length in [0, 3, 4, 7, 16, 23] {
+            let mut out = vec![T::default(); length * width];
+            Turn::<NR>::new::<S, T>(simd).apply(simd, &x, stride, [37, length], &mut out, width);
+            for (p, row) in out.chunks_exact(width).enumerate() {
+                for (i, value) in row.iter().enumerate() {
+                    let line = if i < 37 { i * stride + p } else { 0 };
+                    assert!(*value == T::of(line as f64), "{length}: {p}, {i}");
+                }
+            }
+            // Pairs that are taken apart are the same pairs, and go together again.
+            let pairs = T::vectors::<S>(&x[..NR]);
+            let parts = T::unzip_lanes(simd, [pairs[0], pairs[1]]);
+            let (mut apart, mut together) = ([T::default(); NR], [T::default(); NR]);
+            T::vectors_mut::<S>(&mut apart)[..2].copy_from_slice(&parts);
+            T::vectors_mut::<S>(&mut together)[..2].copy_from_slice(&T::zip_lanes(simd, parts));
+            assert!(together[..] == x[..NR]);
+            let (first, second) = apart.split_at(NR / 2);
+            assert!(first.iter().zip(second).all(|(a, b)| *b == *a + T::ONE));
+        }
+    }
+
+    #[test]
+    fn lines_are_turned_on_vectors_of_any_width() {
+        turns::<_, f32, 2>(Scalar::new());
+        turns::<_, f64, 2>(Scalar::new());
+        turns::<_, f32, 8>(Scalar128b);
+        turns::<_, f64, 4>(Scalar128b);
+        turns::<_, f32, 16>(Scalar256b);
+        turns::<_, f64, 8>(Scalar256b);
+        #[cfg(target_arch = "x86_64")]
+        {
+            if let Some(simd) = pulp::x86::V3::try_new() {
+                turns::<_, f32, 16>(simd);
+                turns::<_, f64, 8>(simd);
+            }
+            if let Some(simd) = pulp::x86::V4::try_new() {
+                turns::<_, f32, 32>(simd);
+                turns::<_, f64, 16>(simd);
+            }
+        }
+        #[cfg(target_arch = "aarch64")]
+        if let Some(simd) = pulp::aarch64::Neon::try_new() {
+            turns::<_, f32, 8>(simd);
+            turns::<_, f64, 4>(simd);
+        }
+    }
+}
