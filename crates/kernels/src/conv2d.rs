@@ -30,7 +30,9 @@ impl Window {
 
 /// The convolution of every image of a batch with a kernel.
 ///
-/// On flex value and gradients are products of packed tiles, without a transposed copy or a column matrix of an image.
+/// On flex value and gradients are products of packed tiles. Where the kernel is 3×3 and moves by 1 over an image of even size which keeps it,
+/// fewer products are taken (Winograd's, F(2×2, 3×3)): rounding is then against the largest pixel of 4×4, and an infinite or undefined one
+/// makes the outputs of its tile of 2×2 undefined.
 ///
 /// # Shapes
 /// - x: `[batch, channels, height, width]`, weight: `[outputs, channels, rows, columns]`, bias: `[outputs]`

@@ -3,6 +3,7 @@
 //! A tensor of an unknown backend is recognised by the type of its primitive: [`takes`] asks, [`run`] runs a fused operation on what
 //! it took, with or without a tape.
 
+mod arch;
 mod attention;
 mod combine;
 mod concat;

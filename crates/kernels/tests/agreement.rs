@@ -351,6 +351,11 @@ fn convolutions_are_the_composed_ones() {
         ([9, 16, 6, 10], [16, 3, 3], window(1, 1)),
         ([2, 33, 12, 4], [64, 3, 3], window(1, 1)),
         ([1, 16, 16, 64], [16, 3, 3], window(1, 1)),
+        ([37, 16, 8, 8], [16, 3, 3], window(1, 1)),
+        ([7, 16, 4, 4], [32, 3, 3], window(1, 1)),
+        ([8, 16, 4, 4], [32, 3, 3], window(1, 1)),
+        // The gradient of a spread input is as large as the input.
+        ([2, 16, 2, 2], [17, 3, 3], window(2, 2)),
     ] {
         let convolution = Convolution {
             image,
@@ -358,6 +363,28 @@ fn convolutions_are_the_composed_ones() {
             window,
         };
         hold(&format!("{image:?} {kernel:?} {window:?}"), &convolution);
+    }
+}
+
+#[test]
+fn a_long_sum_of_equal_gradients_is_as_good_as_a_short_one() {
+    type A = Autodiff<Flex>;
+    let device = Default::default();
+    for (channels, size) in [(1, 256), (16, 128)] {
+        let x = Tensor::<A, 4>::ones([1, channels, size, size], &device);
+        let side = if channels == 1 { 1 } else { 3 };
+        let weight = Tensor::ones([channels, channels, side, side], &device);
+        let bias = Tensor::<A, 1>::zeros([channels], &device).require_grad();
+        let window = Window {
+            stride: 1,
+            padding: side / 2,
+        };
+        let y = conv2d(x, weight, bias.clone(), window);
+        let gradients = (y * 0.1).sum().backward();
+        let expected = f64::from(0.1_f32) * (size * size) as f64;
+        for got in host(bias.grad(&gradients).expect("tracked")) {
+            assert!((got / expected - 1.0).abs() < 1e-6, "{got}, {expected}");
+        }
     }
 }
 

@@ -1,11 +1,11 @@
 //! Two-dimensional convolution and both its gradients, as products of packed tiles.
 //!
-//! All three are one loop, [`super::tile::product`]: a tile of MR × NR sums that stays in registers while it runs over a long axis.
-//! - the value: rows are output channels, columns output pixels, the long axis (input channel, kernel row, kernel column);
-//! - `dx`: the value of dy, spread out by the stride, under the kernel turned by half a turn with its channels exchanged;
-//! - `dW`: rows are output channels, columns input channels at one place of the kernel, the long axis samples and pixels.
+//! All of them run on one loop, [`super::tile::product`]: a tile of MR × NR sums that stays in registers while it runs over a long axis.
+//! - `correlate`: the value, and `dx`, which is the value of dy, spread out by the stride, under the kernel turned by half a turn with its
+//!   channels exchanged;
+//! - `correspond`: `dW` and the gradient of the bias.
 //!
-//! The columns of a tile are gathered once and used for all rows, so no column matrix of the whole image is made.
+//! Each is taken in one of two ways, as `winograd::pays` says: `direct`, product by product, or `winograd`, with fewer.
 
 mod correlate;
 mod correspond;

@@ -1,6 +1,7 @@
 //! `y = act(x·W + b)` in one pass, where W fits the cache: nothing but x is read and nothing but y written.
 
 use super::CHUNK;
+use super::arch::arch;
 use super::float::Float;
 use super::tile::{product_of_rows, store, zeros};
 use rayon::prelude::*;
@@ -32,7 +33,7 @@ pub(super) fn run<T: Float, const MR: usize, const NR: usize>(
     (y.par_chunks_mut(at_once * outputs))
         .zip(x.par_chunks(at_once * inputs))
         .for_each(|(y, x)| {
-            pulp::Arch::new().dispatch(Task::<'_, T, _, MR, NR> {
+            arch().dispatch(Task::<'_, T, _, MR, NR> {
                 x,
                 panels: &panels,
                 bias,

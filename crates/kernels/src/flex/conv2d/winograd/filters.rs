@@ -1,5 +1,6 @@
 //! Kernels of 3×3 as 16 places, and back.
 
+use super::super::super::arch::arch;
 use super::super::super::float::Float;
 use super::super::super::simd::vectorised;
 use super::PLACES;
@@ -70,7 +71,7 @@ pub(super) fn gradient<T: Float, const MR: usize, const NR: usize>(
     out.par_chunks_mut(MR * channels * 9)
         .zip(sums.par_chunks(lanes * PLACES))
         .for_each(|(out, sums)| {
-            pulp::Arch::new().dispatch(Panel {
+            arch().dispatch(Panel {
                 sums,
                 channels,
                 out,

@@ -1,11 +1,12 @@
 //! The value: lanes are tiles, and each of the 16 places is a product over the input channels.
 
+use super::super::super::arch::arch;
 use super::super::super::float::Float;
 use super::super::super::simd;
 use super::super::super::tile::{product, store, zeros};
 use super::super::correlate::{Correlation, Deal};
-use super::super::gather::{self, run_length};
-use super::{PLACES, filters, gather, put, spread};
+use super::super::gather::{gather, run_length};
+use super::{PLACES, filters, put, transform_back, transform_pixels};
 use rayon::prelude::*;
 
 /// The output, `[batch, outputs, height, width]`.
@@ -30,8 +31,7 @@ pub(in super::super) fn run<T: Float, const MR: usize, const NR: usize>(
     }
     let filters = filters::of::<T, MR>(weight, outputs, channels);
     let deal = Deal::new(outputs, batch, (2 * NR).div_ceil(pixels / 4), MR);
-    let part = deal.channels;
-    let at_once = deal.len(pixels) / (part * pixels);
+    let (at_once, part) = (deal.at_once, deal.channels);
     // Tiles beside each other in a row.
     let run = run_length(width / 2, NR);
     let tiles = |sample: usize, line: usize| -> Vec<usize> {
@@ -73,7 +73,7 @@ pub(in super::super) fn run<T: Float, const MR: usize, const NR: usize>(
                 match run {
                     $($run if $run <= NR => {
                         let filtering: Filtering<'_, T, MR, NR, { 2 * $run }> = Filtering { task, scratch, out };
-                        pulp::Arch::new().dispatch(filtering);
+                        arch().dispatch(filtering);
                     })*
                     _ => unreachable!("a power of two up to the tile's width"),
                 }
@@ -149,15 +149,10 @@ impl<T: Float, const MR: usize, const NR: usize, const WIDE: usize> pulp::WithSi
             for c in 0..channels {
                 for (l, line) in lines.iter_mut().enumerate() {
                     let offset = c * task.plane + l / 2 * task.line + l % 2 * 2;
-                    gather::gather::<T, WIDE>(
-                        buffer,
-                        &all[..runs],
-                        offset,
-                        line.as_flattened_mut(),
-                    );
+                    gather::<T, WIDE>(buffer, &all[..runs], offset, line.as_flattened_mut());
                 }
                 for half in 0..2 {
-                    let places = spread::<S, T>(simd, seen(simd, &lines, half));
+                    let places = transform_pixels::<S, T>(simd, seen(simd, &lines, half));
                     put::<S, T, NR>(places, half, &mut columns[c..], channels);
                 }
             }
@@ -176,7 +171,7 @@ impl<T: Float, const MR: usize, const NR: usize, const WIDE: usize> pulp::WithSi
                     .first_chunk()
                     .expect("a panel's places");
                 let bias = task.bias.map_or(T::default(), |bias| bias[o]);
-                let rows = gathered::<S, T, MR, NR>(simd, sums, o % MR, bias);
+                let rows = output_rows::<S, T, MR, NR>(simd, sums, o % MR, bias);
                 for (i, row) in rows.iter().enumerate() {
                     let (pairs, _) = row.as_flattened().as_chunks::<WIDE>();
                     for (end, run) in ends.iter().zip(pairs) {
@@ -207,7 +202,7 @@ fn seen<S: pulp::Simd, T: Float, const NR: usize>(
 
 /// `Aᵀ m A + bias` of one output channel: two rows of pixels.
 #[inline(always)]
-fn gathered<S: pulp::Simd, T: Float, const MR: usize, const NR: usize>(
+fn output_rows<S: pulp::Simd, T: Float, const MR: usize, const NR: usize>(
     simd: S,
     sums: &[[[T; NR]; MR]; PLACES],
     row: usize,
@@ -216,11 +211,11 @@ fn gathered<S: pulp::Simd, T: Float, const MR: usize, const NR: usize>(
     let bias = T::splat(simd, bias);
     let mut out = [[[T::default(); NR]; 2]; 2];
     for half in 0..2 {
-        let mut places = [[bias; 4]; 4];
+        let mut places = [[T::splat(simd, T::default()); 4]; 4];
         for (place, sums) in places.as_flattened_mut().iter_mut().zip(sums) {
             *place = T::vectors::<S>(&sums[row])[half];
         }
-        let pairs = gather::<S, T>(simd, places);
+        let pairs = transform_back::<S, T>(simd, places);
         for (out, [even, odd]) in out.iter_mut().zip(pairs) {
             let pair = [
                 T::add_lanes(simd, even, bias),

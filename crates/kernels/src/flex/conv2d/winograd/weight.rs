@@ -1,13 +1,14 @@
 //! The gradient of the kernel: lanes are channels, and each of the 16 places is a product over the tiles.
 
+use super::super::super::arch::arch;
 use super::super::super::float::Float;
 use super::super::super::tile::{load, product, store};
 use super::super::super::turn::Turn;
-use super::super::correspond::{Correspondence, Sums, add_bias, over_samples};
-use super::{PLACES, filters, put, scatter, spread};
+use super::super::correspond::{Correspondence, Sums, add_bias, bias_of, over_samples};
+use super::{PLACES, filters, put, transform_gradient, transform_pixels};
 use pulp::Simd;
 
-/// Bytes that the transformed tiles may take: half of what a processor's second cache holds at least.
+/// Bytes that the transformed tiles are to take, so that a second-level cache holds them.
 const CACHE: usize = 1 << 19;
 
 /// `[outputs, channels, 3, 3]` and `[outputs]`.
@@ -27,7 +28,7 @@ pub(in super::super) fn run<T: Float, const MR: usize, const NR: usize>(
             x,
             g,
         };
-        pulp::Arch::new().dispatch(share)
+        arch().dispatch(share)
     });
     (filters::gradient(&sums, of.outputs, of.channels), db)
 }
@@ -38,9 +39,10 @@ struct Layout {
     outputs: usize,
     /// Of a sample.
     pixels: usize,
-    /// Tiles wide that a row of the input and of the output is.
+    /// A pixel's input channels, in tiles as wide as NR.
     lanes: usize,
-    others: usize,
+    /// Its output channels likewise.
+    output_lanes: usize,
     /// Samples that are laid out at once.
     samples: usize,
     /// Tiles that are transformed at once.
@@ -53,8 +55,8 @@ impl Layout {
     fn new<T: Float, const NR: usize>(of: &Correspondence) -> Self {
         let [height, width] = of.size;
         let pixels = height * width;
-        let (lanes, others) = (of.channels.div_ceil(NR), of.outputs.div_ceil(NR));
-        let bytes = PLACES * (lanes + others) * NR * size_of::<T>();
+        let (lanes, output_lanes) = (of.channels.div_ceil(NR), of.outputs.div_ceil(NR));
+        let bytes = PLACES * (lanes + output_lanes) * NR * size_of::<T>();
         let at_once = (CACHE / bytes).clamp(16, 128);
         let samples = at_once.div_ceil((pixels / 4).max(1));
         let corners = (0..samples).flat_map(|s| {
@@ -67,7 +69,7 @@ impl Layout {
             outputs: of.outputs,
             pixels,
             lanes,
-            others,
+            output_lanes,
             samples,
             at_once,
             tiles: corners.map(tile).collect(),
@@ -92,9 +94,9 @@ impl<T: Float, const NR: usize> Scratch<T, NR> {
         let (pixels, places) = (layout.samples * layout.pixels, PLACES * layout.at_once);
         Self {
             rows: zeros((pixels + 1) * layout.lanes),
-            gradients: zeros(pixels * layout.others),
+            gradients: zeros(pixels * layout.output_lanes),
             columns: zeros(places * layout.lanes),
-            left: zeros(places * layout.others),
+            left: zeros(places * layout.output_lanes),
         }
     }
 }
@@ -117,7 +119,7 @@ impl<T: Float, const MR: usize, const NR: usize> pulp::WithSimd for Share<'_, T,
             outputs,
             pixels: area,
             lanes,
-            others,
+            output_lanes,
             samples,
             at_once,
             ref tiles,
@@ -132,16 +134,16 @@ impl<T: Float, const MR: usize, const NR: usize> pulp::WithSimd for Share<'_, T,
         let panels = outputs.div_ceil(MR);
         let order = Turn::<NR>::new::<S, T>(simd);
         let mut sums = vec![[[T::default(); NR]; MR]; panels * lanes * PLACES];
-        let mut bias = vec![[T::default(); NR]; others];
+        let mut bias = vec![[0.0; NR]; output_lanes];
         let chunks = self.x.chunks(samples * input);
         for (x, g) in chunks.zip(self.g.chunks(samples * output)) {
             let count = x.len() / input;
             let samples = rows
                 .chunks_exact_mut(area * lanes)
-                .zip(gradients.chunks_exact_mut(area * others));
+                .zip(gradients.chunks_exact_mut(area * output_lanes));
             let pairs = x.chunks_exact(input).zip(g.chunks_exact(output));
             for ((x, g), (rows, gradients)) in pairs.zip(samples) {
-                let (row, of_gradient) = (lanes * NR, others * NR);
+                let (row, of_gradient) = (lanes * NR, output_lanes * NR);
                 let rows = rows.as_flattened_mut();
                 order.apply(simd, x, area, [channels, area], rows, row);
                 let out = gradients.as_flattened_mut();
@@ -155,20 +157,30 @@ impl<T: Float, const MR: usize, const NR: usize> pulp::WithSimd for Share<'_, T,
                         let to = &mut columns[t * lanes + lane..];
                         for half in 0..2 {
                             let d = pixels::<S, T, NR, 4>(rows, &at, half);
-                            put::<S, T, NR>(spread::<S, T>(simd, d), half, to, at_once * lanes);
+                            put::<S, T, NR>(
+                                transform_pixels::<S, T>(simd, d),
+                                half,
+                                to,
+                                at_once * lanes,
+                            );
                         }
                     }
-                    for lane in 0..others {
-                        let at = tile.covers.map(|pixel| pixel * others + lane);
-                        let to = &mut left[t * others + lane..];
+                    for lane in 0..output_lanes {
+                        let at = tile.covers.map(|pixel| pixel * output_lanes + lane);
+                        let to = &mut left[t * output_lanes + lane..];
                         for half in 0..2 {
                             let y = pixels::<S, T, NR, 2>(gradients, &at, half);
-                            put::<S, T, NR>(scatter::<S, T>(simd, y), half, to, at_once * others);
+                            put::<S, T, NR>(
+                                transform_gradient::<S, T>(simd, y),
+                                half,
+                                to,
+                                at_once * output_lanes,
+                            );
                         }
                     }
                 }
                 let (left, _) = left.as_flattened().as_chunks::<MR>();
-                let step = others * NR / MR;
+                let step = output_lanes * NR / MR;
                 for place in 0..PLACES {
                     let left = &left[place * at_once * step..];
                     let columns = &columns[place * at_once * lanes..];
@@ -185,7 +197,7 @@ impl<T: Float, const MR: usize, const NR: usize> pulp::WithSimd for Share<'_, T,
                 }
             }
         }
-        (sums, bias.as_flattened()[..outputs].to_vec())
+        (sums, bias_of(&bias, outputs))
     }
 }
 
