@@ -11,15 +11,21 @@ mod attention;
 mod combine;
 mod concat;
 mod conv2d;
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+mod cube;
 #[cfg(feature = "flex")]
 mod flex;
 mod group_norm;
+#[cfg(any(feature = "flex", feature = "wgpu", feature = "cuda"))]
+mod known;
 mod lerp;
 mod linear;
 mod norm;
 mod path;
 mod pool;
 mod silu;
+#[cfg(any(feature = "flex", feature = "wgpu", feature = "cuda"))]
+mod tape;
 
 pub use activation::Activation;
 pub use adamw::{AdamWStep, adamw};
