@@ -16,15 +16,15 @@ type Wgpu = CubeBackend<cubecl::wgpu::WgpuRuntime, f32, i32, u32>;
 #[cfg(feature = "cuda")]
 type Cuda = CubeBackend<cubecl::cuda::CudaRuntime, f32, i32, u8>;
 
-/// Whether tensors of this backend and this float type can be run here.
-pub(crate) fn takes<B: Backend>(dtype: DType) -> bool {
+/// Whether tensors of this backend and these float types can be run here.
+pub(crate) fn takes<B: Backend>(dtypes: &[DType]) -> bool {
     let known = [
         #[cfg(feature = "wgpu")]
         is_over::<B, Wgpu>(),
         #[cfg(feature = "cuda")]
         is_over::<B, Cuda>(),
     ];
-    dtype == DType::F32 && known.contains(&true)
+    known.contains(&true) && dtypes.iter().all(|dtype| *dtype == DType::F32)
 }
 
 pub(crate) fn group_norm<B: Backend, const D: usize>(

@@ -28,7 +28,7 @@ pub(crate) use path::two_combinations;
 pub(crate) use silu::silu;
 pub(crate) use update::{adamw, lerp};
 
-use crate::known::{is, is_over, primitive, raw, wrap};
+use crate::known::{cast, is, is_over, raw, wrap};
 use crate::tape;
 use burn::tensor::backend::Backend;
 use burn::tensor::ops::FloatTensor;
@@ -49,6 +49,11 @@ pub(crate) fn takes<B: Backend>(dtype: DType) -> bool {
 /// Whether it can, and no tape would have to know of it.
 pub(crate) fn takes_untracked<B: Backend>(dtype: DType) -> bool {
     is::<B, FlexTensor>() && matches!(dtype, DType::F32 | DType::F64)
+}
+
+/// The tensor's primitive, which is known to be a `T`.
+fn primitive<B: Backend, T: 'static, const D: usize>(x: Tensor<B, D>) -> T {
+    cast::<FloatTensor<B>, T>(raw(x)).expect("compared before")
 }
 
 /// The values of a tensor that is taken, whether it is tracked or not.

@@ -19,7 +19,8 @@ pub(crate) fn is_over<B: Backend, I: Backend>() -> bool {
     is::<B, FloatTensor<I>>() || is::<B, Tracked<I>>()
 }
 
-fn cast<S: 'static, T: 'static>(value: S) -> Option<T> {
+/// A value as the type that it turns out to be.
+pub(crate) fn cast<S: 'static, T: 'static>(value: S) -> Option<T> {
     (&mut Some(value) as &mut dyn Any)
         .downcast_mut::<Option<T>>()
         .and_then(Option::take)
@@ -28,11 +29,6 @@ fn cast<S: 'static, T: 'static>(value: S) -> Option<T> {
 /// The tensor's primitive.
 pub(crate) fn raw<B: Backend, const D: usize>(x: Tensor<B, D>) -> FloatTensor<B> {
     x.into_primitive().tensor()
-}
-
-/// The tensor's primitive, which is known to be a `T`.
-pub(crate) fn primitive<B: Backend, T: 'static, const D: usize>(x: Tensor<B, D>) -> T {
-    cast::<FloatTensor<B>, T>(raw(x)).expect("compared before")
 }
 
 /// A tensor made of a `T`, as the backend's are known to be.

@@ -1,7 +1,7 @@
 //! Fused tensor operations: one pass over memory where burn's operations would take several.
 //!
 //! Each kernel is a function for any backend. On flex, and on `Autodiff<Flex>` with a backward of its own, it runs as one loop; on
-//! every other backend it is composed of burn's operations, with the same numbers up to rounding.
+//! every other backend it is composed of burn's operations, with the same numbers up to rounding. [`group_norm`] has a loop on GPUs too.
 
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 

@@ -44,7 +44,7 @@ impl Case {
             // The last axis comes in the middle.
             true => numbers([batch, width, channels, height], 0, dtype).permute([0, 2, 3, 1]),
         };
-        let of = |i: usize| numbers([self.rows[i], channels], i + 1, dtype);
+        let of = |i: usize| numbers([channels, self.rows[i]], i + 1, dtype).transpose();
         (x, [of(0), of(1)])
     }
 
@@ -55,7 +55,10 @@ impl Case {
         let (gain, bias) = (gain.require_grad(), bias.require_grad());
         let y = group_norm(x.clone(), gain.clone(), bias.clone(), self.grouping);
         let value = host(y.clone().inner());
-        let gradients = (y * numbers(self.shape, 9, dtype)).sum().backward();
+        // The gradient that comes back lies in another order.
+        let [batch, channels, height, width] = self.shape;
+        let c = numbers([batch, width, height, channels], 9, dtype);
+        let gradients = (y.swap_dims(1, 3) * c).sum().backward();
         let of = |x: Option<Tensor<A::InnerBackend, 2>>| host(x.expect("tracked"));
         [
             value,
@@ -125,5 +128,38 @@ fn group_norm_is_that_of_flex() {
             }
             .hold();
         }
+    }
+}
+
+#[test]
+fn what_wants_no_gradient_gets_none() {
+    type A = Autodiff<Wgpu>;
+    let grouping = Grouping {
+        groups: 2,
+        epsilon: 1e-5,
+        silu: true,
+    };
+    let x = numbers::<A, 3>([2, 4, 5], 0, DType::F32);
+    let row = || numbers::<A, 2>([1, 4], 1, DType::F32);
+    assert!(!group_norm(x.clone(), row(), row(), grouping).is_require_grad());
+    let gain = row().require_grad();
+    let y = group_norm(x.clone(), gain.clone(), row(), grouping);
+    let gradients = y.sum().backward();
+    assert!(x.grad(&gradients).is_none() && gain.grad(&gradients).is_some());
+}
+
+#[test]
+fn an_empty_batch_gives_an_empty_one() {
+    type A = Autodiff<Wgpu>;
+    let grouping = Grouping {
+        groups: 1,
+        epsilon: 1e-5,
+        silu: true,
+    };
+    let device = Default::default();
+    for shape in [[0, 3, 8], [2, 0, 8], [2, 3, 0]] {
+        let row = Tensor::<A, 2>::ones([1, shape[1]], &device);
+        let x = Tensor::<A, 3>::zeros(shape, &device).require_grad();
+        assert_eq!(group_norm(x, row.clone(), row, grouping).dims(), shape);
     }
 }
