@@ -1,7 +1,6 @@
 //! The loops on flex's own memory.
 //!
-//! A tensor of an unknown backend is recognised by the type of its primitive: [`takes`] asks, [`run`] runs a fused operation on what
-//! it took, with or without a tape.
+//! [`takes`] asks whether a tensor is flex's, [`run`] runs a fused operation on what it took, with or without a tape.
 
 mod arch;
 mod attention;
@@ -16,7 +15,6 @@ mod norm;
 mod path;
 mod silu;
 mod simd;
-mod tape;
 mod tile;
 mod turn;
 mod update;
@@ -32,26 +30,22 @@ pub(crate) use path::two_combinations;
 pub(crate) use silu::silu;
 pub(crate) use update::{adamw, lerp};
 
-use burn::backend::Autodiff;
-use burn::tensor::backend::{Backend, BackendTypes};
+use crate::known::{cast, is, is_over, raw, wrap};
+use crate::tape;
+use burn::tensor::backend::Backend;
 use burn::tensor::ops::FloatTensor;
-use burn::tensor::{Bytes, DType, Shape, Tensor, TensorPrimitive};
+use burn::tensor::{Bytes, DType, Shape, Tensor};
 use burn_flex::{Flex, FlexTensor, Layout};
 use float::Float;
-use std::any::{Any, TypeId};
 
 /// Elements that one thread takes at a time, and from which on more than one thread is worth waking.
 const CHUNK: usize = 32_768;
 
-type Tracked = <Autodiff<Flex> as BackendTypes>::FloatTensorPrimitive;
-
-fn is<B: Backend, T: 'static>() -> bool {
-    TypeId::of::<FloatTensor<B>>() == TypeId::of::<T>()
-}
+type Tracked = tape::Tracked<Flex>;
 
 /// Whether a tensor of this backend and float type can be run here.
 pub(crate) fn takes<B: Backend>(dtype: DType) -> bool {
-    (is::<B, FlexTensor>() || is::<B, Tracked>()) && matches!(dtype, DType::F32 | DType::F64)
+    is_over::<B, Flex>() && matches!(dtype, DType::F32 | DType::F64)
 }
 
 /// Whether it can, and no tape would have to know of it.
@@ -59,15 +53,9 @@ pub(crate) fn takes_untracked<B: Backend>(dtype: DType) -> bool {
     is::<B, FlexTensor>() && matches!(dtype, DType::F32 | DType::F64)
 }
 
-fn cast<S: 'static, T: 'static>(value: S) -> Option<T> {
-    (&mut Some(value) as &mut dyn Any)
-        .downcast_mut::<Option<T>>()
-        .and_then(Option::take)
-}
-
 /// The tensor's primitive, which is known to be a `T`.
 fn primitive<B: Backend, T: 'static, const D: usize>(x: Tensor<B, D>) -> T {
-    cast::<FloatTensor<B>, T>(x.into_primitive().tensor()).expect("compared before")
+    cast::<FloatTensor<B>, T>(raw(x)).expect("compared before")
 }
 
 /// The values of a tensor that is taken, whether it is tracked or not.
@@ -78,28 +66,12 @@ fn values<B: Backend, const D: usize>(x: Tensor<B, D>) -> FlexTensor {
     }
 }
 
-fn wrap<B: Backend, T: 'static, const D: usize>(value: T) -> Tensor<B, D> {
-    let value = cast::<T, FloatTensor<B>>(value).expect("the same type as came in");
-    Tensor::from_primitive(TensorPrimitive::Float(value))
-}
-
-/// The primitive of a tensor, to be handed to [`run`].
-fn raw<B: Backend, const D: usize>(x: Tensor<B, D>) -> FloatTensor<B> {
-    x.into_primitive().tensor()
-}
-
 /// A fused operation on tensors of a backend that is taken.
-fn run<B: Backend, O: tape::Fused<N>, const N: usize, const D: usize>(
+fn run<B: Backend, O: tape::Fused<Flex, N>, const N: usize, const D: usize>(
     operation: O,
     inputs: [FloatTensor<B>; N],
 ) -> Tensor<B, D> {
-    const KNOWN: &str = "every input is of the backend that was recognised";
-    if is::<B, FlexTensor>() {
-        let inputs = inputs.map(|x| cast::<_, FlexTensor>(x).expect(KNOWN));
-        return wrap(operation.value(inputs));
-    }
-    let inputs = inputs.map(|x| cast::<_, Tracked>(x).expect(KNOWN));
-    wrap(tape::track(operation, inputs))
+    crate::known::run::<B, Flex, O, N, D>(operation, inputs)
 }
 
 /// The elements in order, as they lie; what is not in order is copied.

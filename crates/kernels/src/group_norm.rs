@@ -49,6 +49,12 @@ pub fn group_norm<B: Backend, const D: usize>(
     if crate::flex::takes::<B>(x.dtype()) {
         return crate::flex::group_norm(x, gain, bias, grouping);
     }
+    #[cfg(any(feature = "wgpu", feature = "cuda"))]
+    if crate::cube::takes::<B>(&[x.dtype(), gain.dtype(), bias.dtype()])
+        && x.shape().num_elements() > 0
+    {
+        return crate::cube::group_norm(x, gain, bias, grouping);
+    }
     composed(x, gain, bias, grouping)
 }
 

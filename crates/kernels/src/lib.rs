@@ -1,7 +1,7 @@
 //! Fused tensor operations: one pass over memory where burn's operations would take several.
 //!
 //! Each kernel is a function for any backend. On flex, and on `Autodiff<Flex>` with a backward of its own, it runs as one loop; on
-//! every other backend it is composed of burn's operations, with the same numbers up to rounding.
+//! every other backend it is composed of burn's operations, with the same numbers up to rounding. [`group_norm`] has a loop on GPUs too.
 
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
@@ -11,15 +11,21 @@ mod attention;
 mod combine;
 mod concat;
 mod conv2d;
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+mod cube;
 #[cfg(feature = "flex")]
 mod flex;
 mod group_norm;
+#[cfg(any(feature = "flex", feature = "wgpu", feature = "cuda"))]
+mod known;
 mod lerp;
 mod linear;
 mod norm;
 mod path;
 mod pool;
 mod silu;
+#[cfg(any(feature = "flex", feature = "wgpu", feature = "cuda"))]
+mod tape;
 
 pub use activation::Activation;
 pub use adamw::{AdamWStep, adamw};

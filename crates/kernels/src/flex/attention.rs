@@ -4,8 +4,8 @@
 
 use super::float::Float;
 use super::simd::{sum, sum_and_dot, vectorised};
-use super::tape::Fused;
 use super::{CHUNK, by_dtype, contiguous, owned, raw, run, slice};
+use crate::tape::Fused;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use burn::tensor::ops::FloatTensorOps;
@@ -29,7 +29,7 @@ struct Attention {
 /// q, k, v and P.
 type Saved = [FlexTensor; 4];
 
-impl Fused<3> for Attention {
+impl Fused<Flex, 3> for Attention {
     type Saved = Saved;
 
     fn forward(&self, [q, k, v]: [FlexTensor; 3]) -> (FlexTensor, Saved) {

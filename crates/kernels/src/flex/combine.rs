@@ -2,11 +2,11 @@
 
 use super::float::Float;
 use super::simd::{build, map, vectorised};
-use super::tape::Fused;
 use super::{CHUNK, by_dtype, contiguous, from_vec, raw, reusable, run, slice};
+use crate::tape::Fused;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
-use burn_flex::FlexTensor;
+use burn_flex::{Flex, FlexTensor};
 use rayon::prelude::*;
 
 /// Elements whose every operand stays in the first-level cache while the terms are added one by one.
@@ -51,7 +51,7 @@ pub(crate) fn combine<B: Backend, const D: usize>(
 #[derive(Debug, Clone)]
 struct Combine(Vec<f64>);
 
-impl<const N: usize> Fused<N> for Combine {
+impl<const N: usize> Fused<Flex, N> for Combine {
     type Saved = ();
 
     fn forward(&self, inputs: [FlexTensor; N]) -> (FlexTensor, ()) {

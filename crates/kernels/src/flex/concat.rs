@@ -1,11 +1,11 @@
 //! `y = (a, b)` along an axis; `da` and `db` are the parts of g, each in a buffer of its own
 
 use super::float::Float;
-use super::tape::Fused;
 use super::{CHUNK, by_dtype, contiguous, from_vec, raw, run, slice};
+use crate::tape::Fused;
 use burn::tensor::backend::Backend;
 use burn::tensor::{Shape, Tensor};
-use burn_flex::FlexTensor;
+use burn_flex::{Flex, FlexTensor};
 use rayon::prelude::*;
 
 /// Rows up to this long are copied column by column: calling for a copy of each would take longer than the copy.
@@ -23,7 +23,7 @@ pub(crate) fn concat<B: Backend, const D: usize>(
 #[derive(Debug, Clone)]
 struct Concat(usize);
 
-impl Fused<2> for Concat {
+impl Fused<Flex, 2> for Concat {
     /// Both shapes.
     type Saved = [Shape; 2];
 

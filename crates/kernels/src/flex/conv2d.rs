@@ -14,13 +14,13 @@ mod gather;
 mod winograd;
 
 use super::float::Float;
-use super::tape::Fused;
 use super::tile::by_tile;
 use super::{by_dtype, contiguous, from_vec, raw, run, slice};
 use crate::conv2d::Window;
+use crate::tape::Fused;
 use burn::tensor::backend::Backend;
 use burn::tensor::{Shape, Tensor};
-use burn_flex::FlexTensor;
+use burn_flex::{Flex, FlexTensor};
 use correlate::Correlation;
 use correspond::Correspondence;
 use gather::Planes;
@@ -37,7 +37,7 @@ pub(crate) fn conv2d<B: Backend>(
 /// x and the weight.
 type Saved = (FlexTensor, FlexTensor);
 
-impl Fused<3> for Window {
+impl Fused<Flex, 3> for Window {
     type Saved = Saved;
 
     fn forward(&self, inputs: [FlexTensor; 3]) -> (FlexTensor, Saved) {

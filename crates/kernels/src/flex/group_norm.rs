@@ -6,12 +6,12 @@
 use super::float::Float;
 use super::silu::{slope, value};
 use super::simd::{build, sum, sum_and_dot, vectorised};
-use super::tape::Fused;
 use super::{CHUNK, by_dtype, contiguous, from_vec, owned, raw, reusable, run, slice};
 use crate::group_norm::Grouping;
+use crate::tape::Fused;
 use burn::tensor::backend::Backend;
 use burn::tensor::{Shape, Tensor};
-use burn_flex::FlexTensor;
+use burn_flex::{Flex, FlexTensor};
 use rayon::prelude::*;
 
 pub(crate) fn group_norm<B: Backend, const D: usize>(
@@ -33,7 +33,7 @@ pub(crate) struct Saved {
     moments: FlexTensor,
 }
 
-impl Fused<3> for Grouping {
+impl Fused<Flex, 3> for Grouping {
     type Saved = Saved;
 
     fn forward(&self, inputs: [FlexTensor; 3]) -> (FlexTensor, Saved) {

@@ -5,11 +5,11 @@
 
 use super::float::Float;
 use super::simd::{build, vectorised};
-use super::tape::Fused;
 use super::tile::by_tile;
 use super::{CHUNK, by_dtype, contiguous, from_vec, owned, raw, run, slice};
 use super::{dense, silu};
 use crate::activation::Activation;
+use crate::tape::Fused;
 use burn::tensor::backend::Backend;
 use burn::tensor::ops::FloatTensorOps;
 use burn::tensor::{Shape, Tensor};
@@ -36,7 +36,7 @@ struct Saved {
     z: Option<(FlexTensor, FlexTensor)>,
 }
 
-impl Fused<3> for Linear {
+impl Fused<Flex, 3> for Linear {
     type Saved = Saved;
 
     fn forward(&self, [x, weight, bias]: [FlexTensor; 3]) -> (FlexTensor, Saved) {

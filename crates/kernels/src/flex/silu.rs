@@ -2,11 +2,11 @@
 
 use super::float::Float;
 use super::simd::{map, update, update_with};
-use super::tape::Fused;
 use super::{by_dtype, contiguous, from_vec, owned, raw, reusable, run, slice};
+use crate::tape::Fused;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
-use burn_flex::FlexTensor;
+use burn_flex::{Flex, FlexTensor};
 
 pub(crate) fn silu<B: Backend, const D: usize>(x: Tensor<B, D>) -> Tensor<B, D> {
     run::<B, _, 1, D>(Silu, [raw(x)])
@@ -15,7 +15,7 @@ pub(crate) fn silu<B: Backend, const D: usize>(x: Tensor<B, D>) -> Tensor<B, D> 
 #[derive(Debug, Clone)]
 struct Silu;
 
-impl Fused<1> for Silu {
+impl Fused<Flex, 1> for Silu {
     type Saved = FlexTensor;
 
     fn forward(&self, [x]: [FlexTensor; 1]) -> (FlexTensor, FlexTensor) {
