@@ -13,7 +13,7 @@ use burn_flex::{Flex, FlexDevice};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use pyroclast::core::field::{BatchField, Diffusion, Ito, Sde, VectorField};
 use pyroclast::core::noise::{Draws, Noise, Stream};
-use pyroclast::kernels::join_pool;
+use pyroclast::kernels::{Activation, join_pool, linear};
 use pyroclast::solvers::gradient::{Pullback, backsolve, checkpointed, cotangents, tape};
 use pyroclast::solvers::{
     Control, DOPRI5, EulerMaruyama, Increments, RK4, TimeGrid, integrate, integrate_per_sample,
@@ -116,8 +116,12 @@ impl<B: Backend> VectorField<B, 2> for Net<B> {
     fn velocity(&self, _: f64, x: Tensor<B, 2>) -> Tensor<B, 2> {
         let last = self.weights.len() - 1;
         (self.weights.iter().zip(&self.biases).enumerate()).fold(x, |x, (i, (w, b))| {
-            let x = x.matmul(w.val()) + b.val().unsqueeze();
-            if i < last { x.tanh() } else { x }
+            let activation = if i < last {
+                Activation::Tanh
+            } else {
+                Activation::Identity
+            };
+            linear(x, w.val(), b.val(), activation)
         })
     }
 }
