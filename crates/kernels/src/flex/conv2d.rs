@@ -91,16 +91,33 @@ fn forward<T: Float>(
         size,
     };
     // Row-major [outputs, channels·rows·columns], as it lies.
-    let y = by_tile!(
-        T,
-        correlate::run(
-            &correlation,
-            slice::<T>(x),
-            slice::<T>(weight),
-            Some(slice::<T>(bias))
-        )
-    );
+    let (x, weight) = (slice::<T>(x), slice(weight));
+    let y = correlate(&correlation, x, weight, Some(slice(bias)));
     from_vec(y, Shape::from([batch, outputs, size[0], size[1]]))
+}
+
+/// The value of a correlation. How it is taken depends on the sizes of one sample alone, so a sample's output does not depend on how many
+/// there are.
+fn correlate<T: Float>(of: &Correlation, x: &[T], weight: &[T], bias: Option<&[T]>) -> Vec<T> {
+    let sizes = [of.planes.size, of.size];
+    match winograd::pays(
+        of.kernel,
+        of.stride,
+        sizes,
+        [of.planes.channels, of.outputs],
+    ) {
+        true => by_tile!(T, winograd::value::run(of, x, weight, bias)),
+        false => by_tile!(T, direct::value::run(of, x, weight, bias)),
+    }
+}
+
+/// The gradient of the kernel, `[outputs, channels, rows, columns]`, and of the bias, likewise.
+fn correspond<T: Float>(of: &Correspondence, x: &[T], g: &[T]) -> (Vec<T>, Vec<T>) {
+    let sizes = [of.size, of.pixels];
+    match winograd::pays(of.kernel, of.stride, sizes, [of.channels, of.outputs]) {
+        true => by_tile!(T, winograd::weight::run(of, x, g)),
+        false => by_tile!(T, direct::weight::run(of, x, g)),
+    }
 }
 
 fn of_input<T: Float>(
@@ -129,10 +146,7 @@ fn of_input<T: Float>(
         size: [height, width],
     };
     let turned = turned(slice::<T>(weight), [outputs, channels, rows * columns]);
-    let dx = by_tile!(
-        T,
-        correlate::run(&correlation, slice::<T>(g), &turned, None)
-    );
+    let dx = correlate(&correlation, slice::<T>(g), &turned, None);
     from_vec(dx, Shape::from(shape))
 }
 
@@ -165,10 +179,7 @@ fn of_parameters<T: Float>(
         outputs,
         pixels: [g_height, g_width],
     };
-    let (dw, db) = by_tile!(
-        T,
-        correspond::run(&correspondence, slice::<T>(x), slice::<T>(g))
-    );
+    let (dw, db) = correspond(&correspondence, slice::<T>(x), slice::<T>(g));
     [
         from_vec(dw, Shape::from(shape)),
         from_vec(db, Shape::from([outputs])),

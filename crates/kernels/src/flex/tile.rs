@@ -108,16 +108,16 @@ pub(super) fn vector_bytes() -> usize {
     arch().dispatch(Bytes)
 }
 
-/// Calls `module::run::<T, MR, NR>` with the tile that fills the processor's registers: two vectors wide, and 8 rows high for
+/// Calls `function::<T, MR, NR>` with the tile that fills the processor's registers: two vectors wide, and 8 rows high for
 /// single precision where there are 32 registers, 4 where there may be 16. NR is a multiple of MR.
 macro_rules! by_tile {
-    ($t:ident, $module:ident::run($($argument:expr),* $(,)?)) => {
+    ($t:ident, $($function:ident)::+($($argument:expr),* $(,)?)) => {
         match $crate::flex::tile::vector_bytes() / size_of::<$t>() {
-            16 => $module::run::<$t, 8, 32>($($argument),*),
-            8 => $module::run::<$t, 4, 16>($($argument),*),
-            4 => $module::run::<$t, 4, 8>($($argument),*),
-            2 => $module::run::<$t, 4, 4>($($argument),*),
-            _ => $module::run::<$t, 2, 2>($($argument),*),
+            16 => $($function)::+::<$t, 8, 32>($($argument),*),
+            8 => $($function)::+::<$t, 4, 16>($($argument),*),
+            4 => $($function)::+::<$t, 4, 8>($($argument),*),
+            2 => $($function)::+::<$t, 4, 4>($($argument),*),
+            _ => $($function)::+::<$t, 2, 2>($($argument),*),
         }
     };
 }

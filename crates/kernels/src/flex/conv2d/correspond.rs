@@ -2,7 +2,6 @@
 
 use super::super::float::Float;
 use super::super::simd::update_with;
-use super::{direct, winograd};
 use rayon::prelude::*;
 
 /// Numbers that the partial sums of all tasks may take together, if there are more than four tasks.
@@ -27,23 +26,6 @@ pub(super) struct Correspondence {
     pub(super) outputs: usize,
     /// Height and width of the output.
     pub(super) pixels: [usize; 2],
-}
-
-/// `[outputs, channels, rows, columns]` and `[outputs]`.
-pub(super) fn run<T: Float, const MR: usize, const NR: usize>(
-    of: &Correspondence,
-    x: &[T],
-    g: &[T],
-) -> (Vec<T>, Vec<T>) {
-    match winograd::pays(
-        of.kernel,
-        of.stride,
-        [of.size, of.pixels],
-        [of.channels, of.outputs],
-    ) {
-        true => winograd::weight::run::<T, MR, NR>(of, x, g),
-        false => direct::weight::run::<T, MR, NR>(of, x, g),
-    }
 }
 
 /// The tiles of some samples' share, and the bias.
