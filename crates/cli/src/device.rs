@@ -105,7 +105,10 @@ impl Name {
         })
     }
 
-    #[allow(clippy::unnecessary_wraps)]
+    #[allow(
+        clippy::unnecessary_wraps,
+        reason = "without a GPU feature nothing fails"
+    )]
     fn probe(self) -> Result<(), String> {
         match self {
             #[cfg(feature = "wgpu")]
@@ -176,7 +179,7 @@ pub(crate) fn run_on<J: Job>(name: Name, job: J) -> J::Output {
         Name::Wgpu => job.run::<burn_wgpu::Wgpu>(burn_wgpu::WgpuDevice::DefaultDevice),
         #[cfg(feature = "cuda")]
         Name::Cuda(index) => job.run::<burn_cuda::Cuda>(burn_cuda::CudaDevice { index }),
-        #[allow(unreachable_patterns)]
+        #[allow(unreachable_patterns, reason = "with all features every name is met")]
         other => unreachable!("{other} is not compiled in, and was refused before"),
     }
 }
@@ -184,7 +187,7 @@ pub(crate) fn run_on<J: Job>(name: Name, job: J) -> J::Output {
 /// Computes one number on a device, on a thread that may die of it.
 ///
 /// burn's devices work on threads of their own, so what went wrong is what the first of them says as it dies.
-#[allow(dead_code)]
+#[allow(dead_code, reason = "only GPUs are tried")]
 fn attempt<B: Backend>(device: B::Device) -> Result<(), String> {
     let words = Arc::new(Mutex::new(None));
     let seen = words.clone();

@@ -14,7 +14,8 @@ pub(super) fn arch() -> pulp::Arch {
 mod tests {
     use crate::{Activation, Grouping, Window, conv2d, group_norm, linear};
     use burn::backend::Autodiff;
-    use burn::tensor::{DType, Distribution, Tensor, TensorData};
+    use burn::tensor::backend::Backend;
+    use burn::tensor::{DType, Tensor, TensorData};
     use burn_flex::{Flex, FlexDevice};
     use pulp::Arch;
     use std::cell::Cell;
@@ -30,6 +31,18 @@ mod tests {
         data.convert::<f64>().into_vec().expect("converted before")
     }
 
+    /// Numbers in (−½, ½), the same whatever else draws.
+    fn numbers<B: Backend, const D: usize>(
+        shape: [usize; D],
+        seed: usize,
+        dtype: DType,
+    ) -> Tensor<B, D> {
+        let at = |i: usize| ((i * 7919 + seed * 104_729 + 13) % 10_007) as f64 / 10_007.0 - 0.5;
+        let values: Vec<f64> = (0..shape.iter().product()).map(at).collect();
+        let data = TensorData::new(values, shape).convert_dtype(dtype);
+        Tensor::from_data(data, (&Default::default(), dtype))
+    }
+
     /// The outcome of every kernel that has a tile, and its gradients.
     fn outcomes(dtype: DType) -> Vec<Vec<f64>> {
         let mut all = Vec::new();
@@ -41,23 +54,15 @@ mod tests {
             ([3, 9, 8, 8], [1, 3], 2),
             ([2, 3, 5, 5], [9, 1], 1),
         ] {
-            <A as burn::tensor::backend::Backend>::seed(&FlexDevice, 7);
-            let draw = |shape: [usize; 4]| {
-                let x = Tensor::<A, 4>::random(shape, Distribution::Default, &FlexDevice);
-                x.cast(dtype).require_grad()
-            };
-            let (x, weight) = (draw(x), draw([outputs, x[1], side, side]));
-            let bias = draw([outputs, 1, 1, 1]);
+            let weight = [outputs, x[1], side, side];
+            let x = numbers::<A, 4>(x, 0, dtype).require_grad();
+            let weight = numbers::<A, 4>(weight, 1, dtype).require_grad();
+            let bias = numbers::<A, 1>([outputs], 2, dtype).require_grad();
             let window = Window {
                 stride,
                 padding: side / 2,
             };
-            let y = conv2d(
-                x.clone(),
-                weight.clone(),
-                bias.clone().reshape([outputs]),
-                window,
-            );
+            let y = conv2d(x.clone(), weight.clone(), bias.clone(), window);
             let gain = Tensor::<A, 2>::ones([1, outputs], &FlexDevice).cast(dtype);
             let grouping = Grouping {
                 groups: 1,
@@ -67,14 +72,16 @@ mod tests {
             let y = group_norm(y, gain.clone(), gain, grouping);
             all.push(values(y.to_data()));
             let gradients = (y.clone() * y).sum().backward();
-            for leaf in [x, weight, bias] {
-                all.push(values(leaf.grad(&gradients).expect("tracked").to_data()));
-            }
+            let leaves = [
+                x.grad(&gradients).map(Tensor::into_data),
+                weight.grad(&gradients).map(Tensor::into_data),
+                bias.grad(&gradients).map(Tensor::into_data),
+            ];
+            all.extend(leaves.map(|leaf| values(leaf.expect("tracked"))));
         }
-        let rows = Tensor::<Flex, 2>::random([13, 9], Distribution::Default, &FlexDevice);
-        let weight = Tensor::<Flex, 2>::random([9, 37], Distribution::Default, &FlexDevice);
-        let bias = Tensor::<Flex, 1>::random([37], Distribution::Default, &FlexDevice);
-        let (rows, weight, bias) = (rows.cast(dtype), weight.cast(dtype), bias.cast(dtype));
+        let rows = numbers::<Flex, 2>([13, 9], 3, dtype);
+        let weight = numbers::<Flex, 2>([9, 37], 4, dtype);
+        let bias = numbers::<Flex, 1>([37], 5, dtype);
         let y = linear(rows, weight, bias, Activation::Silu);
         all.push(values(y.to_data()));
         all

@@ -79,26 +79,23 @@ impl Fused<Flex, 3> for Linear {
     }
 }
 
-/// Runs an expression with `$act` and `$slope` as the activation and its derivative.
+/// Runs an expression with a name for the activation (`value`) or its derivative (`slope`).
 macro_rules! by_activation {
-    ($activation:expr, $act:ident, $slope:ident => $run:expr) => {
-        by_activation!(@ $activation, $act, $slope => $run;
-            Identity: identity, one;
-            Selu: selu, selu_slope;
-            Silu: silu::value, silu::slope;
-            Gelu: gelu, gelu_slope;
-            Relu: relu, relu_slope;
-            Tanh: Float::tanh_, tanh_slope)
+    ($activation:expr, value $f:ident => $run:expr) => {
+        by_activation!(@ $activation, $f => $run;
+            Identity: identity; Selu: selu; Silu: silu::value; Gelu: gelu; Relu: relu; Tanh: Float::tanh_)
     };
-    (@ $activation:expr, $act:ident, $slope:ident => $run:expr; $($name:ident: $of:expr, $slope_of:expr);*) => {
+    ($activation:expr, slope $f:ident => $run:expr) => {
+        by_activation!(@ $activation, $f => $run;
+            Identity: one; Selu: selu_slope; Silu: silu::slope; Gelu: gelu_slope; Relu: relu_slope; Tanh: tanh_slope)
+    };
+    (@ $activation:expr, $f:ident => $run:expr; $($name:ident: $of:expr);*) => {
         match $activation {
             $(Activation::$name => {
-                #[allow(unused_variables)]
-                let ($act, $slope) = (
+                // An attribute may stand on a closure only within another expression.
+                let ($f,) = (
                     #[inline(always)]
                     |z: T| $of(z),
-                    #[inline(always)]
-                    |z: T| $slope_of(z),
                 );
                 $run
             })*
@@ -112,7 +109,7 @@ fn at_once<T: Float>([x, weight, bias]: &[FlexTensor; 3], activation: Activation
     let last = shape.num_dims() - 1;
     shape[last] = weight.layout().shape()[1];
     let (x, weight, bias) = (slice::<T>(x), slice::<T>(weight), slice::<T>(bias));
-    let y = by_activation!(activation, act, slope => {
+    let y = by_activation!(activation, value act => {
         by_tile!(T, dense::run(x, weight, bias, act))
     });
     from_vec(y, shape)
@@ -150,7 +147,7 @@ fn finished<T: Float>(mut z: FlexTensor, bias: &FlexTensor, activation: Activati
     let chunks = z
         .storage_mut::<T>()
         .par_chunks_mut(rows_at_once(bias.len()));
-    by_activation!(activation, act, slope => chunks.for_each(|z| {
+    by_activation!(activation, value act => chunks.for_each(|z| {
         vectorised(
             #[inline(always)]
             || {
@@ -166,7 +163,7 @@ fn finished<T: Float>(mut z: FlexTensor, bias: &FlexTensor, activation: Activati
 /// `act(z + b)`.
 fn activated<T: Float>(z: &FlexTensor, bias: &FlexTensor, activation: Activation) -> FlexTensor {
     let (values, bias) = (slice::<T>(z), slice::<T>(bias));
-    let y = by_activation!(activation, act, slope => build(
+    let y = by_activation!(activation, value act => build(
         values.len(),
         #[inline(always)]
         |start, out: &mut [T]| {
@@ -204,7 +201,7 @@ fn slopes<T: Float>(
             let bias = slice::<T>(&bias);
             let chunks = gradient.storage_mut::<T>().par_chunks_mut(size);
             let chunks = chunks.zip(slice::<T>(&z).par_chunks(size));
-            by_activation!(activation, act, slope => chunks.map(|(g, z)| {
+            by_activation!(activation, slope slope => chunks.map(|(g, z)| {
                 vectorised(
                     #[inline(always)]
                     || {

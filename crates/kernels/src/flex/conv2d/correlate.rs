@@ -1,4 +1,4 @@
-//! `y[o, p] = bias[o] + Σ_{c, place} W[o, c, place]·x[c, p·stride + place]`
+//! The value, however it is taken: `y[o, p] = bias[o] + Σ_{c, place} W[o, c, place]·x[c, p·stride + place]`
 
 use super::gather::Planes;
 use std::ops::Range;

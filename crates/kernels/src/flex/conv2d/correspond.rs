@@ -1,4 +1,5 @@
-//! `dW[o, c, place] = Σ_{sample, p} g[o, p]·x[c, p·stride + place]`, `db[o] = Σ_{sample, p} g[o, p]`
+//! The gradients of kernel and bias, however they are taken: `dW[o, c, place] = Σ_{sample, p} g[o, p]·x[c, p·stride + place]`,
+//! `db[o] = Σ_{sample, p} g[o, p]`
 
 use super::super::float::Float;
 use super::super::simd::update_with;

@@ -141,6 +141,23 @@ pub(super) fn run_length(length: usize, most: usize) -> usize {
     (1 << length.trailing_zeros()).min(most)
 }
 
+/// Evaluates an expression with a constant for the run's length.
+macro_rules! by_run {
+    ($run:expr, $most:ident, $name:ident => $body:expr) => {
+        by_run!(@ $run, $most, $name => $body; 1 2 4 8 16 32)
+    };
+    (@ $run:expr, $most:ident, $name:ident => $body:expr; $($length:literal)*) => {
+        match $run {
+            $($length if $length <= $most => {
+                const $name: usize = $length;
+                $body
+            })*
+            _ => unreachable!("a power of two up to the tile's width"),
+        }
+    };
+}
+pub(super) use by_run;
+
 /// [`gather`], with 0 where the mask of a run at the p-th place of the kernel is 0.
 #[inline(always)]
 pub(super) fn masked<T: Float, const NR: usize, const RUN: usize>(

@@ -5,7 +5,7 @@ use super::super::super::float::Float;
 use super::super::super::simd;
 use super::super::super::tile::{load, panels, product, store};
 use super::super::correlate::{Correlation, Deal};
-use super::super::gather::{Unpadded, gather, masked, run_length};
+use super::super::gather::{Unpadded, by_run, gather, masked, run_length};
 use rayon::prelude::*;
 
 /// Pixels that are worth a task of their own.
@@ -92,18 +92,10 @@ pub(in super::super) fn run<T: Float, const MR: usize, const NR: usize>(
             outputs: part,
             pixels,
         };
-        macro_rules! in_runs {
-            ($($run:literal)*) => {
-                match run_of {
-                    $($run if $run <= NR => {
-                        let sliding: Sliding<'_, T, MR, NR, $run> = Sliding { task, out };
-                        arch().dispatch(sliding);
-                    })*
-                    _ => unreachable!("a power of two up to the tile's width"),
-                }
-            };
-        }
-        in_runs!(1 2 4 8 16 32);
+        by_run!(run_of, NR, RUN => {
+            let sliding: Sliding<'_, T, MR, NR, RUN> = Sliding { task, out };
+            arch().dispatch(sliding)
+        });
     };
     y.par_chunks_mut(deal.len(pixels))
         .enumerate()

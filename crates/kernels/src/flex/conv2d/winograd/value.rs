@@ -5,7 +5,7 @@ use super::super::super::float::Float;
 use super::super::super::simd;
 use super::super::super::tile::{product, store, zeros};
 use super::super::correlate::{Correlation, Deal};
-use super::super::gather::{gather, run_length};
+use super::super::gather::{by_run, gather, run_length};
 use super::{PLACES, filters, put, transform_back, transform_pixels};
 use rayon::prelude::*;
 
@@ -68,18 +68,10 @@ pub(in super::super) fn run<T: Float, const MR: usize, const NR: usize>(
             pixels,
             width,
         };
-        macro_rules! in_runs {
-            ($($run:literal)*) => {
-                match run {
-                    $($run if $run <= NR => {
-                        let filtering: Filtering<'_, T, MR, NR, { 2 * $run }> = Filtering { task, scratch, out };
-                        arch().dispatch(filtering);
-                    })*
-                    _ => unreachable!("a power of two up to the tile's width"),
-                }
-            };
-        }
-        in_runs!(1 2 4 8 16 32);
+        by_run!(run, NR, RUN => {
+            let filtering: Filtering<'_, T, MR, NR, { 2 * RUN }> = Filtering { task, scratch, out };
+            arch().dispatch(filtering)
+        });
     };
     let size = deal.len(pixels);
     // A thread that goes on with the next task keeps what it writes to.
