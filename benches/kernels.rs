@@ -16,7 +16,7 @@ use std::time::Duration;
 type A = Autodiff<Flex>;
 
 fn leaf<const D: usize>(shape: [usize; D], step: u64) -> Tensor<A, D> {
-    let mut draws = Noise::new(0).draws(Stream::Noise, step);
+    let mut draws = Noise::new(0).draws(Stream::Source, step);
     let x: Tensor<A, D> = draws.normal_tensor(shape, &FlexDevice, DType::F32);
     x.require_grad()
 }
@@ -77,7 +77,7 @@ fn kernels(c: &mut Criterion) {
         let mut step = 0;
         b.iter(|| {
             step += 1;
-            Noise::new(0).draws(Stream::Noise, step).normals(400_000)
+            Noise::new(0).draws(Stream::Source, step).normals(400_000)
         });
     });
 }

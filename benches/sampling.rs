@@ -9,21 +9,15 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use pyroclast::core::assignment::assign_points;
 use pyroclast::core::flow::Flow;
 use pyroclast::core::noise::{Noise, Stream};
-use pyroclast::core::prediction::Prediction;
-use pyroclast::core::schedule::Linear;
+use pyroclast::core::path::Path;
+use pyroclast::core::toy::Toy;
 use pyroclast::kernels::join_pool;
 use pyroclast::models::{Init, MlpConfig, UNetConfig};
 use pyroclast::solvers::{HEUN, TimeGrid, integrate};
-use pyroclast::train::dataset::Plane;
 use std::time::Duration;
 
-fn flow<N>(network: N) -> Flow<N, Linear> {
-    Flow {
-        network,
-        schedule: Linear::default(),
-        prediction: Prediction::Velocity,
-        input: Default::default(),
-    }
+fn flow<N>(network: N) -> Flow<N> {
+    Flow::velocity(network, Path::linear())
 }
 
 fn noise<const D: usize>(shape: [usize; D]) -> Tensor<Flex, D> {
@@ -39,7 +33,7 @@ fn sampling(c: &mut Criterion) {
     let mlp = flow(MlpConfig::new(2).init(&mut init));
     let x = noise([10_000, 2]);
     c.bench_function("sample/mlp-3x64-10k-points", |b| {
-        b.iter(|| integrate(&mlp.given(&None), &HEUN, x.clone(), &grid).into_data());
+        b.iter(|| integrate(&mlp.unconditional(), &HEUN, x.clone(), &grid).into_data());
     });
     let unet = flow(
         UNetConfig {
@@ -50,14 +44,14 @@ fn sampling(c: &mut Criterion) {
     );
     let x = noise([100, 1, 8, 8]);
     c.bench_function("sample/digits-unet-100-images", |b| {
-        b.iter(|| integrate(&unet.given(&None), &HEUN, x.clone(), &grid).into_data());
+        b.iter(|| integrate(&unet.unconditional(), &HEUN, x.clone(), &grid).into_data());
     });
 }
 
 fn coupling(c: &mut Criterion) {
     let noise = Noise::new(0);
-    let x0 = noise.draws(Stream::Noise, 0).normals(1024);
-    let x1 = Plane::EightGaussians.sample(512, &mut noise.draws(Stream::Data, 0));
+    let x0 = noise.draws(Stream::Source, 0).normals(1024);
+    let x1 = Toy::EightGaussians.sample(512, &mut noise.draws(Stream::Data, 0));
     c.bench_function("couple/512-normal-to-8gaussians", |b| {
         b.iter(|| assign_points(&x0, &x1, 2))
     });

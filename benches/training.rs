@@ -8,11 +8,8 @@ use burn::tensor::Tensor;
 use burn_flex::{Flex, FlexDevice};
 use criterion::{Criterion, criterion_group, criterion_main};
 use pyroclast::core::flow::Flow;
-use pyroclast::core::interpolant::Gamma;
 use pyroclast::core::noise::{Noise, Stream};
-use pyroclast::core::prediction::Prediction;
-use pyroclast::core::schedule::Linear;
-use pyroclast::core::weighting::Weighting;
+use pyroclast::core::path::Path;
 use pyroclast::kernels::join_pool;
 use pyroclast::models::{Init, UNetConfig};
 use pyroclast::train::batch::{Batch, Order};
@@ -21,7 +18,7 @@ use pyroclast::train::ema::Ema;
 use pyroclast::train::optimizer::{AdamW, AdamWConfig, LearningRate};
 use pyroclast::train::parameters::values;
 use pyroclast::train::task::Task;
-use pyroclast::train::trainer::{Recipe, Trainer};
+use pyroclast::train::trainer::Trainer;
 use pyroclast::train::training::{batcher, begin};
 use std::time::Duration;
 
@@ -32,7 +29,7 @@ fn step(c: &mut Criterion, name: &str, preset: &str, settings: &[&str]) {
     let task = Task::load(&config.data, noise).expect("shipped data");
     let mut init = Init::<Autodiff<Flex>>::new(noise, &FlexDevice);
     // The batch is made beside the device's work in a run, and so is not timed here.
-    let batch = batcher(&task, &config, task.training.clone()).batch(0, &mut Order::default());
+    let batch = batcher(&config, task.training.clone()).batch(0, &mut Order::default());
     let dataset = &task.training;
     match config
         .architecture(&dataset.shape, dataset.classes)
@@ -62,31 +59,27 @@ fn image_step(c: &mut Criterion) {
         ..UNetConfig::new(3, [32, 32])
     };
     let network = network.init(&mut Init::<Autodiff<Flex>>::new(noise, &FlexDevice));
-    let flow = Flow {
-        network,
-        schedule: Linear::default(),
-        prediction: Prediction::Velocity,
-        input: Default::default(),
-    };
+    let flow = Flow::velocity(network, Path::linear());
     let parameters: Vec<_> = (values(&flow.network).into_iter())
         .map(Tensor::inner)
         .collect();
-    let recipe = Recipe {
-        gamma: Gamma::None,
-        weighting: Weighting::Uniform,
-        variational: None,
-        learning_rate: LearningRate {
-            peak: 1e-3,
-            warm_up: 0,
-            cosine: None,
-        },
-        noise,
+    let learning_rate = LearningRate {
+        peak: 1e-3,
+        warm_up: 0,
+        cosine: None,
     };
     let optimizer = AdamW::new(AdamWConfig::default(), &parameters);
     let ema = Ema::new(0.999, parameters);
-    let mut trainer =
-        Trainer::<Autodiff<Flex>, _, _, 4>::new(flow, optimizer, ema, recipe, &shape, FlexDevice);
-    let normals = |step| noise.draws(Stream::Noise, step).normals(batch * size);
+    let mut trainer = Trainer::<Autodiff<Flex>, _, 4>::new(
+        flow,
+        optimizer,
+        ema,
+        learning_rate,
+        noise,
+        &shape,
+        FlexDevice,
+    );
+    let normals = |step| noise.draws(Stream::Source, step).normals(batch * size);
     let batch = Batch {
         step: 0,
         x0: normals(0),

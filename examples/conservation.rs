@@ -9,8 +9,8 @@ use burn_flex::Flex;
 use picture::{MAGMA, Panel, save};
 use pyroclast::core::analytic::GaussianMixture;
 use pyroclast::core::conservation::PlaneGrid;
-use pyroclast::core::extension::{Extended, NoiseLevel};
 use pyroclast::core::field::{Sde, VectorField};
+use pyroclast::core::reverse_sde::{NoiseLevel, ReverseSde};
 use pyroclast::core::schedule::Trigonometric;
 
 const T: f64 = 0.7;
@@ -53,7 +53,7 @@ fn arrow(panel: &mut Panel, from: [f64; 2], by: [f64; 2]) {
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let means = tensor(vec![-2.2, -1.3, -0.6, 2.0, 2.1, -0.2]);
     let field = GaussianMixture::new(means, &[0.3, 0.3, 0.4], &[0.4, 0.6, 0.5], Trigonometric);
-    let sde = Extended {
+    let sde = ReverseSde {
         field: field.clone(),
         noise_level: NoiseLevel::Constant(G),
     };

@@ -25,13 +25,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let task = Task::load(&config.data, noise)?;
     let network = MlpConfig::new(2).init(&mut Init::<A>::new(noise, &device));
     let mut trainer = training::begin::<A, _, 2>(network, &task, &config, &device);
-    let batcher = training::batcher(&task, &config, task.training.clone());
+    let batcher = training::batcher(&config, task.training.clone());
     for batch in batch::prefetch(batcher, 0, config.training.steps) {
         trainer.step(&batch);
     }
     // The averaged network has no tape; a divergence needs one, for its gradients by x.
     let flow = trainer.averaged().tracked::<Flex>();
-    let field = flow.given(&None);
+    let field = flow.unconditional();
     let densities = |points: Vec<f32>| -> Result<Vec<f64>, Box<dyn std::error::Error>> {
         let data = TensorData::new(points.clone(), [points.len() / 2, 2]);
         let found = log_density(

@@ -5,10 +5,11 @@
 use burn::tensor::{DType, Tensor, TensorData};
 use burn_flex::Flex;
 use pyroclast::core::analytic::GaussianMixture;
-use pyroclast::core::extension::{Extended, NoiseLevel};
 use pyroclast::core::field::Counted;
 use pyroclast::core::noise::{Noise, Stream};
-use pyroclast::core::schedule::{Linear, Rescheduled, Trigonometric};
+use pyroclast::core::rescheduled::Rescheduled;
+use pyroclast::core::reverse_sde::{NoiseLevel, ReverseSde};
+use pyroclast::core::schedule::{Linear, Trigonometric};
 use pyroclast::solvers::{
     DOPRI5, EulerMaruyama, HEUN, Increments, TimeGrid, integrate, integrate_adaptive,
 };
@@ -55,7 +56,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         solution.statistics.evaluations,
     );
 
-    let sde = Extended {
+    let sde = ReverseSde {
         field: Counted::new(&field),
         noise_level: NoiseLevel::Sigma(2.0),
     };

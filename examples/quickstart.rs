@@ -13,13 +13,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let task = Task::load(&config.data, noise)?;
     let network = MlpConfig::new(2).init(&mut Init::<Autodiff<Flex>>::new(noise, &device));
     let mut trainer = training::begin::<Autodiff<Flex>, _, 2>(network, &task, &config, &device);
-    let batcher = training::batcher(&task, &config, task.training.clone());
+    let batcher = training::batcher(&config, task.training.clone());
     for batch in batch::prefetch(batcher, 0, 2000) {
         trainer.step(&batch);
     }
     let (flow, grid) = (trainer.averaged(), TimeGrid::uniform(0.0, 1.0, 50));
     let x0 = Tensor::<Flex, 1>::from_floats(&task.source_points(1000, noise, 0)[..], &device);
-    let x1 = integrate(&flow.given(&None), &HEUN, x0.reshape([1000, 2]), &grid);
+    let x1 = integrate(&flow.unconditional(), &HEUN, x0.reshape([1000, 2]), &grid);
     let [data, _] = task.test_points(1000, noise, 0);
     let w2 = wasserstein(&x1.into_data().to_vec::<f32>()?, &data, 2);
     println!("W2 of 1000 samples and 1000 points: {w2:.3}");

@@ -6,11 +6,13 @@ use burn::tensor::backend::Backend;
 use burn::tensor::{DType, Int, Tensor, TensorData};
 use burn_flex::Flex;
 use burn_ndarray::NdArray;
-use pyroclast::core::coefficients::PerSample;
 use pyroclast::core::field::{BatchField, VectorField};
 use pyroclast::core::flow::Flow;
 use pyroclast::core::network::Labels;
 use pyroclast::core::noise::{Noise, Stream};
+use pyroclast::core::objective::Objective;
+use pyroclast::core::path::Path;
+use pyroclast::core::per_sample::PerSample;
 use pyroclast::core::prediction::Prediction;
 use pyroclast::core::schedule::VariancePreserving;
 use pyroclast::models::{Init, MlpConfig};
@@ -1477,12 +1479,11 @@ fn a_network_takes_a_time_for_each_row<T: Backend>(dtype: DType, bound: f64) {
             classes,
             ..MlpConfig::new(2)
         };
-        let flow = Flow {
-            network: config.init::<T>(&mut Init::new(noise, &device)),
-            schedule: VariancePreserving::default(),
-            prediction,
-            input: Default::default(),
-        };
+        let flow = Flow::new(
+            config.init::<T>(&mut Init::new(noise, &device)),
+            Path::new(VariancePreserving::default()),
+            Objective::new(prediction),
+        );
         let of = |labels: &[i64]| -> Labels<T> {
             let data = TensorData::new(labels.to_vec(), [labels.len()]);
             (classes > 0).then(|| Tensor::<T, 1, Int>::from_data(data, &device))

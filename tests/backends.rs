@@ -8,9 +8,9 @@ use burn::backend::Autodiff;
 use burn::module::{AutodiffModule, Module, Param};
 use burn::tensor::backend::Backend;
 use burn::tensor::{DType, Tensor};
-use pyroclast::core::coefficients::PerSample;
 use pyroclast::core::field::{Additive, BatchField, Diffusion, Sde, VectorField};
 use pyroclast::core::noise::{Noise, Stream};
+use pyroclast::core::per_sample::PerSample;
 use pyroclast::models::Init;
 use pyroclast::solvers::gradient::{Pullback, checkpointed, cotangents};
 use pyroclast::solvers::likelihood::{log_density, normal_log_density};
@@ -67,7 +67,7 @@ fn run<B: Backend>(case: &Case, device: B::Device) -> Outcome {
         ..Plan::new(MethodName::EulerMaruyama, 8, 7)
     };
     let mut order = Order::default();
-    let batcher = batcher(&task, &config, dataset.clone());
+    let batcher = batcher(&config, dataset.clone());
     macro_rules! outcome {
         ($network:expr, $rank:literal) => {{
             let mut trainer = begin::<Autodiff<B>, _, $rank>($network, &task, &config, &device);
@@ -80,7 +80,7 @@ fn run<B: Backend>(case: &Case, device: B::Device) -> Outcome {
                     .into_vec::<f32>()
                     .expect("f32")[0]
             };
-            let samples = sample::<B, _, _, $rank>(
+            let samples = sample::<B, _, $rank>(
                 &trainer.averaged(),
                 &x0,
                 &dataset.shape,

@@ -8,11 +8,11 @@ use burn::tensor::backend::Backend;
 use burn::tensor::{DType, Tensor};
 use burn_ndarray::NdArray;
 use pyroclast_core::analytic::{Dataset, Gaussian, GaussianMixture};
-use pyroclast_core::coefficients::from_host;
-use pyroclast_core::extension::{Extended, NoiseLevel};
 use pyroclast_core::field::{Counted, Denoiser, Sde, VectorField};
 use pyroclast_core::guidance::Guided;
 use pyroclast_core::noise::{Noise, Stream};
+use pyroclast_core::per_sample::from_host;
+use pyroclast_core::reverse_sde::{NoiseLevel, ReverseSde};
 use pyroclast_core::schedule::{
     Cosine, Edm, Linear, Polynomial, Schedule, SubVariancePreserving, Trigonometric,
     VarianceExploding, VariancePreserving,
@@ -708,7 +708,7 @@ fn every_extension_solves_the_fokker_planck_equation() {
     ];
     for schedule in smooth_schedules() {
         for noise_level in levels.map(|level| level()) {
-            let sde = Extended {
+            let sde = ReverseSde {
                 field: law.field(&schedule),
                 noise_level,
             };
@@ -755,7 +755,7 @@ fn the_extension_by_the_diffusion_is_the_reverse_sde() {
     for t in [0.1, 0.5, 0.9] {
         let beta = vp.beta(t);
         let expected = x.clone() * (0.5 * beta) + field.score(t, x.clone()) * beta;
-        let sde = Extended {
+        let sde = ReverseSde {
             field: field.clone(),
             noise_level: NoiseLevel::Diffusion(1.0),
         };
@@ -780,7 +780,7 @@ fn levels_that_fade_with_the_noise_keep_the_drift_continuous_at_the_data_end() {
             || NoiseLevel::Sigma(1.2),
             || NoiseLevel::Diffusion(0.9),
         ] {
-            let sde = Extended {
+            let sde = ReverseSde {
                 field: Gaussian {
                     mean: mean(),
                     std: 0.5,

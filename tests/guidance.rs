@@ -7,18 +7,19 @@ use burn::tensor::backend::Backend;
 use burn::tensor::{DType, Tensor};
 use burn_ndarray::NdArray;
 use pyroclast::core::analytic::{Gaussian, GaussianMixture};
-use pyroclast::core::coefficients::from_host;
 use pyroclast::core::ddpm::Variance;
-use pyroclast::core::extension::{Extended, NoiseLevel};
+use pyroclast::core::endpoints::Endpoints;
 use pyroclast::core::field::{Counted, Denoiser, Sde, VectorField};
 use pyroclast::core::flow::Flow;
 use pyroclast::core::guidance::{
     ClassifierGuided, Clipped, ClippedNoise, Guided, Inpainted, Interval, Likelihood, Measured,
     Rescaled, Thresholded,
 };
-use pyroclast::core::input::Input;
 use pyroclast::core::noise::{Noise, Stream};
-use pyroclast::core::prediction::{Endpoints, Prediction};
+use pyroclast::core::path::Path;
+use pyroclast::core::per_sample::from_host;
+use pyroclast::core::reverse_sde::{NoiseLevel, ReverseSde};
+
 use pyroclast::core::probability_flow::ProbabilityFlow;
 use pyroclast::core::schedule::{
     Cosine, Edm, Linear, Polynomial, Schedule, Trigonometric, VarianceExploding, VariancePreserving,
@@ -303,14 +304,9 @@ fn a_network_is_measured_through_its_own_gradient() {
     type F32 = NdArray<f32>;
     let device = Default::default();
     let network = MlpConfig::new(2).init(&mut Init::<F32>::new(Noise::new(5), &device));
-    let flow = Flow {
-        network,
-        schedule: Linear::default(),
-        prediction: Prediction::Velocity,
-        input: Input::Plain,
-    };
+    let flow = Flow::velocity(network, Path::linear());
     let x = Tensor::<F32, 2>::from_data([[0.5, -1.0], [1.5, 0.25]], &device);
-    let plain = flow.given::<F32, 2>(&None).endpoints(0.5, x.clone());
+    let plain = flow.unconditional::<F32, 2>().endpoints(0.5, x.clone());
     let tracked = flow.clone().tracked::<F32>();
     let wrapped = Measured {
         field: tracked.given::<Autodiff<F32>, 2>(&None),
@@ -360,7 +356,7 @@ fn solvers_of_the_ode_and_the_sde_end_with_the_known_entries() {
         assert!((got - known).abs() < 1e-12, "RK4: {got} {known}");
     }
 
-    let noisy = Extended {
+    let noisy = ReverseSde {
         field: mixed,
         noise_level: NoiseLevel::Sigma(1.0),
     };
@@ -471,17 +467,18 @@ fn guided(weight: f64) -> Guided<Gaussian<B, Linear, 2>, Gaussian<B, Linear, 2>>
 fn plain_guidance_of_a_velocity_on_a_polynomial_path_starts_at_no_signal() {
     type F32 = NdArray<f32>;
     let device = Default::default();
-    let flow = |index| Flow {
-        network: MlpConfig::new(2).init(&mut Init::<F32>::new(Noise::new(index), &device)),
-        schedule: Polynomial { degree: 2.0 },
-        prediction: Prediction::Velocity,
-        input: Input::Plain,
+    let flow = |index| {
+        let init = &mut Init::<F32>::new(Noise::new(index), &device);
+        Flow::velocity(
+            MlpConfig::new(2).init(init),
+            Path::new(Polynomial { degree: 2.0 }),
+        )
     };
     let (good, weak) = (flow(5), flow(6));
     let guided = |phi| Rescaled {
         guided: Guided {
-            conditional: good.given::<F32, 2>(&None),
-            unconditional: weak.given::<F32, 2>(&None),
+            conditional: good.unconditional::<F32, 2>(),
+            unconditional: weak.unconditional::<F32, 2>(),
             weight: 2.0,
         },
         phi,
@@ -656,11 +653,11 @@ fn every_wrapper_says_the_same_through_each_of_its_methods() {
 fn a_denoiser_has_an_ode_and_an_sde() {
     let law = gaussian::<B, _>(&MEANS[0], 0.5, Linear::default());
     let (t, x) = (0.4, normal(13, [6, 3]));
-    let extended = |noise_level| Extended {
+    let extended = |noise_level| ReverseSde {
         field: law.clone(),
         noise_level,
     };
-    let flow = Extended {
+    let flow = ReverseSde {
         field: ProbabilityFlow(law.clone()),
         noise_level: NoiseLevel::Sigma(1.0),
     };

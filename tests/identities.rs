@@ -8,15 +8,18 @@ use burn::tensor::{DType, Tensor};
 use burn_ndarray::NdArray;
 use proptest::prelude::*;
 use pyroclast_core::analytic::Gaussian;
-use pyroclast_core::coefficients::from_host;
+use pyroclast_core::endpoints::Endpoints;
 use pyroclast_core::field::{Denoiser, VectorField};
 use pyroclast_core::flow::Flow;
-use pyroclast_core::interpolant::{Gamma, Interpolant};
 use pyroclast_core::noise::{Noise, Stream};
-use pyroclast_core::prediction::{Endpoints, Prediction};
+use pyroclast_core::objective::Objective;
+use pyroclast_core::path::{Gamma, Path};
+use pyroclast_core::per_sample::from_host;
+use pyroclast_core::prediction::Prediction;
+use pyroclast_core::rescheduled::Rescheduled;
 use pyroclast_core::schedule::{
-    Coefficients, Cosine, Edm, Linear, Polynomial, Rescheduled, Schedule, SubVariancePreserving,
-    Trigonometric, VarianceExploding, VariancePreserving, change,
+    Coefficients, Cosine, Edm, Linear, Polynomial, Schedule, SubVariancePreserving, Trigonometric,
+    VarianceExploding, VariancePreserving, change,
 };
 use pyroclast_core::weighting::Weighting;
 use std::f64::consts::{FRAC_PI_2, LN_2};
@@ -604,7 +607,7 @@ proptest! {
         let h = 1e-5;
         for schedule in schedules {
             for gamma in [Gamma::None, Gamma::Constant(strength), Gamma::Bridge(strength)] {
-                let path = Interpolant { schedule: &schedule, gamma };
+                let path = Path { gamma, ..Path::new(schedule.clone()) };
                 let at = |shift: f64| {
                     path.sample(ends.clone(), Some(z.clone()), &times.map(|t| t + shift))
                 };
@@ -683,12 +686,8 @@ fn the_velocity_is_finite_exactly_where_the_prediction_is_regular() {
 fn a_flow_keeps_off_its_singular_ends_and_reaches_the_others() {
     for (schedule, t, singular) in singular_ends() {
         for prediction in PREDICTIONS {
-            let flow = Flow {
-                network: (),
-                schedule: &schedule,
-                prediction,
-                input: Default::default(),
-            };
+            let path = Path::new(schedule.clone());
+            let flow = Flow::new((), path, Objective::new(prediction));
             let (start, end) = flow.span();
             let inset = if t == 0.0 { start } else { 1.0 - end };
             let kept_off = inset > 0.0 && inset < 0.01;

@@ -362,7 +362,7 @@ fn the_density_of_a_trained_model_integrates_to_one() {
     let task = Task::load(&config.data, noise).expect("generated data");
     let network = MlpConfig::new(2).init(&mut Init::<A>::new(noise, &device));
     let mut trainer = training::begin::<A, _, 2>(network, &task, &config, &device);
-    let batcher = training::batcher(&task, &config, task.training.clone());
+    let batcher = training::batcher(&config, task.training.clone());
     for batch in batch::prefetch(batcher, 0, 1000) {
         trainer.step(&batch);
     }

@@ -10,15 +10,17 @@ use burn::tensor::backend::Backend;
 use burn::tensor::{DType, Tensor};
 use burn_ndarray::NdArray;
 use pyroclast_core::analytic::Dataset;
-use pyroclast_core::coefficients::from_host;
+use pyroclast_core::endpoints::Endpoints;
 use pyroclast_core::field::{Denoiser, VectorField};
 use pyroclast_core::flow::Flow;
-use pyroclast_core::interpolant::{Gamma, Interpolant, PathSample};
 use pyroclast_core::network::Network;
 use pyroclast_core::noise::{Noise, Stream};
-use pyroclast_core::prediction::{Endpoints, Prediction};
-use pyroclast_core::schedule::{Linear, Schedule, Trigonometric, VariancePreserving};
-use pyroclast_core::time_sampler::{TimeLaw, TimeSampler};
+use pyroclast_core::objective::Objective;
+use pyroclast_core::path::{Path, PathSample};
+use pyroclast_core::per_sample::from_host;
+use pyroclast_core::prediction::Prediction;
+use pyroclast_core::schedule::{AnySchedule, Linear, Schedule, Trigonometric, VariancePreserving};
+use pyroclast_core::time_sampler::{TimeDistribution, TimeSampler};
 use pyroclast_core::weighting::Weighting;
 use std::f64::consts::FRAC_PI_2;
 
@@ -129,7 +131,11 @@ fn points() -> Vec<f64> {
     vec![1.0, 0.5, -1.2, 0.8, 0.3, -1.1, 1.4, -0.6, -0.4, -0.2]
 }
 
-fn batch(schedule: impl Schedule + Copy, prediction: Prediction, index: u64) -> Batch<Inner> {
+fn batch(
+    schedule: impl Schedule + Copy + Into<AnySchedule>,
+    prediction: Prediction,
+    index: u64,
+) -> Batch<Inner> {
     let noise = Noise::new(100);
     let device = Default::default();
     let n = TIMES * SAMPLES;
@@ -144,12 +150,11 @@ fn batch(schedule: impl Schedule + Copy, prediction: Prediction, index: u64) -> 
     });
     let ends = Endpoints {
         x0: noise
-            .draws(Stream::Noise, index)
+            .draws(Stream::Source, index)
             .normal_tensor([n, 2], &device, DType::F64),
         x1: from_host::<Inner, 2>(x1.collect(), [n, 2], &device, DType::F64),
     };
-    let gamma = Gamma::None;
-    let path = Interpolant { schedule, gamma }.sample(ends, None, &t);
+    let path = Path::new(schedule).sample(ends, None, &t);
     let dataset = Dataset::new(
         from_host::<Inner, 2>(points.clone(), [points.len() / 2, 2], &device, DType::F64),
         schedule,
@@ -168,22 +173,17 @@ fn batch(schedule: impl Schedule + Copy, prediction: Prediction, index: u64) -> 
     Batch { path, exact }
 }
 
-fn flow<N, S>(network: N, schedule: S, prediction: Prediction) -> Flow<N, S> {
-    Flow {
-        network,
-        schedule,
-        prediction,
-        input: Default::default(),
-    }
+fn flow<N>(network: N, schedule: impl Into<AnySchedule>, prediction: Prediction) -> Flow<N> {
+    Flow::new(network, Path::new(schedule), Objective::new(prediction))
 }
 
 /// The conditional loss of a batch, and the loss against the exact field at the same states.
-fn losses<T: Backend, S: Schedule>(
-    flow: &Flow<Perceptron<T>, S>,
+fn losses<T: Backend>(
+    flow: &Flow<Perceptron<T>>,
     batch: &Batch<T>,
 ) -> (Tensor<T, 1>, Tensor<T, 1>) {
     let path = &batch.path;
-    let conditional = flow.loss(path.clone(), &(), Weighting::Uniform, None);
+    let conditional = flow.loss(path.clone(), &(), None);
     let n = path.t.len();
     let t = from_host(path.t.clone(), [n], &Default::default(), DType::F64);
     let output = flow.network.forward(path.x_t.clone(), t, &());
@@ -202,7 +202,7 @@ fn slope(points: &[(f64, f64)]) -> f64 {
 
 /// The difference of the two gradients, averaged over M batches, falls like M^{−½}: it has no part that stays.
 #[track_caller]
-fn gradients_converge(schedule: impl Schedule + Copy, prediction: Prediction) {
+fn gradients_converge(schedule: impl Schedule + Copy + Into<AnySchedule>, prediction: Prediction) {
     const BATCHES: usize = 2048;
     let flow = flow(Perceptron::new(1), schedule, prediction);
     let mut differences: Vec<Vec<f64>> = Vec::new();
@@ -315,41 +315,32 @@ fn the_exact_field_is_left_with_the_irreducible_loss() {
     let noise = Noise::new(8);
     let mean = from_host::<Inner, 2>(vec![2.0, -0.5, 0.3], [1, 3], &device, DType::F64);
     for std in [0.5, 1.0, 2.0] {
-        for law in [TimeLaw::Uniform, TimeLaw::Stratified] {
-            let flow = Flow {
-                network: ExactGaussian {
-                    mean: Param::from_tensor(mean.clone()),
-                    std,
-                },
-                schedule: Linear::default(),
-                prediction: Prediction::Velocity,
-                input: Default::default(),
+        for distribution in [TimeDistribution::Uniform, TimeDistribution::Stratified] {
+            let network = ExactGaussian {
+                mean: Param::from_tensor(mean.clone()),
+                std,
             };
+            let mut flow = Flow::velocity(network, Path::linear());
+            flow.path.times.distribution = distribution;
             let loss = |index: u64| {
                 let normal = |stream| -> Tensor<Inner, 2> {
                     let mut draws = noise.draws(stream, index);
                     draws.normal_tensor([N, 3], &device, DType::F64)
                 };
-                let sampler = TimeSampler { law, clip: 0.0 };
-                let mut draws = noise.draws(Stream::Time, index);
-                let t = sampler.sample(N, &flow.schedule, &mut draws);
+                let t = flow.path.times(N, &mut noise.draws(Stream::Time, index));
                 let ends = Endpoints {
-                    x0: normal(Stream::Noise),
+                    x0: normal(Stream::Source),
                     x1: normal(Stream::Data) * std + mean.clone(),
                 };
-                let path = Interpolant {
-                    schedule: flow.schedule,
-                    gamma: Gamma::None,
-                };
-                let sample = path.sample(ends, None, &t);
-                scalar(flow.loss(sample, &(), Weighting::Uniform, None))
+                let sample = flow.path.sample(ends, None, &t);
+                scalar(flow.loss(sample, &(), None))
             };
             let sample: Vec<f64> = (0..BATCHES).map(loss).collect();
             let (loss, error) = mean_and_error(&sample);
             let expected = std * FRAC_PI_2;
             assert!(
                 (loss - expected).abs() < 5.0 * error,
-                "{loss} ± {error} instead of {expected} with {law:?}"
+                "{loss} ± {error} instead of {expected} with {distribution:?}"
             );
             assert!(error < 0.01 * expected, "{error}");
         }
@@ -400,16 +391,12 @@ impl<T: Backend> Network<T, 2> for Guess<T> {
     }
 }
 
-fn guess(prediction: Prediction) -> Flow<Guess<B>, Trigonometric> {
-    Flow {
-        network: Guess {
-            data: Perceptron::new(4),
-            prediction,
-        },
-        schedule: Trigonometric,
+fn guess(prediction: Prediction) -> Flow<Guess<B>> {
+    let network = Guess {
+        data: Perceptron::new(4),
         prediction,
-        input: Default::default(),
-    }
+    };
+    flow(network, Trigonometric, prediction)
 }
 
 /// A batch with a time of its own for each sample, away from both ends.
@@ -420,23 +407,23 @@ fn spread_batch() -> PathSample<B, 2> {
         draws.normal_tensor([n, 2], &device, DType::F64)
     };
     let sampler = TimeSampler {
-        law: TimeLaw::Uniform,
+        distribution: TimeDistribution::Uniform,
         clip: 0.05,
     };
     let schedule = Trigonometric;
     let t = sampler.sample(n, &schedule, &mut noise.draws(Stream::Time, 0));
     let ends = Endpoints {
-        x0: normal(Stream::Noise),
+        x0: normal(Stream::Source),
         x1: normal(Stream::Data),
     };
-    let gamma = Gamma::None;
-    Interpolant { schedule, gamma }.sample(ends, None, &t)
+    Path::new(schedule).sample(ends, None, &t)
 }
 
 /// The loss on the one batch and its gradient.
 fn loss_and_gradient(prediction: Prediction, weighting: Weighting) -> (f64, Vec<f64>) {
-    let flow = guess(prediction);
-    let loss = flow.loss(spread_batch(), &(), weighting, None);
+    let mut flow = guess(prediction);
+    flow.objective.weighting = weighting;
+    let loss = flow.loss(spread_batch(), &(), None);
     (scalar(loss.clone()), flow.network.data.gradient(loss))
 }
 
@@ -513,7 +500,7 @@ fn a_model_is_the_same_field_whatever_the_network_predicts() {
     );
     let reference = guess(Prediction::Data);
     for t in [0.1, 0.5, 0.9] {
-        let of = |flow: &Flow<Guess<B>, Trigonometric>| {
+        let of = |flow: &Flow<Guess<B>>| {
             let field = flow.given::<B, 2>(&());
             [
                 values(field.velocity(t, x.clone())),
@@ -570,24 +557,18 @@ fn the_loss_takes_each_sample_at_its_own_time_and_weight() {
                 .normal_tensor(shape, &device, DType::F64)
         };
         let ends = Endpoints {
-            x0: normal(Stream::Noise),
+            x0: normal(Stream::Source),
             x1: normal(Stream::Data),
         };
         let (x0, x1) = (values(ends.x0.clone()), values(ends.x1.clone()));
         let elements = x0.len() / 3;
-        let gamma = Gamma::None;
-        let sample = Interpolant { schedule, gamma }.sample(ends, None, &t);
+        let sample = Path::new(schedule).sample(ends, None, &t);
         for weighting in [Weighting::Uniform, Weighting::MinSnr { gamma: 2.0 }] {
             for prediction in PREDICTIONS {
-                let flow = Flow {
-                    network: Clock {
-                        rate: Param::from_tensor(rate.clone()),
-                    },
-                    schedule,
-                    prediction,
-                    input: Default::default(),
-                };
-                let got = flow.loss(sample.clone(), &(), weighting, None);
+                let rate = Param::from_tensor(rate.clone());
+                let mut flow = flow(Clock { rate }, schedule, prediction);
+                flow.objective.weighting = weighting;
+                let got = flow.loss(sample.clone(), &(), None);
                 let term = |i: usize| {
                     let t = t[i / elements];
                     let c = schedule.at(t);
@@ -611,6 +592,22 @@ fn the_loss_takes_each_sample_at_its_own_time_and_weight() {
                     "{got} {expected} {prediction:?} {weighting:?}"
                 );
             }
+        }
+    }
+}
+
+#[test]
+fn a_loss_of_ones_own_is_weighted_as_the_squared_error_is() {
+    let squared = |output: Tensor<B, 2>, target: Tensor<B, 2>| -> Tensor<B, 1> {
+        (output - target).square().mean_dim(1).squeeze_dim(1)
+    };
+    for prediction in PREDICTIONS {
+        let mut flow = guess(prediction);
+        for weighting in [Weighting::Uniform, Weighting::MinSnr { gamma: 2.0 }] {
+            flow.objective.weighting = weighting;
+            let expected = scalar(flow.loss(spread_batch(), &(), None));
+            let got = scalar(flow.loss_by(&squared, spread_batch(), &(), None));
+            assert!((got / expected - 1.0).abs() < 1e-12, "{got} {expected}");
         }
     }
 }

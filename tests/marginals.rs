@@ -3,10 +3,11 @@
 use burn::tensor::{DType, Tensor, TensorData};
 use burn_ndarray::NdArray;
 use pyroclast::core::analytic::{Gaussian, GaussianMixture};
-use pyroclast::core::extension::{Extended, NoiseLevel};
 use pyroclast::core::guidance::Guided;
 use pyroclast::core::noise::{Noise, Stream};
-use pyroclast::core::schedule::{Linear, Rescheduled, Trigonometric, VariancePreserving};
+use pyroclast::core::rescheduled::Rescheduled;
+use pyroclast::core::reverse_sde::{NoiseLevel, ReverseSde};
+use pyroclast::core::schedule::{Linear, Trigonometric, VariancePreserving};
 use pyroclast::solvers::{EulerMaruyama, Increments, RK4, TimeGrid, integrate};
 
 type B = NdArray<f64>;
@@ -97,7 +98,7 @@ fn every_noise_level_keeps_the_marginals() {
         ("custom", NoiseLevel::Custom(Box::new(|t| 1.0 - t))),
     ];
     for (seed, (name, noise_level)) in levels.into_iter().enumerate() {
-        let sde = Extended {
+        let sde = ReverseSde {
             field: gaussian(Linear::default()),
             noise_level,
         };
@@ -118,7 +119,7 @@ fn every_noise_level_keeps_the_marginals() {
 fn the_reverse_sde_of_vp_has_its_own_diffusion() {
     // g² = β (Song et al. 2021, eq. 11), and the extension with it is Anderson's reversal.
     let vp = VariancePreserving::default();
-    let sde = Extended {
+    let sde = ReverseSde {
         field: gaussian(vp),
         noise_level: NoiseLevel::Diffusion(1.0),
     };

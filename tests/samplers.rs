@@ -9,11 +9,13 @@ use burn::backend::Autodiff;
 use burn::tensor::Tensor;
 use pyroclast::core::analytic::{Gaussian, GaussianMixture};
 use pyroclast::core::ddpm::{BetaTable, End, Spacing, Variance};
+use pyroclast::core::endpoints::Endpoints;
 use pyroclast::core::field::{Counted, Denoiser, VectorField};
 use pyroclast::core::noise::{Noise, Stream};
-use pyroclast::core::prediction::{Endpoints, Prediction};
+use pyroclast::core::prediction::Prediction;
+use pyroclast::core::rescheduled::Rescheduled;
 use pyroclast::core::schedule::{
-    Edm, Linear, Rescheduled, Schedule, SubVariancePreserving, Trigonometric, VarianceExploding,
+    Edm, Linear, Schedule, SubVariancePreserving, Trigonometric, VarianceExploding,
     VariancePreserving,
 };
 use pyroclast::solvers::sampler::{

@@ -5,9 +5,9 @@ use burn::tensor::{DType, Tensor, TensorData};
 use burn_flex::Flex;
 use burn_ndarray::NdArray;
 use pyroclast::core::analytic::{Gaussian, GaussianMixture, Marginal};
-use pyroclast::core::extension::{Extended, NoiseLevel};
 use pyroclast::core::field::{Additive, Calculus, Counted, Diffusion, Ito, Sde, Stratonovich};
 use pyroclast::core::noise::{Noise, Stream};
+use pyroclast::core::reverse_sde::{NoiseLevel, ReverseSde};
 use pyroclast::core::schedule::Linear;
 use pyroclast::solvers::brownian::Interval;
 use pyroclast::solvers::{
@@ -960,7 +960,7 @@ fn methods_of_higher_order_reach_the_marginals_in_fewer_steps() {
         .enumerate()
     {
         let name = format!("{noise_level:?}");
-        let sde = Extended {
+        let sde = ReverseSde {
             field: Gaussian {
                 mean: tensor(vec![1.5], [1, 1]),
                 std: 0.5,

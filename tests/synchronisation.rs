@@ -15,7 +15,7 @@ use burn_router::{
 use burn_std::future::DynFut;
 use pyroclast::core::flow::Flow;
 use pyroclast::core::noise::Noise;
-use pyroclast::core::schedule::Linear;
+use pyroclast::core::path::Path;
 use pyroclast::models::{Init, UNetConfig};
 use pyroclast::solvers::{DOPRI5, TimeGrid, integrate, integrate_adaptive};
 use pyroclast::train::batch::Order;
@@ -156,7 +156,7 @@ fn waits_of_steps(preset: &str, settings: &[&str]) -> [usize; 2] {
     let task = Task::load(&config.data, noise).expect("shipped data");
     let device = FlexDevice;
     let mut init = Init::<Autodiff<B>>::new(noise, &device);
-    let batcher = batcher(&task, &config, task.training.clone());
+    let batcher = batcher(&config, task.training.clone());
     let mut order = Order::default();
     let shape = &task.training.shape;
     use pyroclast::train::config::Architecture;
@@ -218,18 +218,13 @@ fn a_fixed_grid_does_not_wait_and_an_adaptive_one_does_once_a_step() {
     let _turn = TURN.lock().expect("no test panics while it holds the turn");
     let device = FlexDevice;
     let mut init = Init::<B>::new(Noise::new(0), &device);
-    let flow = Flow {
-        network: UNetConfig {
-            channels: 8,
-            ..UNetConfig::new(1, [4, 4])
-        }
-        .init(&mut init),
-        schedule: Linear::default(),
-        prediction: pyroclast::core::prediction::Prediction::Velocity,
-        input: Default::default(),
+    let unet = UNetConfig {
+        channels: 8,
+        ..UNetConfig::new(1, [4, 4])
     };
+    let flow = Flow::velocity(unet.init(&mut init), Path::linear());
     let x = || Tensor::<B, 4>::ones([2, 1, 4, 4], &device);
-    let field = flow.given::<B, 4>(&None);
+    let field = flow.unconditional::<B, 4>();
     let grid = TimeGrid::uniform(0.0, 1.0, 5);
     assert_eq!(waits(|| drop(integrate(&field, &DOPRI5, x(), &grid))), 0);
     let mut steps = 0;

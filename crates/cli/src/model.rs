@@ -10,11 +10,11 @@ use pyroclast_core::network::{Labels, Network};
 use pyroclast_core::noise::Noise;
 use pyroclast_models::Init;
 use pyroclast_train::config::{Architecture, Config};
+use pyroclast_train::dataset::Dataset;
 use pyroclast_train::ema::{self, Averaged, AveragedError};
 use pyroclast_train::parameters::{slots, with_values};
 use pyroclast_train::run::Run;
 use pyroclast_train::task::Task;
-use pyroclast_train::training::AnySchedule;
 
 /// What is done with a model, whatever its network is.
 pub(crate) trait WithFlow {
@@ -22,11 +22,7 @@ pub(crate) trait WithFlow {
     type Output;
 
     /// Uses the model, which is on the autodiff backend; [`Flow::valid`] takes it off.
-    fn with<B, N, const D: usize>(
-        self,
-        flow: &Flow<N, AnySchedule>,
-        device: &B::Device,
-    ) -> Result<Self::Output>
+    fn with<B, N, const D: usize>(self, flow: &Flow<N>, device: &B::Device) -> Result<Self::Output>
     where
         B: Backend,
         N: Network<Autodiff<B>, D, Condition = Labels<Autodiff<B>>> + AutodiffModule<Autodiff<B>>,
@@ -46,13 +42,25 @@ pub(crate) fn with_flow<B: Backend, W: WithFlow>(
     let mut init = Init::<Autodiff<B>>::new(Noise::new(0), device);
     match config.architecture(&dataset.shape, dataset.classes)? {
         Architecture::Mlp(mlp) => {
-            let flow =
-                load::<Autodiff<B>, _, 2>(run, config, weights, mlp.init(&mut init), device)?;
+            let flow = load::<Autodiff<B>, _, 2>(
+                run,
+                config,
+                dataset,
+                weights,
+                mlp.init(&mut init),
+                device,
+            )?;
             user.with::<B, _, 2>(&flow, device)
         }
         Architecture::UNet(unet) => {
-            let flow =
-                load::<Autodiff<B>, _, 4>(run, config, weights, unet.init(&mut init), device)?;
+            let flow = load::<Autodiff<B>, _, 4>(
+                run,
+                config,
+                dataset,
+                weights,
+                unet.init(&mut init),
+                device,
+            )?;
             user.with::<B, _, 4>(&flow, device)
         }
     }
@@ -61,10 +69,11 @@ pub(crate) fn with_flow<B: Backend, W: WithFlow>(
 fn load<B: Backend, N: Network<B, D>, const D: usize>(
     run: &Run,
     config: &Config,
+    dataset: &Dataset,
     weights: Averaged,
     network: N,
     device: &B::Device,
-) -> Result<Flow<N, AnySchedule>> {
+) -> Result<Flow<N>> {
     let slots = slots::<B, N>(&network);
     let values =
         ema::load::<B>(run, config, weights, &slots, device).map_err(|error| match error {
@@ -74,5 +83,5 @@ fn load<B: Backend, N: Network<B, D>, const D: usize>(
             | AveragedError::FarPower { .. } => Usage(error.to_string()).into(),
             error => anyhow::Error::from(error),
         })?;
-    Ok(config.flow(with_values(network, values)))
+    Ok(config.flow(with_values(network, values), dataset))
 }

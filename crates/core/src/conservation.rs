@@ -96,9 +96,9 @@ impl PlaneGrid {
 mod tests {
     use super::*;
     use crate::analytic::GaussianMixture;
-    use crate::coefficients::from_host;
-    use crate::extension::{Extended, NoiseLevel};
     use crate::field::{Sde, VectorField};
+    use crate::per_sample::from_host;
+    use crate::reverse_sde::{NoiseLevel, ReverseSde};
     use crate::schedule::{Schedule, Trigonometric, VariancePreserving};
     use burn::tensor::{DType, Tensor};
     use burn_ndarray::NdArray;
@@ -209,7 +209,7 @@ mod tests {
         };
         falls([80, 160, 320].map(|n| largest(&field, |t, x| field.velocity(t, x), 0.0, n)));
         for level in [0.5, 1.2] {
-            let sde = Extended {
+            let sde = ReverseSde {
                 field: field.clone(),
                 noise_level: NoiseLevel::Constant(level),
             };

@@ -88,7 +88,7 @@ mod tests {
     }
 
     fn clouds(n: usize, dim: usize) -> [Vec<f32>; 2] {
-        [0, 1].map(|step| Noise::new(6).draws(Stream::Noise, step).normals(n * dim))
+        [0, 1].map(|step| Noise::new(6).draws(Stream::Source, step).normals(n * dim))
     }
 
     fn entropic(epsilon: f64) -> Coupling {

@@ -15,22 +15,19 @@
 mod bound;
 mod decoder;
 mod expected;
-mod families;
 mod hybrid;
-mod interpolation;
 mod kl;
 mod spacing;
-mod table;
 mod transition;
 mod variance;
 
+pub use crate::schedule::{BetaTable, TableError};
 pub use bound::{Bound, elbo};
 pub use decoder::{Decoder, Lattice, discretised_log_likelihood, log_bin_probability};
 pub use expected::expected_bound;
 pub use hybrid::{ReverseStep, variational_term};
 pub use kl::{base_std, kl_gaussians, prior_kl};
 pub use spacing::{End, Spacing};
-pub use table::{BetaTable, TableError};
 pub use transition::Transition;
 pub use variance::{Variance, interpolated_log_variance};
 

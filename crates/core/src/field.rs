@@ -5,7 +5,7 @@
 //! A trained network, an exact field and a closure all implement these traits, so every solver runs on every one of them.
 //! Axis 0 of a state is the batch.
 
-use crate::prediction::Endpoints;
+use crate::endpoints::Endpoints;
 use crate::schedule::Schedule;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;

@@ -1,93 +1,183 @@
-//! A network, the schedule it was trained under, and what it predicts.
+//! A network, the path it is trained on, and what it learns there.
 //!
 //! `L(θ) = E[w(t)·‖N_θ(c_in·x_t, c_noise) − target(x0, x1, t)‖²]`; sampling integrates `dX = u_θ(X, t) dt` from `σ(0)·x0`
 //!
 //! Source: Lipman et al. 2023 (flow matching), eq. 14; Ho et al. 2020 and Song et al. 2021 for the same with noise and score.
 
-use crate::coefficients::PerSample;
-use crate::ddpm::{BetaTable, Decoder, ReverseStep, variational_term};
+use crate::ddpm::{ReverseStep, variational_term};
+use crate::endpoints::Endpoints;
 use crate::field::{BatchField, Denoiser, LearnedVariance, VectorField};
-use crate::input::Input;
-use crate::interpolant::PathSample;
+use crate::loss::SampleLoss;
 use crate::network::{Labels, Network};
 use crate::noise::Draws;
-use crate::prediction::{Endpoints, Prediction};
+use crate::objective::{Objective, Variational};
+use crate::path::{Path, PathSample};
+use crate::per_sample::PerSample;
+use crate::preconditioning::Preconditioning;
+use crate::prediction::Prediction;
 use crate::schedule::{Coefficients, Schedule};
 use crate::weighting::Weighting;
 use burn::backend::Autodiff;
 use burn::module::{AutodiffModule, HasAutodiffModule, Module};
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{Tensor, TensorData};
-use std::sync::Arc;
-
-/// The second part of a hybrid loss.
-#[derive(Debug, Clone)]
-pub struct Variational {
-    /// The chain.
-    pub table: Arc<BetaTable>,
-    /// What the last step is held against.
-    pub decoder: Decoder,
-    /// λ.
-    pub weight: f64,
-}
 
 /// A generative model.
 #[derive(Debug, Clone)]
-pub struct Flow<N, S> {
+pub struct Flow<N> {
     /// The function that is trained.
     pub network: N,
     /// The path it is trained on.
-    pub schedule: S,
-    /// What its output means. An output of twice as many channels (axis 1) as the state has the prediction in its first half, and in its
-    /// second how the variance of a reverse step is interpolated ([`LearnedVariance`]).
-    pub prediction: Prediction,
-    /// What it is shown.
-    pub input: Input,
+    pub path: Path,
+    /// What it learns there.
+    pub objective: Objective,
 }
 
-impl<N, S: Schedule> Flow<N, S> {
-    /// The conditional flow matching loss of a batch: a mean over samples and elements, of shape `[1]`.
+impl<N> Flow<N> {
+    /// A network that learns this objective on this path.
+    pub fn new(network: N, path: Path, objective: Objective) -> Self {
+        Self {
+            network,
+            path,
+            objective,
+        }
+    }
+
+    /// A network that predicts the velocity: flow matching (Lipman et al. 2023).
+    pub fn velocity(network: N, path: Path) -> Self {
+        Self::new(network, path, Objective::new(Prediction::Velocity))
+    }
+
+    /// A network that predicts the data x1.
+    pub fn data(network: N, path: Path) -> Self {
+        Self::new(network, path, Objective::new(Prediction::Data))
+    }
+
+    /// A network that predicts the noise x0 (Ho et al. 2020).
+    pub fn noise(network: N, path: Path) -> Self {
+        Self::new(network, path, Objective::new(Prediction::Noise))
+    }
+
+    /// A network that predicts the score `−x0/σ` (Song & Ermon 2019).
+    pub fn score(network: N, path: Path) -> Self {
+        Self::new(network, path, Objective::new(Prediction::Score))
+    }
+
+    /// A network that predicts `v = αx0 − σx1` (Salimans & Ho 2022).
+    pub fn v(network: N, path: Path) -> Self {
+        Self::new(network, path, Objective::new(Prediction::V))
+    }
+
+    /// A preconditioned network as EDM trains it, for data of this standard deviation (Karras et al. 2022).
+    pub fn edm(network: N, path: Path, sigma_data: f64) -> Self {
+        Self::new(network, path, Objective::edm(sigma_data))
+    }
+
+    /// The same model with another network.
+    pub fn with_network<M>(&self, network: M) -> Flow<M> {
+        Flow {
+            network,
+            path: self.path.clone(),
+            objective: self.objective,
+        }
+    }
+
+    /// The loss of a batch: a mean over samples and elements, of shape `[1]`.
     ///
-    /// `mean_b w(t_b)·mean‖N_θ(x_t, t) − target‖²`
+    /// `mean_b w(t_b)·mean‖N_θ(x_t, t) − target‖²`, and where the objective has a variational part, `+ λ·T·mean_b L_{k_b}`: the
+    /// bound in nats per dimension through the variance alone
     ///
-    /// On a path with γ > 0, noise, score, data and v are still read off the ends; the velocity alone knows of the bridge.
+    /// Source: Lipman et al. 2023, eq. 14; Nichol & Dhariwal 2021, eq. 16.
+    ///
+    /// On a path with γ > 0, noise, score, data and v are still read off the endpoints; only the velocity includes the bridge.
     ///
     /// `dropout` holds the masks of a training pass; without it the network runs as in evaluation.
+    ///
+    /// # Panics
+    /// With a variational part: if the path is no chain, a time is not one of its, up to rounding, or the network's output
+    /// does not have twice the channels of the state.
     pub fn loss<B: Backend, const D: usize>(
         &self,
         sample: PathSample<B, D>,
         condition: &N::Condition,
-        weighting: Weighting,
         dropout: Option<&mut Draws>,
     ) -> Tensor<B, 1>
     where
         N: Network<B, D>,
     {
-        let output = self.of_sample(&sample, condition, dropout).0;
-        self.error(sample, output, weighting)
+        let (output, variance) = self.of_sample(&sample, condition, dropout);
+        let bound = self.bound(&sample, &output, variance);
+        let (coefficients, target) = self.target(sample);
+        let error = (output - target).square();
+        let loss = match self.objective.weighting {
+            Weighting::Uniform => error.mean(),
+            _ => {
+                let per_sample = PerSample::like(&error);
+                let weights = coefficients.iter().map(|&c| self.weight(c));
+                (error * per_sample.tensor(weights)).mean()
+            }
+        };
+        match bound {
+            Some(bound) => loss + bound,
+            None => loss,
+        }
     }
 
-    /// The hybrid loss of a chain whose reverse variance is learned.
+    /// [`Flow::loss`] with another measure of the error than its square.
     ///
-    /// `L_simple + λ·T·mean_b L_{k_b}`: [`Flow::loss`], and the variational bound in nats per dimension through the variance alone
-    ///
-    /// Source: Nichol & Dhariwal 2021, eq. 16.
+    /// `mean_b w(t_b)·ℓ(N_θ(x_t, t), target)`
     ///
     /// # Panics
-    /// If the network's output does not have twice the channels of the state, or a time is not one of the chain's, up to rounding.
-    pub fn hybrid_loss<B: Backend, const D: usize>(
+    /// As [`Flow::loss`].
+    pub fn loss_by<B: Backend, const D: usize>(
         &self,
+        loss: &(impl SampleLoss<B, D> + ?Sized),
         sample: PathSample<B, D>,
         condition: &N::Condition,
-        weighting: Weighting,
-        chain: &Variational,
         dropout: Option<&mut Draws>,
     ) -> Tensor<B, 1>
     where
         N: Network<B, D>,
     {
-        let table = &*chain.table;
         let (output, variance) = self.of_sample(&sample, condition, dropout);
+        let bound = self.bound(&sample, &output, variance);
+        let (coefficients, target) = self.target(sample);
+        let per_sample = PerSample::like(&output);
+        let losses = loss.per_sample(output, target);
+        let weights = coefficients.iter().map(|&c| self.weight(c));
+        let loss = (losses * per_sample.flat(weights)).mean();
+        match bound {
+            Some(bound) => loss + bound,
+            None => loss,
+        }
+    }
+
+    fn weight(&self, c: Coefficients) -> f64 {
+        self.objective.weighting.at(c, self.objective.prediction)
+    }
+
+    /// What the network should have put out, with the coefficients that it is weighted by.
+    fn target<B: Backend, const D: usize>(
+        &self,
+        sample: PathSample<B, D>,
+    ) -> (Vec<Coefficients>, Tensor<B, D>) {
+        // A velocity's target is the path's own derivative, which includes γ; the others are read off the endpoints.
+        let target = match self.objective.prediction {
+            Prediction::Velocity => sample.d_x_t,
+            other => other.target(&sample.coefficients, sample.ends),
+        };
+        (sample.coefficients, target)
+    }
+
+    /// The variational part of the loss, where the objective has one.
+    fn bound<B: Backend, const D: usize>(
+        &self,
+        sample: &PathSample<B, D>,
+        output: &Tensor<B, D>,
+        variance: Option<Tensor<B, D>>,
+    ) -> Option<Tensor<B, 1>> {
+        let Variational { decoder, weight } = self.objective.variational?;
+        let table = (self.path.schedule.table()).expect("a variance is learned on a chain's path");
         let steps: Vec<ReverseStep> = (sample.t.iter())
             .map(|&t| {
                 let k = table.exact_index(t);
@@ -95,7 +185,7 @@ impl<N, S: Schedule> Flow<N, S> {
             })
             .collect();
         // The mean is trained by the simple loss alone.
-        let x1 = (self.prediction).data_rows(
+        let x1 = (self.objective.prediction).data_rows(
             &sample.coefficients,
             sample.x_t.clone(),
             output.clone().detach(),
@@ -103,14 +193,13 @@ impl<N, S: Schedule> Flow<N, S> {
         let bound = variational_term(
             &steps,
             table.floor(),
-            chain.decoder,
+            decoder,
             sample.ends.x1.clone(),
             sample.x_t.clone(),
             x1,
             variance.expect("a network that learns the variance has twice the channels"),
         );
-        let simple = self.error(sample, output, weighting);
-        simple + bound.mean() * (chain.weight * table.steps() as f64)
+        Some(bound.mean() * (weight * table.steps() as f64))
     }
 
     /// The prediction for a training batch, and the other half of the output, where there is one.
@@ -133,30 +222,6 @@ impl<N, S: Schedule> Flow<N, S> {
         halves(output, sample.x_t.dims())
     }
 
-    /// The weighted squared error of a prediction.
-    fn error<B: Backend, const D: usize>(
-        &self,
-        sample: PathSample<B, D>,
-        output: Tensor<B, D>,
-        weighting: Weighting,
-    ) -> Tensor<B, 1> {
-        let per_sample = PerSample::like(&sample.x_t);
-        // A velocity's target is the path's own derivative, which knows of γ; the others are read off the ends.
-        let target = match self.prediction {
-            Prediction::Velocity => sample.d_x_t,
-            other => other.target(&sample.coefficients, sample.ends),
-        };
-        let error = (output - target).square();
-        if matches!(weighting, Weighting::Uniform) {
-            return error.mean();
-        }
-        let weights = sample
-            .coefficients
-            .iter()
-            .map(|&c| weighting.at(c, self.prediction));
-        (error * per_sample.tensor(weights)).mean()
-    }
-
     /// The network's output with a time for each sample.
     fn rows<B: Backend, const D: usize>(
         &self,
@@ -171,9 +236,10 @@ impl<N, S: Schedule> Flow<N, S> {
     {
         let per_sample = PerSample::like(&x);
         let both = || t.iter().zip(coefficients);
-        let time = per_sample.flat(both().map(|(&t, &c)| self.input.time(t, c)));
-        let x = match self.input {
-            Input::Plain => x,
+        let time =
+            per_sample.flat(both().map(|(&t, &c)| self.objective.preconditioning.time(t, c)));
+        let x = match self.objective.preconditioning {
+            Preconditioning::None => x,
             input => x * per_sample.tensor(coefficients.iter().map(|&c| input.scale(c))),
         };
         match dropout {
@@ -185,58 +251,63 @@ impl<N, S: Schedule> Flow<N, S> {
     /// The field of this model under a condition.
     pub fn given<'a, B: Backend, const D: usize>(
         &'a self,
-        condition: &'a N::Condition,
-    ) -> Conditioned<'a, N, S, N::Condition>
+        condition: &N::Condition,
+    ) -> Conditioned<'a, N, N::Condition>
     where
         N: Network<B, D>,
     {
         Conditioned {
             flow: self,
-            condition,
+            condition: condition.clone(),
+        }
+    }
+
+    /// The field of this model under no condition.
+    pub fn unconditional<B: Backend, const D: usize>(&self) -> Conditioned<'_, N, N::Condition>
+    where
+        N: Network<B, D>,
+        N::Condition: Default,
+    {
+        Conditioned {
+            flow: self,
+            condition: N::Condition::default(),
         }
     }
 
     /// The same model without autodiff.
-    pub fn valid<A: AutodiffBackend>(&self) -> Flow<N::InnerModule, S>
+    pub fn valid<A: AutodiffBackend>(&self) -> Flow<N::InnerModule>
     where
         N: AutodiffModule<A>,
-        S: Clone,
     {
-        Flow {
-            network: self.network.valid(),
-            schedule: self.schedule.clone(),
-            prediction: self.prediction,
-            input: self.input,
-        }
+        self.with_network(self.network.valid())
     }
 
-    /// The same model on the autodiff backend over its own: what a divergence is found of.
-    pub fn tracked<B: Backend>(self) -> Flow<N::TrainModule, S>
+    /// The same model lifted to `Autodiff<B>`, as divergences need.
+    pub fn tracked<B: Backend>(self) -> Flow<N::TrainModule>
     where
         N: Module<B> + HasAutodiffModule<Autodiff<B>>,
     {
         Flow {
             network: AutodiffModule::from_inner(self.network),
-            schedule: self.schedule,
-            prediction: self.prediction,
-            input: self.input,
+            path: self.path,
+            objective: self.objective,
         }
     }
 
-    /// The interval of t on which the velocity is finite: [`Prediction::span`] on the model's schedule.
+    /// The interval of t on which the velocity is finite: [`Prediction::span`] on the path's schedule.
     pub fn span(&self) -> (f64, f64) {
-        self.prediction.span(&self.schedule)
+        self.objective.prediction.span(&self.path.schedule)
     }
 }
 
 /// A model under a condition: a velocity field and a denoiser.
-#[derive(Debug, Clone, Copy)]
-pub struct Conditioned<'a, N, S, C> {
-    flow: &'a Flow<N, S>,
-    condition: &'a C,
+#[derive(Debug, Clone)]
+pub struct Conditioned<'a, N, C> {
+    flow: &'a Flow<N>,
+    condition: C,
 }
 
-impl<N, S: Schedule, C> Conditioned<'_, N, S, C> {
+impl<N, C> Conditioned<'_, N, C> {
     /// The prediction, and the other half of the output, where there is one.
     fn output<B: Backend, const D: usize>(
         &self,
@@ -246,14 +317,18 @@ impl<N, S: Schedule, C> Conditioned<'_, N, S, C> {
     where
         N: Network<B, D, Condition = C>,
     {
-        let (shape, input, c) = (x.dims(), self.flow.input, self.flow.schedule.at(t));
+        let (shape, input, c) = (
+            x.dims(),
+            self.flow.objective.preconditioning,
+            self.flow.path.schedule.at(t),
+        );
         let data = TensorData::from([input.time(t, c)]).convert_dtype(x.dtype());
         let time = Tensor::<B, 1>::from_data(data, (&x.device(), x.dtype())).expand([shape[0]]);
         let x = match input {
-            Input::Plain => x,
+            Preconditioning::None => x,
             input => x * input.scale(c),
         };
-        halves(self.flow.network.forward(x, time, self.condition), shape)
+        halves(self.flow.network.forward(x, time, &self.condition), shape)
     }
 
     fn decoded<B: Backend, const D: usize>(
@@ -265,8 +340,11 @@ impl<N, S: Schedule, C> Conditioned<'_, N, S, C> {
         N: Network<B, D, Condition = C>,
     {
         let (output, variance) = self.output(t, x.clone());
-        let c = self.flow.schedule.at(t);
-        (self.flow.prediction.decode(c, x, output), variance)
+        let c = self.flow.path.schedule.at(t);
+        (
+            self.flow.objective.prediction.decode(c, x, output),
+            variance,
+        )
     }
 }
 
@@ -283,26 +361,24 @@ fn halves<B: Backend, const D: usize>(
     (output.narrow(1, 0, channels), Some(variance))
 }
 
-impl<B, N, S, C, const D: usize> VectorField<B, D> for Conditioned<'_, N, S, C>
+impl<B, N, C, const D: usize> VectorField<B, D> for Conditioned<'_, N, C>
 where
     B: Backend,
     N: Network<B, D, Condition = C>,
-    S: Schedule,
 {
     fn velocity(&self, t: f64, x: Tensor<B, D>) -> Tensor<B, D> {
-        match self.flow.prediction {
+        match self.flow.objective.prediction {
             Prediction::Velocity => self.output(t, x).0,
-            _ => Prediction::Velocity.encode(self.flow.schedule.at(t), self.decoded(t, x).0),
+            _ => Prediction::Velocity.encode(self.flow.path.schedule.at(t), self.decoded(t, x).0),
         }
     }
 }
 
 /// The labels are picked by the rows.
-impl<B, N, S, const D: usize> BatchField<B, D> for Conditioned<'_, N, S, Labels<B>>
+impl<B, N, const D: usize> BatchField<B, D> for Conditioned<'_, N, Labels<B>>
 where
     B: Backend,
     N: Network<B, D, Condition = Labels<B>>,
-    S: Schedule,
 {
     fn velocities(&self, t: &[f64], x: Tensor<B, D>, rows: &[usize]) -> Tensor<B, D> {
         let labels = self.condition.as_ref().map(|labels| {
@@ -312,24 +388,23 @@ where
                 .clone()
                 .select(0, Tensor::from_data(rows, &x.device()))
         });
-        let coefficients: Vec<_> = t.iter().map(|&t| self.flow.schedule.at(t)).collect();
+        let coefficients: Vec<_> = t.iter().map(|&t| self.flow.path.schedule.at(t)).collect();
         let output = (self.flow).rows(t, &coefficients, x.clone(), &labels, None);
         let (output, _) = halves(output, x.dims());
-        match self.flow.prediction {
+        match self.flow.objective.prediction {
             Prediction::Velocity => output,
             prediction => prediction.velocity_rows(&coefficients, x, output),
         }
     }
 }
 
-impl<B, N, S, C, const D: usize> Denoiser<B, D> for Conditioned<'_, N, S, C>
+impl<B, N, C, const D: usize> Denoiser<B, D> for Conditioned<'_, N, C>
 where
     B: Backend,
     N: Network<B, D, Condition = C>,
-    S: Schedule,
 {
     fn schedule(&self) -> &dyn Schedule {
-        &self.flow.schedule
+        &self.flow.path.schedule
     }
 
     fn denoise(&self, t: f64, x: Tensor<B, D>) -> Tensor<B, D> {
@@ -337,8 +412,8 @@ where
     }
 
     fn is_defined(&self, t: f64) -> bool {
-        let c = self.flow.schedule.at(t);
-        match self.flow.prediction {
+        let c = self.flow.path.schedule.at(t);
+        match self.flow.objective.prediction {
             Prediction::Noise | Prediction::Score => c.alpha > 0.0,
             Prediction::Velocity => c.delta().is_finite() && c.delta() != 0.0,
             Prediction::Data | Prediction::V | Prediction::Edm { .. } => true,
@@ -350,11 +425,10 @@ where
     }
 }
 
-impl<B, N, S, C, const D: usize> LearnedVariance<B, D> for Conditioned<'_, N, S, C>
+impl<B, N, C, const D: usize> LearnedVariance<B, D> for Conditioned<'_, N, C>
 where
     B: Backend,
     N: Network<B, D, Condition = C>,
-    S: Schedule,
 {
     /// # Panics
     /// If the network's output does not have twice the channels of the state.

@@ -14,7 +14,7 @@ use burn::tensor::{Int, Tensor};
 /// - t: `[batch]`, in [0, 1], one time a sample
 pub trait Network<B: Backend, const D: usize>: Module<B> {
     /// What the output is conditioned on, beside the time: [`Labels`] for classes, `()` for nothing.
-    type Condition;
+    type Condition: Clone;
 
     /// The output, without randomness.
     fn forward(

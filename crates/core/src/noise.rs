@@ -34,7 +34,7 @@ pub enum Stream {
     /// The times of a training batch.
     Time = 3,
     /// The source points x0 of a training batch.
-    Noise = 4,
+    Source = 4,
     /// Dropout masks.
     Dropout = 5,
     /// Everything a sampler draws: its starting points and its Brownian increments.
@@ -61,10 +61,10 @@ pub enum Stream {
 /// use pyroclast_core::noise::{Noise, Stream};
 ///
 /// let noise = Noise::new(7);
-/// let a = noise.draws(Stream::Noise, 3).normals(4);
-/// let b = noise.draws(Stream::Noise, 3).normals(8);
+/// let a = noise.draws(Stream::Source, 3).normals(4);
+/// let b = noise.draws(Stream::Source, 3).normals(8);
 /// assert_eq!(a, b[..4]); // the same coordinates, the same values
-/// assert_ne!(a, noise.draws(Stream::Noise, 4).normals(4));
+/// assert_ne!(a, noise.draws(Stream::Source, 4).normals(4));
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Noise {
@@ -367,7 +367,7 @@ mod tests {
     #[test]
     fn normals_have_the_moments_of_the_law() {
         let n = 1_000_000;
-        let z = Noise::new(3).draws(Stream::Noise, 0).normals_f64(n);
+        let z = Noise::new(3).draws(Stream::Source, 0).normals_f64(n);
         let moment = |k: i32| z.iter().map(|z| z.powi(k)).sum::<f64>() / n as f64;
         let bound = 5.0 / (n as f64).sqrt();
         assert!(moment(1).abs() < bound);
@@ -397,11 +397,11 @@ mod tests {
     #[test]
     fn seeds_streams_and_steps_are_independent() {
         let n = 100_000;
-        let base = Noise::new(1).draws(Stream::Noise, 1).normals_f64(n);
+        let base = Noise::new(1).draws(Stream::Source, 1).normals_f64(n);
         for other in [
-            Noise::new(2).draws(Stream::Noise, 1),
+            Noise::new(2).draws(Stream::Source, 1),
             Noise::new(1).draws(Stream::Time, 1),
-            Noise::new(1).draws(Stream::Noise, 2),
+            Noise::new(1).draws(Stream::Source, 2),
         ] {
             let other = other.clone().normals_f64(n);
             let dot: f64 = base.iter().zip(&other).map(|(a, b)| a * b).sum();

@@ -5,8 +5,8 @@
 //!
 //! Conversions divide by α, σ, Δ, α² + σ² or N; each variant says which, and so where it is singular.
 
-use crate::coefficients::PerSample;
-use crate::field::Denoiser;
+use crate::endpoints::Endpoints;
+use crate::per_sample::PerSample;
 use crate::schedule::{Coefficients, Schedule};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
@@ -36,59 +36,6 @@ pub enum Prediction {
         /// Standard deviation of the data, > 0.
         sigma_data: f64,
     },
-}
-
-/// The two ends of a path through a state.
-#[derive(Debug, Clone)]
-pub struct Endpoints<B: Backend, const D: usize> {
-    /// The noise end.
-    pub x0: Tensor<B, D>,
-    /// The data end.
-    pub x1: Tensor<B, D>,
-}
-
-impl<B: Backend, const D: usize> Endpoints<B, D> {
-    /// The path through `x` whose data end is `x1`: `x0 = (x − αx1)/σ`.
-    ///
-    /// Where σ = 0 the state says nothing of the noise, and x0 is its mean, 0. Whoever has ends of the path already keeps their x0 there by
-    /// [`Endpoints::with_data`].
-    pub fn of_data(c: Coefficients, x: Tensor<B, D>, x1: Tensor<B, D>) -> Self {
-        if c.sigma == 0.0 {
-            return Self {
-                x0: x.zeros_like(),
-                x1,
-            };
-        }
-        Self {
-            // A product, since the tape of burn keeps a divisor in single precision.
-            x0: (x - x1.clone() * c.alpha) * c.sigma.recip(),
-            x1,
-        }
-    }
-
-    /// The path through the same state with another data end: `x0' = x0 − α/σ·(x1' − x1)`. Where σ = 0 the noise end stays.
-    pub fn with_data(self, c: Coefficients, x1: Tensor<B, D>) -> Self {
-        if c.sigma == 0.0 {
-            return Self { x0: self.x0, x1 };
-        }
-        let change = x1.clone() - self.x1;
-        Self {
-            x0: self.x0 - change * (c.alpha / c.sigma),
-            x1,
-        }
-    }
-
-    /// The path through the same state with g added to the score: `x0' = x0 − σg, x1' = x1 + σ²/α·g`. Where α = 0 the state is σx0, so
-    /// that both ends stay.
-    pub fn with_added_score(self, c: Coefficients, g: Tensor<B, D>) -> Self {
-        if c.alpha == 0.0 {
-            return self;
-        }
-        Self {
-            x0: self.x0 - g.clone() * c.sigma,
-            x1: self.x1 + g * (c.sigma * c.sigma / c.alpha),
-        }
-    }
 }
 
 impl Prediction {
@@ -307,13 +254,4 @@ impl Prediction {
                 Self::Noise | Self::Score => c.alpha > 0.0,
             }
     }
-}
-
-/// The velocity of a denoiser: `u = α̇x̂1 + σ̇x̂0`, for one evaluation.
-pub fn velocity_of<B: Backend, const D: usize>(
-    denoiser: &(impl Denoiser<B, D> + ?Sized),
-    t: f64,
-    x: Tensor<B, D>,
-) -> Tensor<B, D> {
-    Prediction::Velocity.encode(denoiser.schedule().at(t), denoiser.endpoints(t, x))
 }

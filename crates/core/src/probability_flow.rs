@@ -4,17 +4,27 @@
 //!
 //! Source: Song et al. 2021, §4.3, in this library's clock.
 
+use crate::endpoints::Endpoints;
 use crate::field::{Denoiser, LearnedVariance, VectorField};
-use crate::prediction::{Endpoints, velocity_of};
+use crate::prediction::Prediction;
 use crate::schedule::Schedule;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
+
+/// The velocity of a denoiser: `u = α̇x̂1 + σ̇x̂0`, for one evaluation.
+pub fn velocity_of<B: Backend, const D: usize>(
+    denoiser: &(impl Denoiser<B, D> + ?Sized),
+    t: f64,
+    x: Tensor<B, D>,
+) -> Tensor<B, D> {
+    Prediction::Velocity.encode(denoiser.schedule().at(t), denoiser.endpoints(t, x))
+}
 
 /// A denoiser as a velocity field, for one evaluation each: what makes an ODE method run on a model that only denoises.
 ///
 /// `u_t(x) = α̇x̂1 + σ̇x̂0`
 ///
-/// It still is the denoiser, so that [`Extended`](crate::extension::Extended) and
+/// It still is the denoiser, so that [`ReverseSde`](crate::reverse_sde::ReverseSde) and
 /// [`Rescheduled`](crate::schedule::Rescheduled) take it too.
 #[derive(Debug, Clone, Copy)]
 pub struct ProbabilityFlow<F>(
@@ -68,8 +78,8 @@ where
 mod tests {
     use super::*;
     use crate::analytic::Gaussian;
-    use crate::coefficients::from_host;
     use crate::field::Counted;
+    use crate::per_sample::from_host;
     use crate::schedule::VariancePreserving;
     use burn::tensor::DType;
     use burn_ndarray::NdArray;

@@ -2,8 +2,11 @@
 //!
 //! `x_t = α(t)·x1 + σ(t)·x0`, `t = 0` noise, `t = 1` data, and `log-SNR = ln(α²/σ²)`, which grows with t.
 //!
-//! A schedule is a pure function of a host `f64`. Each lives in a file of its own; another one costs another such file.
+//! A schedule is a pure function of a host `f64`. Each lives in a file of its own; to add one, write its file and
+//! name it in the list of [`AnySchedule`].
 
+mod any;
+mod beta_table;
 mod change;
 mod cosine;
 mod edm;
@@ -14,7 +17,9 @@ mod trigonometric;
 mod variance_exploding;
 mod variance_preserving;
 
-pub use change::{Change, Rescheduled, change};
+pub use any::AnySchedule;
+pub use beta_table::{BetaTable, TableError};
+pub use change::{Change, change};
 pub use cosine::Cosine;
 pub use edm::Edm;
 pub use linear::Linear;

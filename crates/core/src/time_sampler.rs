@@ -8,7 +8,7 @@ use crate::schedule::Schedule;
 /// Where a training batch looks.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 #[non_exhaustive]
-pub enum TimeLaw {
+pub enum TimeDistribution {
     /// `t ~ U(0, 1)`.
     #[default]
     Uniform,
@@ -43,17 +43,17 @@ pub enum TimeLaw {
     },
 }
 
-/// A law of the time, with its ends clipped off.
+/// A distribution of the time, pressed away from both ends.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct TimeSampler {
-    /// The law before clipping.
-    pub law: TimeLaw,
+    /// The distribution before clipping.
+    pub distribution: TimeDistribution,
     /// ε: times come from `[ε, 1 − ε]`. 0 where nothing is singular at the ends. Range: [0, ½).
     pub clip: f64,
 }
 
 impl TimeSampler {
-    /// `n` times in [ε, 1 − ε]. The schedule is read by laws of the noise level alone.
+    /// `n` times in [ε, 1 − ε]. Only distributions of the noise level read the schedule.
     pub fn sample(
         &self,
         n: usize,
@@ -61,26 +61,28 @@ impl TimeSampler {
         draws: &mut Draws,
     ) -> Vec<f64> {
         let press = |t: f64| self.clip + (1.0 - 2.0 * self.clip) * t;
-        let law = |i: usize, draws: &mut Draws| match self.law {
-            TimeLaw::Uniform => draws.uniform(),
-            TimeLaw::Stratified => (i as f64 + draws.uniform()) / n as f64,
-            TimeLaw::LogitNormal { mean, std } => {
+        let time = |i: usize, draws: &mut Draws| match self.distribution {
+            TimeDistribution::Uniform => draws.uniform(),
+            TimeDistribution::Stratified => (i as f64 + draws.uniform()) / n as f64,
+            TimeDistribution::LogitNormal { mean, std } => {
                 1.0 / (1.0 + (-(mean + std * draws.normal())).exp())
             }
-            TimeLaw::LogNormalSigma { mean, std } => {
+            TimeDistribution::LogNormalSigma { mean, std } => {
                 schedule.time_at_log_snr(-2.0 * (mean + std * draws.normal()))
             }
-            TimeLaw::Beta { a, b } => {
+            TimeDistribution::Beta { a, b } => {
                 let (x, y) = (gamma(a, draws), gamma(b, draws));
                 x / (x + y)
             }
-            TimeLaw::Index { steps } => 1.0 - (draws.below(steps) + 1) as f64 / steps as f64,
+            TimeDistribution::Index { steps } => {
+                1.0 - (draws.below(steps) + 1) as f64 / steps as f64
+            }
         };
-        (0..n).map(|i| press(law(i, draws))).collect()
+        (0..n).map(|i| press(time(i, draws))).collect()
     }
 }
 
-/// A draw of the Gamma(shape, 1) law by rejection (Marsaglia & Tsang 2000); below shape 1 through `Γ(a) = Γ(a + 1)·u^{1/a}`.
+/// A draw of the Gamma(shape, 1) distribution by rejection (Marsaglia & Tsang 2000); below shape 1 through `Γ(a) = Γ(a + 1)·u^{1/a}`.
 fn gamma(shape: f64, draws: &mut Draws) -> f64 {
     if shape < 1.0 {
         return gamma(shape + 1.0, draws) * draws.uniform().powf(1.0 / shape);
@@ -104,12 +106,12 @@ mod tests {
 
     const N: usize = 100_000;
 
-    fn times(law: TimeLaw, clip: f64) -> Vec<f64> {
+    fn times(distribution: TimeDistribution, clip: f64) -> Vec<f64> {
         let mut draws = Noise::new(5).draws(Stream::Time, 0);
-        TimeSampler { law, clip }.sample(N, &Linear::default(), &mut draws)
+        TimeSampler { distribution, clip }.sample(N, &Linear::default(), &mut draws)
     }
 
-    /// Holds the sample's mean and the mean of its square against the law's, within five standard errors.
+    /// Checks the sample's mean and the mean of its square against the exact ones, within five standard errors.
     fn has_moments(times: &[f64], first: f64, second: f64) {
         let n = times.len() as f64;
         let mean = |f: &dyn Fn(f64) -> f64| times.iter().map(|&t| f(t)).sum::<f64>() / n;
@@ -126,7 +128,7 @@ mod tests {
 
     #[test]
     fn uniform_times_are_uniform() {
-        has_moments(&times(TimeLaw::Uniform, 0.0), 1.0 / 2.0, 1.0 / 3.0);
+        has_moments(&times(TimeDistribution::Uniform, 0.0), 1.0 / 2.0, 1.0 / 3.0);
     }
 
     #[test]
@@ -134,13 +136,13 @@ mod tests {
         for (a, b) in [(2.0, 1.0), (0.5, 0.5), (1.5, 4.0)] {
             let first: f64 = a / (a + b);
             let second = first * (a + 1.0) / (a + b + 1.0);
-            has_moments(&times(TimeLaw::Beta { a, b }, 0.0), first, second);
+            has_moments(&times(TimeDistribution::Beta { a, b }, 0.0), first, second);
         }
     }
 
     #[test]
     fn stratified_times_fall_one_in_each_cell() {
-        for (i, t) in times(TimeLaw::Stratified, 0.0).iter().enumerate() {
+        for (i, t) in times(TimeDistribution::Stratified, 0.0).iter().enumerate() {
             assert_eq!((t * N as f64) as usize, i);
         }
     }
@@ -148,7 +150,7 @@ mod tests {
     #[test]
     fn logit_normal_times_have_the_median_of_their_location() {
         let below = times(
-            TimeLaw::LogitNormal {
+            TimeDistribution::LogitNormal {
                 mean: 0.7,
                 std: 1.0,
             },
@@ -163,12 +165,15 @@ mod tests {
     #[test]
     fn log_normal_sigma_reaches_the_level_it_names() {
         let schedule = Edm::default();
-        let law = TimeLaw::LogNormalSigma {
+        let distribution = TimeDistribution::LogNormalSigma {
             mean: -1.2,
             std: 1.2,
         };
         let mut draws = Noise::new(5).draws(Stream::Time, 0);
-        let sampler = TimeSampler { law, clip: 0.0 };
+        let sampler = TimeSampler {
+            distribution,
+            clip: 0.0,
+        };
         let logs: Vec<f64> = sampler
             .sample(N, &schedule, &mut draws)
             .iter()
@@ -184,7 +189,7 @@ mod tests {
         let steps = 10;
         let table = BetaTable::linear(steps, 0.1, 0.2);
         let mut counts = vec![0_u32; steps];
-        for t in times(TimeLaw::Index { steps }, 0.0) {
+        for t in times(TimeDistribution::Index { steps }, 0.0) {
             let k = table.index(t).expect("no time is that of clean data");
             assert_eq!(t, table.time(k));
             counts[k] += 1;
@@ -199,7 +204,7 @@ mod tests {
 
     #[test]
     fn clipped_times_keep_off_the_ends() {
-        let times = times(TimeLaw::Beta { a: 0.2, b: 0.2 }, 0.01);
+        let times = times(TimeDistribution::Beta { a: 0.2, b: 0.2 }, 0.01);
         assert!(times.iter().all(|t| (0.01..=0.99).contains(t)));
     }
 }

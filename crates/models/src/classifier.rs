@@ -144,7 +144,7 @@ mod tests {
     }
 
     fn rows(n: usize, dim: usize) -> Tensor<B, 2> {
-        let mut draws = Noise::new(2).draws(Stream::Noise, 0);
+        let mut draws = Noise::new(2).draws(Stream::Source, 0);
         draws.normal_tensor([n, dim], &Default::default(), DType::F32)
     }
 

@@ -86,7 +86,7 @@ mod tests {
     type B = NdArray<f32>;
 
     fn noise<const D: usize>(shape: [usize; D], step: u64) -> Tensor<B, D> {
-        let mut draws = Noise::new(3).draws(Stream::Noise, step);
+        let mut draws = Noise::new(3).draws(Stream::Source, step);
         draws.normal_tensor(shape, &Default::default(), burn::tensor::DType::F32)
     }
 

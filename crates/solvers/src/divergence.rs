@@ -9,9 +9,9 @@ use burn::backend::Autodiff;
 use burn::module::{AutodiffModule, HasAutodiffModule, Module};
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
-use pyroclast_core::coefficients::from_host;
 use pyroclast_core::field::VectorField;
 use pyroclast_core::noise::{Noise, Stream};
+use pyroclast_core::per_sample::from_host;
 
 /// The law of a probe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

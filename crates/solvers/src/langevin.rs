@@ -8,9 +8,9 @@
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use burn::tensor::{Bool, ElementConversion};
-use pyroclast_core::coefficients::PerSample;
 use pyroclast_core::field::{Additive, Diffusion, LogDensity, Sde};
 use pyroclast_core::noise::{Noise, Stream};
+use pyroclast_core::per_sample::PerSample;
 use pyroclast_kernels::combine;
 
 /// Langevin dynamics as an equation that any SDE method takes.

@@ -13,8 +13,8 @@ use crate::runge_kutta::EmbeddedRk;
 use crate::solution::Statistics;
 use burn::tensor::backend::Backend;
 use burn::tensor::{Int, Tensor, TensorData};
-use pyroclast_core::coefficients::PerSample;
 use pyroclast_core::field::BatchField;
+use pyroclast_core::per_sample::PerSample;
 use pyroclast_kernels::{combine, scaled_rms_rows};
 
 /// What became of one sample.

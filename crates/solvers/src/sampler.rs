@@ -7,7 +7,7 @@
 //! multistep method remembers.
 //!
 //! Any ODE method is a sampler of the probability flow and any SDE method one of the reverse SDE
-//! ([`Extended`](pyroclast_core::extension::Extended)); they need no file here.
+//! ([`ReverseSde`](pyroclast_core::reverse_sde::ReverseSde)); they need no file here.
 
 mod churn;
 mod ddim;

@@ -5,12 +5,11 @@
 //! Nothing but the step has to be saved for a run to go on exactly. [`prefetch`] makes the next batches (and pairs them by
 //! optimal transport) on another thread while the device works on this one.
 
-use crate::dataset::{Dataset, Plane};
+use crate::dataset::Dataset;
 use pyroclast_core::coupling::Coupling;
-use pyroclast_core::interpolant::Gamma;
 use pyroclast_core::noise::{Noise, Stream};
-use pyroclast_core::schedule::Schedule;
-use pyroclast_core::time_sampler::{TimeLaw, TimeSampler};
+use pyroclast_core::path::{Gamma, Path};
+use pyroclast_core::time_sampler::TimeDistribution;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
@@ -40,18 +39,10 @@ pub struct Batch {
 pub struct Batcher {
     /// The data.
     pub dataset: Arc<Dataset>,
-    /// The source's law; none for N(0, I).
-    pub source: Option<Plane>,
     /// Pairs in a batch.
     pub size: usize,
-    /// How they are paired.
-    pub coupling: Coupling,
-    /// The bridge noise of the path.
-    pub gamma: Gamma,
-    /// The law of t.
-    pub times: TimeSampler,
-    /// The schedule, for laws of the noise level.
-    pub schedule: Arc<dyn Schedule>,
+    /// The path that they are the endpoints of.
+    pub path: Path,
     /// The probability of dropping a label.
     pub label_dropout: f64,
     /// The run's noise.
@@ -63,14 +54,15 @@ impl Batcher {
     pub fn batch(&self, step: u64, order: &mut Order) -> Batch {
         let dim = self.dataset.dim();
         let rows = self.rows(step, order);
-        let x0 = self.source_points(step, self.size, dim);
+        let mut draws = self.noise.draws(Stream::Source, step);
+        let x0 = self.path.source.points(self.size, dim, &mut draws);
         let x1 = self.dataset.gather(&rows);
         let classes = (self.dataset.labels.as_ref())
             .map(|labels| rows.iter().map(|&row| labels[row]).collect::<Vec<_>>());
         let mut draws = self.noise.draws(Stream::Coupling, step);
-        let pairs = (self.coupling).pairs(&x0, &x1, dim, classes.as_deref(), &mut draws);
+        let pairs = (self.path.coupling).pairs(&x0, &x1, dim, classes.as_deref(), &mut draws);
         let rows: Vec<usize> = pairs.iter().map(|&j| rows[j]).collect();
-        let x1 = match self.coupling {
+        let x1 = match self.path.coupling {
             Coupling::Independent => x1,
             _ => self.dataset.gather(&rows),
         };
@@ -87,7 +79,7 @@ impl Batcher {
             step,
             x0,
             x1,
-            z: (self.gamma != Gamma::None).then(|| {
+            z: (self.path.gamma != Gamma::None).then(|| {
                 self.noise
                     .draws(Stream::Bridge, step)
                     .normals(self.size * dim)
@@ -99,19 +91,13 @@ impl Batcher {
 
     fn times(&self, step: u64) -> Vec<f64> {
         let mut draws = self.noise.draws(Stream::Time, step);
-        let t = self.times.sample(self.size, &self.schedule, &mut draws);
-        match self.times.law {
+        let t = self.path.times(self.size, &mut draws);
+        match self.path.times.distribution {
             // Strata come in order, and so do a dataset's rows within a pairing: break the tie between the two.
-            TimeLaw::Stratified => draws.permutation(self.size).iter().map(|&i| t[i]).collect(),
+            TimeDistribution::Stratified => {
+                draws.permutation(self.size).iter().map(|&i| t[i]).collect()
+            }
             _ => t,
-        }
-    }
-
-    fn source_points(&self, step: u64, n: usize, dim: usize) -> Vec<f32> {
-        let mut draws = self.noise.draws(Stream::Noise, step);
-        match self.source {
-            Some(plane) => plane.sample(n, &mut draws),
-            None => draws.normals(n * dim),
         }
     }
 
@@ -168,19 +154,17 @@ pub fn prefetch(batcher: Batcher, first: u64, last: u64) -> Receiver<Batch> {
 mod tests {
     use super::*;
     use pyroclast_core::coupling::Regularisation;
-    use pyroclast_core::schedule::Linear;
 
     const SIZE: usize = 48;
 
     fn batch(dataset: Dataset, coupling: Coupling, step: u64) -> Batch {
         let batcher = Batcher {
             dataset: Arc::new(dataset),
-            source: None,
             size: SIZE,
-            coupling,
-            gamma: Gamma::None,
-            times: TimeSampler::default(),
-            schedule: Arc::new(Linear::default()),
+            path: Path {
+                coupling,
+                ..Path::linear()
+            },
             label_dropout: 0.0,
             noise: Noise::new(3),
         };

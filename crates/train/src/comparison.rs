@@ -12,7 +12,7 @@ use burn::tensor::backend::Backend;
 use pyroclast_core::flow::Flow;
 use pyroclast_core::network::{Labels, Network};
 use pyroclast_core::noise::Noise;
-use pyroclast_core::schedule::Schedule;
+use pyroclast_core::schedule::{AnySchedule, Schedule};
 
 /// Steps of the limit, and of a chain of fewer indices all of them.
 const LIMIT: usize = 250;
@@ -34,8 +34,8 @@ pub struct Contest {
 
 impl Contest {
     /// A method's plan at a cost, and its steps.
-    fn plan(&self, schedule: &dyn Schedule, method: MethodName, budget: usize) -> (Plan, usize) {
-        let schedule = self.plan.schedule.as_deref().unwrap_or(schedule);
+    fn plan(&self, schedule: &AnySchedule, method: MethodName, budget: usize) -> (Plan, usize) {
+        let schedule = self.plan.schedule.as_ref().unwrap_or(schedule);
         let steps = method.steps_for(budget, schedule.at(1.0).sigma == 0.0);
         (self.planned(method, steps), steps)
     }
@@ -49,19 +49,15 @@ impl Contest {
     }
 
     /// The methods that cannot run on the model at some of the costs, and why: nothing is drawn to find out.
-    pub fn unserved<B, N, S, const D: usize>(
-        &self,
-        flow: &Flow<N, S>,
-    ) -> Vec<(MethodName, SampleError)>
+    pub fn unserved<B, N, const D: usize>(&self, flow: &Flow<N>) -> Vec<(MethodName, SampleError)>
     where
         B: Backend,
         N: Network<B, D, Condition = Labels<B>>,
-        S: Schedule,
     {
         let of = |&method: &MethodName| {
-            let plans =
-                (self.budgets.iter()).map(|&budget| self.plan(&flow.schedule, method, budget).0);
-            let mut errors = plans.filter_map(|plan| check::<B, N, S, D>(flow, &plan).err());
+            let plans = (self.budgets.iter())
+                .map(|&budget| self.plan(&flow.path.schedule, method, budget).0);
+            let mut errors = plans.filter_map(|plan| check::<B, N, D>(flow, &plan).err());
             Some((method, errors.next()?))
         };
         self.methods.iter().filter_map(of).collect()
@@ -115,8 +111,8 @@ pub struct Comparison {
 ///
 /// # Panics
 /// If the classifier takes samples of another size.
-pub fn compare<B, N, S, const D: usize>(
-    flow: &Flow<N, S>,
+pub fn compare<B, N, const D: usize>(
+    flow: &Flow<N>,
     task: &Task,
     contest: &Contest,
     classifier: &Trained<B>,
@@ -126,7 +122,6 @@ pub fn compare<B, N, S, const D: usize>(
 where
     B: Backend,
     N: Network<B, D, Condition = Labels<B>>,
-    S: Schedule,
 {
     let (dataset, n) = (&task.training, contest.n);
     let x0 = task.source_points(n, Noise::new(contest.plan.seed), 0);
@@ -170,7 +165,7 @@ where
     let mut entries = Vec::new();
     for &method in &contest.methods {
         for &budget in &contest.budgets {
-            let (plan, steps) = contest.plan(&flow.schedule, method, budget);
+            let (plan, steps) = contest.plan(&flow.path.schedule, method, budget);
             let found = draw(plan).map(|(drawn, evaluations)| Found {
                 evaluations,
                 to_data: frechet_distance(&data, &drawn, width),
@@ -201,9 +196,7 @@ mod tests {
     use burn::module::{Module, Param};
     use burn::tensor::Tensor;
     use burn_flex::{Flex, FlexDevice};
-    use pyroclast_core::input::Input;
-    use pyroclast_core::prediction::Prediction;
-    use pyroclast_core::schedule::Linear;
+    use pyroclast_core::path::Path;
 
     /// A velocity of zero, and none at all at t = 1/3.
     #[derive(Module, Debug)]
@@ -227,14 +220,10 @@ mod tests {
         let text = "[data]\nname = \"digits\"\n[network]\nkind = \"unet\"\n";
         let config = Config::parse(text, "a.toml", &[]).expect("a configuration");
         let task = Task::load(&config.data, Noise::new(0)).expect("digits ship");
-        let flow = Flow {
-            network: Hole::<Flex> {
-                zero: Param::from_tensor(Tensor::zeros([1], &FlexDevice)),
-            },
-            schedule: Linear::default(),
-            prediction: Prediction::Velocity,
-            input: Input::Plain,
+        let network = Hole::<Flex> {
+            zero: Param::from_tensor(Tensor::zeros([1], &FlexDevice)),
         };
+        let flow = Flow::velocity(network, Path::linear());
         let contest = Contest {
             methods: vec![MethodName::Ddim, MethodName::Euler],
             budgets: vec![3, 4],
@@ -242,7 +231,7 @@ mod tests {
             plan: config.plan(0),
             grid: GridName::Uniform,
         };
-        assert_eq!(contest.unserved::<Flex, _, _, 4>(&flow), []);
+        assert_eq!(contest.unserved::<Flex, _, 4>(&flow), []);
         let classifier = digits::<Flex>(&FlexDevice);
         let mut seen = 0;
         let see = &mut |_: &Entry| seen += 1;
@@ -261,7 +250,7 @@ mod tests {
             ..contest
         };
         let [(MethodName::Ddpm, SampleError::Unserved(_))] =
-            contest.unserved::<Flex, _, _, 4>(&flow)[..]
+            contest.unserved::<Flex, _, 4>(&flow)[..]
         else {
             panic!("the linear path does not preserve the variance");
         };

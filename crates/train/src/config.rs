@@ -19,15 +19,15 @@ pub use preset::{Preset, presets};
 pub use sampling::Sampling;
 pub use training::{TimeName, Training, WeightingName};
 
+use crate::dataset::Dataset;
 use assignment::assign;
-use pyroclast_core::ddpm::BetaTable;
 use pyroclast_core::flow::Flow;
-use pyroclast_core::input::Input;
-use pyroclast_core::prediction::Prediction;
-use pyroclast_core::schedule::Schedule;
-use pyroclast_core::time_sampler::{TimeLaw, TimeSampler};
+use pyroclast_core::objective::{Objective, Variational};
+use pyroclast_core::path::Source;
+use pyroclast_core::preconditioning::Preconditioning;
+use pyroclast_core::schedule::{AnySchedule, BetaTable};
+use pyroclast_core::time_sampler::{TimeDistribution, TimeSampler};
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
 
 /// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -99,9 +99,9 @@ pub struct Data {
     /// Points drawn from a law of the plane.
     #[serde(default = "ten_thousand")]
     pub size: usize,
-    /// The law that paths start from: `normal`, or a law of the plane.
-    #[serde(default = "normal")]
-    pub source: String,
+    /// The distribution that paths start from: `normal`, or a toy distribution.
+    #[serde(default)]
+    pub source: Source,
     /// The share of a finite dataset that is held out for validation.
     #[serde(default = "a_tenth")]
     pub validation: f64,
@@ -112,10 +112,6 @@ pub struct Data {
 
 fn ten_thousand() -> usize {
     10_000
-}
-
-fn normal() -> String {
-    "normal".into()
 }
 
 fn a_tenth() -> f64 {
@@ -165,17 +161,45 @@ impl Config {
     }
 
     /// Whether the velocity that is learned determines the score, as an SDE needs it.
-    ///
-    /// `∇log p_t = −E[x0|x_t]/σ` holds where x0 ~ N(0, I) is independent of x1 and nothing is added on the way; transport
-    /// of any kind, another source and bridge noise each break it.
     pub fn knows_score(&self) -> bool {
-        self.path.coupling == CouplingName::Independent
-            && self.path.gamma == GammaName::None
-            && matches!(self.data.source.as_str(), "normal" | "gaussian")
+        self.path().knows_score()
+    }
+
+    /// The path that is learned.
+    pub fn path(&self) -> pyroclast_core::path::Path {
+        pyroclast_core::path::Path {
+            schedule: self.schedule(),
+            gamma: self.path.gamma(),
+            source: self.data.source.clone(),
+            coupling: self.path.coupling(),
+            times: self.times(),
+        }
+    }
+
+    /// What the network learns there, from this data.
+    pub fn objective(&self, data: &Dataset) -> Objective {
+        let chain = self.diffusion.as_ref().filter(|_| self.learns_variance());
+        let (prediction, preconditioning) = match &self.diffusion {
+            Some(diffusion) => (diffusion.prediction(), diffusion.preconditioning()),
+            // A path refuses EDM's F, the one prediction that the data's standard deviation matters to.
+            None => (
+                self.path.prediction.with_sigma_data(1.0),
+                Preconditioning::None,
+            ),
+        };
+        Objective {
+            prediction,
+            preconditioning,
+            weighting: self.training.weighting(),
+            variational: chain.map(|diffusion| Variational {
+                decoder: data.decoder(),
+                weight: diffusion.vlb_weight,
+            }),
+        }
     }
 
     /// α and σ over time.
-    pub fn schedule(&self) -> Arc<dyn Schedule> {
+    fn schedule(&self) -> AnySchedule {
         match &self.diffusion {
             Some(diffusion) => diffusion.schedule(),
             None => self.path.schedule(),
@@ -185,23 +209,6 @@ impl Config {
     /// The chain of a discrete diffusion.
     pub fn table(&self) -> Option<BetaTable> {
         self.diffusion.as_ref().and_then(Diffusion::table)
-    }
-
-    /// What the network predicts.
-    pub fn prediction(&self) -> Prediction {
-        match &self.diffusion {
-            Some(diffusion) => diffusion.prediction(),
-            // A path refuses EDM's F, the one prediction that the data's standard deviation matters to.
-            None => self.path.prediction.with_sigma_data(1.0),
-        }
-    }
-
-    /// What the network is shown.
-    pub fn input(&self) -> Input {
-        match &self.diffusion {
-            Some(diffusion) => diffusion.input(),
-            None => Input::Plain,
-        }
     }
 
     /// Whether the network puts out a variance beside its prediction.
@@ -224,10 +231,10 @@ impl Config {
     }
 
     /// The law of the training time: of a chain, its indices.
-    pub fn times(&self) -> TimeSampler {
+    fn times(&self) -> TimeSampler {
         match self.table() {
             Some(table) => TimeSampler {
-                law: TimeLaw::Index {
+                distribution: TimeDistribution::Index {
                     steps: table.steps(),
                 },
                 clip: 0.0,
@@ -236,14 +243,9 @@ impl Config {
         }
     }
 
-    /// A model of this configuration with this network.
-    pub fn flow<N>(&self, network: N) -> Flow<N, Arc<dyn Schedule>> {
-        Flow {
-            network,
-            schedule: self.schedule(),
-            prediction: self.prediction(),
-            input: self.input(),
-        }
+    /// A model of this configuration with this network, for this data.
+    pub fn flow<N>(&self, network: N, data: &Dataset) -> Flow<N> {
+        Flow::new(network, self.path(), self.objective(data))
     }
 
     /// The TOML of the whole configuration, defaults written out.

@@ -1,6 +1,6 @@
 //! Datasets on the host: `n` samples `x1` of one shape, row-major, with labels or without.
 //!
-//! `x1 ~ p1`, drawn from a law of the plane ([`Plane`]), shipped (digits) or read from a file of the user's.
+//! `x1 ~ p1`, drawn from a toy distribution ([`Toy`]), shipped (digits) or read from a file of the user's.
 //!
 //! A dataset is plain numbers: a training loop picks rows with [`Dataset::gather`] and uploads them. What a file holds is
 //! brought to the scale of the noise by a [`Scaling`] of its training part, which also maps samples back.
@@ -9,14 +9,14 @@ mod array;
 mod digits;
 mod error;
 mod file;
-mod plane;
 mod scaling;
 mod table;
 
-use pyroclast_core::noise::{Noise, Stream};
+use pyroclast_core::ddpm::{Decoder, Lattice};
+use pyroclast_core::noise::{Draws, Noise, Stream};
+use pyroclast_core::toy::Toy;
 
 pub use error::DatasetError;
-pub use plane::Plane;
 pub use scaling::Scaling;
 
 /// The step of [`Stream::Data`] at which a split is drawn: far from the small steps at which datasets are generated.
@@ -62,6 +62,11 @@ impl Dataset {
         }
     }
 
+    /// `n` points of a toy distribution, named after it.
+    pub fn toy(toy: Toy, n: usize, draws: &mut Draws) -> Self {
+        Self::new(toy.to_string(), toy.sample(n, draws), vec![2])
+    }
+
     /// The same samples with a class each.
     ///
     /// # Panics
@@ -98,6 +103,19 @@ impl Dataset {
     /// Whether the samples are images: channels, height and width.
     pub fn is_image(&self) -> bool {
         self.shape.len() == 3
+    }
+
+    /// How the likelihood of these samples is measured at the end of a chain: the levels of an image's pixels, or a density.
+    pub fn decoder(&self) -> Decoder {
+        let of_image = self.bin().map(|bin| {
+            let range = |f: fn(f32, f32) -> f32, start| self.values.iter().copied().fold(start, f);
+            Decoder::Discretised(Lattice {
+                low: f64::from(range(f32::min, f32::INFINITY)),
+                high: f64::from(range(f32::max, f32::NEG_INFINITY)),
+                bin,
+            })
+        });
+        of_image.unwrap_or(Decoder::Continuous)
     }
 
     /// The width of the bins that the values of images are rounded to: 1/8 for 17 levels on [-1, 1]. None for other data, and for images

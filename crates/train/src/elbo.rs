@@ -10,12 +10,13 @@ use crate::task::Task;
 use burn::tensor::backend::Backend;
 use burn::tensor::{Int, Tensor, TensorData};
 use pyroclast_core::ddpm::{
-    BetaTable, Bound, Decoder, End, Lattice, Spacing, Variance, elbo, prior_kl, variational_term,
+    BetaTable, Bound, Decoder, End, Spacing, Variance, elbo, prior_kl, variational_term,
 };
 use pyroclast_core::field::{Denoiser, LearnedVariance};
 use pyroclast_core::flow::Flow;
 use pyroclast_core::network::{Labels, Network};
 use pyroclast_core::noise::{Draws, Noise, Stream};
+use pyroclast_core::path::Source;
 use pyroclast_core::schedule::Schedule;
 use pyroclast_solvers::TimeGrid;
 use std::f64::consts::LN_2;
@@ -48,27 +49,13 @@ pub struct Elbo {
     pub terms: Vec<f64>,
 }
 
-/// What the last step of a bound is held against: the levels of an image's pixels, or a density.
-pub fn decoder(task: &Task) -> Decoder {
-    let of_image = task.training.bin().map(|bin| {
-        let range =
-            |f: fn(f32, f32) -> f32, start| task.training.values.iter().copied().fold(start, f);
-        Decoder::Discretised(Lattice {
-            low: f64::from(range(f32::min, f32::INFINITY)),
-            high: f64::from(range(f32::max, f32::NEG_INFINITY)),
-            bin,
-        })
-    });
-    of_image.unwrap_or(Decoder::Continuous)
-}
-
 /// The bound of the first `n` held-out samples: one draw of the noise for each term of each, an evaluation each.
 ///
 /// A conditional model is asked for each sample under its own label.
 ///
 /// `None` where paths start from another law than the normal one, and where nothing is held out.
-pub fn bound<B, N, S, const D: usize>(
-    flow: &Flow<N, S>,
+pub fn bound<B, N, const D: usize>(
+    flow: &Flow<N>,
     task: &Task,
     n: usize,
     chain: &Chain<'_>,
@@ -78,14 +65,13 @@ pub fn bound<B, N, S, const D: usize>(
 where
     B: Backend,
     N: Network<B, D, Condition = Labels<B>>,
-    S: Schedule,
 {
     let held_out = &task.validation;
     let n = n.min(held_out.len());
-    if task.source.is_some() || n == 0 {
+    if flow.path.source != Source::Normal || n == 0 {
         return None;
     }
-    let (dim, decoder) = (held_out.dim(), decoder(task));
+    let (dim, decoder) = (held_out.dim(), task.training.decoder());
     let mut totals: Vec<f64> = Vec::with_capacity(n);
     let mut terms: Vec<f64> = Vec::new();
     for first in (0..n).step_by(CHUNK) {

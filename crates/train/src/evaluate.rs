@@ -16,7 +16,6 @@ use burn::tensor::backend::Backend;
 use pyroclast_core::flow::Flow;
 use pyroclast_core::network::{Labels, Network};
 use pyroclast_core::noise::Noise;
-use pyroclast_core::schedule::Schedule;
 use pyroclast_solvers::Control;
 use std::time::Instant;
 
@@ -89,8 +88,8 @@ pub struct Protocol {
 ///
 /// # Panics
 /// If the classifier takes samples of another size.
-pub fn evaluate<B, N, S, const D: usize>(
-    flow: &Flow<N, S>,
+pub fn evaluate<B, N, const D: usize>(
+    flow: &Flow<N>,
     task: &Task,
     protocol: &Protocol,
     classifier: Option<&Trained<B>>,
@@ -101,7 +100,6 @@ where
     B: Backend,
     N: Network<Autodiff<B>, D, Condition = Labels<Autodiff<B>>> + AutodiffModule<Autodiff<B>>,
     N::InnerModule: Network<B, D, Condition = Labels<B>>,
-    S: Schedule + Clone,
 {
     let Protocol {
         n,
@@ -143,13 +141,13 @@ where
     });
     let seed = Noise::new(plan.seed);
     let likelihood =
-        likelihood::<B, _, _, D>(flow, task, likelihoods, seed, Control::default(), device)?;
+        likelihood::<B, _, D>(flow, task, likelihoods, seed, Control::default(), device)?;
     let chain = Chain {
         table: plan.table.as_deref(),
         steps: bound_steps,
         variance: plan.variance,
     };
-    let elbo = bound::<B, _, _, D>(&flow.valid(), task, bounds, &chain, seed, device);
+    let elbo = bound::<B, _, D>(&flow.valid(), task, bounds, &chain, seed, device);
     let compared = classifier
         .map(|classifier| compare(classifier, task, [&samples.values, &test, &other], device))
         .transpose()?;

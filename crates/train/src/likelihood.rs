@@ -9,6 +9,7 @@ use burn::tensor::{Int, Tensor, TensorData};
 use pyroclast_core::flow::Flow;
 use pyroclast_core::network::{Labels, Network};
 use pyroclast_core::noise::{Noise, Stream};
+use pyroclast_core::path::Source;
 use pyroclast_core::schedule::Schedule;
 use pyroclast_solvers::likelihood::{
     bits_per_dimension, dequantise, log_density, normal_log_density,
@@ -45,8 +46,8 @@ pub struct Likelihood {
 ///
 /// # Errors
 /// [`SolveError`].
-pub fn likelihood<B, N, S, const D: usize>(
-    flow: &Flow<N, S>,
+pub fn likelihood<B, N, const D: usize>(
+    flow: &Flow<N>,
     task: &Task,
     n: usize,
     noise: Noise,
@@ -56,11 +57,10 @@ pub fn likelihood<B, N, S, const D: usize>(
 where
     B: Backend,
     N: Network<Autodiff<B>, D, Condition = Labels<Autodiff<B>>>,
-    S: Schedule + Clone,
 {
     let held_out = &task.validation;
     let n = n.min(held_out.len());
-    if task.source.is_some() || n == 0 {
+    if flow.path.source != Source::Normal || n == 0 {
         return Ok(None);
     }
     let dim = held_out.dim();
@@ -74,13 +74,8 @@ where
         );
     }
     // Only the gradients of states are wanted.
-    let flow = &Flow {
-        network: flow.network.clone().no_grad(),
-        schedule: flow.schedule.clone(),
-        prediction: flow.prediction,
-        input: flow.input,
-    };
-    let base_std = flow.schedule.at(flow.span().0).sigma;
+    let flow = &flow.with_network(flow.network.clone().no_grad());
+    let base_std = flow.path.schedule.at(flow.span().0).sigma;
     let mut log_densities: Vec<f64> = Vec::with_capacity(n);
     for (chunk, values) in values.chunks(CHUNK * dim).enumerate() {
         let first = chunk * CHUNK;

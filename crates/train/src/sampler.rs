@@ -13,7 +13,6 @@ mod steered;
 pub use grid_name::GridName;
 pub use method_name::MethodName;
 
-use crate::training::AnySchedule;
 use burn::tensor::backend::Backend;
 use burn::tensor::{Int, Tensor, TensorData};
 use path_meter::PathMeter;
@@ -21,7 +20,7 @@ use pyroclast_core::ddpm::{BetaTable, Variance};
 use pyroclast_core::field::{Counted, Denoiser};
 use pyroclast_core::flow::Flow;
 use pyroclast_core::network::{Labels, Network};
-use pyroclast_core::schedule::Schedule;
+use pyroclast_core::schedule::{AnySchedule, Schedule};
 use pyroclast_solvers::sampler::Unserved;
 use pyroclast_solvers::{Control, SolveError, Statistics};
 use std::sync::Arc;
@@ -178,13 +177,12 @@ pub type Observer<'a, B, const D: usize> = &'a mut dyn FnMut(usize, f64, &Tensor
 ///
 /// # Errors
 /// [`SampleError`], the one that [`sample`] would end with.
-pub fn check<B, N, S, const D: usize>(flow: &Flow<N, S>, plan: &Plan) -> Result<(), SampleError>
+pub fn check<B, N, const D: usize>(flow: &Flow<N>, plan: &Plan) -> Result<(), SampleError>
 where
     B: Backend,
     N: Network<B, D, Condition = Labels<B>>,
-    S: Schedule,
 {
-    let field = flow.given(&None);
+    let field = flow.unconditional();
     let field = Steered::new(Counted::new(&field), Counted::new(&field), false, plan);
     let way = solve::way(&field, flow, plan)?;
     solve::serve(&field, &way, plan)
@@ -197,8 +195,8 @@ where
 ///
 /// # Errors
 /// [`SampleError`].
-pub fn sample<B, N, S, const D: usize>(
-    flow: &Flow<N, S>,
+pub fn sample<B, N, const D: usize>(
+    flow: &Flow<N>,
     x0: &[f32],
     shape: &[usize],
     labels: Option<&[i64]>,
@@ -209,7 +207,6 @@ pub fn sample<B, N, S, const D: usize>(
 where
     B: Backend,
     N: Network<B, D, Condition = Labels<B>>,
-    S: Schedule,
 {
     let dim: usize = shape.iter().product();
     let n = x0.len() / dim;
@@ -230,7 +227,7 @@ where
             let labels = labels[first..first + rows].to_vec();
             Tensor::<B, 1, Int>::from_data(TensorData::new(labels, [rows]), device)
         });
-        let (conditional, unconditional) = (flow.given(&condition), flow.given(&None));
+        let (conditional, unconditional) = (flow.given(&condition), flow.unconditional());
         let field = Steered::new(
             Counted::new(&conditional),
             Counted::new(&unconditional),
@@ -278,24 +275,18 @@ where
 mod tests {
     use super::*;
     use burn_ndarray::NdArray;
-    use pyroclast_core::input::Input;
     use pyroclast_core::noise::Noise;
-    use pyroclast_core::prediction::Prediction;
+    use pyroclast_core::path::Path;
     use pyroclast_core::schedule::{Edm, VarianceExploding, VariancePreserving};
     use pyroclast_models::{Init, Mlp, MlpConfig};
 
-    fn flow(schedule: impl Schedule + 'static) -> Flow<Mlp<NdArray>, AnySchedule> {
+    fn flow(schedule: impl Into<AnySchedule>) -> Flow<Mlp<NdArray>> {
         let device = Default::default();
         let mut init = Init::new(Noise::new(0), &device);
-        Flow {
-            network: MlpConfig::new(2).init(&mut init),
-            schedule: Arc::new(schedule),
-            prediction: Prediction::V,
-            input: Input::Plain,
-        }
+        Flow::v(MlpConfig::new(2).init(&mut init), Path::new(schedule))
     }
 
-    fn samples(flow: &Flow<Mlp<NdArray>, AnySchedule>, plan: &Plan) -> Samples {
+    fn samples(flow: &Flow<Mlp<NdArray>>, plan: &Plan) -> Samples {
         let (x0, device) = ([0.3, -0.7], Default::default());
         let drawn = sample(flow, &x0, &[2], None, plan, &device, &mut |_, _, _| {});
         drawn.expect("samples")
@@ -346,7 +337,7 @@ mod tests {
         assert!((own - 1.0).abs() < 1e-3, "{own}");
         let given = Plan {
             stepping: Stepping::Fixed(2, GridName::Given(vec![0.5, 0.7, 0.9])),
-            schedule: Some(Arc::new(Edm { sigma_max: 60.0 })),
+            schedule: Some(Edm { sigma_max: 60.0 }.into()),
             ..plan
         };
         assert_eq!(samples(&flow, &given).source_scale, 30.0);

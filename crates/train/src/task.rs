@@ -1,8 +1,10 @@
 //! What a configuration's `[data]` names, loaded: training and held-out samples, the source, the scale.
 
 use crate::config::Data;
-use crate::dataset::{Dataset, DatasetError, Plane, Scaling};
+use crate::dataset::{Dataset, DatasetError, Scaling};
 use pyroclast_core::noise::{Noise, Stream};
+use pyroclast_core::path::Source;
+use pyroclast_core::toy::Toy;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -47,11 +49,11 @@ pub struct Task {
     pub training: Arc<Dataset>,
     /// What is held out.
     pub validation: Arc<Dataset>,
-    /// The law that paths start from; none for N(0, I).
-    pub source: Option<Plane>,
+    /// The distribution that paths start from.
+    pub source: Source,
     /// From the data's units to the model's.
     pub scaling: Scaling,
-    law: Option<Plane>,
+    law: Option<Toy>,
 }
 
 impl Task {
@@ -60,23 +62,10 @@ impl Task {
     /// # Errors
     /// An unknown name, or a file that cannot be used.
     pub fn load(data: &Data, noise: Noise) -> Result<Self, TaskError> {
-        let unknown = |key, name: &str, also: &'static str| {
-            let known: Vec<_> = std::iter::once(also).chain(Plane::names()).collect();
-            TaskError::UnknownName {
-                key,
-                name: name.to_owned(),
-                known: known.join(", "),
-            }
-        };
-        let source = match data.source.as_str() {
-            "normal" | "gaussian" => None,
-            name => Some(
-                name.parse::<Plane>()
-                    .map_err(|_| unknown("data.source", name, "normal"))?,
-            ),
-        };
-        if let Ok(law) = data.name.parse::<Plane>() {
-            let points = |n, step| Arc::new(law.dataset(n, &mut noise.draws(Stream::Data, step)));
+        let source = data.source.clone();
+        if let Ok(law) = data.name.parse::<Toy>() {
+            let points =
+                |n, step| Arc::new(Dataset::toy(law, n, &mut noise.draws(Stream::Data, step)));
             return Ok(Self {
                 training: points(data.size, 0),
                 validation: points(VALIDATION_POINTS, 1),
@@ -90,15 +79,16 @@ impl Task {
         } else if Path::new(&data.name).extension().is_some() {
             (Dataset::read(&data.name)?, true)
         } else {
-            return Err(unknown(
-                "data.name",
-                &data.name,
-                "a .csv or .npy file, digits",
-            ));
+            let known = ["a .csv or .npy file", "digits"].into_iter();
+            return Err(TaskError::UnknownName {
+                key: "data.name",
+                name: data.name.clone(),
+                known: known.chain(Toy::names()).collect::<Vec<_>>().join(", "),
+            });
         };
-        if source.is_some() && whole.shape != [2] {
+        if source != Source::Normal && whole.shape != [2] {
             return Err(TaskError::SourceShape {
-                source_name: data.source.clone(),
+                source_name: source.to_string(),
                 dim: whole.dim(),
             });
         }
@@ -130,10 +120,7 @@ impl Task {
     /// Source points for the k-th draw of samples: `[n, dim]`.
     pub fn source_points(&self, n: usize, noise: Noise, k: u64) -> Vec<f32> {
         let mut draws = noise.draws(Stream::Sampler, k << 48);
-        match self.source {
-            Some(plane) => plane.sample(n, &mut draws),
-            None => draws.normals(n * self.training.dim()),
-        }
+        self.source.points(n, self.training.dim(), &mut draws)
     }
 
     /// Two disjoint sets of `n` data points each, the k-th such: fresh ones of a law, random rows of a finite dataset. The

@@ -11,34 +11,16 @@ use crate::parameters::{gradients, values, with_values};
 use burn::module::AutodiffModule;
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{ElementConversion, Int, Tensor, TensorData};
-use pyroclast_core::flow::{Flow, Variational};
-use pyroclast_core::interpolant::{Gamma, Interpolant};
+use pyroclast_core::endpoints::Endpoints;
+use pyroclast_core::flow::Flow;
+use pyroclast_core::loss::SampleLoss;
 use pyroclast_core::network::{Labels, Network};
 use pyroclast_core::noise::{Draws, Noise, Stream};
-use pyroclast_core::prediction::Endpoints;
-use pyroclast_core::schedule::Schedule;
-use pyroclast_core::weighting::Weighting;
-
-/// What a training step does with a batch.
-#[derive(Debug, Clone)]
-pub struct Recipe {
-    /// Noise of the path between its ends.
-    pub gamma: Gamma,
-    /// Weighting of the error over time.
-    pub weighting: Weighting,
-    /// The second part of the loss, where the network learns the variance of a chain's reverse step.
-    pub variational: Option<Variational>,
-    /// The learning rate.
-    pub learning_rate: LearningRate,
-    /// The run's noise: dropout masks come from it.
-    pub noise: Noise,
-}
 
 /// A model in training, with the memory of its optimizer and its moving average.
-#[derive(Debug)]
-pub struct Trainer<B: AutodiffBackend, N, S, const D: usize> {
+pub struct Trainer<B: AutodiffBackend, N, const D: usize> {
     /// The model.
-    pub flow: Flow<N, S>,
+    pub flow: Flow<N>,
     /// The optimizer's memory.
     pub optimizer: AdamW<B::InnerBackend>,
     /// The average of the parameters, which is what one samples from.
@@ -47,27 +29,30 @@ pub struct Trainer<B: AutodiffBackend, N, S, const D: usize> {
     pub averages: Vec<Average<B::InnerBackend>>,
     /// Steps taken.
     pub step: u64,
-    recipe: Recipe,
+    /// A measure of each sample's error in place of its square; none unless it is set.
+    pub loss: Option<Box<dyn SampleLoss<B, D> + Send>>,
+    learning_rate: LearningRate,
+    noise: Noise,
     shape: [usize; D],
     device: B::Device,
 }
 
-impl<B, N, S, const D: usize> Trainer<B, N, S, D>
+impl<B, N, const D: usize> Trainer<B, N, D>
 where
     B: AutodiffBackend,
     N: Network<B, D, Condition = Labels<B>> + AutodiffModule<B>,
     N::InnerModule: Network<B::InnerBackend, D, Condition = Labels<B::InnerBackend>>,
-    S: Schedule + Clone,
 {
-    /// Before the first step. `sample` is the shape of one sample, of rank D − 1.
+    /// Before the first step. `noise` gives the dropout masks; `sample` is the shape of one sample, of rank D − 1.
     ///
     /// # Panics
     /// If the rank of `sample` is not D − 1.
     pub fn new(
-        flow: Flow<N, S>,
+        flow: Flow<N>,
         optimizer: AdamW<B::InnerBackend>,
         ema: Ema<B::InnerBackend>,
-        recipe: Recipe,
+        learning_rate: LearningRate,
+        noise: Noise,
         sample: &[usize],
         device: B::Device,
     ) -> Self {
@@ -84,7 +69,9 @@ where
             ema,
             averages: Vec::new(),
             step: 0,
-            recipe,
+            loss: None,
+            learning_rate,
+            noise,
             shape,
             device,
         }
@@ -92,11 +79,11 @@ where
 
     /// One step; gives the loss before it, still on the device.
     pub fn step(&mut self, batch: &Batch) -> Tensor<B::InnerBackend, 1> {
-        let mut dropout = self.recipe.noise.draws(Stream::Dropout, batch.step);
+        let mut dropout = self.noise.draws(Stream::Dropout, batch.step);
         let loss = batch_loss(
             &self.flow,
             batch,
-            &self.recipe,
+            (self.loss.as_deref()).map(|loss| loss as &dyn SampleLoss<B, D>),
             self.shape,
             &self.device,
             Some(&mut dropout),
@@ -107,7 +94,7 @@ where
             .into_iter()
             .map(Tensor::inner)
             .collect();
-        let rate = self.recipe.learning_rate.at(self.step);
+        let rate = self.learning_rate.at(self.step);
         let parameters = self.optimizer.step(parameters, gradients, rate);
         self.ema.update(&parameters, self.step);
         for average in &mut self.averages {
@@ -120,27 +107,26 @@ where
     }
 
     /// The model with the averaged parameters, without autodiff.
-    pub fn averaged(&self) -> Flow<N::InnerModule, S> {
-        Flow {
-            network: with_values(self.flow.network.valid(), self.ema.values.clone()),
-            schedule: self.flow.schedule.clone(),
-            prediction: self.flow.prediction,
-            input: self.flow.input,
-        }
+    pub fn averaged(&self) -> Flow<N::InnerModule> {
+        let network = with_values(self.flow.network.valid(), self.ema.values.clone());
+        self.flow.with_network(network)
     }
 
     /// The mean loss of the averaged model over some batches, without dropout. Waits for the device.
     pub fn validate(&self, batches: &[Batch]) -> f64 {
         let flow = self.averaged();
+        // The user's loss is one of the training backend: its inputs are lifted there, without a tape.
+        let own = self.loss.as_deref().map(|loss| {
+            move |output: Tensor<B::InnerBackend, D>, target: Tensor<B::InnerBackend, D>| {
+                let (output, target) = (Tensor::from_inner(output), Tensor::from_inner(target));
+                loss.per_sample(output, target).inner()
+            }
+        });
+        let own = own
+            .as_ref()
+            .map(|loss| loss as &dyn SampleLoss<B::InnerBackend, D>);
         let losses = batches.iter().map(|batch| {
-            let loss = batch_loss::<B::InnerBackend, _, _, D>(
-                &flow,
-                batch,
-                &self.recipe,
-                self.shape,
-                &self.device,
-                None,
-            );
+            let loss = batch_loss(&flow, batch, own, self.shape, &self.device, None);
             loss.into_scalar().elem::<f64>()
         });
         losses.sum::<f64>() / batches.len().max(1) as f64
@@ -153,10 +139,10 @@ where
 }
 
 /// The loss of a host batch: the upload, the path, the network, the error.
-fn batch_loss<B, N, S, const D: usize>(
-    flow: &Flow<N, S>,
+fn batch_loss<B, N, const D: usize>(
+    flow: &Flow<N>,
     batch: &Batch,
-    recipe: &Recipe,
+    own: Option<&dyn SampleLoss<B, D>>,
     sample: [usize; D],
     device: &B::Device,
     dropout: Option<&mut Draws>,
@@ -164,7 +150,6 @@ fn batch_loss<B, N, S, const D: usize>(
 where
     B: Backend,
     N: Network<B, D, Condition = Labels<B>>,
-    S: Schedule,
 {
     let mut shape = sample;
     shape[0] = batch.t.len();
@@ -174,17 +159,14 @@ where
     let labels: Labels<B> = batch.labels.as_ref().map(|labels| {
         Tensor::<B, 1, Int>::from_data(TensorData::new(labels.clone(), [labels.len()]), device)
     });
-    let path = Interpolant {
-        schedule: &flow.schedule,
-        gamma: recipe.gamma,
-    };
     let ends = Endpoints {
         x0: upload(&batch.x0),
         x1: upload(&batch.x1),
     };
-    let points = path.sample(ends, batch.z.as_deref().map(upload), &batch.t);
-    match &recipe.variational {
-        None => flow.loss(points, &labels, recipe.weighting, dropout),
-        Some(part) => flow.hybrid_loss(points, &labels, recipe.weighting, part, dropout),
+    let z = batch.z.as_deref().map(upload);
+    let points = flow.path.sample(ends, z, &batch.t);
+    match own {
+        None => flow.loss(points, &labels, dropout),
+        Some(own) => flow.loss_by(own, points, &labels, dropout),
     }
 }

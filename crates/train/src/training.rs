@@ -7,21 +7,18 @@ use crate::batch::{Batch, Batcher, Order, prefetch};
 use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::config::Config;
 use crate::dataset::Dataset;
-use crate::elbo::decoder;
 use crate::ema::{Average, Ema, Law, save_snapshot};
 use crate::optimizer::AdamW;
 use crate::parameters::{slots, values, with_values};
 use crate::run::{Record, Run, RunError};
 use crate::sampler::{SampleError, Samples, sample};
 use crate::task::Task;
-use crate::trainer::{Recipe, Trainer};
+use crate::trainer::Trainer;
 use burn::module::AutodiffModule;
 use burn::tensor::backend::AutodiffBackend;
 use burn::tensor::{ElementConversion, Tensor};
-use pyroclast_core::flow::Variational;
 use pyroclast_core::network::{Labels, Network};
 use pyroclast_core::noise::Noise;
-use pyroclast_core::schedule::Schedule;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -31,9 +28,6 @@ const VALIDATION_SEED: u64 = 0x5EED_0F7E_57ED;
 const PICTURE_POINTS: usize = 4000;
 /// Images a class in a picture, and rows of a picture without classes.
 const PICTURE_ROW: usize = 10;
-
-/// The schedule of a run, chosen at run time.
-pub type AnySchedule = Arc<dyn Schedule>;
 
 /// Why a run stopped short.
 #[derive(Debug, thiserror::Error)]
@@ -133,7 +127,7 @@ where
     let mut metrics = run.metrics(first)?;
     let validation = validation_batches(task, config);
     let batches = prefetch(
-        batcher(task, config, task.training.clone()),
+        batcher(config, task.training.clone()),
         first,
         training.steps,
     );
@@ -201,7 +195,7 @@ pub fn begin<B, N, const D: usize>(
     task: &Task,
     config: &Config,
     device: &B::Device,
-) -> Trainer<B, N, AnySchedule, D>
+) -> Trainer<B, N, D>
 where
     B: AutodiffBackend,
     N: Network<B, D, Condition = Labels<B>> + AutodiffModule<B>,
@@ -215,19 +209,12 @@ where
         .map(|law| Average::new(law, parameters.clone()))
         .collect();
     let ema = Ema::new(training.ema, parameters);
-    let recipe = Recipe {
-        gamma: config.path.gamma(),
-        weighting: training.weighting(),
-        variational: variational(task, config),
-        learning_rate: training.learning_rate(),
-        noise: Noise::new(training.seed),
-    };
-    let flow = config.flow(network);
     let mut trainer = Trainer::new(
-        flow,
+        config.flow(network, &task.training),
         optimizer,
         ema,
-        recipe,
+        training.learning_rate(),
+        Noise::new(training.seed),
         &task.training.shape,
         device.clone(),
     );
@@ -235,29 +222,12 @@ where
     trainer
 }
 
-/// The second part of the loss of a chain whose variance is learned.
-fn variational(task: &Task, config: &Config) -> Option<Variational> {
-    let diffusion = config
-        .diffusion
-        .as_ref()
-        .filter(|_| config.learns_variance())?;
-    Some(Variational {
-        table: Arc::new(diffusion.table()?),
-        decoder: decoder(task),
-        weight: diffusion.vlb_weight,
-    })
-}
-
 /// What makes the batches of a configuration, from these samples.
-pub fn batcher(task: &Task, config: &Config, dataset: Arc<Dataset>) -> Batcher {
+pub fn batcher(config: &Config, dataset: Arc<Dataset>) -> Batcher {
     Batcher {
         dataset,
-        source: task.source,
         size: config.training.batch,
-        coupling: config.path.coupling(),
-        gamma: config.path.gamma(),
-        times: config.times(),
-        schedule: config.schedule(),
+        path: config.path(),
         label_dropout: config.training.label_dropout,
         noise: Noise::new(config.training.seed),
     }
@@ -268,7 +238,7 @@ fn validation_batches(task: &Task, config: &Config) -> Vec<Batch> {
     if task.validation.is_empty() {
         return Vec::new();
     }
-    let mut batcher = batcher(task, config, task.validation.clone());
+    let mut batcher = batcher(config, task.validation.clone());
     batcher.noise = Noise::new(config.training.seed ^ VALIDATION_SEED);
     batcher.label_dropout = 0.0;
     batcher.size = batcher.size.min(task.validation.len());
@@ -280,7 +250,7 @@ fn validation_batches(task: &Task, config: &Config) -> Vec<Batch> {
 }
 
 fn save<B, N, const D: usize>(
-    trainer: &Trainer<B, N, AnySchedule, D>,
+    trainer: &Trainer<B, N, D>,
     config: &Config,
     run: &Run,
 ) -> Result<(), CheckpointError>
@@ -306,7 +276,7 @@ where
 }
 
 fn snapshot<B, N, const D: usize>(
-    trainer: &Trainer<B, N, AnySchedule, D>,
+    trainer: &Trainer<B, N, D>,
     config: &Config,
     run: &Run,
 ) -> Result<(), CheckpointError>
@@ -325,7 +295,7 @@ where
 }
 
 fn restore<B, N, const D: usize>(
-    trainer: &mut Trainer<B, N, AnySchedule, D>,
+    trainer: &mut Trainer<B, N, D>,
     run: &Run,
     seed: u64,
     device: &B::Device,
@@ -383,7 +353,7 @@ pub fn picture_size(dataset: &Dataset) -> usize {
 }
 
 fn picture<B, N, const D: usize>(
-    trainer: &Trainer<B, N, AnySchedule, D>,
+    trainer: &Trainer<B, N, D>,
     task: &Task,
     config: &Config,
 ) -> Result<Samples, SampleError>

@@ -20,7 +20,6 @@ use pyroclast_train::ema::Averaged;
 use pyroclast_train::run::Run;
 use pyroclast_train::sampler::{GridName, MethodName, Plan, SampleError};
 use pyroclast_train::task::Task;
-use pyroclast_train::training::AnySchedule;
 use serde_json::{Value, json};
 use std::path::Path;
 use std::process::ExitCode;
@@ -132,11 +131,7 @@ impl Job for Comparing<'_> {
 impl WithFlow for Comparing<'_> {
     type Output = (Comparison, Vec<LeftOut>);
 
-    fn with<B, N, const D: usize>(
-        self,
-        flow: &Flow<N, AnySchedule>,
-        device: &B::Device,
-    ) -> Result<Self::Output>
+    fn with<B, N, const D: usize>(self, flow: &Flow<N>, device: &B::Device) -> Result<Self::Output>
     where
         B: Backend,
         N: Network<Autodiff<B>, D, Condition = Labels<Autodiff<B>>> + AutodiffModule<Autodiff<B>>,
@@ -150,7 +145,7 @@ impl WithFlow for Comparing<'_> {
             )));
         };
         let flow = flow.valid();
-        let unserved = self.contest.unserved::<B, _, _, D>(&flow);
+        let unserved = self.contest.unserved::<B, _, D>(&flow);
         let mut contest = self.contest.clone();
         (contest.methods).retain(|method| !unserved.iter().any(|(other, _)| other == method));
         // What no method can be run on is an error of the model or the grid, not of a method.

@@ -12,6 +12,7 @@ use indicatif::ProgressBar;
 use pyroclast_core::flow::Flow;
 use pyroclast_core::network::{Labels, Network};
 use pyroclast_core::noise::Noise;
+use pyroclast_core::path::Source;
 use pyroclast_train::checkpoint::write_atomically;
 use pyroclast_train::classifier::Trained;
 use pyroclast_train::config::Config;
@@ -21,7 +22,6 @@ use pyroclast_train::features::digits;
 use pyroclast_train::run::Run;
 use pyroclast_train::sampler::{GridName, Plan, Stepping};
 use pyroclast_train::task::Task;
-use pyroclast_train::training::AnySchedule;
 use serde_json::{Map, Value, json};
 use std::path::Path;
 use std::process::ExitCode;
@@ -162,11 +162,7 @@ impl Job for Evaluation<'_> {
 impl WithFlow for Evaluation<'_> {
     type Output = Vec<Scores>;
 
-    fn with<B, N, const D: usize>(
-        self,
-        flow: &Flow<N, AnySchedule>,
-        device: &B::Device,
-    ) -> Result<Vec<Scores>>
+    fn with<B, N, const D: usize>(self, flow: &Flow<N>, device: &B::Device) -> Result<Vec<Scores>>
     where
         B: Backend,
         N: Network<Autodiff<B>, D, Condition = Labels<Autodiff<B>>> + AutodiffModule<Autodiff<B>>,
@@ -180,7 +176,7 @@ impl WithFlow for Evaluation<'_> {
             .map(|k| {
                 let classifier = classifier.as_ref();
                 let scores =
-                    evaluate::<B, _, _, D>(flow, self.task, &self.protocol, classifier, k, device);
+                    evaluate::<B, _, D>(flow, self.task, &self.protocol, classifier, k, device);
                 bar.inc(1);
                 Ok(scores?)
             })
@@ -221,7 +217,7 @@ fn check_terms(path: &Path, bounds: usize, task: &Task) -> Result<()> {
             "--bound-terms has no bound to write; ask for one with --bounds 64".into()
         ));
     }
-    if task.source.is_some() || task.validation.is_empty() {
+    if task.source != Source::Normal || task.validation.is_empty() {
         bail!(Usage(
             "--bound-terms has no bound to write: one takes data.source=normal and held-out data (data.validation); leave it out".into()
         ));

@@ -19,7 +19,7 @@ use pyroclast_train::ema::Averaged;
 use pyroclast_train::run::Run;
 use pyroclast_train::sampler::{Plan, Samples, Stepping, sample};
 use pyroclast_train::task::Task;
-use pyroclast_train::training::{AnySchedule, picture_labels, picture_size};
+use pyroclast_train::training::{picture_labels, picture_size};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
@@ -170,11 +170,7 @@ impl Job for Sampling<'_> {
 impl WithFlow for Sampling<'_> {
     type Output = (Samples, Vec<Frame>);
 
-    fn with<B, N, const D: usize>(
-        self,
-        flow: &Flow<N, AnySchedule>,
-        device: &B::Device,
-    ) -> Result<Self::Output>
+    fn with<B, N, const D: usize>(self, flow: &Flow<N>, device: &B::Device) -> Result<Self::Output>
     where
         B: Backend,
         N: Network<Autodiff<B>, D, Condition = Labels<Autodiff<B>>> + AutodiffModule<Autodiff<B>>,

@@ -3,8 +3,8 @@
 //! `w_i(x) = softmax_i(−‖x − αx1_i‖²/2σ²)`, `x̂1 = Σ_i w_i·x1_i`: the minimiser of the CFM loss on that dataset
 
 use super::GaussianMixture;
+use crate::endpoints::Endpoints;
 use crate::field::{Denoiser, VectorField};
-use crate::prediction::Endpoints;
 use crate::schedule::Schedule;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;

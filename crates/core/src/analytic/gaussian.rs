@@ -2,8 +2,8 @@
 //!
 //! `p_t = N(αμ, v_t·I), v_t = α²s² + σ²`, `x̂1 = μ + αs²/v_t·(x − αμ)`, `x̂0 = σ/v_t·(x − αμ)`
 
+use crate::endpoints::Endpoints;
 use crate::field::{Denoiser, VectorField};
-use crate::prediction::Endpoints;
 use crate::schedule::Schedule;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;

@@ -3,9 +3,10 @@
 //! `p_t = Σ_k w_k·N(αμ_k, v_k·I), v_k = α²s_k² + σ²`, `r_k(x) = softmax_k(ln w_k − ½d·ln v_k − ‖x − αμ_k‖²/2v_k)`,
 //! `x̂1 = Σ_k r_k·(μ_k + αs_k²/v_k·(x − αμ_k))`, `x̂0 = Σ_k r_k·σ/v_k·(x − αμ_k)`
 
-use crate::coefficients::from_host;
+use crate::endpoints::Endpoints;
 use crate::field::{Denoiser, VectorField};
-use crate::prediction::{Endpoints, velocity_of};
+use crate::per_sample::from_host;
+use crate::probability_flow::velocity_of;
 use crate::schedule::Schedule;
 use burn::tensor::Tensor;
 use burn::tensor::activation::softmax;

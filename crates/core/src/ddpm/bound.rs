@@ -4,9 +4,9 @@
 
 use super::decoder::discretised_log_likelihood;
 use super::{Decoder, Transition, Variance, base_std, dimension, kl_gaussians, sum_rows};
-use crate::coefficients::from_host;
 use crate::field::Denoiser;
 use crate::noise::Draws;
+use crate::per_sample::from_host;
 use crate::schedule::Coefficients;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;

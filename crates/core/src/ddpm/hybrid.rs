@@ -7,7 +7,7 @@
 use super::decoder::discretised_log_likelihood;
 use super::variance::{LogRange, or_floor};
 use super::{BetaTable, Decoder, Transition, dimension, sum_rows};
-use crate::coefficients::PerSample;
+use crate::per_sample::PerSample;
 use burn::tensor::backend::Backend;
 use burn::tensor::{Bool, Tensor, TensorData};
 use std::f64::consts::TAU;

@@ -5,8 +5,9 @@
 //! Source: Song et al. 2021, §5 and appendix I; Dhariwal & Nichol 2021, algorithms 1 and 2. The gradient is one pass forward and one backward
 //! on `Autodiff<B>`, which this module wraps around the caller's backend.
 
+use crate::endpoints::Endpoints;
 use crate::field::{Denoiser, LearnedVariance, VectorField};
-use crate::prediction::{Endpoints, velocity_of};
+use crate::probability_flow::velocity_of;
 use crate::schedule::Schedule;
 use burn::backend::Autodiff;
 use burn::tensor::Tensor;

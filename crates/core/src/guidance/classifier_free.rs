@@ -5,8 +5,8 @@
 //! Source: Ho & Salimans 2022, whose guidance strength is w − 1; Karras et al. 2024 ("Guiding a diffusion model with a bad version of
 //! itself"), whose w is this one.
 
+use crate::endpoints::Endpoints;
 use crate::field::{Denoiser, LearnedVariance, VectorField};
-use crate::prediction::Endpoints;
 use crate::schedule::Schedule;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;

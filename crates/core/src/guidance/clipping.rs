@@ -4,8 +4,9 @@
 //!
 //! Source: Ho et al. 2020 (their reference code's `clip_denoised`).
 
+use crate::endpoints::Endpoints;
 use crate::field::{Denoiser, LearnedVariance, VectorField};
-use crate::prediction::{Endpoints, velocity_of};
+use crate::probability_flow::velocity_of;
 use crate::schedule::{Coefficients, Schedule};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;

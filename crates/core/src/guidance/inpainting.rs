@@ -4,8 +4,8 @@
 //!
 //! Source: Song et al. 2021, §5 and appendix I.2; Lugmayr et al. 2022, eq. 8. There the noise is drawn again for each step.
 
+use crate::endpoints::Endpoints;
 use crate::field::{Denoiser, LearnedVariance, VectorField};
-use crate::prediction::Endpoints;
 use crate::schedule::{Coefficients, Schedule};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
@@ -113,7 +113,7 @@ where
 mod tests {
     use super::super::testing::{B, Counting, LINEAR, close, gaussian, state, tensor, values};
     use super::*;
-    use crate::prediction::velocity_of;
+    use crate::probability_flow::velocity_of;
 
     fn inpainted<F>(field: F) -> Inpainted<F, B, 2> {
         Inpainted {

@@ -4,9 +4,9 @@
 //!
 //! Source: Kynkäänniemi et al. 2024. At high noise guidance drops modes, at low noise it does nothing.
 
+use crate::endpoints::Endpoints;
 use crate::field::{Denoiser, LearnedVariance, VectorField};
 use crate::guidance::{ClassifierGuided, Guided, Rescaled};
-use crate::prediction::Endpoints;
 use crate::schedule::{Coefficients, Schedule};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;

@@ -5,8 +5,9 @@
 //! Source: Chung et al. 2023 (DPS); Song et al. 2023 (ΠGDM). The gradient is one pass backward on `Autodiff<B>`, which this module wraps around the
 //! caller's backend: the denoiser lives there.
 
+use crate::endpoints::Endpoints;
 use crate::field::{Denoiser, LearnedVariance, VectorField};
-use crate::prediction::{Endpoints, velocity_of};
+use crate::probability_flow::velocity_of;
 use crate::schedule::{Coefficients, Schedule};
 use burn::backend::Autodiff;
 use burn::tensor::Tensor;

@@ -4,9 +4,10 @@
 //!
 //! Source: Lin et al. 2024, §3.4, there on the model's output; here on the data x̂1, whatever the model puts out.
 
+use crate::endpoints::Endpoints;
 use crate::field::{Denoiser, LearnedVariance, VectorField};
 use crate::guidance::Guided;
-use crate::prediction::{Endpoints, velocity_of};
+use crate::probability_flow::velocity_of;
 use crate::schedule::Schedule;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;

@@ -1,9 +1,9 @@
 //! A field and states that the wrappers' tests share.
 
 use crate::analytic::Gaussian;
-use crate::coefficients::from_host;
+use crate::endpoints::Endpoints;
 use crate::field::{Denoiser, LearnedVariance, VectorField};
-use crate::prediction::Endpoints;
+use crate::per_sample::from_host;
 use crate::schedule::{Linear, Schedule};
 use burn::tensor::{DType, Tensor};
 use burn_ndarray::NdArray;

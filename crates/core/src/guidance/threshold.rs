@@ -4,9 +4,10 @@
 //!
 //! Source: Saharia et al. 2022, §2.3.
 
+use crate::endpoints::Endpoints;
 use crate::field::{Denoiser, LearnedVariance, VectorField};
 use crate::guidance::ClippedNoise;
-use crate::prediction::{Endpoints, velocity_of};
+use crate::probability_flow::velocity_of;
 use crate::schedule::{Coefficients, Schedule};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;

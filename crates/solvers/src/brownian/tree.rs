@@ -9,8 +9,8 @@
 use super::{BrownianMotion, Interval, Replays};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
-use pyroclast_core::coefficients::from_host;
 use pyroclast_core::noise::{Noise, Stream};
+use pyroclast_core::per_sample::from_host;
 use std::cell::RefCell;
 
 /// A Brownian path on a span of time. Any query, in any order, at any refinement, forward or backward, sees the same path, on

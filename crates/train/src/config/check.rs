@@ -6,6 +6,7 @@ use super::{
 };
 use crate::ema::WIDTHS;
 use pyroclast_core::coupling::Regularisation;
+use pyroclast_core::path::Source;
 use std::fmt::Debug;
 
 /// The most points, pairs, units or steps of anything: beyond it, memory is what fails.
@@ -90,8 +91,8 @@ impl Config {
             &"set beside [diffusion]",
             "a run has one or the other; leave out [path] and its keys, or [diffusion]",
         )?;
-        let normal = matches!(self.data.source.as_str(), "normal" | "gaussian");
-        let remedy = "a diffusion starts from the normal law; set data.source=normal";
+        let normal = self.data.source == Source::Normal;
+        let remedy = "a diffusion starts from the normal distribution; set data.source=normal";
         rule(normal, "data.source", &self.data.source, remedy)?;
         let steps = d.timesteps;
         let remedy = "give 2 to 1000000 indices";

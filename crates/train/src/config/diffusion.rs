@@ -2,13 +2,12 @@
 
 use super::PredictionName;
 use pyroclast_core::ddpm::{BetaTable, Variance};
-use pyroclast_core::input::Input;
+use pyroclast_core::preconditioning::Preconditioning;
 use pyroclast_core::prediction::Prediction;
 use pyroclast_core::schedule::{
-    Cosine, Edm, Schedule, SubVariancePreserving, VarianceExploding, VariancePreserving,
+    AnySchedule, Cosine, Edm, SubVariancePreserving, VarianceExploding, VariancePreserving,
 };
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
 
 /// `[diffusion]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -151,20 +150,20 @@ impl Diffusion {
     }
 
     /// The schedule.
-    pub fn schedule(&self) -> Arc<dyn Schedule> {
+    pub fn schedule(&self) -> AnySchedule {
         let (beta_min, beta_max) = self.ends_of_beta();
         let preserving = VariancePreserving { beta_min, beta_max };
         let exploding = VarianceExploding::default();
         match self.process {
-            ProcessName::Ddpm => Arc::new(self.table().expect("this process is a chain")),
-            ProcessName::Vp => Arc::new(preserving),
-            ProcessName::VpCosine => Arc::new(Cosine),
-            ProcessName::SubVp => Arc::new(SubVariancePreserving { signal: preserving }),
-            ProcessName::Ve => Arc::new(VarianceExploding {
+            ProcessName::Ddpm => AnySchedule::from(self.table().expect("this process is a chain")),
+            ProcessName::Vp => AnySchedule::from(preserving),
+            ProcessName::VpCosine => AnySchedule::from(Cosine),
+            ProcessName::SubVp => AnySchedule::from(SubVariancePreserving { signal: preserving }),
+            ProcessName::Ve => AnySchedule::from(VarianceExploding {
                 sigma_min: self.sigma_min.unwrap_or(exploding.sigma_min),
                 sigma_max: self.sigma_max.unwrap_or(exploding.sigma_max),
             }),
-            ProcessName::Edm => Arc::new(Edm {
+            ProcessName::Edm => AnySchedule::from(Edm {
                 sigma_max: self.sigma_max.unwrap_or(Edm::default().sigma_max),
             }),
         }
@@ -176,10 +175,10 @@ impl Diffusion {
     }
 
     /// What the network is shown.
-    pub fn input(&self) -> Input {
+    pub fn preconditioning(&self) -> Preconditioning {
         match self.input {
-            InputName::Plain => Input::Plain,
-            InputName::Edm => Input::Edm {
+            InputName::Plain => Preconditioning::None,
+            InputName::Edm => Preconditioning::Edm {
                 sigma_data: self.sigma_data,
             },
         }

@@ -1,14 +1,13 @@
 //! `[path]`: the schedule, the pairing, the noise between the ends, the prediction.
 
 use pyroclast_core::coupling::{Coupling, Regularisation};
-use pyroclast_core::interpolant::Gamma;
+use pyroclast_core::path::Gamma;
 use pyroclast_core::prediction::Prediction;
 use pyroclast_core::schedule::{
-    Cosine, Edm, Linear, Polynomial, Schedule, SubVariancePreserving, Trigonometric,
+    AnySchedule, Cosine, Edm, Linear, Polynomial, SubVariancePreserving, Trigonometric,
     VarianceExploding, VariancePreserving,
 };
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
 
 /// ε of `sinkhorn` as a share of the mean squared distance, where the path is no bridge that tells it.
 const SHARE_OF_MEAN_COST: f64 = 0.05;
@@ -146,26 +145,26 @@ impl PredictionName {
 
 impl Path {
     /// The schedule.
-    pub fn schedule(&self) -> Arc<dyn Schedule> {
+    pub fn schedule(&self) -> AnySchedule {
         match self.schedule {
-            ScheduleName::Linear => Arc::new(Linear {
+            ScheduleName::Linear => AnySchedule::from(Linear {
                 sigma_min: self.sigma_min.unwrap_or(0.0),
             }),
-            ScheduleName::Polynomial => Arc::new(Polynomial {
+            ScheduleName::Polynomial => AnySchedule::from(Polynomial {
                 degree: self.degree,
             }),
-            ScheduleName::Trigonometric => Arc::new(Trigonometric),
-            ScheduleName::Vp => Arc::new(VariancePreserving::default()),
-            ScheduleName::Cosine => Arc::new(Cosine),
-            ScheduleName::SubVp => Arc::new(SubVariancePreserving::default()),
+            ScheduleName::Trigonometric => AnySchedule::from(Trigonometric),
+            ScheduleName::Vp => AnySchedule::from(VariancePreserving::default()),
+            ScheduleName::Cosine => AnySchedule::from(Cosine),
+            ScheduleName::SubVp => AnySchedule::from(SubVariancePreserving::default()),
             ScheduleName::Ve => {
                 let default = VarianceExploding::default();
-                Arc::new(VarianceExploding {
+                AnySchedule::from(VarianceExploding {
                     sigma_min: self.sigma_min.unwrap_or(default.sigma_min),
                     sigma_max: self.sigma_max.unwrap_or(default.sigma_max),
                 })
             }
-            ScheduleName::Edm => Arc::new(Edm {
+            ScheduleName::Edm => AnySchedule::from(Edm {
                 sigma_max: self.sigma_max.unwrap_or(Edm::default().sigma_max),
             }),
         }

@@ -2,7 +2,7 @@
 
 use crate::ema::Law;
 use crate::optimizer::{AdamWConfig, LearningRate};
-use pyroclast_core::time_sampler::{TimeLaw, TimeSampler};
+use pyroclast_core::time_sampler::{TimeDistribution, TimeSampler};
 use pyroclast_core::weighting::Weighting;
 use serde::{Deserialize, Serialize};
 
@@ -163,12 +163,12 @@ impl Training {
     pub fn times(&self) -> TimeSampler {
         let (mean, std) = (self.time_location, self.time_scale);
         TimeSampler {
-            law: match self.time {
-                TimeName::Uniform => TimeLaw::Uniform,
-                TimeName::Stratified => TimeLaw::Stratified,
-                TimeName::LogitNormal => TimeLaw::LogitNormal { mean, std },
-                TimeName::LogNormalSigma => TimeLaw::LogNormalSigma { mean, std },
-                TimeName::Beta => TimeLaw::Beta { a: mean, b: std },
+            distribution: match self.time {
+                TimeName::Uniform => TimeDistribution::Uniform,
+                TimeName::Stratified => TimeDistribution::Stratified,
+                TimeName::LogitNormal => TimeDistribution::LogitNormal { mean, std },
+                TimeName::LogNormalSigma => TimeDistribution::LogNormalSigma { mean, std },
+                TimeName::Beta => TimeDistribution::Beta { a: mean, b: std },
             },
             clip: self.time_clip,
         }

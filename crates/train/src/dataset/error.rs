@@ -9,14 +9,6 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DatasetError {
-    /// No law of the plane has this name.
-    #[error("no law is called `{name}`; choose one of {known}")]
-    UnknownPlane {
-        /// The name that was asked for.
-        name: String,
-        /// The names that exist.
-        known: String,
-    },
     /// The file does not exist.
     #[error("{} does not exist; check the path", path.display())]
     Missing {

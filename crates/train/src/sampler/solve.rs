@@ -4,10 +4,10 @@ use super::method_name::{DenoisingName, Recipe, SdeName};
 use super::{GridName, Plan, SampleError, Stepping};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
-use pyroclast_core::extension::{Extended, NoiseLevel};
 use pyroclast_core::field::{Denoiser, LearnedVariance, VectorField};
 use pyroclast_core::flow::Flow;
 use pyroclast_core::noise::Noise;
+use pyroclast_core::reverse_sde::{NoiseLevel, ReverseSde};
 use pyroclast_core::schedule::Schedule;
 use pyroclast_solvers::sampler::{
     Churn, Ddim, Ddpm, DdpmLearned, Deis, DpmSolver, DpmSolverSde, DpmSolverSingle, EulerAncestral,
@@ -41,22 +41,21 @@ impl Way {
 }
 
 /// The way of a plan, from the noisy end of what the field and the method can do to its clean end.
-pub(super) fn way<B, F, N, S, const D: usize>(
+pub(super) fn way<B, F, N, const D: usize>(
     field: &F,
-    flow: &Flow<N, S>,
+    flow: &Flow<N>,
     plan: &Plan,
 ) -> Result<Way, SampleError>
 where
     B: Backend,
     F: Denoiser<B, D>,
-    S: Schedule,
 {
     let schedule = field.schedule();
     let span = match plan.method.is_denoising() {
         // A sampler steps over what is singular at the clean end, and needs the data to be told at the noisy one.
         true => (first_time(field, plan), 1.0),
         false => match &plan.schedule {
-            Some(schedule) => flow.prediction.span(schedule),
+            Some(schedule) => flow.objective.prediction.span(schedule),
             None => flow.span(),
         },
     };
@@ -133,7 +132,7 @@ where
         Recipe::Plain(method) => integrate_observed(field, &method, x, grid, observe),
         Recipe::Pair(method) => integrate_observed(field, &method, x, grid, observe),
         Recipe::Sde(name) => {
-            let sde = Extended {
+            let sde = ReverseSde {
                 field: ByReference(field),
                 noise_level: NoiseLevel::Sigma(plan.noise_level),
             };

@@ -3,13 +3,13 @@
 //! One type for all of them, so that each method is compiled once.
 
 use super::Plan;
-use crate::training::AnySchedule;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
+use pyroclast_core::endpoints::Endpoints;
 use pyroclast_core::field::{Counted, Denoiser, LearnedVariance, VectorField};
 use pyroclast_core::guidance::{Guided, Interval, Rescaled};
-use pyroclast_core::prediction::{Endpoints, velocity_of};
-use pyroclast_core::schedule::{Schedule, change};
+use pyroclast_core::probability_flow::velocity_of;
+use pyroclast_core::schedule::{AnySchedule, Schedule, change};
 
 /// A model as it is sampled.
 pub(super) struct Steered<'a, F> {

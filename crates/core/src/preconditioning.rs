@@ -10,10 +10,10 @@ const MOST: f64 = 5.0;
 /// How the state is scaled and the time is written for the network.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 #[non_exhaustive]
-pub enum Input {
+pub enum Preconditioning {
     /// The state as it is, and t.
     #[default]
-    Plain,
+    None,
     /// EDM's: the state at unit variance, and the noise level, whatever the schedule's own scale and clock are.
     ///
     /// `c_in·x_t = x_t/√(σ² + α²σ_data²)`, `c_noise = ¼·ln(σ/α)`
@@ -25,11 +25,11 @@ pub enum Input {
     },
 }
 
-impl Input {
+impl Preconditioning {
     /// `c_in`.
     pub fn scale(self, c: Coefficients) -> f64 {
         match self {
-            Self::Plain => 1.0,
+            Self::None => 1.0,
             Self::Edm { sigma_data } => 1.0 / c.std(sigma_data),
         }
     }
@@ -37,7 +37,7 @@ impl Input {
     /// What stands for the time.
     pub fn time(self, t: f64, c: Coefficients) -> f64 {
         match self {
-            Self::Plain => t,
+            Self::None => t,
             Self::Edm { .. } => (0.25 * (c.sigma.ln() - c.alpha.ln())).clamp(-MOST, MOST),
         }
     }
@@ -51,7 +51,7 @@ mod tests {
     #[test]
     fn edm_input_is_the_papers() {
         let edm = Edm::default();
-        let input = Input::Edm { sigma_data: 0.5 };
+        let input = Preconditioning::Edm { sigma_data: 0.5 };
         for sigma in [0.002, 0.3, 80.0] {
             let t = edm.time_at_sigma(sigma);
             let c = edm.at(t);
@@ -63,7 +63,7 @@ mod tests {
 
     #[test]
     fn it_is_finite_where_signal_or_noise_is_missing() {
-        let (linear, input) = (Linear::default(), Input::Edm { sigma_data: 0.5 });
+        let (linear, input) = (Linear::default(), Preconditioning::Edm { sigma_data: 0.5 });
         for (t, time, scale) in [(0.0, 5.0, 1.0), (1.0, -5.0, 2.0)] {
             assert_eq!(input.time(t, linear.at(t)), time);
             assert_eq!(input.scale(linear.at(t)), scale);

@@ -6,7 +6,7 @@
 //! shows: chance in the counts moves mass between centres, and that is most of the distance between two samples.
 
 use super::{Point, blurred, shuffled};
-use pyroclast_core::noise::Draws;
+use crate::noise::Draws;
 use std::f64::consts::FRAC_PI_4;
 
 /// Radius 5, std 1, every centre equally often.
@@ -37,8 +37,8 @@ fn centre(k: usize, radius: f64) -> Point {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{draws, has_mean};
     use super::*;
+    use crate::toy::tests::{draws, has_mean};
 
     /// The index of the centre nearest in angle.
     fn nearest([x, y]: Point) -> usize {

@@ -59,14 +59,14 @@ impl NoiseLevel {
 /// One drift is one evaluation: the field's own ends give the velocity `α̇x̂1 + σ̇x̂0` and the score `−x̂0/σ`, so that a wrapper whose ends
 /// do not lie on a path through x, such as clipping that keeps x̂0, is extended as it is.
 #[derive(Debug)]
-pub struct Extended<F> {
+pub struct ReverseSde<F> {
     /// The field, which knows its velocity and its schedule.
     pub field: F,
     /// g.
     pub noise_level: NoiseLevel,
 }
 
-impl<B, F, const D: usize> Sde<B, D> for Extended<F>
+impl<B, F, const D: usize> Sde<B, D> for ReverseSde<F>
 where
     B: Backend,
     F: VectorField<B, D> + Denoiser<B, D>,
@@ -94,9 +94,9 @@ where
 mod tests {
     use super::*;
     use crate::analytic::Gaussian;
-    use crate::coefficients::from_host;
     use crate::field::Counted;
     use crate::guidance::{Clipped, ClippedNoise};
+    use crate::per_sample::from_host;
     use crate::schedule::VariancePreserving;
     use burn::tensor::DType;
     use burn_ndarray::NdArray;
@@ -116,7 +116,7 @@ mod tests {
             noise: ClippedNoise::Kept,
         };
         let (t, x) = (0.8, column([0.3, -1.0, 2.0]));
-        let extended = Extended {
+        let extended = ReverseSde {
             field: Counted::new(&clipped),
             noise_level: NoiseLevel::Constant(0.7),
         };

@@ -5,7 +5,7 @@
 //! Source: Grathwohl et al. 2019.
 
 use super::Point;
-use pyroclast_core::noise::Draws;
+use crate::noise::Draws;
 
 pub(super) fn sample(n: usize, draws: &mut Draws) -> Vec<Point> {
     let point = |_| {
@@ -18,8 +18,8 @@ pub(super) fn sample(n: usize, draws: &mut Draws) -> Vec<Point> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{draws, has_mean};
     use super::*;
+    use crate::toy::tests::{draws, has_mean};
 
     #[test]
     fn the_mass_is_uniform_on_one_colour() {

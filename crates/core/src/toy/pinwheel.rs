@@ -5,7 +5,7 @@
 //! Source: Johnson et al. 2016, "Composing graphical models with neural networks"; as in Grathwohl et al. 2019.
 
 use super::Point;
-use pyroclast_core::noise::Draws;
+use crate::noise::Draws;
 use std::f64::consts::TAU;
 
 pub(super) fn sample(n: usize, draws: &mut Draws) -> Vec<Point> {
@@ -24,8 +24,8 @@ pub(super) fn sample(n: usize, draws: &mut Draws) -> Vec<Point> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{draws, has_mean};
     use super::*;
+    use crate::toy::tests::{draws, has_mean};
 
     #[test]
     fn the_radius_does_not_see_the_rotation() {

@@ -1,6 +1,10 @@
 //! `β_0 … β_{T−1}`, `ᾱ_k = ∏_{i≤k}(1 − β_i)`, `t = 1 − (k + 1)/T`
 
+mod families;
+mod interpolation;
+
 use std::fmt;
+use std::sync::Arc;
 
 /// The noise that each step of a discrete diffusion adds, and the signal that is left after it.
 ///
@@ -11,8 +15,7 @@ use std::fmt;
 /// As a [`Schedule`](crate::schedule::Schedule) α is linear in t between the table's times, and 1 at t = 1.
 ///
 /// ```
-/// use pyroclast_core::ddpm::BetaTable;
-/// use pyroclast_core::schedule::Schedule;
+/// use pyroclast_core::schedule::{BetaTable, Schedule};
 ///
 /// let table = BetaTable::default(); // Ho et al. 2020
 /// let t = table.time(499);
@@ -22,9 +25,9 @@ use std::fmt;
 /// ```
 #[derive(Clone, PartialEq)]
 pub struct BetaTable {
-    betas: Vec<f64>,
-    alpha_bars: Vec<f64>,
-    sigma_squares: Vec<f64>,
+    betas: Arc<[f64]>,
+    alpha_bars: Arc<[f64]>,
+    sigma_squares: Arc<[f64]>,
 }
 
 /// Why numbers are no table.
@@ -90,9 +93,9 @@ impl BetaTable {
             sigma_squares.push(sigma_square);
         }
         Ok(Self {
-            betas,
-            alpha_bars,
-            sigma_squares,
+            betas: betas.into(),
+            alpha_bars: alpha_bars.into(),
+            sigma_squares: sigma_squares.into(),
         })
     }
 

@@ -5,7 +5,7 @@
 //! Source: Grathwohl et al. 2019.
 
 use super::{Point, blurred};
-use pyroclast_core::noise::Draws;
+use crate::noise::Draws;
 use std::f64::consts::TAU;
 
 pub(super) fn sample(n: usize, draws: &mut Draws) -> Vec<Point> {
@@ -19,8 +19,8 @@ pub(super) fn sample(n: usize, draws: &mut Draws) -> Vec<Point> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{draws, has_mean};
     use super::*;
+    use crate::toy::tests::{draws, has_mean};
 
     #[test]
     fn points_lie_on_the_radii_equally_often() {

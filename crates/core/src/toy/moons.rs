@@ -5,7 +5,7 @@
 //! Source: scikit-learn's `make_moons`; scaled as in Tong et al. 2024, whose wide moons are those of De Bortoli et al. 2021.
 
 use super::{Point, blurred, shuffled};
-use pyroclast_core::noise::Draws;
+use crate::noise::Draws;
 use std::f64::consts::{FRAC_1_PI, PI};
 
 /// `2p − (1, 0)`, std = .05.
@@ -47,8 +47,8 @@ fn angles(n: usize) -> impl Iterator<Item = f64> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{draws, has_mean};
     use super::*;
+    use crate::toy::tests::{draws, has_mean};
 
     #[test]
     fn without_noise_the_moons_are_half_circles() {

@@ -5,7 +5,7 @@
 //! Source: Grathwohl et al. 2019, without the uniform jitter. The root spreads the points evenly along the arms.
 
 use super::{Point, blurred};
-use pyroclast_core::noise::Draws;
+use crate::noise::Draws;
 use std::f64::consts::PI;
 
 pub(super) fn sample(n: usize, draws: &mut Draws) -> Vec<Point> {
@@ -19,8 +19,8 @@ pub(super) fn sample(n: usize, draws: &mut Draws) -> Vec<Point> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{draws, has_mean};
     use super::*;
+    use crate::toy::tests::{draws, has_mean};
 
     #[test]
     fn the_square_of_the_radius_is_uniform() {

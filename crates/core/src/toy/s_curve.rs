@@ -5,7 +5,7 @@
 //! Source: scikit-learn's `make_s_curve`, of which this is the first and last coordinate; scaled as in Tong et al. 2024.
 
 use super::{Point, blurred};
-use pyroclast_core::noise::Draws;
+use crate::noise::Draws;
 use std::f64::consts::PI;
 
 pub(super) fn sample(n: usize, draws: &mut Draws) -> Vec<Point> {
@@ -19,8 +19,8 @@ pub(super) fn sample(n: usize, draws: &mut Draws) -> Vec<Point> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{draws, has_mean};
     use super::*;
+    use crate::toy::tests::{draws, has_mean};
 
     #[test]
     fn the_moments_are_those_of_the_curve() {

@@ -1,0 +1,211 @@
+//! The random path between source and data that a model is trained on.
+//!
+//! `x_t = α(t)·x1 + σ(t)·x0 + γ(t)·z`, `u_t = α̇·x1 + σ̇·x0 + γ̇·z`, `z ~ N(0, I)`, `(x0, x1) ~ π`, `t ~ p(t)`
+//!
+//! Source: Albergo, Boffi & Vanden-Eijnden 2023; Tong et al. 2024 for the bridge and the couplings.
+
+mod gamma;
+mod source;
+
+pub use gamma::Gamma;
+pub use source::{Distribution, Source};
+
+use crate::coupling::{Coupling, Regularisation};
+use crate::endpoints::Endpoints;
+use crate::noise::Draws;
+use crate::per_sample::PerSample;
+use crate::schedule::{
+    AnySchedule, BetaTable, Coefficients, Edm, Schedule, Trigonometric, VarianceExploding,
+    VariancePreserving,
+};
+use crate::time_sampler::{TimeDistribution, TimeSampler};
+use burn::tensor::Tensor;
+use burn::tensor::backend::Backend;
+use pyroclast_kernels::{PathRow, path_sample};
+
+/// How far training times keep from an end where the velocity is infinite (Song et al. 2021, appendix C).
+const MARGIN: f64 = 1e-5;
+/// The same for a bridge, whose `γ̇` grows as `1/√t`.
+const BRIDGE_MARGIN: f64 = 1e-3;
+
+/// Everything that decides which paths a model is trained on: one value, owned by the [`Flow`](crate::flow::Flow).
+///
+/// The default is `x_t = t·x1 + (1 − t)·x0` from `x0 ~ N(0, I)` to independent data, at uniform times.
+///
+/// ```
+/// use pyroclast_core::path::{Gamma, Path};
+/// use pyroclast_core::schedule::{Schedule, Trigonometric};
+///
+/// let bridge = Path::bridge(0.1);
+/// assert_eq!(bridge.gamma, Gamma::Bridge(0.1));
+///
+/// let own = Path { gamma: Gamma::Constant(0.05), ..Path::new(Trigonometric) };
+/// assert_eq!(own.schedule.at(0.0).sigma, 1.0);
+/// ```
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Path {
+    /// α and σ over time.
+    pub schedule: AnySchedule,
+    /// Noise between the endpoints.
+    pub gamma: Gamma,
+    /// The distribution of x0.
+    pub source: Source,
+    /// How x0 and x1 are paired.
+    pub coupling: Coupling,
+    /// The distribution of t in training.
+    pub times: TimeSampler,
+}
+
+/// A batch of points on paths: everything that a loss reads.
+///
+/// # Shapes
+/// - t and coefficients: one per sample
+/// - x_t, d_x_t, ends: `[batch, …]`
+#[derive(Debug, Clone)]
+pub struct PathSample<B: Backend, const D: usize> {
+    /// The times.
+    pub t: Vec<f64>,
+    /// α, σ and derivatives at those times.
+    pub coefficients: Vec<Coefficients>,
+    /// The points `x_t`.
+    pub x_t: Tensor<B, D>,
+    /// The conditional velocity `dx_t/dt` there.
+    pub d_x_t: Tensor<B, D>,
+    /// The endpoints of the paths.
+    pub ends: Endpoints<B, D>,
+}
+
+impl Path {
+    /// From N(0, I) to independent data under a schedule, at uniform times.
+    pub fn new(schedule: impl Into<AnySchedule>) -> Self {
+        Self {
+            schedule: schedule.into(),
+            ..Self::default()
+        }
+    }
+
+    /// The straight path `x_t = t·x1 + (1 − t)·x0` with independent pairs (Lipman et al. 2023; rectified flow, Liu et al. 2023).
+    pub fn linear() -> Self {
+        Self::default()
+    }
+
+    /// The straight path between pairs by optimal transport within the batch (OT-CFM; Tong et al. 2024).
+    pub fn optimal_transport() -> Self {
+        Self {
+            coupling: Coupling::OptimalTransport,
+            ..Self::linear()
+        }
+    }
+
+    /// `α = sin(πt/2), σ = cos(πt/2)` (Albergo & Vanden-Eijnden 2023).
+    pub fn trigonometric() -> Self {
+        Self::new(Trigonometric)
+    }
+
+    /// The Schrödinger bridge of diffusion s, on minibatches: bridge noise between pairs from the entropic plan of ε = 2s².
+    ///
+    /// Source: Tong et al. 2024 (Schrödinger-bridge CFM). Range: s > 0.
+    pub fn bridge(s: f64) -> Self {
+        Self {
+            gamma: Gamma::Bridge(s),
+            coupling: Coupling::Sinkhorn(Regularisation::of_bridge(s)),
+            ..Self::linear()
+        }
+        .clipped(BRIDGE_MARGIN)
+    }
+
+    /// The variance-preserving diffusion with β from 0.1 to 20 (Song et al. 2021).
+    pub fn variance_preserving() -> Self {
+        Self::new(VariancePreserving::default()).clipped(MARGIN)
+    }
+
+    /// The variance-exploding diffusion with σ from 50 to 0.01 (Song et al. 2021).
+    pub fn variance_exploding() -> Self {
+        Self::new(VarianceExploding::default()).clipped(MARGIN)
+    }
+
+    /// EDM's diffusion, trained at `ln σ ~ N(−1.2, 1.2²)` (Karras et al. 2022, table 1).
+    pub fn edm() -> Self {
+        Self::new(Edm::default()).at_times(TimeDistribution::LogNormalSigma {
+            mean: -1.2,
+            std: 1.2,
+        })
+    }
+
+    /// A discrete chain, trained at the times of its steps (Ho et al. 2020).
+    pub fn chain(table: BetaTable) -> Self {
+        let steps = table.steps();
+        Self::new(table).at_times(TimeDistribution::Index { steps })
+    }
+
+    fn clipped(mut self, clip: f64) -> Self {
+        self.times.clip = clip;
+        self
+    }
+
+    fn at_times(mut self, distribution: TimeDistribution) -> Self {
+        self.times.distribution = distribution;
+        self
+    }
+
+    /// Whether a model's velocity determines the score, as an SDE needs it.
+    ///
+    /// `∇log p_t = −E[x0|x_t]/σ` holds where x0 ~ N(0, I) is independent of x1 and nothing is added between them.
+    /// Transport of any kind, another source, and bridge noise each break it.
+    pub fn knows_score(&self) -> bool {
+        self.coupling == Coupling::Independent
+            && self.gamma == Gamma::None
+            && self.source == Source::Normal
+    }
+
+    /// `n` training times.
+    pub fn times(&self, n: usize, draws: &mut Draws) -> Vec<f64> {
+        self.times.sample(n, &self.schedule, draws)
+    }
+
+    /// The state `σ(t)·x0` that sampling starts from at time t: VE and EDM start wide.
+    pub fn start<B: Backend, const D: usize>(&self, t: f64, x0: Tensor<B, D>) -> Tensor<B, D> {
+        x0 * self.schedule.at(t).sigma
+    }
+
+    /// The points at times `t` on the paths between `ends`; `z` is the noise between them, read only where γ is not 0.
+    ///
+    /// # Shapes
+    /// - t: one time per row of `ends.x1`; z: as `ends.x1`
+    ///
+    /// # Panics
+    /// If shapes differ, or if γ is not 0 and there is no z.
+    pub fn sample<B: Backend, const D: usize>(
+        &self,
+        ends: Endpoints<B, D>,
+        z: Option<Tensor<B, D>>,
+        t: &[f64],
+    ) -> PathSample<B, D> {
+        let coefficients: Vec<_> = t.iter().map(|&t| self.schedule.at(t)).collect();
+        let rows: Vec<_> = (coefficients.iter())
+            .map(|c| PathRow {
+                data: [c.alpha, c.d_alpha],
+                noise: [c.sigma, c.d_sigma],
+            })
+            .collect();
+        let [mut x_t, mut d_x_t] = path_sample(&ends.x0, &ends.x1, &rows);
+        if self.gamma != Gamma::None {
+            let z = z.expect("a path with γ > 0 is sampled with its noise z");
+            let per_sample = PerSample::like(&ends.x1);
+            let gamma = |pick: fn((f64, f64)) -> f64| -> Tensor<B, D> {
+                per_sample.tensor(t.iter().map(|&t| pick(self.gamma.at(t))))
+            };
+            x_t = x_t + z.clone() * gamma(|g| g.0);
+            if !matches!(self.gamma, Gamma::Constant(_)) {
+                d_x_t = d_x_t + z * gamma(|g| g.1);
+            }
+        }
+        PathSample {
+            t: t.to_vec(),
+            coefficients,
+            x_t,
+            d_x_t,
+            ends,
+        }
+    }
+}
