@@ -19,10 +19,12 @@
 //! - [`kernels`]: fused tensor operations with a fast CPU path
 //! - [`models`]: MLP and UNet
 //! - [`solvers`]: ODE and SDE integrators
-//! - [`train`]: datasets, the training loop, checkpoints, samplers, metrics
+//! - [`train`]: datasets, the training loop, checkpoints, samplers
+//! - [`metrics`]: W2, Fréchet distance, likelihood and other scores
 
 pub use pyroclast_core as core;
 pub use pyroclast_kernels as kernels;
+pub use pyroclast_metrics as metrics;
 pub use pyroclast_models as models;
 pub use pyroclast_solvers as solvers;
 pub use pyroclast_train as train;

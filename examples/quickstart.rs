@@ -3,9 +3,10 @@
 use burn::{backend::Autodiff, tensor::Tensor};
 use burn_flex::Flex;
 use pyroclast::core::noise::Noise;
+use pyroclast::metrics::wasserstein;
 use pyroclast::models::{Init, MlpConfig};
 use pyroclast::solvers::{HEUN, TimeGrid, integrate};
-use pyroclast::train::{batch, config::Config, metrics::wasserstein, task::Task, training};
+use pyroclast::train::{batch, config::Config, task::Task, training};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (device, noise) = (Default::default(), Noise::new(0));

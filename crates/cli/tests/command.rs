@@ -485,7 +485,10 @@ fn files_that_cannot_be_compared_are_named() {
     place.fails(
         "distance four.csv four.csv --classifier words.safetensors --device flex",
         1,
-        &["words.safetensors is no classifier", "pyroclast classifier"],
+        &[
+            "words.safetensors is not a classifier",
+            "train one on labelled data",
+        ],
     );
     place.fails(
         "distance four.csv four.csv --classifier none.safetensors --device flex",

@@ -24,6 +24,7 @@ pub mod langevin;
 pub mod likelihood;
 pub mod method;
 mod milstein;
+pub mod noise_levels;
 mod per_sample;
 mod runge_kutta;
 pub mod sampler;

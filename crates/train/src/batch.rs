@@ -127,7 +127,7 @@ pub struct Order {
 
 impl Order {
     /// The row at a place of an epoch of `n`.
-    pub(crate) fn row(&mut self, noise: Noise, epoch: u64, index: usize, n: usize) -> usize {
+    pub fn row(&mut self, noise: Noise, epoch: u64, index: usize, n: usize) -> usize {
         if self.epoch != Some(epoch) {
             self.permutation = noise.draws(Stream::Order, epoch).permutation(n);
             self.epoch = Some(epoch);

@@ -1,26 +1,19 @@
-//! Training, sampling and evaluation: datasets, the training loop, checkpoints, samplers and metrics.
+//! Training and sampling: datasets, the training loop, checkpoints and samplers.
 //!
 //! A [`config::Config`] names everything that a run depends on. A [`trainer::Trainer`] takes one step a batch; what the batch
 //! holds is a pure function of (seed, step), made by [`batch`] on another thread. A [`run::Run`] is the folder that a run lives
-//! in. [`sampler`] draws from a model and [`metrics`] judges what was drawn.
+//! in. [`sampler`] draws from a model.
 
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
 pub mod batch;
 pub mod checkpoint;
-pub mod classifier;
-pub mod comparison;
 pub mod config;
 pub mod dataset;
-pub mod elbo;
 pub mod ema;
-pub mod evaluate;
-pub mod features;
-mod levels;
-pub mod likelihood;
-pub mod metrics;
 pub mod optimizer;
 pub mod parameters;
+pub mod rows;
 pub mod run;
 pub mod sampler;
 pub mod task;

@@ -13,8 +13,9 @@ mod steered;
 pub use grid_name::GridName;
 pub use method_name::MethodName;
 
+use crate::rows::chunks;
+use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
-use burn::tensor::{Int, Tensor, TensorData};
 use path_meter::PathMeter;
 use pyroclast_core::ddpm::{BetaTable, Variance};
 use pyroclast_core::field::{Counted, Denoiser};
@@ -217,16 +218,8 @@ where
         path_energy: Some(0.0),
         straightness: Some(0.0),
     };
-    for first in (0..n).step_by(CHUNK) {
-        let rows = CHUNK.min(n - first);
-        let mut dims = [rows; D];
-        dims[1..].copy_from_slice(shape);
-        let values = x0[first * dim..(first + rows) * dim].to_vec();
-        let x0 = Tensor::<B, D>::from_data(TensorData::new(values, dims), device);
-        let condition: Labels<B> = labels.map(|labels| {
-            let labels = labels[first..first + rows].to_vec();
-            Tensor::<B, 1, Int>::from_data(TensorData::new(labels, [rows]), device)
-        });
+    for chunk in chunks::<B, D>(x0, shape, labels, CHUNK, device) {
+        let (first, condition) = (chunk.first, chunk.labels);
         let (conditional, unconditional) = (flow.given(&condition), flow.unconditional());
         let field = Steered::new(
             Counted::new(&conditional),
@@ -242,7 +235,7 @@ where
         let way = solve::way(&field, flow, plan)?;
         let schedule: &dyn Schedule = Denoiser::<B, D>::schedule(&field);
         out.source_scale = schedule.at(way.start()).sigma;
-        let (x, mut statistics) = solve::solve(&field, x0, &way, plan, first, observe)?;
+        let (x, mut statistics) = solve::solve(&field, chunk.x, &way, plan, first, observe)?;
         statistics.evaluations = field.evaluations();
         let (energy, straightness) = match plan.is_stochastic() {
             // A Brownian path has no speed.

@@ -7,7 +7,7 @@ use crate::progress::{Progress, minutes};
 use anyhow::{Result, bail};
 use burn::backend::Autodiff;
 use burn::tensor::backend::Backend;
-use pyroclast_train::classifier::{About, Settings, train};
+use pyroclast_metrics::classifier::{About, Settings, train};
 use pyroclast_train::dataset::Dataset;
 use pyroclast_train::run::Record;
 use std::path::Path;

@@ -14,7 +14,7 @@ use indicatif::ProgressBar;
 use pyroclast_core::flow::Flow;
 use pyroclast_core::network::{Labels, Network};
 use pyroclast_core::noise::Noise;
-use pyroclast_train::comparison::{Comparison, Contest, Entry, Found, compare};
+use pyroclast_metrics::comparison::{Comparison, Contest, Entry, Found, compare};
 use pyroclast_train::config::Config;
 use pyroclast_train::ema::Averaged;
 use pyroclast_train::run::Run;

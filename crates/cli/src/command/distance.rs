@@ -4,12 +4,10 @@ use crate::args::Distance;
 use crate::device::{self, Job};
 use anyhow::{Result, bail};
 use burn::tensor::backend::Backend;
-use pyroclast_train::classifier::Trained;
+use pyroclast_metrics::classifier::Trained;
+use pyroclast_metrics::features::{digits, features};
+use pyroclast_metrics::{FEATURE_METRICS, NEIGHBOURS};
 use pyroclast_train::dataset::Dataset;
-use pyroclast_train::features::{digits, features};
-use pyroclast_train::metrics::{
-    NEIGHBOURS, PrecisionRecall, frechet_distance, kernel_distance, precision_recall,
-};
 use serde_json::json;
 use std::path::Path;
 use std::process::ExitCode;
@@ -39,14 +37,12 @@ pub(crate) fn run(arguments: Distance) -> Result<ExitCode> {
         (real.dim(), [real.values, fake.values])
     };
     let (n, m) = (x.len() / dim, y.len() / dim);
-    let frechet = frechet_distance(&x, &y, dim);
-    let kid = kernel_distance(&x, &y, dim);
-    let PrecisionRecall { precision, recall } = precision_recall(&x, &y, dim, NEIGHBOURS);
+    let scores = FEATURE_METRICS.map(|metric| (metric, (metric.score)(&x, &y, dim)));
     if arguments.json {
-        let report = json!({
-            "real": n, "fake": m, "features": dim,
-            "frechet": frechet, "kid": kid, "precision": precision, "recall": recall,
-        });
+        let mut report = json!({ "real": n, "fake": m, "features": dim });
+        for (metric, score) in scores {
+            report[metric.key] = json!(score);
+        }
         println!("{report}");
         return Ok(ExitCode::SUCCESS);
     }
@@ -55,13 +51,8 @@ pub(crate) fn run(arguments: Distance) -> Result<ExitCode> {
         paths[1].display(),
         paths[0].display()
     );
-    for (name, value) in [
-        ("Fréchet distance", frechet),
-        ("KID", kid),
-        ("precision", precision),
-        ("recall", recall),
-    ] {
-        println!("{name:<28} {value:>12.6}");
+    for (metric, score) in scores {
+        println!("{:<28} {score:>12.6}", metric.name);
     }
     Ok(ExitCode::SUCCESS)
 }

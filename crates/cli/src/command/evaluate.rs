@@ -13,12 +13,13 @@ use pyroclast_core::flow::Flow;
 use pyroclast_core::network::{Labels, Network};
 use pyroclast_core::noise::Noise;
 use pyroclast_core::path::Source;
+use pyroclast_metrics::FEATURE_METRICS;
+use pyroclast_metrics::classifier::Trained;
+use pyroclast_metrics::evaluate::{Named, Protocol, Scores, evaluate, spreads};
+use pyroclast_metrics::features::digits;
 use pyroclast_train::checkpoint::write_atomically;
-use pyroclast_train::classifier::Trained;
 use pyroclast_train::config::Config;
 use pyroclast_train::ema::Averaged;
-use pyroclast_train::evaluate::{Protocol, Scores, evaluate, spread};
-use pyroclast_train::features::digits;
 use pyroclast_train::run::Run;
 use pyroclast_train::sampler::{GridName, Plan, Stepping};
 use pyroclast_train::task::Task;
@@ -29,54 +30,8 @@ use std::process::ExitCode;
 /// Points of a benchmark.
 const N: usize = 10_000;
 
-/// A metric: its key, what it is called, and where it stands in the scores.
-type Metric = (&'static str, &'static str, fn(&Scores) -> Option<f64>);
-
 /// Held-out samples whose likelihood is found, if nothing else is asked for: of points, and of images.
 const LIKELIHOODS: (usize, usize) = (2000, 64);
-
-const METRICS: [Metric; 20] = [
-    ("w2", "W2", |s| Some(s.w2)),
-    ("w2_floor", "  of a perfect sampler", |s| Some(s.w2_floor)),
-    ("sliced_w2", "sliced W2", |s| Some(s.sliced)),
-    ("sliced_w2_floor", "  of a perfect sampler", |s| {
-        Some(s.sliced_floor)
-    }),
-    ("energy_distance", "energy distance", |s| {
-        Some(s.energy_distance)
-    }),
-    ("frechet", "Fréchet distance of features", |s| s.frechet),
-    ("frechet_floor", "  of a perfect sampler", |s| {
-        s.frechet_floor
-    }),
-    ("kid", "KID of features", |s| s.kid),
-    ("precision", "precision of features", |s| s.precision),
-    ("recall", "recall of features", |s| s.recall),
-    ("npe", "normalised path energy", |s| s.npe),
-    ("straightness", "straightness (0: straight)", |s| {
-        s.straightness
-    }),
-    ("nll", "NLL of held-out data (nats)", |s| s.nll),
-    ("nll_error", "  its standard error", |s| s.nll_error),
-    ("bits_per_dimension", "  bits a dimension", |s| {
-        s.bits_per_dimension
-    }),
-    ("elbo", "variational bound (nats)", |s| {
-        s.elbo.as_ref().map(|elbo| elbo.total.nats)
-    }),
-    ("elbo_error", "  its standard error", |s| {
-        s.elbo.as_ref().map(|elbo| elbo.total.standard_error)
-    }),
-    ("elbo_bits_per_dimension", "  bits a dimension", |s| {
-        s.elbo
-            .as_ref()
-            .and_then(|elbo| elbo.total.bits_per_dimension)
-    }),
-    ("evaluations", "evaluations a sample", |s| {
-        Some(s.evaluations as f64)
-    }),
-    ("seconds", "seconds of sampling", |s| Some(s.seconds)),
-];
 
 pub(crate) fn run(arguments: Evaluate) -> Result<ExitCode> {
     let (run, config) = Run::open(&arguments.run)?;
@@ -232,7 +187,7 @@ fn check_terms(path: &Path, bounds: usize, task: &Task) -> Result<()> {
     Ok(())
 }
 
-/// The terms of the first repetition's bound, from the noisiest on: of pixels in bits a dimension, else in nats a sample.
+/// The terms of the first repetition's bound, from the noisiest on: in bits per dimension for pixels, otherwise in nats per sample.
 fn write_terms(path: &Path, scores: &[Scores]) -> Result<()> {
     let Some(elbo) = scores.first().and_then(|scores| scores.elbo.as_ref()) else {
         bail!("there is no bound to write to {}", path.display());
@@ -273,15 +228,16 @@ fn print_table(scores: &[Scores], n: usize, plan: &Plan, weights: Averaged, task
         scores.len(),
         if scores.len() == 1 { "" } else { "s" }
     );
-    for (key, name, metric) in METRICS {
-        let Some(value) = spread(scores, metric) else {
+    for Named { key, name, value } in spreads(scores) {
+        let Some(value) = value else {
             match key {
-                "nll_error" | "bits_per_dimension" => {}
-                "frechet" => println!("{name:<28} not known without a classifier; see --features"),
-                "frechet_floor" | "kid" | "precision" | "recall" => {}
-                "elbo" | "elbo_error" | "elbo_bits_per_dimension" => {}
+                // Said once for all metrics of features.
+                key if key == FEATURE_METRICS[0].key => {
+                    println!("{name:<28} not known without a classifier; see --features");
+                }
                 "nll" => println!("{name:<28} not known, or not asked for"),
-                _ => println!("{name:<28} not known for this method"),
+                "npe" | "straightness" => println!("{name:<28} not known for this method"),
+                _ => {}
             }
             continue;
         };
@@ -299,8 +255,7 @@ fn as_json(scores: &[Scores], n: usize, plan: &Plan, weights: Averaged) -> Value
     object.insert("seeds".into(), json!(scores.len()));
     object.insert("method".into(), json!(plan.method.name()));
     object.insert("weights".into(), json!(weights.to_string()));
-    for (key, _, metric) in METRICS {
-        let value = spread(scores, metric);
+    for Named { key, value, .. } in spreads(scores) {
         let value = value.map(|value| json!({ "mean": value.mean, "std": value.std }));
         object.insert(key.into(), value.unwrap_or(Value::Null));
     }

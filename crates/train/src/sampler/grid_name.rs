@@ -1,9 +1,8 @@
 //! Where a fixed-grid solve puts its steps, by name.
 
-use crate::levels::{LEVELS, levels};
 use pyroclast_core::ddpm::{BetaTable, End, Spacing};
 use pyroclast_core::schedule::Schedule;
-use pyroclast_solvers::TimeGrid;
+use pyroclast_solvers::{TimeGrid, noise_levels};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -65,9 +64,10 @@ impl GridName {
         n: usize,
     ) -> Result<TimeGrid, String> {
         let (start, end) = span;
-        let levels = levels(schedule, span, LEVELS);
+        let levels = noise_levels::reached(schedule, span, noise_levels::EDM);
         // A schedule's last level is met at the span's end, and the step from there to a clean t = 1 is none of the span's.
-        let meets_end = end < 1.0 && levels.1 > LEVELS.1 && schedule.at(1.0).sigma == 0.0;
+        let meets_end =
+            end < 1.0 && levels.1 > noise_levels::EDM.1 && schedule.at(1.0).sigma == 0.0;
         let m = n + usize::from(meets_end);
         let spaced = |spacing| {
             let table = table.ok_or_else(|| {

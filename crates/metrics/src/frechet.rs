@@ -1,18 +1,28 @@
-//! The Fréchet distance of Gaussians fitted to two clouds of features.
+//! The Fréchet distance between Gaussians fitted to two clouds of features.
 //!
 //! `d² = ‖μ1 − μ2‖² + tr(Σ1 + Σ2 − 2·(Σ1^{½}·Σ2·Σ1^{½})^{½})`
 //!
 //! Source: Dowson & Landau 1982, eq. 4; of features of images: Heusel et al. 2017, eq. 6, where it is called FID.
 
+use crate::feature_metric::FeatureMetric;
 use nalgebra::{DMatrix, DVector, SymmetricEigen};
 
-/// Rows whose outer products are added up at once.
+/// Rows whose outer products are summed in one matrix product.
 const ROWS: usize = 1024;
 
-/// `d²` of two clouds, which is W2² where both are Gaussian. Covariances are without bias, over n − 1.
+pub(crate) const FRECHET: FeatureMetric = FeatureMetric {
+    key: "frechet",
+    name: "Fréchet distance",
+    floor_key: Some("frechet_floor"),
+    min_points: 2,
+    score: frechet_distance,
+};
+
+/// `d²` of two clouds, which is W2² where both are Gaussian. Covariances are unbiased (n − 1).
 ///
-/// The estimate is biased upwards, by an amount that falls as 1/n: compare it at equal n alone, and with the distance of data
-/// to other data. It takes some `dim³` operations; covariances without full rank (n ≤ dim) are no obstacle.
+/// The estimate is biased upwards by an amount that falls as 1/n: compare it only at equal n, and
+/// with the distance between data and other data. It takes about `dim³` operations; covariances
+/// need not have full rank (n ≤ dim is fine).
 ///
 /// # Shapes
 /// - x: `[n, dim]`, y: `[m, dim]`, row-major
@@ -41,10 +51,10 @@ struct Moments {
 }
 
 impl Moments {
-    /// Those of a cloud.
+    /// The sample mean and covariance of a cloud.
     fn of(cloud: &[f32], dim: usize) -> Self {
         let n = cloud.len() / dim;
-        assert!(n > 1, "a covariance takes two points, not {n}");
+        assert!(n > 1, "a covariance needs two points, not {n}");
         let mut mean = DVector::<f64>::zeros(dim);
         for row in cloud.chunks_exact(dim) {
             for (sum, &value) in mean.iter_mut().zip(row) {
@@ -72,12 +82,12 @@ impl Moments {
     }
 }
 
-/// The symmetric part, which differs from the whole by rounding.
+/// The symmetric part, which differs from the whole only by rounding.
 fn symmetric(matrix: DMatrix<f64>) -> DMatrix<f64> {
     (&matrix + matrix.transpose()) * 0.5
 }
 
-/// The positive root of a covariance.
+/// The positive semi-definite square root of a covariance.
 fn root(covariance: DMatrix<f64>) -> DMatrix<f64> {
     let eigen = SymmetricEigen::new(covariance);
     let mut scaled = eigen.eigenvectors.clone();
@@ -87,7 +97,8 @@ fn root(covariance: DMatrix<f64>) -> DMatrix<f64> {
     scaled * eigen.eigenvectors.transpose()
 }
 
-/// `√λ`, and 0 for what rounding alone can have made: the root of 10⁻¹⁶ is 10⁻⁸, which would be added up over all null directions.
+/// `√λ`, and 0 for eigenvalues that rounding alone can explain: √10⁻¹⁶ is 10⁻⁸, which would add up
+/// over all null directions.
 fn roots(eigenvalues: &DVector<f64>) -> Vec<f64> {
     let floor = eigenvalues.len() as f64 * f64::EPSILON * eigenvalues.amax();
     let root = |&value: &f64| if value > floor { value.sqrt() } else { 0.0 };
@@ -99,7 +110,7 @@ mod tests {
     use super::*;
     use pyroclast_core::noise::{Noise, Stream};
 
-    /// The points `±a_i·v_i` for orthogonal `v_i` of length `l`: covariance `Σ 2·a_i²/(2d − 1)·v_i·v_iᵀ`, without rounding.
+    /// The points `±a_i·v_i` for orthogonal `v_i`: covariance `Σ 2·a_i²/(2d − 1)·v_i·v_iᵀ`, exactly.
     fn along(axes: &[&[f32]], scales: &[f32]) -> Vec<f32> {
         let point = |sign: f32, axis: &[f32], a: f32| axis.iter().map(|v| sign * a * v).collect();
         (axes.iter().zip(scales))
@@ -114,7 +125,7 @@ mod tests {
 
     #[test]
     fn covariances_that_commute_differ_by_their_roots() {
-        // Σ(√λ_i − √μ_i)², for the axes themselves and for axes turned by the angle of a 3-4-5 triangle.
+        // Σ(√λ_i − √μ_i)², for the axes and for axes rotated by the angle of a 3-4-5 triangle.
         let (first, second) = ([1.0_f32, 3.0], [2.0_f32, 0.5]);
         for (axes, length) in [
             ([&[1.0_f32, 0.0][..], &[0.0, 1.0]], 1.0_f64),
@@ -144,14 +155,15 @@ mod tests {
 
     #[test]
     fn in_the_plane_the_trace_of_the_root_has_a_closed_form() {
-        // tr A^{½} = √(tr A + 2·√det A) for 2×2; the eigenvalues of Σ1^{½}·Σ2·Σ1^{½} are those of Σ1·Σ2, which do not commute here.
-        let turned = |x: Vec<f32>, [a, b, c, d]: [f32; 4]| -> Vec<f32> {
+        // tr A^{½} = √(tr A + 2·√det A) for 2×2; the eigenvalues of Σ1^{½}·Σ2·Σ1^{½} are those of
+        // Σ1·Σ2, which do not commute here.
+        let rotated = |x: Vec<f32>, [a, b, c, d]: [f32; 4]| -> Vec<f32> {
             x.chunks_exact(2)
                 .flat_map(|p| [a * p[0] + b * p[1], c * p[0] + d * p[1]])
                 .collect()
         };
-        let x = turned(normals(40, 2, 2), [2.0, 1.0, 0.0, 0.5]);
-        let y = turned(normals(60, 2, 3), [1.0, 0.0, -2.0, 1.0]);
+        let x = rotated(normals(40, 2, 2), [2.0, 1.0, 0.0, 0.5]);
+        let y = rotated(normals(60, 2, 3), [1.0, 0.0, -2.0, 1.0]);
         let (p, q) = (Moments::of(&x, 2), Moments::of(&y, 2));
         let product = &p.covariance * &q.covariance;
         let determinant = product[(0, 0)] * product[(1, 1)] - product[(0, 1)] * product[(1, 0)];
@@ -166,10 +178,10 @@ mod tests {
 
     #[test]
     fn a_shift_counts_by_its_square_and_equal_clouds_are_at_zero() {
-        // Wide clouds of several blocks, and one with fewer points than dimensions. An eigenvalue that is off by ε·λ² has a root off by
-        // √ε·λ at most, so d² is off by 2·√ε·tr Σ.
+        // A cloud of several blocks, and one with fewer points than dimensions. An eigenvalue that is
+        // off by ε·λ² has a root off by at most √ε·λ, so d² is off by 2·√ε·tr Σ.
         for (n, dim) in [(3000, 3), (4, 10)] {
-            // On a grid, so that shifting does not round.
+            // On a grid, so that the shift is exact.
             let grid = |v: &f32| (v * 1024.0).round() / 1024.0;
             let x: Vec<f32> = normals(n, dim, 4).iter().map(grid).collect();
             let y: Vec<f32> = x.iter().map(|v| v + 2.0).collect();
@@ -182,7 +194,7 @@ mod tests {
 
     #[test]
     fn covariances_of_rank_one_have_a_closed_form() {
-        // Two points a cloud: Σ1 = u·uᵀ and Σ2 = v·vᵀ, so d² = ‖Δμ‖² + ‖u‖² + ‖v‖² − 2·|u·v|.
+        // Two points per cloud: Σ1 = u·uᵀ and Σ2 = v·vᵀ, so d² = ‖Δμ‖² + ‖u‖² + ‖v‖² − 2·|u·v|.
         let dim = 10;
         let (x, y) = (normals(2, dim, 5), normals(2, dim, 6));
         let rows = |z: &[f32]| {

@@ -1,17 +1,21 @@
-//! The exact 2-Wasserstein distance of two clouds of the same size.
+//! The exact 2-Wasserstein distance between two clouds of the same size.
 //!
 //! `W2² = min over permutations π of (1/n)·Σᵢ ‖xᵢ − y_π(i)‖²`
 //!
 //! Source: Villani 2009; between equal clouds an optimal plan is a permutation (Birkhoff).
 
+use crate::squared_distance::squared_distance;
 use pyroclast_core::assignment::assign_points;
 
 /// `W2²(x, y)`.
 ///
+/// # Shapes
+/// - x, y: `[n, dim]`, row-major
+///
 /// # Panics
 /// If the clouds differ in size, are empty, or hold a coordinate that is not finite.
 pub fn wasserstein_squared(x: &[f32], y: &[f32], dim: usize) -> f64 {
-    assert_eq!(x.len(), y.len(), "both clouds hold the same points");
+    assert_eq!(x.len(), y.len(), "both clouds hold as many points");
     assert!(!x.is_empty(), "an empty cloud has no distance");
     let pairs = assign_points(x, y, dim);
     let total: f64 = (x.chunks_exact(dim).zip(&pairs))
@@ -23,23 +27,9 @@ pub fn wasserstein_squared(x: &[f32], y: &[f32], dim: usize) -> f64 {
 /// `W2(x, y)`.
 ///
 /// # Panics
-/// As [`wasserstein_squared`].
+/// As for [`wasserstein_squared`].
 pub fn wasserstein(x: &[f32], y: &[f32], dim: usize) -> f64 {
     wasserstein_squared(x, y, dim).sqrt()
-}
-
-/// `‖a − b‖²`, in eight sums beside one another: a single one would wait for each addition before the next.
-pub(super) fn squared_distance(a: &[f32], b: &[f32]) -> f64 {
-    let square = |a: f32, b: f32| (f64::from(a) - f64::from(b)).powi(2);
-    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
-    let mut sums = [0.0; 8];
-    for (a, b) in a.iter().zip(b) {
-        for ((sum, a), b) in sums.iter_mut().zip(a).zip(b) {
-            *sum += square(*a, *b);
-        }
-    }
-    let rest = a_rest.iter().zip(b_rest).map(|(a, b)| square(*a, *b));
-    sums.iter().sum::<f64>() + rest.sum::<f64>()
 }
 
 #[cfg(test)]

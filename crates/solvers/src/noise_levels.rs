@@ -1,14 +1,15 @@
-//! The noise levels that a grid of noise levels lies between.
+//! The noise levels `σ/α` between which a grid of noise levels lies.
 
 use pyroclast_core::schedule::Schedule;
 
-/// EDM's (Karras et al. 2022, table 1).
-pub(crate) const LEVELS: (f64, f64) = (80.0, 0.002);
+/// The highest and the lowest level of EDM (Karras et al. 2022, table 1).
+pub const EDM: (f64, f64) = (80.0, 0.002);
 
-/// The levels `ς = σ/α` to go from and to, high and low: those given, as far as the schedule has them between two times.
+/// The part of the levels from `high` down to `low` that a schedule reaches between two times.
 ///
-/// `min(high, ς(start)), max(low, ς(end))`; where the schedule lies all above or all below the two, its own, over as many decades at most
-pub(crate) fn levels(
+/// With `ς = σ/α`: `min(high, ς(start))` and `max(low, ς(end))`. Where the schedule lies entirely
+/// above or below that interval, its own levels, over at most as many decades.
+pub fn reached(
     schedule: &dyn Schedule,
     (start, end): (f64, f64),
     (high, low): (f64, f64),
@@ -31,8 +32,8 @@ mod tests {
 
     #[test]
     fn levels_fall_on_every_schedule() {
-        let of = |schedule: &dyn Schedule| levels(schedule, (0.0, 1.0), LEVELS);
-        assert_eq!(of(&Edm::default()), LEVELS);
+        let of = |schedule: &dyn Schedule| reached(schedule, (0.0, 1.0), EDM);
+        assert_eq!(of(&Edm::default()), EDM);
         let high = VarianceExploding {
             sigma_min: 90.0,
             sigma_max: 100.0,

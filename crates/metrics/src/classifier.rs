@@ -2,27 +2,28 @@
 //!
 //! `L(θ) = −(1/n)·Σ_i ln softmax(logits_θ(x_i))_{label_i}`
 //!
-//! The order of the rows and the initial parameters come from the seed alone, so that the same data gives the same classifier.
+//! The order of the rows and the initial parameters depend only on the seed, so the same data gives
+//! the same classifier.
 
 mod error;
 mod file;
 
 pub use error::ClassifierError;
 
-use crate::batch::Order;
-use crate::dataset::{Dataset, Scaling};
-use crate::features::in_chunks;
-use crate::optimizer::{AdamW, AdamWConfig, LearningRate};
-use crate::parameters::{gradients, values, with_values};
+use crate::map_rows::map_rows;
 use burn::module::AutodiffModule;
 use burn::tensor::activation::log_softmax;
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{ElementConversion, Int, Tensor, TensorData};
 use pyroclast_core::noise::Noise;
 use pyroclast_models::{Classifier, ClassifierConfig, Init};
+use pyroclast_train::batch::Order;
+use pyroclast_train::dataset::{Dataset, Scaling};
+use pyroclast_train::optimizer::{AdamW, AdamWConfig, LearningRate};
+use pyroclast_train::parameters::{gradients, values, with_values};
 use serde::{Deserialize, Serialize};
 
-/// Steps between two looks at the loss, which wait for the device.
+/// Steps between two reads of the loss, which wait for the device.
 const LOG_EVERY: u64 = 50;
 
 /// How a classifier is trained.
@@ -30,11 +31,11 @@ const LOG_EVERY: u64 = 50;
 pub struct Settings {
     /// Steps.
     pub steps: u64,
-    /// Samples a step.
+    /// Samples per step.
     pub batch: usize,
-    /// The learning rate after its rise; it falls to 0 along a cosine.
+    /// The learning rate after its warm-up; it falls to 0 along a cosine.
     pub learning_rate: f64,
-    /// The part of the samples that is held out, in (0, 1).
+    /// The share of the samples that is held out, in (0, 1).
     pub validation: f64,
     /// The seed of everything random.
     pub seed: u64,
@@ -62,9 +63,9 @@ pub struct About {
     pub shape: Vec<usize>,
     /// Classes.
     pub classes: usize,
-    /// The part of the held-out samples that it names rightly.
+    /// The share of held-out samples that it classifies correctly.
     pub accuracy: f64,
-    /// How many were held out.
+    /// The number of held-out samples.
     pub held_out: usize,
     /// Steps of the training.
     pub steps: u64,
@@ -77,28 +78,29 @@ pub struct About {
 /// A trained classifier.
 #[derive(Debug, Clone)]
 pub struct Trained<B: Backend> {
-    /// The network, which takes samples on its own scale: see [`About::scaling`].
+    /// The network, which expects samples on its own scale: see [`About::scaling`].
     pub network: Classifier<B>,
     /// What it was trained on.
     pub about: About,
 }
 
 impl<B: Backend> Trained<B> {
-    /// The values in one sample.
+    /// The number of values in one sample.
     pub fn dim(&self) -> usize {
         self.about.shape.iter().product()
     }
 }
 
-/// Trains a classifier on labelled samples, and finds its accuracy on those held out.
+/// Trains a classifier on labelled samples, and measures its accuracy on those held out.
 ///
-/// `watcher` is told of every step that is queued, and now and then of the mean loss since it was told last.
+/// `watcher` is told of every step that is queued, and every so often of the mean loss since the last
+/// time.
 ///
 /// # Errors
-/// [`ClassifierError`]: no labels, fewer than two classes, or a loss that runs away.
+/// [`ClassifierError`]: no labels, fewer than two classes, or a loss that diverges.
 ///
 /// # Panics
-/// If `settings` has a batch of 0, or a held-out part outside (0, 1).
+/// If `settings` has a batch of 0, or a held-out share outside (0, 1).
 pub fn train<B: AutodiffBackend>(
     dataset: &Dataset,
     settings: Settings,
@@ -114,7 +116,7 @@ pub fn train<B: AutodiffBackend>(
     }
     assert!(
         settings.batch > 0 && settings.validation > 0.0,
-        "there are samples to train on and samples to hold out"
+        "give samples to train on and samples to hold out"
     );
     let noise = Noise::new(settings.seed);
     let (training, held_out) = dataset.split(settings.validation, noise);
@@ -152,11 +154,11 @@ pub fn train<B: AutodiffBackend>(
             None => (loss.inner(), 1),
         });
         let done = step + 1;
-        let looks = done.is_multiple_of(LOG_EVERY) || done == settings.steps;
+        let reads = done.is_multiple_of(LOG_EVERY) || done == settings.steps;
         let read = |(sum, n): (Tensor<B::InnerBackend, 1>, u64)| {
             sum.into_scalar().elem::<f64>() / n as f64
         };
-        let loss = looks.then(|| sum.take().map(read)).flatten();
+        let loss = reads.then(|| sum.take().map(read)).flatten();
         if let Some(loss) = loss.filter(|loss| !loss.is_finite()) {
             return Err(ClassifierError::Diverged { loss, step: done });
         }
@@ -178,7 +180,7 @@ pub fn train<B: AutodiffBackend>(
     })
 }
 
-/// The rows of a step: every epoch visits each once, in an order of its own.
+/// The rows of a step: every epoch visits each row once, in its own order.
 fn rows(step: u64, batch: usize, n: usize, noise: Noise, order: &mut Order) -> Vec<usize> {
     let first = step * batch as u64;
     (first..first + batch as u64)
@@ -207,13 +209,14 @@ fn cross_entropy<B: Backend>(logits: Tensor<B, 2>, labels: Tensor<B, 1, Int>) ->
     chosen.mean().neg()
 }
 
-/// The part of the samples, on the network's scale, whose largest logit is that of their label. Waits for the device.
+/// The share of samples, on the network's scale, whose largest logit is that of their label. Waits
+/// for the device.
 pub(crate) fn accuracy<B: Backend>(
     network: &Classifier<B>,
     dataset: &Dataset,
     device: &B::Device,
 ) -> f64 {
-    let logits = in_chunks(&dataset.values, dataset.dim(), device, |x| {
+    let logits = map_rows(&dataset.values, dataset.dim(), device, |x| {
         network.forward(x)
     });
     let largest = |row: &[f32]| {
@@ -221,10 +224,10 @@ pub(crate) fn accuracy<B: Backend>(
         classes.max_by(|a, b| a.1.total_cmp(b.1)).map(|(k, _)| k)
     };
     let labels = dataset.labels.iter().flatten();
-    let right = (logits.chunks_exact(dataset.classes).zip(labels))
+    let correct = (logits.chunks_exact(dataset.classes).zip(labels))
         .filter(|(row, label)| largest(row) == Some(**label as usize))
         .count();
-    right as f64 / dataset.len() as f64
+    correct as f64 / dataset.len() as f64
 }
 
 #[cfg(test)]
@@ -275,13 +278,13 @@ mod tests {
         .expect("digits have labels");
         assert_eq!((last, losses.len()), (100, 2));
         assert!(losses[1] < losses[0] && losses[0] < 10.0_f64.ln());
-        // A guess is right for a tenth.
+        // Guessing gets a tenth right.
         assert!(found.about.accuracy > 0.9, "{}", found.about.accuracy);
         assert_eq!(found.about.held_out, 359);
     }
 
     #[test]
-    fn a_seed_gives_a_classifier() {
+    fn the_seed_decides_the_classifier() {
         let of = |seed| {
             let settings = Settings { seed, ..few(3) };
             let found = values(&trained(settings).network).into_iter();
@@ -293,7 +296,7 @@ mod tests {
 
     #[test]
     fn vectors_are_classified_too() {
-        // Two classes that a line tells apart, in units far from the network's.
+        // Two classes separated by a line, in units far from the network's.
         let values = (0..400).map(|i| 1e4 + (i % 200) as f32).collect();
         let labels = (0..200).map(|i| u32::from(i % 100 >= 50)).collect();
         let data = Dataset::new("line", values, vec![2]).with_labels(labels, 2);
@@ -315,7 +318,7 @@ mod tests {
             train(&plain.with_labels(vec![0; 4], 1))
                 .expect_err("one class")
                 .to_string(),
-            "`plain` has a single class; a classifier tells two or more apart"
+            "`plain` has a single class; a classifier needs two or more"
         );
     }
 }

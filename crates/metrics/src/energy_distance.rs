@@ -1,13 +1,17 @@
 //! The energy distance.
 //!
-//! `D² = 2·E‖x − y‖ − E‖x − x'‖ − E‖y − y'‖`, without bias: x ≠ x' and y ≠ y'
+//! `D² = 2·E‖x − y‖ − E‖x − x'‖ − E‖y − y'‖`, unbiased: x ≠ x' and y ≠ y'
 //!
-//! Source: Székely & Rizzo 2013. It is 0 for equal laws; the estimate scatters about 0 there, and so can be negative.
+//! Source: Székely & Rizzo 2013. It is 0 for equal distributions, and the unbiased estimate of
+//! that 0 scatters around it, so it can be negative.
 
-use super::wasserstein::squared_distance;
+use crate::squared_distance::squared_distance;
 use rayon::prelude::*;
 
 /// The unbiased estimate of D² from two clouds.
+///
+/// # Shapes
+/// - x: `[n, dim]`, y: `[m, dim]`, row-major
 ///
 /// # Panics
 /// If a cloud has fewer than two points.
@@ -15,14 +19,14 @@ pub fn energy_distance(x: &[f32], y: &[f32], dim: usize) -> f64 {
     let (n, m) = (x.len() / dim, y.len() / dim);
     assert!(
         n > 1 && m > 1,
-        "an unbiased estimate takes two points of each cloud"
+        "an unbiased estimate needs two points of each cloud"
     );
     let cross = sum_of_distances(x, y, dim) / (n * m) as f64;
     let within = |z: &[f32], n: usize| sum_of_distances(z, z, dim) / (n * (n - 1)) as f64;
     2.0 * cross - within(x, n) - within(y, m)
 }
 
-/// `Σ_{ij} ‖x_i − y_j‖`, row by row, so that the sum does not depend on the threads.
+/// `Σ_{ij} ‖x_i − y_j‖`, row by row: the sum does not depend on the number of threads.
 fn sum_of_distances(x: &[f32], y: &[f32], dim: usize) -> f64 {
     let row = |a: &[f32]| {
         y.chunks_exact(dim)
@@ -39,7 +43,7 @@ mod tests {
     use pyroclast_core::noise::{Noise, Stream};
 
     #[test]
-    fn two_points_a_cloud_by_hand() {
+    fn two_points_per_cloud_by_hand() {
         // x = {0, 1}, y = {3, 5}: cross mean (3 + 5 + 2 + 4)/4, within 1 and 2.
         let got = energy_distance(&[0.0, 1.0], &[3.0, 5.0], 1);
         assert!((got - (2.0 * 3.5 - 1.0 - 2.0)).abs() < 1e-12);

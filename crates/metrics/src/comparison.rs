@@ -1,20 +1,21 @@
 //! Samplers side by side at equal cost, on one trained model.
 //!
-//! `FD(samples, data)` over methods and numbers of evaluations, and beside it `FD(samples, limit)`: the same model's samples by very many
-//! steps, from which a method differs by its own error alone
+//! `FD(samples, data)` over methods and numbers of evaluations, and `FD(samples, limit)`: the limit is
+//! the same model's samples at very many steps, from which a method differs only by its own error
+//!
+//! FD is the Fréchet distance between features.
 
 use crate::classifier::Trained;
-use crate::features::features;
-use crate::metrics::frechet_distance;
-use crate::sampler::{GridName, MethodName, Plan, SampleError, Stepping, check, sample};
-use crate::task::Task;
+use crate::{drawn, frechet_distance};
 use burn::tensor::backend::Backend;
 use pyroclast_core::flow::Flow;
 use pyroclast_core::network::{Labels, Network};
 use pyroclast_core::noise::Noise;
 use pyroclast_core::schedule::{AnySchedule, Schedule};
+use pyroclast_train::sampler::{GridName, MethodName, Plan, SampleError, Stepping, check, sample};
+use pyroclast_train::task::Task;
 
-/// Steps of the limit, and of a chain of fewer indices all of them.
+/// Steps of the limit; for a chain with fewer indices, all of those.
 const LIMIT: usize = 250;
 
 /// What is compared.
@@ -22,18 +23,18 @@ const LIMIT: usize = 250;
 pub struct Contest {
     /// The methods.
     pub methods: Vec<MethodName>,
-    /// Evaluations of the network that each may spend on a sample.
+    /// Evaluations of the network that each method may spend on a sample.
     pub budgets: Vec<usize>,
-    /// Samples of each.
+    /// Samples per method and budget.
     pub n: usize,
-    /// Everything about sampling but the method and its steps.
+    /// How samples are drawn, apart from the method and its steps.
     pub plan: Plan,
-    /// The grid of all methods. Given times are no grid for this: they would be the same steps for every budget.
+    /// The grid of all methods. Do not give times here: they would be the same steps for every budget.
     pub grid: GridName,
 }
 
 impl Contest {
-    /// A method's plan at a cost, and its steps.
+    /// A method's plan at a budget, and its steps.
     fn plan(&self, schedule: &AnySchedule, method: MethodName, budget: usize) -> (Plan, usize) {
         let schedule = self.plan.schedule.as_ref().unwrap_or(schedule);
         let steps = method.steps_for(budget, schedule.at(1.0).sigma == 0.0);
@@ -48,7 +49,8 @@ impl Contest {
         }
     }
 
-    /// The methods that cannot run on the model at some of the costs, and why: nothing is drawn to find out.
+    /// The methods that cannot run on the model at some budget, and why. Nothing is drawn to find
+    /// out.
     pub fn unserved<B, N, const D: usize>(&self, flow: &Flow<N>) -> Vec<(MethodName, SampleError)>
     where
         B: Backend,
@@ -64,53 +66,53 @@ impl Contest {
     }
 }
 
-/// One method at one cost.
+/// One method at one budget.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Entry {
     /// The method.
     pub method: MethodName,
-    /// What it was allowed to spend.
+    /// The evaluations that it was allowed.
     pub budget: usize,
     /// Its steps.
     pub steps: usize,
-    /// How it came out, or why nothing did.
+    /// Its scores, or why there are none.
     pub found: Result<Found, SampleError>,
 }
 
-/// What one method's samples are like.
+/// The scores of one method's samples.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Found {
-    /// What it spent.
+    /// The evaluations that it used.
     pub evaluations: usize,
-    /// Fréchet distance of the features of its samples and of the data.
+    /// Fréchet distance between the features of its samples and of the data.
     pub to_data: f64,
-    /// Fréchet distance of the features of its samples and of those of the limit.
+    /// Fréchet distance between the features of its samples and of the limit.
     pub to_limit: f64,
 }
 
-/// All entries, and what they are held against.
+/// All entries, and the limit that they are compared with.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Comparison {
-    /// A method's entries stand together, by rising cost.
+    /// A method's entries are consecutive, in the order of the budgets.
     pub entries: Vec<Entry>,
     /// Steps of the limit.
     pub limit_steps: usize,
-    /// Fréchet distance of the limit and the data: the model's own error.
+    /// Fréchet distance between the limit and the data: the model's own error.
     pub limit_to_data: f64,
 }
 
 /// Runs the contest. All methods start from the same noise; `seen` is shown each entry.
 ///
-/// The data are all that there are, trained on or not, as the model's labels are theirs.
+/// Samples are compared with all of the data, training and held out, since the labels are theirs.
 ///
-/// A method that fails keeps its error in its entries, and costs no other its own. [`Contest::unserved`] names beforehand those that the model
-/// cannot serve.
+/// A method that fails keeps its error in its entries and does not stop the others.
+/// [`Contest::unserved`] names beforehand the methods that the model cannot serve.
 ///
 /// # Errors
 /// [`SampleError`] of the limit, before any method is run.
 ///
 /// # Panics
-/// If the classifier takes samples of another size.
+/// If the classifier expects samples of another size.
 pub fn compare<B, N, const D: usize>(
     flow: &Flow<N>,
     task: &Task,
@@ -125,15 +127,8 @@ where
 {
     let (dataset, n) = (&task.training, contest.n);
     let x0 = task.source_points(n, Noise::new(contest.plan.seed), 0);
-    let labels: Option<Vec<i64>> = (dataset.labels.as_ref()).map(|labels| {
-        // Spread over the rows, which may be sorted by class.
-        let of = |i: usize| i64::from(labels[i * labels.len() / n % labels.len()]);
-        (0..n).map(of).collect()
-    });
-    let features = |mut values: Vec<f32>| {
-        task.scaling.invert(&mut values);
-        features(classifier, &values, device)
-    };
+    let labels = drawn::labels(dataset, n);
+    let features = |values: &[f32]| drawn::features_of(classifier, &task.scaling, values, device);
     let draw = |plan: Plan| -> Result<(Vec<f32>, usize), SampleError> {
         let labels = labels.as_deref();
         let samples = sample(
@@ -145,19 +140,9 @@ where
             device,
             &mut |_, _, _| {},
         )?;
-        let drawn = features(samples.values);
-        // Samples may be finite, and too large for the classifier's squares.
-        let has_run_away = |row: &&[f32]| row.iter().any(|value| !value.is_finite());
-        match drawn
-            .chunks_exact(drawn.len() / n)
-            .filter(has_run_away)
-            .count()
-        {
-            0 => Ok((drawn, samples.statistics.evaluations)),
-            rows => Err(SampleError::NotFinite(rows)),
-        }
+        Ok((features(&samples.values)?, samples.statistics.evaluations))
     };
-    let data = features([&dataset.values[..], &task.validation.values[..]].concat());
+    let data = features(&[&dataset.values[..], &task.validation.values[..]].concat())?;
     let indices = contest.plan.table.as_ref().map(|table| table.steps());
     let limit_steps = LIMIT.min(indices.unwrap_or(LIMIT));
     let (limit, _) = draw(contest.planned(MethodName::Dpmpp2m, limit_steps))?;
@@ -191,12 +176,12 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Config;
     use crate::features::digits;
     use burn::module::{Module, Param};
     use burn::tensor::Tensor;
     use burn_flex::{Flex, FlexDevice};
     use pyroclast_core::path::Path;
+    use pyroclast_train::config::Config;
 
     /// A velocity of zero, and none at all at t = 1/3.
     #[derive(Module, Debug)]
@@ -216,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_method_that_fails_costs_the_others_nothing() {
+    fn a_method_that_fails_does_not_stop_the_others() {
         let text = "[data]\nname = \"digits\"\n[network]\nkind = \"unet\"\n";
         let config = Config::parse(text, "a.toml", &[]).expect("a configuration");
         let task = Task::load(&config.data, Noise::new(0)).expect("digits ship");
@@ -244,7 +229,8 @@ mod tests {
                 _ => assert!(entry.found.expect("no step at 1/3").to_limit.is_finite()),
             }
         }
-        // DDPM takes no schedule but one that preserves the variance, which is known before anything is drawn.
+        // DDPM needs a schedule that preserves the variance, which is checked before anything is
+        // drawn.
         let contest = Contest {
             methods: vec![MethodName::Ddpm],
             ..contest

@@ -1,34 +1,53 @@
-//! Precision and recall of samples, by balls around features.
+//! Precision and recall of samples, from balls around features.
 //!
-//! `precision = |{y : ∃x, ‖y − x‖ ≤ r_k(x)}|/m`, `recall = |{x : ∃y, ‖x − y‖ ≤ r_k(y)}|/n`, x real and y fake, `r_k` the distance to
-//! the k-th other point of the same cloud
+//! `precision = |{y : ∃x, ‖y − x‖ ≤ r_k(x)}|/m`, `recall = |{x : ∃y, ‖x − y‖ ≤ r_k(y)}|/n`, with x
+//! real, y fake, and `r_k` the distance to the k-th nearest other point of the same cloud
 //!
-//! Source: Kynkäänniemi et al. 2019, eqs. 1 and 2. Precision is how many samples look like data, recall how much of the data is reached.
+//! Source: Kynkäänniemi et al. 2019, eqs. 1 and 2. Precision is the share of samples that look like
+//! data; recall is the share of the data that the samples cover.
 
-use super::wasserstein::squared_distance;
+use crate::feature_metric::FeatureMetric;
+use crate::squared_distance::squared_distance;
 use rayon::prelude::*;
 
 /// The number of neighbours k that Kynkäänniemi et al. 2019 recommend.
 pub const NEIGHBOURS: usize = 3;
 
+pub(crate) const PRECISION: FeatureMetric = FeatureMetric {
+    key: "precision",
+    name: "precision",
+    floor_key: None,
+    min_points: NEIGHBOURS + 1,
+    score: |real, fake, dim| covered(fake, real, dim, NEIGHBOURS),
+};
+
+pub(crate) const RECALL: FeatureMetric = FeatureMetric {
+    key: "recall",
+    name: "recall",
+    floor_key: None,
+    min_points: NEIGHBOURS + 1,
+    score: |real, fake, dim| covered(real, fake, dim, NEIGHBOURS),
+};
+
 /// Precision and recall, both in [0, 1].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PrecisionRecall {
-    /// The part of the samples within the data's balls.
+    /// The share of samples inside the data's balls.
     pub precision: f64,
-    /// The part of the data within the samples' balls.
+    /// The share of the data inside the samples' balls.
     pub recall: f64,
 }
 
-/// Precision and recall of `fake` points against `real` ones, with balls that reach to the `k`-th neighbour.
+/// Precision and recall of `fake` points against `real` ones, with balls that reach the `k`-th
+/// nearest neighbour.
 ///
-/// It takes `(n + m)²·dim` operations, and memory for one number a point.
+/// It takes `(n + m)²·dim` operations, and memory for one number per point.
 ///
 /// # Shapes
 /// - real: `[n, dim]`, fake: `[m, dim]`, row-major
 ///
 /// # Panics
-/// If `k` is 0, or a cloud has no more than `k` points.
+/// If `k` is 0, or a cloud has `k` points or fewer.
 pub fn precision_recall(real: &[f32], fake: &[f32], dim: usize, k: usize) -> PrecisionRecall {
     PrecisionRecall {
         precision: covered(fake, real, dim, k),
@@ -36,7 +55,7 @@ pub fn precision_recall(real: &[f32], fake: &[f32], dim: usize, k: usize) -> Pre
     }
 }
 
-/// The part of `points` within the balls around `centres`.
+/// The share of `points` inside the balls around `centres`.
 fn covered(points: &[f32], centres: &[f32], dim: usize, k: usize) -> f64 {
     let radii = squared_radii(centres, dim, k);
     let is_covered = |point: &[f32]| {
@@ -55,7 +74,7 @@ fn squared_radii(cloud: &[f32], dim: usize, k: usize) -> Vec<f64> {
     let n = cloud.len() / dim;
     assert!(
         0 < k && k < n,
-        "a {k}-th neighbour takes more than {k} points, not {n}"
+        "a {k}-th neighbour needs more than {k} points, not {n}"
     );
     let radius = |(i, point): (usize, &[f32])| {
         let mut nearest = vec![f64::INFINITY; k];
@@ -96,7 +115,7 @@ mod tests {
         let (x, y) = (cloud(100, 0.0, 0), cloud(80, 1e3, 1));
         assert_eq!(of(&x, &x), (1.0, 1.0));
         assert_eq!(of(&x, &y), (0.0, 0.0));
-        // Points that lie on one another have balls of radius 0, with themselves inside.
+        // Points that coincide have balls of radius 0, which contain them.
         assert_eq!(of(&[2.0; 10], &[2.0; 10]), (1.0, 1.0));
     }
 
@@ -115,15 +134,16 @@ mod tests {
         assert_eq!(squared_radii(&line, 1, 1), [1.0, 1.0, 4.0, 0.0, 0.0]);
         assert_eq!(squared_radii(&line, 1, 2), [9.0, 4.0, 9.0, 16.0, 16.0]);
         assert_eq!(squared_radii(&line, 1, 4), [49.0, 36.0, 16.0, 49.0, 49.0]);
-        // At k = 1 the balls about 0, 2 and −1 have radii 1, 2 and 1: 2.5 and 4 are in the second, 5 in none.
+        // At k = 1 the balls around 0, 2 and −1 have radii 1, 2 and 1: 2.5 and 4 are in the second, 5
+        // is in none.
         let found = precision_recall(&[0.0, 2.0, -1.0], &[2.5, 4.0, 5.0], 1, 1);
         assert!((found.precision - 2.0 / 3.0).abs() < 1e-15);
-        // Radii 1.5, 1 and 1 about 2.5, 4 and 5: 2 alone of the data is near enough.
+        // Radii 1.5, 1 and 1 around 2.5, 4 and 5: of the data only 2 is near enough.
         assert!((found.recall - 1.0 / 3.0).abs() < 1e-15);
     }
 
     #[test]
-    #[should_panic(expected = "a 3-th neighbour takes more than 3 points, not 2")]
+    #[should_panic(expected = "a 3-th neighbour needs more than 3 points, not 2")]
     fn too_few_points_panic() {
         let _ = of(&[0.0; 4], &[0.0; 8]);
     }

@@ -1,16 +1,28 @@
-//! The kernel distance of two clouds of features.
+//! The kernel distance between two clouds of features.
 //!
-//! `MMD² = E k(x, x') + E k(y, y') − 2·E k(x, y)`, `k(x, y) = (xᵀy/d + 1)³`, without bias: x ≠ x' and y ≠ y'
+//! `MMD² = E k(x, x') + E k(y, y') − 2·E k(x, y)`, with `k(x, y) = (xᵀy/d + 1)³`,
+//! unbiased: x ≠ x' and y ≠ y'
 //!
-//! Source: Gretton et al. 2012, eq. 3; with this kernel of features of images: Bińkowski et al. 2018, §4, where it is called KID.
+//! Source: Gretton et al. 2012, eq. 3; with this kernel on features of images: Bińkowski et al. 2018,
+//! §4, where it is called KID.
 
+use crate::feature_metric::FeatureMetric;
 use nalgebra::DMatrix;
 use rayon::prelude::*;
 
-/// Rows of the kernel's matrix that a thread holds at once.
+/// Rows of the kernel's matrix that a thread computes at once.
 const ROWS: usize = 128;
 
-/// The unbiased estimate of MMD² from two clouds. It scatters about 0 for equal laws, and so can be negative.
+pub(crate) const KERNEL: FeatureMetric = FeatureMetric {
+    key: "kid",
+    name: "KID",
+    floor_key: None,
+    min_points: 2,
+    score: kernel_distance,
+};
+
+/// The unbiased estimate of MMD² from two clouds. For equal distributions it scatters around 0, so
+/// it can be negative.
 ///
 /// # Shapes
 /// - x: `[n, dim]`, y: `[m, dim]`, row-major
@@ -21,7 +33,7 @@ pub fn kernel_distance(x: &[f32], y: &[f32], dim: usize) -> f64 {
     let (n, m) = (x.len() / dim, y.len() / dim);
     assert!(
         n > 1 && m > 1,
-        "an unbiased estimate takes two points of each cloud"
+        "an unbiased estimate needs two points of each cloud"
     );
     // Rows on the host are columns here.
     let matrix = |z: &[f32]| {
@@ -34,8 +46,8 @@ pub fn kernel_distance(x: &[f32], y: &[f32], dim: usize) -> f64 {
     within(&x, n) + within(&y, m) - 2.0 * cross
 }
 
-/// `Σ_{ij} k(x_i, y_j)`, without i = j where the clouds are the same. Blocks are summed in order, so that the sum does not depend on
-/// the threads.
+/// `Σ_{ij} k(x_i, y_j)`, without i = j where the clouds are the same. Blocks are summed in order: the
+/// sum does not depend on the number of threads.
 fn sum_of_kernels(x: &DMatrix<f64>, y: &DMatrix<f64>, same: bool) -> f64 {
     let (dim, n) = x.shape();
     let block = |block: usize| {
@@ -58,7 +70,7 @@ fn sum_of_kernels(x: &DMatrix<f64>, y: &DMatrix<f64>, same: bool) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::Spread;
+    use crate::spread::Spread;
     use pyroclast_core::noise::{Noise, Stream};
 
     fn kernel(a: &[f32], b: &[f32]) -> f64 {
@@ -90,13 +102,14 @@ mod tests {
             }
         }
         let got = kernel_distance(&x, &y, dim);
-        // Sums of 10⁵ numbers of size 10 at most, divided by as many.
+        // Means of about 10⁵ numbers of size at most 10.
         assert!((got - expected).abs() < 1e-11, "{got} {expected}");
     }
 
     #[test]
-    fn equal_laws_are_at_zero_on_average() {
-        // 400 draws of 10 points each; with i = j counted in, the mean would be 2·(E k(x, x) − E k(x, x'))/10 > 1.
+    fn equal_distributions_are_at_zero_on_average() {
+        // 400 draws of 10 points each. If i = j counted, the mean would be
+        // 2·(E k(x, x) − E k(x, x'))/10 > 1.
         let (draws, n, dim) = (400, 10, 3);
         let values: Vec<f64> = (0..draws)
             .map(|k| {

@@ -1,16 +1,15 @@
-//! Features of images: what a classifier decides by.
+//! Features of images: the numbers by which a classifier decides.
 //!
 //! `x ∈ ℝ^dim ↦ φ(x) ∈ ℝ^f`
 //!
-//! Distances of features see what makes a digit a digit, where distances of pixels see its place and ink. The classifier for the digits
-//! that ship comes with the library; `pyroclast classifier digits --out assets/digits-classifier.safetensors` makes it.
+//! Distances between features see what makes a digit a digit, where distances between pixels see its
+//! position and ink. A classifier of the shipped digits comes with the library;
+//! `pyroclast classifier digits --out assets/digits-classifier.safetensors` makes it.
 
 use crate::classifier::Trained;
+use crate::map_rows::map_rows;
 use burn::tensor::backend::Backend;
-use burn::tensor::{Tensor, TensorData};
 
-/// Values that go through a network at once.
-const CHUNK: usize = 1 << 17;
 /// The classifier of the shipped digits.
 const DIGITS: &[u8] = include_bytes!("../../../assets/digits-classifier.safetensors");
 
@@ -28,7 +27,7 @@ pub fn features<B: Backend>(
 ) -> Vec<f32> {
     let mut values = values.to_vec();
     classifier.about.scaling.apply(&mut values);
-    in_chunks(&values, classifier.dim(), device, |x| {
+    map_rows(&values, classifier.dim(), device, |x| {
         classifier.network.features(x)
     })
 }
@@ -39,40 +38,17 @@ pub fn digits<B: Backend>(device: &B::Device) -> Trained<B> {
         .expect("the file is part of the program, and a test reads it")
 }
 
-/// A map of rows, applied to a few at a time and read back.
-pub(crate) fn in_chunks<B: Backend>(
-    values: &[f32],
-    dim: usize,
-    device: &B::Device,
-    map: impl Fn(Tensor<B, 2>) -> Tensor<B, 2>,
-) -> Vec<f32> {
-    assert!(
-        values.len().is_multiple_of(dim),
-        "{} values are no whole number of samples of {dim}",
-        values.len()
-    );
-    let rows = (CHUNK / dim).max(1);
-    let of_chunk = |chunk: &[f32]| {
-        let data = TensorData::new(chunk.to_vec(), [chunk.len() / dim, dim]);
-        let mapped = map(Tensor::from_data(data, device)).into_data();
-        mapped.convert::<f32>().into_vec::<f32>()
-    };
-    (values.chunks(rows * dim))
-        .flat_map(|chunk| of_chunk(chunk).expect("converted to f32 just now"))
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::classifier::{Settings, accuracy};
-    use crate::dataset::{Dataset, Scaling};
     use burn_flex::{Flex, FlexDevice};
     use burn_ndarray::NdArray;
     use pyroclast_core::noise::Noise;
+    use pyroclast_train::dataset::{Dataset, Scaling};
 
     #[test]
-    fn the_shipped_classifier_knows_digits_that_it_has_not_seen() {
+    fn the_shipped_classifier_recognises_unseen_digits() {
         let classifier = digits::<Flex>(&FlexDevice);
         let about = &classifier.about;
         assert_eq!((about.data.as_str(), about.classes), ("digits", 10));
@@ -93,18 +69,6 @@ mod tests {
         let b = features(&digits::<NdArray>(&device), images, &device);
         assert_eq!((a.len(), b.len()), (20 * 64, 20 * 64));
         assert!(a.iter().zip(&b).all(|(a, b)| (a - b).abs() < 1e-3));
-    }
-
-    #[test]
-    fn chunks_are_as_good_as_the_whole() {
-        // More rows than a chunk holds; a map whose rows tell them apart.
-        let dim = 3;
-        let n = CHUNK / dim + 7;
-        let values: Vec<f32> = (0..n * dim).map(|i| i as f32).collect();
-        let map = |x: Tensor<Flex, 2>| x.sum_dim(1) + 0.5;
-        let got = in_chunks(&values, dim, &FlexDevice, map);
-        let expected = values.chunks(dim).map(|row| row.iter().sum::<f32>() + 0.5);
-        assert_eq!(got, expected.collect::<Vec<_>>());
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What can go wrong with a classifier: the value, then the remedy, on one line.
+//! What can go wrong with a classifier.
 
 /// Why there is no classifier.
 #[derive(Debug, thiserror::Error)]
@@ -13,12 +13,12 @@ pub enum ClassifierError {
         name: String,
     },
     /// All samples are of one class.
-    #[error("`{name}` has a single class; a classifier tells two or more apart")]
+    #[error("`{name}` has a single class; a classifier needs two or more")]
     OneClass {
         /// The data.
         name: String,
     },
-    /// The numbers ran away.
+    /// The loss diverged.
     #[error("the classifier's loss is {loss} at step {step}; look for outliers in the data")]
     Diverged {
         /// The loss.
@@ -26,7 +26,7 @@ pub enum ClassifierError {
         /// Where it was seen.
         step: u64,
     },
-    /// The parameters ran away after the last loss was read.
+    /// The parameters diverged after the last loss was read.
     #[error(
         "the classifier's parameters are not finite, and are not saved; look for outliers in the data"
     )]
@@ -48,9 +48,7 @@ pub enum ClassifierError {
         source: std::io::Error,
     },
     /// The file is cut off, or of another kind.
-    #[error(
-        "{path} is no classifier ({reason}); make one with `pyroclast classifier DATA --out FILE`"
-    )]
+    #[error("{path} is not a classifier ({reason}); train one on labelled data and save it")]
     Foreign {
         /// The file.
         path: String,

@@ -1,11 +1,11 @@
 //! The likelihood of held-out data.
 //!
-//! `−E ln p_1(x)` over samples that were not trained on, and for images of rounded pixels in bits per dimension
+//! `−E ln p_1(x)` over samples that were not trained on; for images of rounded pixels also in bits
+//! per dimension
 
-use crate::task::Task;
 use burn::backend::Autodiff;
 use burn::tensor::backend::Backend;
-use burn::tensor::{Int, Tensor, TensorData};
+use burn::tensor::{Int, Tensor};
 use pyroclast_core::flow::Flow;
 use pyroclast_core::network::{Labels, Network};
 use pyroclast_core::noise::{Noise, Stream};
@@ -15,34 +15,39 @@ use pyroclast_solvers::likelihood::{
     bits_per_dimension, dequantise, log_density, normal_log_density,
 };
 use pyroclast_solvers::{Control, DOPRI5, SolveError, Trace};
+use pyroclast_train::rows::chunks;
+use pyroclast_train::task::Task;
 
-/// Beyond this many dimensions the trace is Hutchinson's estimate.
+/// Up to this many dimensions the trace is exact; beyond, it is Hutchinson's estimate.
 const MOST_EXACT: usize = 8;
-/// Rows that go through the network at once.
+/// Rows that the network evaluates at once.
 const CHUNK: usize = 1024;
-/// The step of [`Stream::Likelihood`] that dequantises; probes are drawn from 0 on.
+/// The step of [`Stream::Likelihood`] that dequantises; probes use the steps from 0 on.
 const DEQUANTISE: u64 = 1 << 40;
 
-/// How likely a model finds data that it was not trained on.
+/// How likely a model finds data that it was not trained on, as a mean over samples.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Likelihood {
-    /// The mean of `−ln p`, in nats a sample, in the units of the data.
+    /// The mean of `−ln p` in nats per sample, for a density in the units of the data.
     pub nats: f64,
     /// The same in bits per dimension, where values are rounded to bins.
     pub bits_per_dimension: Option<f64>,
-    /// The standard error of `nats`, of the samples and of the estimate.
+    /// The standard error of `nats`, from the choice of samples and from the estimate.
     pub standard_error: f64,
-    /// How many samples.
+    /// The number of samples.
     pub samples: usize,
 }
 
-/// The likelihood of the first `n` held-out samples under the law that the model's ODE makes of N(0, σ(0)²I).
+/// The likelihood of the first `n` held-out samples under the distribution that the model's ODE makes
+/// of N(0, σ(0)²I).
 ///
-/// The trace is exact for up to eight dimensions, and otherwise Hutchinson's with one Rademacher probe a sample. Images of rounded pixels
-/// are dequantised with uniform noise. A conditional model is asked for each sample under its own label. Where the
-/// model stops short of t = 1 ([`Flow::span`]), the density is that of the law there.
+/// The trace is exact for up to eight dimensions, and otherwise Hutchinson's with one Rademacher
+/// probe per sample. Images of rounded pixels are dequantised with uniform noise. A conditional model
+/// is given each sample's own label. Where the model stops before t = 1 ([`Flow::span`]), the density
+/// is the one there.
 ///
-/// `None` where paths start from another law than the normal one, and where nothing is held out.
+/// `None` where paths start from a distribution other than the normal one, and where nothing is held
+/// out.
 ///
 /// # Errors
 /// [`SolveError`].
@@ -73,30 +78,24 @@ where
             &mut noise.draws(Stream::Likelihood, DEQUANTISE),
         );
     }
-    // Only the gradients of states are wanted.
+    // Only gradients by the state are needed.
     let flow = &flow.with_network(flow.network.clone().no_grad());
     let base_std = flow.path.schedule.at(flow.span().0).sigma;
     let mut log_densities: Vec<f64> = Vec::with_capacity(n);
-    for (chunk, values) in values.chunks(CHUNK * dim).enumerate() {
-        let first = chunk * CHUNK;
-        let rows = values.len() / dim;
-        let mut shape = [rows; D];
-        shape[1..].copy_from_slice(&held_out.shape);
-        let x = Tensor::<B, D>::from_data(TensorData::new(values.to_vec(), shape), device);
-        let condition: Labels<Autodiff<B>> = held_out.labels.as_ref().map(|labels| {
-            let labels = labels[first..first + rows].iter().map(|&l| i64::from(l));
-            let data = TensorData::new(labels.collect::<Vec<_>>(), [rows]);
-            Tensor::<Autodiff<B>, 1, Int>::from_data(data, device)
-        });
+    let labels = held_out.labels.as_deref().map(|labels| &labels[..n]);
+    let shape = &held_out.shape;
+    for chunk in chunks::<B, D>(&values, shape, labels, CHUNK, device) {
+        let condition: Labels<Autodiff<B>> =
+            chunk.labels.map(Tensor::<Autodiff<B>, 1, Int>::from_inner);
         let trace = if dim <= MOST_EXACT {
             Trace::Exact
         } else {
-            Trace::hutchinson(noise, chunk as u64)
+            Trace::hutchinson(noise, (chunk.first / CHUNK) as u64)
         };
         let found = log_density(
             &flow.given::<Autodiff<B>, D>(&condition),
             &DOPRI5,
-            x,
+            chunk.x,
             flow.span(),
             |x| normal_log_density(x, base_std),
             trace,

@@ -1,6 +1,7 @@
 //! The sliced 2-Wasserstein distance.
 //!
-//! `SW2² = E_θ[W2²(θ·x, θ·y)]`, θ uniform on the sphere; in one dimension W2 is the distance of sorted values
+//! `SW2² = E_θ[W2²(θ·x, θ·y)]`, θ uniform on the sphere; in one dimension W2 is the distance between
+//! sorted values
 //!
 //! Source: Rabin et al. 2012; Bonneel et al. 2015.
 
@@ -9,13 +10,16 @@ use rayon::prelude::*;
 
 /// `SW2(x, y)` over `slices` random directions.
 ///
+/// # Shapes
+/// - x, y: `[n, dim]`, row-major
+///
 /// # Panics
 /// If the clouds differ in size, or there is no point or no slice.
 pub fn sliced_wasserstein(x: &[f32], y: &[f32], dim: usize, slices: usize, seed: u64) -> f64 {
-    assert_eq!(x.len(), y.len(), "both clouds hold the same points");
+    assert_eq!(x.len(), y.len(), "both clouds hold as many points");
     assert!(
         !x.is_empty() && slices > 0,
-        "no point or no slice has no distance"
+        "a distance needs a point and a slice"
     );
     let noise = Noise::new(seed);
     let of_slice = |slice: usize| {
@@ -25,7 +29,7 @@ pub fn sliced_wasserstein(x: &[f32], y: &[f32], dim: usize, slices: usize, seed:
         let (a, b) = (project(x, &direction), project(y, &direction));
         a.iter().zip(&b).map(|(a, b)| (a - b).powi(2)).sum::<f64>() / a.len() as f64
     };
-    // Collected before they are added, so that the sum does not depend on the threads.
+    // Collected before they are added: the sum does not depend on the number of threads.
     let squares: Vec<f64> = (0..slices).into_par_iter().map(of_slice).collect();
     (squares.iter().sum::<f64>() / slices as f64).sqrt()
 }
@@ -48,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_shift_is_seen_at_its_mean_square_over_directions() {
+    fn a_shift_scores_its_mean_square_over_directions() {
         // E_θ[(θ·s)²] = ‖s‖²/dim.
         let x = Noise::new(1).draws(Stream::Data, 0).normals(200 * 2);
         let y: Vec<f32> = x.iter().map(|v| v + 1.0).collect();

@@ -1,12 +1,13 @@
-//! A classifier as one safetensors file: its parameters by their names, and in the header what it was trained on.
+//! A classifier as one safetensors file: its parameters by name, and a header that says what it was
+//! trained on.
 
 use super::{About, ClassifierError, Trained};
-use crate::checkpoint::write_atomically;
-use crate::parameters::{Slot, slots, values, with_values};
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
 use pyroclast_core::noise::Noise;
 use pyroclast_models::{Classifier, ClassifierConfig, Init};
+use pyroclast_train::checkpoint::write_atomically;
+use pyroclast_train::parameters::{Slot, slots, values, with_values};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use std::collections::HashMap;
 use std::path::Path;
@@ -56,7 +57,7 @@ impl<B: Backend> Trained<B> {
         }
     }
 
-    /// The classifier in the bytes of a file; `name` is for messages alone.
+    /// The classifier in the bytes of a file; `name` is only for messages.
     ///
     /// # Errors
     /// [`ClassifierError::Foreign`].
@@ -112,7 +113,7 @@ fn parse<B: Backend>(bytes: &[u8], device: &B::Device) -> Result<Trained<B>, Str
     })
 }
 
-/// The numbers of a parameter, where they are there and finite.
+/// The values of a parameter, if it is there and finite.
 fn tensor(tensors: &SafeTensors<'_>, slot: &Slot) -> Result<Vec<f32>, String> {
     let Slot { name, shape } = slot;
     let view = tensors
@@ -136,8 +137,8 @@ fn tensor(tensors: &SafeTensors<'_>, slot: &Slot) -> Result<Vec<f32>, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dataset::Scaling;
     use burn_ndarray::NdArray;
+    use pyroclast_train::dataset::Scaling;
 
     type B = NdArray<f32>;
 
@@ -163,10 +164,8 @@ mod tests {
         let found = Trained::<B>::parse(bytes, "c.safetensors", &Default::default());
         let text = found.expect_err("the file is broken").to_string();
         let inner = text
-            .strip_prefix("c.safetensors is no classifier (")
-            .and_then(|text| {
-                text.strip_suffix("); make one with `pyroclast classifier DATA --out FILE`")
-            });
+            .strip_prefix("c.safetensors is not a classifier (")
+            .and_then(|text| text.strip_suffix("); train one on labelled data and save it"));
         inner.expect("the name, the reason, the remedy").to_owned()
     }
 
@@ -186,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_classifier_says_why() {
+    fn a_file_of_something_else_says_why() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path().join("c.safetensors");
         classifier(&[9]).save(&path).expect("a writable folder");

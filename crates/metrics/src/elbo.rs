@@ -1,14 +1,13 @@
 //! The variational bound of held-out data, term by term.
 //!
-//! `−ln p(x1) ≤ L_T + Σ_k L_{k} + L_0`, for images of rounded pixels the probability of the pixels themselves, in bits a dimension
+//! `−ln p(x1) ≤ L_T + Σ_k L_{k} + L_0`, for images of rounded pixels the probability of the pixels themselves, in bits per
+//! dimension
 //!
 //! Source: Ho et al. 2020, eq. 5 and 13; Kingma et al. 2021 for any schedule.
 
-use crate::levels::{LEVELS, levels};
 use crate::likelihood::Likelihood;
-use crate::task::Task;
+use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
-use burn::tensor::{Int, Tensor, TensorData};
 use pyroclast_core::ddpm::{
     BetaTable, Bound, Decoder, End, Spacing, Variance, elbo, prior_kl, variational_term,
 };
@@ -18,42 +17,49 @@ use pyroclast_core::network::{Labels, Network};
 use pyroclast_core::noise::{Draws, Noise, Stream};
 use pyroclast_core::path::Source;
 use pyroclast_core::schedule::Schedule;
-use pyroclast_solvers::TimeGrid;
+use pyroclast_solvers::{TimeGrid, noise_levels};
+use pyroclast_train::rows::chunks;
+use pyroclast_train::task::Task;
 use std::f64::consts::LN_2;
 
-/// Rows that go through the network at once.
+/// Rows that the network evaluates at once.
 const CHUNK: usize = 256;
-/// The step of [`Stream::Likelihood`] that noises; what dequantises comes before it, and probes from 0 on.
+/// The step of [`Stream::Likelihood`] that draws the noise; dequantisation uses an earlier step, and
+/// probes the steps from 0 on.
 const NOISING: u64 = 1 << 41;
-/// For pixels the last level is this share of a bin: half a bin is then four standard deviations, and the decoder rounds right by itself.
+/// For pixels the last noise level is this share of a bin: half a bin is then four standard
+/// deviations, and the decoder rounds correctly.
 const OF_BIN: f64 = 0.125;
 
-/// The chain that a bound is taken of.
+/// The chain whose bound is computed.
 #[derive(Debug, Clone)]
 pub struct Chain<'a> {
-    /// The model's own chain, all of its indices; none for a continuous process.
+    /// The model's own chain, of which every index is used; none for a continuous process.
     pub table: Option<&'a BetaTable>,
     /// Steps of a continuous process, evenly spaced in the log-SNR. More make the bound tighter.
     pub steps: usize,
-    /// The variance of a step of the model's own chain; none where the network has learned it. Steps of a continuous process have the
-    /// posterior's.
+    /// The variance of a step of the model's own chain; none where the network has learned it. Steps
+    /// of a continuous process use the posterior's.
     pub variance: Option<Variance>,
 }
 
 /// A bound, as a mean over samples.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Elbo {
-    /// The bound: `nats` is in the units of the data, and bits a dimension are those of the pixels.
+    /// The bound: `nats` are in the units of the data, bits per dimension are those of the pixels.
     pub total: Likelihood,
-    /// L_T, the terms from the noisiest on, and L_0 at the end: nats a sample, in the units of `total.nats`, which is their sum.
+    /// L_T, the terms from the noisiest on, and L_0 at the end, in nats per sample; `total.nats` is
+    /// their sum.
     pub terms: Vec<f64>,
 }
 
-/// The bound of the first `n` held-out samples: one draw of the noise for each term of each, an evaluation each.
+/// The bound of the first `n` held-out samples: one draw of noise, and one evaluation, per term and
+/// sample.
 ///
-/// A conditional model is asked for each sample under its own label.
+/// A conditional model is given each sample's own label.
 ///
-/// `None` where paths start from another law than the normal one, and where nothing is held out.
+/// `None` where paths start from a distribution other than the normal one, and where nothing is held
+/// out.
 pub fn bound<B, N, const D: usize>(
     flow: &Flow<N>,
     task: &Task,
@@ -74,18 +80,11 @@ where
     let (dim, decoder) = (held_out.dim(), task.training.decoder());
     let mut totals: Vec<f64> = Vec::with_capacity(n);
     let mut terms: Vec<f64> = Vec::new();
-    for first in (0..n).step_by(CHUNK) {
-        let rows = CHUNK.min(n - first);
-        let mut shape = [rows; D];
-        shape[1..].copy_from_slice(&held_out.shape);
-        let values = held_out.values[first * dim..(first + rows) * dim].to_vec();
-        let x1 = Tensor::<B, D>::from_data(TensorData::new(values, shape), device);
-        let condition: Labels<B> = held_out.labels.as_ref().map(|labels| {
-            let labels = labels[first..first + rows].iter().map(|&l| i64::from(l));
-            let data = TensorData::new(labels.collect::<Vec<_>>(), [rows]);
-            Tensor::<B, 1, Int>::from_data(data, device)
-        });
-        let field = flow.given::<B, D>(&condition);
+    let labels = held_out.labels.as_deref().map(|labels| &labels[..n]);
+    let (values, shape) = (&held_out.values[..n * dim], &held_out.shape);
+    for chunk in chunks::<B, D>(values, shape, labels, CHUNK, device) {
+        let (first, x1) = (chunk.first, chunk.x);
+        let field = flow.given::<B, D>(&chunk.labels);
         let mut draws = noise.draws(Stream::Likelihood, NOISING + first as u64);
         let bound = match (chain.variance, chain.table) {
             (None, Some(table)) => learned(&field, table, x1, decoder, &mut draws),
@@ -111,10 +110,11 @@ where
     let mean = totals.iter().sum::<f64>() / n as f64;
     let spread: f64 = totals.iter().map(|v| (v - mean).powi(2)).sum();
     let of_pixels = matches!(decoder, Decoder::Discretised(_));
-    // A density is one in the units of the data, and the last step's alone knows of them.
-    let log_volume = match of_pixels {
-        true => 0.0,
-        false => task.scaling.log_volume(dim),
+    // A density is in the units of the data, which enter through the last step alone.
+    let log_volume = if of_pixels {
+        0.0
+    } else {
+        task.scaling.log_volume(dim)
     };
     if let Some(reconstruction) = terms.last_mut() {
         *reconstruction += log_volume;
@@ -130,7 +130,7 @@ where
     })
 }
 
-/// All indices of a chain, or steps that are even in the log-SNR.
+/// All indices of a chain, or steps evenly spaced in the log-SNR.
 fn times<B: Backend, const D: usize>(
     field: &impl Denoiser<B, D>,
     table: Option<&BetaTable>,
@@ -144,12 +144,13 @@ fn times<B: Backend, const D: usize>(
     let schedule = field.schedule();
     let low = match decoder {
         Decoder::Discretised(lattice) => OF_BIN * lattice.bin,
-        Decoder::Continuous => LEVELS.1,
+        Decoder::Continuous => noise_levels::EDM.1,
     };
-    let levels = levels(schedule, (0.0, 1.0), (LEVELS.0, low));
+    let levels = noise_levels::reached(schedule, (0.0, 1.0), (noise_levels::EDM.0, low));
     let grid = TimeGrid::log_snr(schedule, levels, steps.saturating_sub(1).max(1));
     let mut times = grid.times().to_vec();
-    // The bound starts where the base law is the schedule's own, however far that is from the first level.
+    // The bound starts where the base distribution is the schedule's own, however far that is from
+    // the first level.
     if times[0] > 1e-9 && field.is_defined(0.0) {
         times.insert(0, 0.0);
     }
@@ -180,7 +181,7 @@ fn learned<B: Backend, F: LearnedVariance<B, D>, const D: usize>(
     let reconstruction = term(0);
     let square = x1.square().reshape([batch as i32, -1]).sum_dim(1);
     let square: Tensor<B, 1> = square.squeeze_dim(1);
-    // The prior's divergence is linear in the mean square of the data.
+    // The prior's KL divergence is linear in the mean square of the data.
     let c = table.at(0.0);
     let (at_zero, at_one) = (prior_kl(c, 0.0, 1.0), prior_kl(c, 1.0, 1.0));
     Bound {

@@ -1,0 +1,282 @@
+//! How good a model is: its samples against fresh data, beside the score of a perfect sampler.
+
+use crate::classifier::Trained;
+use crate::drawn;
+use crate::elbo::{Chain, Elbo, bound};
+use crate::feature_metric::FEATURE_METRICS;
+use crate::likelihood::{Likelihood, likelihood};
+use crate::{
+    Spread, energy_distance, normalised_path_energy, sliced_wasserstein, wasserstein,
+    wasserstein_squared,
+};
+use burn::backend::Autodiff;
+use burn::module::AutodiffModule;
+use burn::tensor::backend::Backend;
+use pyroclast_core::flow::Flow;
+use pyroclast_core::network::{Labels, Network};
+use pyroclast_core::noise::Noise;
+use pyroclast_solvers::Control;
+use pyroclast_train::sampler::{Plan, SampleError, sample};
+use pyroclast_train::task::Task;
+use std::time::Instant;
+
+/// Directions of the sliced distance.
+const SLICES: usize = 500;
+
+/// The scores of one repetition. Distances are on the model's scale.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scores {
+    /// W2 between samples and data.
+    pub w2: f64,
+    /// W2 between data and other data: what a perfect sampler scores at this n.
+    pub w2_floor: f64,
+    /// Sliced W2 between samples and data.
+    pub sliced: f64,
+    /// Sliced W2 between data and other data.
+    pub sliced_floor: f64,
+    /// Energy distance between samples and data.
+    pub energy_distance: f64,
+    /// One entry per metric in [`FEATURE_METRICS`]; without values where there is no classifier.
+    pub features: [FeatureScore; FEATURE_METRICS.len()],
+    /// Normalised path energy, for fixed steps.
+    pub npe: Option<f64>,
+    /// Straightness of the paths, 0 for straight ones, for fixed steps.
+    pub straightness: Option<f64>,
+    /// The likelihood of held-out data, where the density of the source is known.
+    pub likelihood: Option<Likelihood>,
+    /// The variational bound of held-out data, which the likelihood of the chain's own distribution
+    /// cannot exceed.
+    pub elbo: Option<Elbo>,
+    /// Evaluations of the network per sample.
+    pub evaluations: usize,
+    /// Seconds of sampling.
+    pub seconds: f64,
+}
+
+/// One metric of features.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct FeatureScore {
+    /// Of the samples against data; none where there are too few of them.
+    pub score: Option<f64>,
+    /// Of other data against data, where the metric reports it.
+    pub floor: Option<f64>,
+}
+
+/// A score by name.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Named<T> {
+    /// What it is called in JSON.
+    pub key: &'static str,
+    /// What it is called in a table; indented where it belongs to the score before it.
+    pub name: String,
+    /// The score.
+    pub value: Option<T>,
+}
+
+impl Scores {
+    /// Every score by name, in the order of a report.
+    pub fn named(&self) -> Vec<Named<f64>> {
+        let named = |key, name: &str, value| Named {
+            key,
+            name: name.to_owned(),
+            value,
+        };
+        const FLOOR: &str = "  of a perfect sampler";
+        let mut all = vec![
+            named("w2", "W2", Some(self.w2)),
+            named("w2_floor", FLOOR, Some(self.w2_floor)),
+            named("sliced_w2", "sliced W2", Some(self.sliced)),
+            named("sliced_w2_floor", FLOOR, Some(self.sliced_floor)),
+            named(
+                "energy_distance",
+                "energy distance",
+                Some(self.energy_distance),
+            ),
+        ];
+        for (metric, found) in FEATURE_METRICS.iter().zip(&self.features) {
+            let name = format!("{} of features", metric.name);
+            all.push(named(metric.key, &name, found.score));
+            if let Some(key) = metric.floor_key {
+                all.push(named(key, FLOOR, found.floor));
+            }
+        }
+        let likelihood = self.likelihood.as_ref();
+        let bound = self.elbo.as_ref().map(|elbo| &elbo.total);
+        let nats = |found: Option<&Likelihood>| found.map(|found| found.nats);
+        let error = |found: Option<&Likelihood>| found.map(|found| found.standard_error);
+        let bits = |found: Option<&Likelihood>| found.and_then(|found| found.bits_per_dimension);
+        all.extend([
+            named("npe", "normalised path energy", self.npe),
+            named(
+                "straightness",
+                "straightness (0: straight)",
+                self.straightness,
+            ),
+            named("nll", "NLL of held-out data (nats)", nats(likelihood)),
+            named("nll_error", "  its standard error", error(likelihood)),
+            named(
+                "bits_per_dimension",
+                "  bits per dimension",
+                bits(likelihood),
+            ),
+            named("elbo", "variational bound (nats)", nats(bound)),
+            named("elbo_error", "  its standard error", error(bound)),
+            named(
+                "elbo_bits_per_dimension",
+                "  bits per dimension",
+                bits(bound),
+            ),
+            named(
+                "evaluations",
+                "evaluations per sample",
+                Some(self.evaluations as f64),
+            ),
+            named("seconds", "seconds of sampling", Some(self.seconds)),
+        ]);
+        all
+    }
+}
+
+/// The spread of every score over repetitions; none for one that some repetition lacks.
+///
+/// # Panics
+/// If there is no repetition.
+pub fn spreads(repetitions: &[Scores]) -> Vec<Named<Spread>> {
+    let named: Vec<Vec<Named<f64>>> = repetitions.iter().map(Scores::named).collect();
+    let of = |i: usize| -> Option<Spread> {
+        let values: Option<Vec<f64>> = named.iter().map(|scores| scores[i].value).collect();
+        values.map(|values| Spread::of(&values))
+    };
+    (named[0].iter().enumerate())
+        .map(|(i, first)| Named {
+            key: first.key,
+            name: first.name.clone(),
+            value: of(i),
+        })
+        .collect()
+}
+
+/// What is measured, and how.
+#[derive(Debug, Clone)]
+pub struct Protocol {
+    /// The number of samples drawn, and of data points that they are compared with.
+    pub n: usize,
+    /// How samples are drawn.
+    pub plan: Plan,
+    /// Held-out samples whose likelihood is computed; 0 for none.
+    pub likelihoods: usize,
+    /// Held-out samples whose variational bound is computed; 0 for none.
+    pub bounds: usize,
+    /// Steps of the bound of a continuous process.
+    pub bound_steps: usize,
+}
+
+/// Draws `n` samples and scores them. `k` numbers the repetition, which has its own source points and
+/// its own data.
+///
+/// A conditional model is given the labels of as many training samples. The classifier, if there is
+/// one, expects samples in the units of the data.
+///
+/// # Errors
+/// [`SampleError`].
+///
+/// # Panics
+/// If the classifier expects samples of another size.
+pub fn evaluate<B, N, const D: usize>(
+    flow: &Flow<N>,
+    task: &Task,
+    protocol: &Protocol,
+    classifier: Option<&Trained<B>>,
+    k: u64,
+    device: &B::Device,
+) -> Result<Scores, SampleError>
+where
+    B: Backend,
+    N: Network<Autodiff<B>, D, Condition = Labels<Autodiff<B>>> + AutodiffModule<Autodiff<B>>,
+    N::InnerModule: Network<B, D, Condition = Labels<B>>,
+{
+    let Protocol {
+        n,
+        plan,
+        likelihoods,
+        bounds,
+        bound_steps,
+    } = protocol.clone();
+    let dataset = &task.training;
+    let dim = dataset.dim();
+    let noise = Noise::new(plan.seed);
+    let x0 = task.source_points(n, noise, k + 1);
+    let labels = drawn::labels(dataset, n);
+    let clock = Instant::now();
+    let plan = Plan {
+        seed: plan.seed.wrapping_add(k),
+        ..plan
+    };
+    let samples = sample(
+        &flow.valid(),
+        &x0,
+        &dataset.shape,
+        labels.as_deref(),
+        &plan,
+        device,
+        &mut |_, _, _| {},
+    )?;
+    let seconds = clock.elapsed().as_secs_f64();
+    let [test, other] = task.test_points(n, noise, k);
+    let npe = samples.path_energy.map(|energy| {
+        let scale = samples.source_scale as f32;
+        let mut source = task.source_points(n, noise, (1 << 15) + k);
+        source.iter_mut().for_each(|v| *v *= scale);
+        normalised_path_energy(energy, wasserstein_squared(&source, &test, dim))
+    });
+    let seed = Noise::new(plan.seed);
+    let likelihood =
+        likelihood::<B, _, D>(flow, task, likelihoods, seed, Control::default(), device)?;
+    let chain = Chain {
+        table: plan.table.as_deref(),
+        steps: bound_steps,
+        variance: plan.variance,
+    };
+    let elbo = bound::<B, _, D>(&flow.valid(), task, bounds, &chain, seed, device);
+    let features = match classifier {
+        Some(classifier) => {
+            score_features(classifier, task, [&samples.values, &test, &other], device)?
+        }
+        None => Default::default(),
+    };
+    Ok(Scores {
+        features,
+        elbo,
+        likelihood,
+        w2: wasserstein(&samples.values, &test, dim),
+        w2_floor: wasserstein(&other, &test, dim),
+        sliced: sliced_wasserstein(&samples.values, &test, dim, SLICES, k),
+        sliced_floor: sliced_wasserstein(&other, &test, dim, SLICES, k),
+        energy_distance: energy_distance(&samples.values, &test, dim),
+        npe,
+        straightness: samples.straightness,
+        evaluations: samples.statistics.evaluations,
+        seconds,
+    })
+}
+
+/// Scores samples, data and other data, `n` of each and on the model's scale, by their features.
+fn score_features<B: Backend>(
+    classifier: &Trained<B>,
+    task: &Task,
+    clouds: [&[f32]; 3],
+    device: &B::Device,
+) -> Result<[FeatureScore; FEATURE_METRICS.len()], SampleError> {
+    let n = clouds[0].len() / task.training.dim();
+    let features = |values| drawn::features_of(classifier, &task.scaling, values, device);
+    let [drawn, real, other] = clouds.map(features);
+    let (drawn, real, other) = (drawn?, real?, other?);
+    let width = drawn.len() / n;
+    Ok(FEATURE_METRICS.map(|metric| {
+        let score = |of: &[f32]| (n >= metric.min_points).then(|| (metric.score)(&real, of, width));
+        FeatureScore {
+            score: score(&drawn),
+            floor: metric.floor_key.and_then(|_| score(&other)),
+        }
+    }))
+}

@@ -1,0 +1,50 @@
+//! Metrics of Pyroclast: how close samples are to the data, and how likely a model finds the data.
+//!
+//! - Distances between two clouds of points: [`wasserstein`], [`sliced_wasserstein`],
+//!   [`energy_distance`].
+//! - Comparisons of features, which a [`classifier`] computes: [`frechet_distance`],
+//!   [`kernel_distance`], [`precision_recall`], all listed in [`FEATURE_METRICS`].
+//! - What a model says about held-out data: [`likelihood`] and the variational bound [`elbo`].
+//! - [`evaluate`] scores one model by all of these; [`comparison`] ranks samplers on one model.
+//!
+//! A cloud is a slice on the host: `[n, dim]`, row-major.
+//!
+//! ```
+//! use pyroclast_metrics::wasserstein;
+//!
+//! // Three points of the plane, and the same three one unit to the right.
+//! let x = [0.0, 0.0, 1.0, 0.0, 5.0, 2.0];
+//! let y = [1.0, 0.0, 2.0, 0.0, 6.0, 2.0];
+//! assert_eq!(wasserstein(&x, &y, 2), 1.0);
+//! ```
+
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
+pub mod classifier;
+pub mod comparison;
+mod drawn;
+pub mod elbo;
+mod energy_distance;
+pub mod evaluate;
+mod feature_metric;
+pub mod features;
+mod frechet;
+mod kernel_distance;
+pub mod likelihood;
+mod map_rows;
+mod path_energy;
+mod precision_recall;
+mod sliced;
+mod spread;
+mod squared_distance;
+mod wasserstein;
+
+pub use energy_distance::energy_distance;
+pub use feature_metric::{FEATURE_METRICS, FeatureMetric};
+pub use frechet::frechet_distance;
+pub use kernel_distance::kernel_distance;
+pub use path_energy::normalised_path_energy;
+pub use precision_recall::{NEIGHBOURS, PrecisionRecall, precision_recall};
+pub use sliced::sliced_wasserstein;
+pub use spread::Spread;
+pub use wasserstein::{wasserstein, wasserstein_squared};
