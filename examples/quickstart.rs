@@ -19,7 +19,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         trainer.step(&batch);
     }
     let (flow, grid) = (trainer.averaged(), TimeGrid::uniform(0.0, 1.0, 50));
-    let x0 = Tensor::<Flex, 1>::from_floats(&task.source_points(1000, noise, 0)[..], &device);
+    let x0 = flow.path.source.for_sampling(1000, 2, noise, 0);
+    let x0 = Tensor::<Flex, 1>::from_floats(&x0[..], &device);
     let x1 = integrate(&flow.unconditional(), &HEUN, x0.reshape([1000, 2]), &grid);
     let [data, _] = task.test_points(1000, noise, 0);
     let w2 = wasserstein(&x1.into_data().to_vec::<f32>()?, &data, 2);

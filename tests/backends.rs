@@ -59,7 +59,10 @@ fn run<B: Backend>(case: &Case, device: B::Device) -> Outcome {
     let task = Task::load(&config.data, Noise::new(5)).expect("shipped data");
     let mut init = Init::<Autodiff<B>>::new(Noise::new(5), &device);
     let dataset = &task.training;
-    let x0 = task.source_points(20, Noise::new(6), 0);
+    let x0 = config
+        .path
+        .source
+        .for_sampling(20, dataset.dim(), Noise::new(6), 0);
     let labels: Option<Vec<i64>> = (dataset.classes > 0).then(|| (0..20).map(|i| i % 10).collect());
     let plan = Plan {
         guidance: 1.5,

@@ -21,7 +21,7 @@ use pyroclast_core::schedule::{
     Coefficients, Cosine, Edm, Linear, Polynomial, Schedule, SubVariancePreserving, Trigonometric,
     VarianceExploding, VariancePreserving, change,
 };
-use pyroclast_core::weighting::Weighting;
+use pyroclast_core::weighting::{OfLogSnr, Weighting};
 use std::f64::consts::{FRAC_PI_2, LN_2};
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -82,7 +82,10 @@ fn any_schedules() -> impl Strategy<Value = Vec<Arc<dyn Schedule>>> {
                 beta_max: beta_min + 4.0,
             }),
             Arc::new(Cosine),
-            Arc::new(SubVariancePreserving { signal: preserving }),
+            Arc::new(SubVariancePreserving {
+                beta_min: preserving.beta_min,
+                beta_max: preserving.beta_max,
+            }),
             Arc::new(VarianceExploding {
                 sigma_min: quiet,
                 sigma_max: loud,
@@ -781,7 +784,7 @@ fn weightings(gamma: f64, sigma_data: f64) -> [Weighting; 6] {
         Weighting::Edm { sigma_data },
         Weighting::Likelihood,
         Weighting::SigmaSquared,
-        Weighting::OfLogSnr(|l| 1.0 / (1.0 + l * l)),
+        Weighting::OfLogSnr(OfLogSnr(|l| 1.0 / (1.0 + l * l))),
     ]
 }
 
@@ -843,7 +846,7 @@ proptest! {
             let level = c.sigma / c.alpha;
             let edm = (level * level + sigma_data * sigma_data) / (level * sigma_data).powi(2);
             close(on(Weighting::Edm { sigma_data }, Prediction::Data), edm, 1e-11, context);
-            let of_log_snr = on(Weighting::OfLogSnr(|l| 2.0 + l.tanh()), Prediction::Data);
+            let of_log_snr = on(Weighting::OfLogSnr(OfLogSnr(|l| 2.0 + l.tanh())), Prediction::Data);
             close(of_log_snr, 2.0 + schedule.log_snr(t).tanh(), 1e-11, context);
         }
     }

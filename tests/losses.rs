@@ -21,7 +21,7 @@ use pyroclast_core::per_sample::from_host;
 use pyroclast_core::prediction::Prediction;
 use pyroclast_core::schedule::{AnySchedule, Linear, Schedule, Trigonometric, VariancePreserving};
 use pyroclast_core::time_sampler::{TimeDistribution, TimeSampler};
-use pyroclast_core::weighting::Weighting;
+use pyroclast_core::weighting::{OfLogSnr, Weighting};
 use std::f64::consts::FRAC_PI_2;
 
 type Inner = NdArray<f64>;
@@ -463,7 +463,7 @@ fn a_weighted_loss_is_the_same_whatever_the_network_predicts() {
         Weighting::Edm { sigma_data: 0.5 },
         Weighting::Likelihood,
         Weighting::SigmaSquared,
-        Weighting::OfLogSnr(|l| (-0.1 * l * l).exp()),
+        Weighting::OfLogSnr(OfLogSnr(|l| (-0.1 * l * l).exp())),
     ] {
         for prediction in PREDICTIONS {
             same_loss((prediction, weighting), (Prediction::Data, weighting));

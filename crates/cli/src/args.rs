@@ -2,7 +2,7 @@
 
 use clap::{Args, Parser, Subcommand};
 use pyroclast_core::ddpm::Variance;
-use pyroclast_train::config::ScheduleName;
+use pyroclast_core::schedule::AnySchedule;
 use pyroclast_train::ema::Averaged;
 use pyroclast_train::sampler::{GridName, MethodName};
 use std::path::PathBuf;
@@ -57,6 +57,8 @@ pub(crate) enum Command {
     Compare(Compare),
     /// List the devices: what is compiled in, what is there, and why not.
     Devices,
+    /// Explain the keys of a configuration: meaning, values, default.
+    Config(Config),
     /// List the presets, or show one as a configuration file to start from.
     Presets(Presets),
 }
@@ -120,11 +122,11 @@ pub(crate) struct Solver {
     /// Keep the denoised data in [-1, 1] at every step.
     #[arg(long)]
     pub(crate) clip: bool,
-    /// Sample under this schedule in place of the one of the training: linear, polynomial, trigonometric, vp, cosine, sub-vp, ve, edm.
-    #[arg(long, value_name = "SCHEDULE", value_parser = parse_schedule)]
-    pub(crate) schedule: Option<ScheduleName>,
+    /// Sample under this schedule in place of the one of the training: linear, polynomial, trigonometric, vp, cosine, sub-vp, ve, edm (`pyroclast config --explain path.schedule`).
+    #[arg(long, value_name = "SCHEDULE")]
+    pub(crate) schedule: Option<AnySchedule>,
     /// Variance of ddpm's step, small or large, in place of the configuration's.
-    #[arg(long, value_name = "VARIANCE", value_parser = parse_variance)]
+    #[arg(long, value_name = "VARIANCE")]
     pub(crate) variance: Option<Variance>,
     /// Noise of ddim (0: none, its default; 1: that of ddpm) and of euler-ancestral (1 by default).
     #[arg(long, value_name = "ETA", allow_negative_numbers = true)]
@@ -323,6 +325,13 @@ pub(crate) struct Compare {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Config {
+    /// The key, such as training.batch, or a section, such as path; all keys if it is left out.
+    #[arg(long, value_name = "KEY", num_args = 0..=1, default_missing_value = "", required = true)]
+    pub(crate) explain: String,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Presets {
     /// The preset to show.
     pub(crate) name: Option<String>,
@@ -335,22 +344,9 @@ fn parse_method(name: &str) -> Result<MethodName, String> {
 fn parse_weights(name: &str) -> Result<Averaged, String> {
     name.parse()
 }
+
 fn parse_grid(name: &str) -> Result<GridName, String> {
     name.parse()
-}
-
-fn parse_schedule(name: &str) -> Result<ScheduleName, String> {
-    name.parse()
-}
-
-fn parse_variance(name: &str) -> Result<Variance, String> {
-    match name {
-        "small" => Ok(Variance::Small),
-        "large" => Ok(Variance::Large),
-        _ => Err(format!(
-            "there is no variance `{name}`; give small or large"
-        )),
-    }
 }
 
 fn parse_interval(text: &str) -> Result<(f64, f64), String> {

@@ -2,6 +2,7 @@
 
 pub(crate) mod classifier;
 pub(crate) mod compare;
+pub(crate) mod config;
 pub(crate) mod devices;
 pub(crate) mod distance;
 pub(crate) mod evaluate;
@@ -13,7 +14,7 @@ use crate::Usage;
 use crate::args::Solver;
 use anyhow::{Result, bail};
 use pyroclast_solvers::Control;
-use pyroclast_train::config::{Config, Path};
+use pyroclast_train::config::Config;
 use pyroclast_train::sampler::{GridName, MethodName, Plan, Stepping};
 use pyroclast_train::task::Task;
 
@@ -111,7 +112,11 @@ fn plan(solver: &Solver, config: &Config, seed: u64, bounds_variance: bool) -> R
         None if adapts => MethodName::Dopri5,
         None => config.sampling.method,
     };
-    check_options(solver, method, bounds_variance && config.table().is_some())?;
+    check_options(
+        solver,
+        method,
+        bounds_variance && config.path.schedule.table().is_some(),
+    )?;
     let guidance = solver.guidance.unwrap_or(usual.guidance);
     if !guidance.is_finite() {
         bail!(Usage(format!(
@@ -143,13 +148,6 @@ fn plan(solver: &Solver, config: &Config, seed: u64, bounds_variance: bool) -> R
             "--eta {eta} would be more noise than a step of ddim has; give 0 to 1"
         )));
     }
-    let schedule = solver.schedule.map(|schedule| {
-        let path = Path {
-            schedule,
-            ..Path::default()
-        };
-        path.schedule()
-    });
     let plan = Plan {
         method,
         stepping,
@@ -157,7 +155,7 @@ fn plan(solver: &Solver, config: &Config, seed: u64, bounds_variance: bool) -> R
         guidance_interval: solver.guidance_interval.unwrap_or(usual.guidance_interval),
         guidance_rescale: rescale,
         clip: solver.clip || usual.clip,
-        schedule,
+        schedule: solver.schedule.clone(),
         variance: solver.variance.or(usual.variance),
         noise_level: solver.noise_level.unwrap_or(usual.noise_level),
         eta: solver.eta,
@@ -170,10 +168,10 @@ fn plan(solver: &Solver, config: &Config, seed: u64, bounds_variance: bool) -> R
         ..usual
     };
     let is_quiet = plan.noise_level == 0.0 && !method.is_denoising();
-    if plan.is_stochastic() && !is_quiet && !config.knows_score() {
+    if plan.is_stochastic() && !is_quiet && !config.path.knows_score() {
         bail!(Usage(format!(
             "{method} needs the score, which a velocity gives only where noise and data are paired independently; \
-             train with path.coupling=independent, path.gamma=none and data.source=normal, or sample with an ODE method"
+             train with path.coupling=independent, path.gamma=none and path.source=normal, or sample with an ODE method"
         )));
     }
     Ok(plan)

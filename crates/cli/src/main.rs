@@ -35,6 +35,7 @@ fn main() -> ExitCode {
         Command::Classifier(arguments) => command::classifier::run(arguments),
         Command::Distance(arguments) => command::distance::run(arguments),
         Command::Devices => command::devices::run(),
+        Command::Config(arguments) => command::config::run(&arguments),
         Command::Presets(arguments) => command::presets::run(arguments),
     };
     match outcome {

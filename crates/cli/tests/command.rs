@@ -610,6 +610,26 @@ fn tables_with_labels_are_classified_as_images_or_vectors() {
 }
 
 #[test]
+fn the_keys_of_a_configuration_are_explained() {
+    let place = Place::new();
+    let all = place.ok("config --explain").stdout;
+    for part in [
+        "training.batch = 512",
+        "Pairs in a batch.",
+        "path.schedule = ",
+    ] {
+        assert!(all.contains(part), "{part}: {all}");
+    }
+    let one = place.ok("config --explain objective.weighting").stdout;
+    assert!(one.contains("min-snr") && one.contains("The ceiling γ on the SNR."));
+    place.fails(
+        "config --explain training.bach",
+        2,
+        &["no key `training.bach`", "did you mean `training.batch`?"],
+    );
+}
+
+#[test]
 fn presets_and_devices_are_listed() {
     let place = Place::new();
     let presets = place.ok("presets").stdout;
@@ -683,9 +703,9 @@ fn what_is_not_known_is_named_with_what_is() {
         &["data.name = `mooons`", "moons"],
     );
     place.fails(
-        "train moons --set data.source=gausian",
-        1,
-        &["data.source = `gausian`"],
+        "train moons --set path.source=gausian",
+        2,
+        &["no source is called `gausian`", "did you mean `gaussian`?"],
     );
     place.fails(
         "train moons --set network.kind=unet",

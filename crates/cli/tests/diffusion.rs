@@ -5,27 +5,33 @@ mod place;
 use place::{Place, QUICK};
 use std::fs;
 
-/// A small run of a `[diffusion]` in `run`, on points.
+/// A chain whose noise is predicted.
+const CHAIN: &str = "[path]\nschedule = \"ddpm\"\n[objective]\nprediction = \"noise\"\n";
+
+/// A small run of a diffusion in `run`, on points: a chain, unless the settings say otherwise.
 fn diffusion(place: &Place, settings: &str) {
     place.write(
         "points.toml",
-        "[data]\nname = \"moons\"\n[diffusion]\n[network]\nkind = \"mlp\"\nwidth = 16\n[sampling]\nmethod = \"ddim\"\n",
+        &format!("[data]\nname = \"moons\"\n{CHAIN}[network]\nkind = \"mlp\"\nwidth = 16\n[sampling]\nmethod = \"ddim\"\n"),
     );
     place.ok(&format!("train points.toml --out run {QUICK} {settings}"));
 }
 
 #[test]
-fn every_process_is_trained_in_every_prediction() {
-    for process in ["ddpm", "vp", "vp-cosine", "sub-vp", "ve", "edm"] {
+fn every_diffusion_is_trained_in_every_prediction() {
+    for schedule in ["ddpm", "vp", "cosine", "sub-vp", "ve", "edm"] {
         for prediction in ["velocity", "data", "noise", "score", "v", "edm"] {
             let place = Place::new();
             // The targets of velocity and score are infinite at an end of some schedules.
-            let clip = if process == "ddpm" { "0" } else { "0.01" };
+            let of_schedule = match schedule {
+                "ddpm" => "path.schedule.ddpm.timesteps=50".to_owned(),
+                name => format!("path.schedule={name} --set path.times.clip=0.01"),
+            };
             diffusion(
                 &place,
                 &format!(
-                    "--set diffusion.process={process} --set diffusion.prediction={prediction} --set diffusion.input=edm \
-                     --set training.time-clip={clip} --set diffusion.timesteps=50 --set training.clip=1"
+                    "--set {of_schedule} --set objective.prediction={prediction} \
+                     --set objective.preconditioning=edm --set training.clip=1"
                 ),
             );
             place.ok("sample run -n 3 --device flex --method ddim --steps 3 --out a.csv");
@@ -38,7 +44,7 @@ fn every_sampler_samples() {
     let place = Place::new();
     diffusion(
         &place,
-        "--set diffusion.timesteps=60 --set diffusion.variance=learned",
+        "--set path.schedule.ddpm.timesteps=60 --set objective.variance=hybrid",
     );
     let out = |arguments: &str| {
         place.ok(&format!(
@@ -107,7 +113,7 @@ fn every_sampler_samples() {
 fn bounds_are_printed_beside_likelihoods() {
     let place = Place::new();
     place.ok(&format!(
-        "train digits-ddpm --out run {QUICK} --set network.channels=8 --set training.batch=4 --set diffusion.timesteps=8"
+        "train digits-ddpm --out run {QUICK} --set network.channels=8 --set training.batch=4 --set path.schedule.ddpm.timesteps=8"
     ));
     let json = place
         .ok("evaluate run --device flex -n 8 --likelihoods 2 --bounds 5 --steps 2 --json --bound-terms terms.csv")
@@ -170,10 +176,10 @@ fn terms_of_a_bound_are_in_the_units_of_the_data() {
     place.write("wide.csv", &format!("a,b\n{}", rows.collect::<String>()));
     place.write(
         "wide.toml",
-        "[data]\nname = \"wide.csv\"\n[diffusion]\n[network]\nkind = \"mlp\"\nwidth = 16\n",
+        &format!("[data]\nname = \"wide.csv\"\n{CHAIN}[network]\nkind = \"mlp\"\nwidth = 16\n"),
     );
     place.ok(&format!(
-        "train wide.toml --out run {QUICK} --set diffusion.timesteps=10"
+        "train wide.toml --out run {QUICK} --set path.schedule.ddpm.timesteps=10"
     ));
     let json = place
         .ok("evaluate run --device flex -n 4 --likelihoods 0 --bounds 4 --steps 2 --json --bound-terms t.csv")
@@ -235,8 +241,9 @@ fn samplers_are_compared_in_a_table_and_a_picture() {
 fn the_limit_of_a_short_chain_has_its_steps() {
     let place = Place::new();
     place.ok(&format!(
-        "train digits-ddpm --out run {QUICK} --set network.channels=8 --set training.batch=4 --set diffusion.timesteps=20 \
-         --set diffusion.beta-max=0.5 --set diffusion.prediction=data --set diffusion.variance=large"
+        "train digits-ddpm --out run {QUICK} --set network.channels=8 --set training.batch=4 \
+         --set path.schedule.ddpm.timesteps=20 --set path.schedule.ddpm.betas.linear.last=0.5 \
+         --set objective.prediction=data --set objective.variance=none"
     ));
     // A chain of 20 indices is a limit of 20 steps.
     let json = place
@@ -257,35 +264,31 @@ fn what_does_not_go_together_is_refused_with_what_would() {
     let place = Place::new();
     place.write(
         "points.toml",
-        "[data]\nname = \"moons\"\n[diffusion]\n[network]\nkind = \"mlp\"\n",
+        &format!("[data]\nname = \"moons\"\n{CHAIN}[network]\nkind = \"mlp\"\n"),
     );
     for (settings, parts) in [
         (
-            "--set diffusion.zero-terminal-snr=true",
+            "--set path.schedule.ddpm.zero-terminal-snr=true",
             [
-                "diffusion.prediction = Noise",
+                "objective.prediction = noise",
                 "where the SNR is zero, noise and score say nothing about the data; predict v",
             ],
         ),
         (
-            "--set diffusion.process=vp --set diffusion.variance=learned",
-            ["diffusion.variance = Learned", "set diffusion.process=ddpm"],
+            "--set path.schedule=vp --set objective.variance=hybrid",
+            ["objective.variance = hybrid", "set path.schedule=ddpm"],
         ),
         (
-            "--set path.schedule=vp",
-            ["set beside [diffusion]", "a run has one or the other"],
+            "--set path.schedule.ddpm.betas.linear.last=0.9",
+            ["no signal is left after step", "of 1000"],
         ),
         (
-            "--set diffusion.beta-max=0.9",
-            ["diffusion.timesteps = 1000", "no signal would be left"],
+            "--set path.times.distribution=beta",
+            ["path.times = beta", "leave path.times.distribution=uniform"],
         ),
         (
-            "--set training.time=beta --set training.time-location=1",
-            ["training.time = Beta", "leave training.time=uniform"],
-        ),
-        (
-            "--set diffusion.proces=vp",
-            ["unknown field `proces`", "process"],
+            "--set path.schedul=vp",
+            ["unknown field `schedul`", "did you mean `schedule`?"],
         ),
     ] {
         place.fails(
@@ -295,14 +298,16 @@ fn what_does_not_go_together_is_refused_with_what_would() {
         );
     }
     place.fails(
-        &format!("train moons --out r {QUICK} --set path.prediction=edm"),
+        &format!(
+            "train moons --out r {QUICK} --set path.gamma=bridge --set objective.prediction=v"
+        ),
         2,
-        &["path.prediction = Edm", "diffusion.process=edm"],
+        &["path.gamma = bridge", "objective.prediction=velocity"],
     );
 
     diffusion(
         &place,
-        "--set diffusion.process=ve --set diffusion.input=edm",
+        "--set path.schedule=ve --set objective.preconditioning=edm",
     );
     for (arguments, code, parts) in [
         (
@@ -358,7 +363,7 @@ fn what_does_not_go_together_is_refused_with_what_would() {
     let place = Place::new();
     diffusion(
         &place,
-        "--set diffusion.zero-terminal-snr=true --set diffusion.prediction=v --set diffusion.timesteps=40",
+        "--set path.schedule.ddpm={timesteps=40,zero-terminal-snr=true} --set objective.prediction=v",
     );
     place.ok("sample run -n 3 --device flex --method ddpm --steps 40 --out a.csv");
     for grid in ["auto", "uniform", "trailing", "0,0.5,1"] {
@@ -371,7 +376,7 @@ fn what_does_not_go_together_is_refused_with_what_would() {
 #[test]
 fn options_that_nothing_would_read_are_refused() {
     let place = Place::new();
-    diffusion(&place, "--set diffusion.timesteps=60");
+    diffusion(&place, "--set path.schedule.ddpm.timesteps=60");
     for (arguments, parts) in [
         (
             "--eta 0.5 --method heun",
@@ -457,7 +462,7 @@ fn options_that_nothing_would_read_are_refused() {
 #[test]
 fn ode_methods_stay_where_the_velocity_is_finite() {
     let place = Place::new();
-    diffusion(&place, "--set diffusion.timesteps=60");
+    diffusion(&place, "--set path.schedule.ddpm.timesteps=60");
     for grid in ["trailing", "karras", "0,0.5,1"] {
         place.ok(&format!(
             "sample run -n 3 --device flex --method heun --grid {grid} --out a.csv"
@@ -467,7 +472,7 @@ fn ode_methods_stay_where_the_velocity_is_finite() {
     let place = Place::new();
     diffusion(
         &place,
-        "--set diffusion.process=edm --set diffusion.input=edm --set diffusion.prediction=edm",
+        "--set path.schedule=edm --set objective.preconditioning=edm --set objective.prediction=edm",
     );
     let out = |grid: &str| {
         place.ok(&format!(
@@ -482,14 +487,16 @@ fn ode_methods_stay_where_the_velocity_is_finite() {
 #[test]
 fn noise_of_any_size_is_trained_and_scored() {
     for settings in [
-        "--set diffusion.process=edm --set diffusion.sigma-max=0.001",
-        "--set diffusion.process=ve --set diffusion.sigma-min=90 --set diffusion.sigma-max=100",
-        "--set diffusion.process=vp --set diffusion.beta-min=1e-6 --set diffusion.beta-max=1e-6",
+        "--set path.schedule.edm.sigma-max=0.001",
+        "--set path.schedule.ve={sigma-min=90,sigma-max=100}",
+        "--set path.schedule.vp={beta-min=1e-6,beta-max=1e-6}",
     ] {
         let place = Place::new();
         diffusion(
             &place,
-            &format!("{settings} --set diffusion.input=edm --set diffusion.prediction=edm"),
+            &format!(
+                "{settings} --set objective.preconditioning=edm --set objective.prediction=edm"
+            ),
         );
         place.ok("evaluate run --device flex -n 4 --steps 2 --likelihoods 0 --bounds 2");
     }

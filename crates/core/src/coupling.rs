@@ -18,33 +18,72 @@ pub use regularisation::Regularisation;
 pub use sinkhorn::Sinkhorn;
 
 use crate::assignment::assign_points;
+use crate::named;
 use crate::noise::Draws;
+use std::fmt::Debug;
+use std::sync::Arc;
 
-/// How the points of a batch are paired.
-///
-/// All but [`Coupling::Sinkhorn`] are permutations: no row is lost and none is used twice.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-#[non_exhaustive]
-pub enum Coupling {
-    /// As they come, which is an independent draw of pairs.
-    #[default]
-    Independent,
-    /// Exact optimal transport for the squared Euclidean cost within the batch.
-    OptimalTransport,
-    /// Exact optimal transport within each class of labels, so that a label says nothing about the noise that it is learned with.
-    ClassOptimalTransport,
-    /// Draws from the entropic optimal transport plan of the batch (Tong et al. 2024, Schrödinger-bridge CFM).
+named! {
+    /// How the points of a batch are paired.
     ///
-    /// Each source point draws its data point by itself, so a data point may be drawn twice and another not at all. That
-    /// is the plan's nature; in the mean over draws every data point counts the same.
-    Sinkhorn(Regularisation),
+    /// The named ones but [`Coupling::Sinkhorn`] are permutations: no row is lost and none is used twice.
+    #[derive(Clone)]
+    pub enum Coupling as "coupling" {
+        /// No reordering: pairs are independent.
+        "independent" => Independent,
+        /// Exact optimal transport for the squared Euclidean cost within the batch.
+        "optimal-transport" | "ot" => OptimalTransport,
+        /// Exact optimal transport within each class of labels, so that a label says nothing about the noise that it is
+        /// learned with.
+        "class-optimal-transport" | "class-ot" => ClassOptimalTransport,
+        /// Draws from the entropic optimal transport plan of the batch (Tong et al. 2024, Schrödinger-bridge CFM).
+        ///
+        /// Each source point draws its data point by itself, so a data point may be drawn twice and another not at all.
+        /// That is the plan's nature; in the mean over draws every data point counts the same.
+        "sinkhorn" => Sinkhorn(regularisation: Regularisation = Regularisation::Auto),
+    } else {
+        /// A coupling of the user's own.
+        Custom(Arc<dyn Pairing>)
+    }
+}
+
+/// A way of pairing the points of a batch.
+pub trait Pairing: Debug + Send + Sync {
+    /// For each row of `x0`, the row of `x1` that it is paired with; see [`Coupling::pairs`].
+    fn pairs(
+        &self,
+        x0: &[f32],
+        x1: &[f32],
+        dim: usize,
+        labels: Option<&[u32]>,
+        draws: &mut Draws,
+    ) -> Vec<usize>;
+}
+
+/// Independent pairs.
+impl Default for Coupling {
+    fn default() -> Self {
+        Self::Independent
+    }
+}
+
+/// Couplings of the user's own are equal where they are the same value in memory.
+impl PartialEq for Coupling {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Sinkhorn(a), Self::Sinkhorn(b)) => a == b,
+            (Self::Custom(a), Self::Custom(b)) => Arc::ptr_eq(a, b),
+            (Self::Custom(_), _) => false,
+            _ => self.name() == other.name(),
+        }
+    }
 }
 
 impl Coupling {
     /// For each row of `x0`, the row of `x1` that it is paired with.
     ///
-    /// `labels` are the classes of the rows of `x1`, read by [`Coupling::ClassOptimalTransport`] alone, which without them is
-    /// optimal transport over the whole batch. Of `draws`, [`Coupling::Sinkhorn`] alone takes any: one a row.
+    /// `labels` are the classes of the rows of `x1`, read only by [`Coupling::ClassOptimalTransport`], which without them is
+    /// optimal transport over the whole batch. Of the named couplings only [`Coupling::Sinkhorn`] draws: once per row.
     ///
     /// # Shapes
     /// - x0, x1: `[n, dim]`, row-major
@@ -54,7 +93,7 @@ impl Coupling {
     /// If the two hold different numbers of points, there is not one label a point, a coordinate is not finite, or a
     /// regularisation is not positive.
     pub fn pairs(
-        self,
+        &self,
         x0: &[f32],
         x1: &[f32],
         dim: usize,
@@ -68,6 +107,7 @@ impl Coupling {
                 assign_within_classes(x0, x1, dim, labels)
             }
             (Self::OptimalTransport | Self::ClassOptimalTransport, _) => assign_points(x0, x1, dim),
+            (Self::Custom(pairing), labels) => pairing.pairs(x0, x1, dim, labels, draws),
             (Self::Sinkhorn(regularisation), _) => {
                 let cost = cost::squared_distances(x0, x1, dim);
                 let n = x0.len() / dim;

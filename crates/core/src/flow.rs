@@ -10,7 +10,7 @@ use crate::field::{BatchField, Denoiser, LearnedVariance, VectorField};
 use crate::loss::SampleLoss;
 use crate::network::{Labels, Network};
 use crate::noise::Draws;
-use crate::objective::{Objective, Variational};
+use crate::objective::{Objective, VarianceLoss};
 use crate::path::{Path, PathSample};
 use crate::per_sample::PerSample;
 use crate::preconditioning::Preconditioning;
@@ -84,7 +84,7 @@ impl<N> Flow<N> {
 
     /// The loss of a batch: a mean over samples and elements, of shape `[1]`.
     ///
-    /// `mean_b w(t_b)·mean‖N_θ(x_t, t) − target‖²`, and where the objective has a variational part, `+ λ·T·mean_b L_{k_b}`: the
+    /// `mean_b w(t_b)·mean‖N_θ(x_t, t) − target‖²`, and where the objective trains the variance, `+ λ·T·mean_b L_{k_b}`: the
     /// bound in nats per dimension through the variance alone
     ///
     /// Source: Lipman et al. 2023, eq. 14; Nichol & Dhariwal 2021, eq. 16.
@@ -94,7 +94,7 @@ impl<N> Flow<N> {
     /// `dropout` holds the masks of a training pass; without it the network runs as in evaluation.
     ///
     /// # Panics
-    /// With a variational part: if the path is no chain, a time is not one of its, up to rounding, or the network's output
+    /// Where the variance is trained: if the path is no chain, a time is not one of its, up to rounding, or the network's output
     /// does not have twice the channels of the state.
     pub fn loss<B: Backend, const D: usize>(
         &self,
@@ -176,7 +176,9 @@ impl<N> Flow<N> {
         output: &Tensor<B, D>,
         variance: Option<Tensor<B, D>>,
     ) -> Option<Tensor<B, 1>> {
-        let Variational { decoder, weight } = self.objective.variational?;
+        let VarianceLoss::Hybrid { weight, decoder } = self.objective.variance else {
+            return None;
+        };
         let table = (self.path.schedule.table()).expect("a variance is learned on a chain's path");
         let steps: Vec<ReverseStep> = (sample.t.iter())
             .map(|&t| {
@@ -193,7 +195,7 @@ impl<N> Flow<N> {
         let bound = variational_term(
             &steps,
             table.floor(),
-            decoder,
+            decoder.unwrap_or_default(),
             sample.ends.x1.clone(),
             sample.x_t.clone(),
             x1,

@@ -6,6 +6,7 @@
 //! defaults. Both read and write themselves, check their ranges, and tell what they take ([`Setting::kind`]): whatever lists,
 //! explains or refuses a value reads that.
 
+use pyroclast_kernels::Activation;
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 use std::fmt;
@@ -215,6 +216,18 @@ leaves![
     String => Kind::Text,
 ];
 
+impl Setting for Activation {
+    fn kind() -> Kind {
+        let choice = |(name, _)| Choice {
+            name,
+            aliases: &[],
+            about: "",
+            parameters: None,
+        };
+        Kind::Choice(Activation::ALL.into_iter().map(choice).collect())
+    }
+}
+
 impl<T: Setting> Setting for Vec<T> {
     fn kind() -> Kind {
         Kind::List(Box::new(T::kind()))
@@ -370,12 +383,12 @@ macro_rules! named {
                     $(Self::$Variant $(($p))? $({$($f),*})? => {
                         $(
                             let key = format!("{key}.{}", $name);
-                            $($crate::named::OutOfRange::unless(&$p_range, &key, $p)?;)?
+                            $($crate::named::OutOfRange::unless::<$P>(&$p_range, &key, $p)?;)?
                             $crate::named::Setting::check($p, &key)?;
                         )?
                         $($(
                             let at = format!("{key}.{}.{}", $name, stringify!($f).replace('_', "-"));
-                            $($crate::named::OutOfRange::unless(&$f_range, &at, $f)?;)?
+                            $($crate::named::OutOfRange::unless::<$F>(&$f_range, &at, $f)?;)?
                             $crate::named::Setting::check($f, &at)?;
                         )*)?
                         Ok(())
@@ -455,13 +468,13 @@ macro_rules! named {
         $crate::named::Key {
             name: stringify!($f).replace('_', "-"),
             about: concat!($($about),*).trim_ascii_start(),
-            range: $crate::named!(@remedy $($range)?),
+            range: $crate::named!(@remedy $F $(=> $range)?),
             kind: <$F as $crate::named::Setting>::kind(),
         }
     };
-    (@remedy) => { None };
-    (@remedy $range:expr) => {{
-        let range: $crate::named::Range<_> = $range;
+    (@remedy $F:ty) => { None };
+    (@remedy $F:ty => $range:expr) => {{
+        let range: $crate::named::Range<$F> = $range;
         Some(range.remedy)
     }};
 
@@ -508,7 +521,7 @@ macro_rules! named {
     }};
 }
 
-/// Declares a struct of named values, each with its default and its range.
+/// Declares a struct of named values, each with its default and its range; after `where`, rules between them.
 ///
 /// The type then has `Default`, serde's two traits with kebab-case keys that are all optional, and
 /// [`Setting`](crate::named::Setting).
@@ -536,12 +549,31 @@ macro_rules! settings {
     (
         $(#[doc = $doc:literal])*
         $(#[derive($($derive:ident),* $(,)?)])?
+        pub struct $Type:ident;
+    ) => {
+        $(#[doc = $doc])*
+        $(#[derive($($derive),*)])?
+        #[derive(Debug, Default, ::serde::Serialize, ::serde::Deserialize)]
+        pub struct $Type;
+
+        impl $crate::named::Setting for $Type {
+            fn kind() -> $crate::named::Kind {
+                $crate::named::Kind::Section(Vec::new())
+            }
+        }
+    };
+    (
+        $(#[doc = $doc:literal])*
+        $(#[derive($($derive:ident),* $(,)?)])?
         pub struct $Type:ident {
             $(
                 $(#[doc = $about:literal])*
                 $f:ident: $F:ty = $default:expr $(=> $range:expr)?
             ),* $(,)?
         }
+        $(where {$(
+            $rule_f:ident: $rule:expr => $remedy:expr
+        ),* $(,)?})?
     ) => {
         $(#[doc = $doc])*
         $(#[derive($($derive),*)])?
@@ -571,9 +603,19 @@ macro_rules! settings {
             fn check(&self, key: &str) -> Result<(), $crate::named::OutOfRange> {
                 $(
                     let at = format!("{key}.{}", stringify!($f).replace('_', "-"));
-                    $($crate::named::OutOfRange::unless(&$range, &at, &self.$f)?;)?
+                    $($crate::named::OutOfRange::unless::<$F>(&$range, &at, &self.$f)?;)?
                     $crate::named::Setting::check(&self.$f, &at)?;
                 )*
+                $($(
+                    let holds: fn(&Self) -> bool = $rule;
+                    if !holds(self) {
+                        return Err($crate::named::OutOfRange {
+                            key: format!("{key}.{}", stringify!($rule_f).replace('_', "-")),
+                            value: format!("{:?}", self.$rule_f),
+                            remedy: $remedy.to_owned(),
+                        });
+                    }
+                )*)?
                 Ok(())
             }
         }

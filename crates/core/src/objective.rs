@@ -3,32 +3,46 @@
 //! `L(θ) = E[w(t)·‖N_θ(c_in·x_t, c_noise) − target(x0, x1, t)‖²]`
 
 use crate::ddpm::Decoder;
+use crate::named::NOT_NEGATIVE;
 use crate::preconditioning::Preconditioning;
 use crate::prediction::Prediction;
 use crate::weighting::Weighting;
+use crate::{named, settings};
 
-/// The meaning of a network's output, what the network is shown, and how its error counts.
-#[derive(Debug, Clone, Copy)]
-pub struct Objective {
-    /// What the output means. An output of twice as many channels (axis 1) as the state has the prediction in its first half and,
-    /// in its second, how the variance of a reverse step is interpolated
-    /// ([`LearnedVariance`](crate::field::LearnedVariance)).
-    pub prediction: Prediction,
-    /// How the state and the time are shown to the network.
-    pub preconditioning: Preconditioning,
-    /// How much each time counts.
-    pub weighting: Weighting,
-    /// The term that trains the variance of a chain's reverse step; none where the variance is fixed.
-    pub variational: Option<Variational>,
+settings! {
+    /// The meaning of a network's output, what the network is shown, and how its error counts.
+    ///
+    /// The default is flow matching: the velocity, of the plain state and time, with uniform weights.
+    #[derive(Clone, Copy, PartialEq)]
+    pub struct Objective {
+        /// What the network's output means.
+        prediction: Prediction = Prediction::Velocity,
+        /// How the state and the time are shown to the network.
+        preconditioning: Preconditioning = Preconditioning::None,
+        /// How much each time counts.
+        weighting: Weighting = Weighting::Uniform,
+        /// How the variance of a chain's reverse step is trained, if at all.
+        variance: VarianceLoss = VarianceLoss::None,
+    }
 }
 
-/// The second part of a hybrid loss `L_simple + λ·L_vlb` (Nichol & Dhariwal 2021, eq. 16).
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Variational {
-    /// How the last step's likelihood is measured.
-    pub decoder: Decoder,
-    /// λ.
-    pub weight: f64,
+named! {
+    /// The loss that trains the variance of a chain's reverse step.
+    ///
+    /// With one, the network's output has twice as many channels (axis 1) as the state: the prediction in its first half and, in its
+    /// second, how the variance is interpolated ([`LearnedVariance`](crate::field::LearnedVariance)).
+    #[derive(Clone, Copy, PartialEq)]
+    pub enum VarianceLoss as "loss of the variance" {
+        /// The variance is fixed.
+        "none" => None,
+        /// `L_simple + λ·L_vlb` (Nichol & Dhariwal 2021, eq. 16).
+        "hybrid" => Hybrid {
+            /// λ.
+            weight: f64 = 0.001 => NOT_NEGATIVE,
+            /// How the likelihood of the last step is measured; unless it is set, as fits the training data.
+            decoder: Option<Decoder> = None,
+        },
+    }
 }
 
 impl Objective {
@@ -38,7 +52,7 @@ impl Objective {
             prediction,
             preconditioning: Preconditioning::None,
             weighting: Weighting::Uniform,
-            variational: None,
+            variance: VarianceLoss::None,
         }
     }
 
@@ -50,14 +64,7 @@ impl Objective {
             prediction: Prediction::Edm { sigma_data },
             preconditioning: Preconditioning::Edm { sigma_data },
             weighting: Weighting::Edm { sigma_data },
-            variational: None,
+            variance: VarianceLoss::None,
         }
-    }
-}
-
-/// A velocity of the plain state and time, with uniform weights: flow matching.
-impl Default for Objective {
-    fn default() -> Self {
-        Self::new(Prediction::Velocity)
     }
 }

@@ -18,6 +18,7 @@ use crate::schedule::{
     AnySchedule, BetaTable, Coefficients, Edm, Schedule, Trigonometric, VarianceExploding,
     VariancePreserving,
 };
+use crate::settings;
 use crate::time_sampler::{TimeDistribution, TimeSampler};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
@@ -28,32 +29,38 @@ const MARGIN: f64 = 1e-5;
 /// The same for a bridge, whose `γ̇` grows as `1/√t`.
 const BRIDGE_MARGIN: f64 = 1e-3;
 
-/// Everything that decides which paths a model is trained on: one value, owned by the [`Flow`](crate::flow::Flow).
-///
-/// The default is `x_t = t·x1 + (1 − t)·x0` from `x0 ~ N(0, I)` to independent data, at uniform times.
-///
-/// ```
-/// use pyroclast_core::path::{Gamma, Path};
-/// use pyroclast_core::schedule::{Schedule, Trigonometric};
-///
-/// let bridge = Path::bridge(0.1);
-/// assert_eq!(bridge.gamma, Gamma::Bridge(0.1));
-///
-/// let own = Path { gamma: Gamma::Constant(0.05), ..Path::new(Trigonometric) };
-/// assert_eq!(own.schedule.at(0.0).sigma, 1.0);
-/// ```
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Path {
-    /// α and σ over time.
-    pub schedule: AnySchedule,
-    /// Noise between the endpoints.
-    pub gamma: Gamma,
-    /// The distribution of x0.
-    pub source: Source,
-    /// How x0 and x1 are paired.
-    pub coupling: Coupling,
-    /// The distribution of t in training.
-    pub times: TimeSampler,
+settings! {
+    /// Everything that decides which paths a model is trained on: one value, owned by the [`Flow`](crate::flow::Flow).
+    ///
+    /// The default is `x_t = t·x1 + (1 − t)·x0` from `x0 ~ N(0, I)` to independent data, at uniform times.
+    ///
+    /// ```
+    /// use pyroclast_core::path::{Gamma, Path};
+    /// use pyroclast_core::schedule::{Schedule, Trigonometric};
+    ///
+    /// let bridge = Path::bridge(0.1);
+    /// assert_eq!(bridge.gamma, Gamma::Bridge(0.1));
+    ///
+    /// let own = Path { gamma: Gamma::Constant(0.05), ..Path::new(Trigonometric) };
+    /// assert_eq!(own.schedule.at(0.0).sigma, 1.0);
+    /// ```
+    #[derive(Clone, PartialEq)]
+    pub struct Path {
+        /// α and σ over time.
+        schedule: AnySchedule = AnySchedule::default(),
+        /// Noise between the endpoints.
+        gamma: Gamma = Gamma::None,
+        /// The distribution of x0.
+        source: Source = Source::Normal,
+        /// How x0 and x1 are paired.
+        coupling: Coupling = Coupling::Independent,
+        /// The distribution of t in training.
+        times: TimeSampler = TimeSampler::default(),
+    }
+    where {
+        coupling: Path::bridge_has_noise => "a bridge without noise has no regularisation of its own; give the \
+            bridge a scale above 0, or { sinkhorn = { fixed = 1.0 } }",
+    }
 }
 
 /// A batch of points on paths: everything that a loss reads.
@@ -108,7 +115,7 @@ impl Path {
     pub fn bridge(s: f64) -> Self {
         Self {
             gamma: Gamma::Bridge(s),
-            coupling: Coupling::Sinkhorn(Regularisation::of_bridge(s)),
+            coupling: Coupling::Sinkhorn(Regularisation::Auto),
             ..Self::linear()
         }
         .clipped(BRIDGE_MARGIN)
@@ -134,8 +141,7 @@ impl Path {
 
     /// A discrete chain, trained at the times of its steps (Ho et al. 2020).
     pub fn chain(table: BetaTable) -> Self {
-        let steps = table.steps();
-        Self::new(table).at_times(TimeDistribution::Index { steps })
+        Self::new(table)
     }
 
     fn clipped(mut self, clip: f64) -> Self {
@@ -160,7 +166,46 @@ impl Path {
 
     /// `n` training times.
     pub fn times(&self, n: usize, draws: &mut Draws) -> Vec<f64> {
-        self.times.sample(n, &self.schedule, draws)
+        let sampler = match (self.schedule.table(), self.times.distribution) {
+            (Some(table), TimeDistribution::Uniform) => TimeSampler {
+                distribution: TimeDistribution::Index {
+                    steps: table.steps(),
+                },
+                ..self.times
+            },
+            _ => self.times,
+        };
+        sampler.sample(n, &self.schedule, draws)
+    }
+
+    /// For each row of `x0`, the row of `x1` that it is paired with: [`Coupling::pairs`], where an entropic plan has
+    /// the regularisation of the path's bridge unless it has one of its own.
+    ///
+    /// # Panics
+    /// As [`Coupling::pairs`].
+    pub fn pairs(
+        &self,
+        x0: &[f32],
+        x1: &[f32],
+        dim: usize,
+        labels: Option<&[u32]>,
+        draws: &mut Draws,
+    ) -> Vec<usize> {
+        self.resolved_coupling().pairs(x0, x1, dim, labels, draws)
+    }
+
+    fn resolved_coupling(&self) -> Coupling {
+        match (&self.coupling, self.gamma) {
+            (Coupling::Sinkhorn(Regularisation::Auto), Gamma::Bridge(s)) => {
+                Coupling::Sinkhorn(Regularisation::of_bridge(s))
+            }
+            (coupling, _) => coupling.clone(),
+        }
+    }
+
+    fn bridge_has_noise(&self) -> bool {
+        let bridge = Coupling::Sinkhorn(Regularisation::Auto);
+        self.coupling != bridge || self.gamma != Gamma::Bridge(0.0)
     }
 
     /// The state `σ(t)·x0` that sampling starts from at time t: VE and EDM start wide.

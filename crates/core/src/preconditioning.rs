@@ -1,28 +1,37 @@
-//! What a network is shown of a noisy state and its time.
+//! Preconditioning: what a network is shown of a noisy state and its time.
 //!
 //! `N_θ(c_in·x_t, c_noise)`
 
+use crate::named;
+use crate::named::POSITIVE;
 use crate::schedule::Coefficients;
 
 /// `c_noise` stays within these bounds, which a schedule without signal or without noise at an end would leave: σ/α of e^{±20}.
 const MOST: f64 = 5.0;
 
-/// How the state is scaled and the time is written for the network.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-#[non_exhaustive]
-pub enum Preconditioning {
-    /// The state as it is, and t.
-    #[default]
-    None,
-    /// EDM's: the state at unit variance, and the noise level, whatever the schedule's own scale and clock are.
-    ///
-    /// `c_in·x_t = x_t/√(σ² + α²σ_data²)`, `c_noise = ¼·ln(σ/α)`
-    ///
-    /// Source: Karras et al. 2022, table 1, for the state x_t/α at the noise level σ/α.
-    Edm {
-        /// Standard deviation of the data, > 0.
-        sigma_data: f64,
-    },
+named! {
+    /// How the state is scaled and the time is written for the network.
+    #[derive(Clone, Copy, PartialEq)]
+    pub enum Preconditioning as "preconditioning" {
+        /// The state as it is, and t.
+        "none" => None,
+        /// EDM's: the state at unit variance, and the noise level, whatever the schedule's own scale and clock are.
+        ///
+        /// `c_in·x_t = x_t/√(σ² + α²σ_data²)`, `c_noise = ¼·ln(σ/α)`
+        ///
+        /// Source: Karras et al. 2022, table 1, for the state x_t/α at the noise level σ/α.
+        "edm" => Edm {
+            /// Standard deviation of the data.
+            sigma_data: f64 = 0.5 => POSITIVE,
+        },
+    }
+}
+
+/// The state and the time as they are.
+impl Default for Preconditioning {
+    fn default() -> Self {
+        Self::None
+    }
 }
 
 impl Preconditioning {

@@ -6,6 +6,8 @@
 //! Conversions divide by α, σ, Δ, α² + σ² or N; each variant says which, and so where it is singular.
 
 use crate::endpoints::Endpoints;
+use crate::named;
+use crate::named::POSITIVE;
 use crate::per_sample::PerSample;
 use crate::schedule::{Coefficients, Schedule};
 use burn::tensor::Tensor;
@@ -14,28 +16,29 @@ use burn::tensor::backend::Backend;
 /// How far from a singular end of the schedule a solver starts or stops (Song et al. 2021, appendix C).
 const MARGIN: f64 = 1e-3;
 
-/// What a network predicts.
-#[derive(Debug, Clone, Copy, PartialEq)]
-#[non_exhaustive]
-pub enum Prediction {
-    /// The velocity `u = α̇x1 + σ̇x0` (Lipman et al. 2023). Decoding divides by `Δ = α̇σ − σ̇α`: regular wherever the
-    /// SNR grows, at both ends of the linear and trigonometric paths too.
-    Velocity,
-    /// The data x1. Decoding x̂0 divides by σ: singular at t = 1.
-    Data,
-    /// The noise x0, often ε (Ho et al. 2020). Decoding x̂1 divides by α: singular at t = 0 where α(0) = 0.
-    Noise,
-    /// The score `−x0/σ` (Song & Ermon 2019). The target is infinite where σ = 0; decoding x̂1 divides by α.
-    Score,
-    /// `v = αx0 − σx1` (Salimans & Ho 2022, appendix D). Decoding divides by α² + σ², never 0: regular everywhere.
-    V,
-    /// EDM's F, of unit variance where the data have the standard deviation σ_data (Karras et al. 2022, eq. 7 and table 1), on
-    /// any schedule: `F = σ/(σ_data·N)·x1 − ασ_data/N·x0, N² = σ² + α²σ_data²`. Decoding divides by N, never 0: regular everywhere. Where
-    /// σ_data = 1 and α² + σ² = 1 it is −v.
-    Edm {
-        /// Standard deviation of the data, > 0.
-        sigma_data: f64,
-    },
+named! {
+    /// What a network predicts.
+    #[derive(Clone, Copy, PartialEq)]
+    pub enum Prediction as "prediction" {
+        /// The velocity `u = α̇x1 + σ̇x0` (Lipman et al. 2023). Decoding divides by `Δ = α̇σ − σ̇α`: regular wherever
+        /// the SNR grows, at both ends of the linear and trigonometric paths too.
+        "velocity" => Velocity,
+        /// The data x1. Decoding x̂0 divides by σ: singular at t = 1.
+        "data" => Data,
+        /// The noise x0, often ε (Ho et al. 2020). Decoding x̂1 divides by α: singular at t = 0 where α(0) = 0.
+        "noise" | "epsilon" => Noise,
+        /// The score `−x0/σ` (Song & Ermon 2019). The target is infinite where σ = 0; decoding x̂1 divides by α.
+        "score" => Score,
+        /// `v = αx0 − σx1` (Salimans & Ho 2022, appendix D). Decoding divides by α² + σ², never 0: regular everywhere.
+        "v" => V,
+        /// EDM's F, of unit variance where the data have the standard deviation σ_data (Karras et al. 2022, eq. 7 and
+        /// table 1), on any schedule: `F = σ/(σ_data·N)·x1 − ασ_data/N·x0, N² = σ² + α²σ_data²`. Decoding divides by N,
+        /// never 0: regular everywhere. Where σ_data = 1 and α² + σ² = 1 it is −v.
+        "edm" => Edm {
+            /// Standard deviation of the data.
+            sigma_data: f64 = 0.5 => POSITIVE,
+        },
+    }
 }
 
 impl Prediction {

@@ -18,7 +18,7 @@ mod variance_exploding;
 mod variance_preserving;
 
 pub use any::AnySchedule;
-pub use beta_table::{BetaTable, TableError};
+pub use beta_table::{BetaTable, Betas, Chain, ChainError, TableError};
 pub use change::{Change, change};
 pub use cosine::Cosine;
 pub use edm::Edm;

@@ -2,54 +2,72 @@
 //!
 //! `t ~ p(t)` on [0, 1], optionally pressed into `[ε, 1 − ε]` by `t ← ε + (1 − 2ε)·t`
 
+use crate::named::{FINITE, POSITIVE, Range};
 use crate::noise::Draws;
 use crate::schedule::Schedule;
+use crate::{named, settings};
 
-/// Where a training batch looks.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-#[non_exhaustive]
-pub enum TimeDistribution {
-    /// `t ~ U(0, 1)`.
-    #[default]
-    Uniform,
-    /// `t_i = (i + u_i)/n`, then shuffled by the order of the data: one time in each of n cells, for less variance.
-    Stratified,
-    /// `t = 1/(1 + e^{−(mean + std·z)})` (Esser et al. 2024, eq. 19).
-    LogitNormal {
-        /// Location on the logit scale; positive leans to the data.
-        mean: f64,
-        /// Scale on the logit scale.
-        std: f64,
-    },
-    /// `ln(σ/α) ~ N(mean, std²)`: EDM's noise level, through the schedule's inverse (Karras et al. 2022, table 1: −1.2, 1.2).
-    LogNormalSigma {
-        /// Mean of ln(σ/α).
-        mean: f64,
-        /// Standard deviation of ln(σ/α).
-        std: f64,
-    },
-    /// `t ~ Beta(a, b)`.
-    Beta {
-        /// First shape parameter, > 0.
-        a: f64,
-        /// Second shape parameter, > 0.
-        b: f64,
-    },
-    /// `t = 1 − (k + 1)/T`, k uniform in 0 … T − 1: the steps of a table ([`BetaTable::time`](crate::ddpm::BetaTable::time)). Needs a
-    /// clip of 0, since any other moves the times off the table.
-    Index {
-        /// T, > 0.
-        steps: usize,
-    },
+named! {
+    /// The distribution of the time in training.
+    #[derive(Clone, Copy, PartialEq)]
+    pub enum TimeDistribution as "distribution of the time" {
+        /// `t ~ U(0, 1)`; on the path of a chain, uniform over the times of its steps.
+        "uniform" => Uniform,
+        /// `t_i = (i + u_i)/n`, then shuffled: one time in each of n cells, for less variance.
+        "stratified" => Stratified,
+        /// `t = 1/(1 + e^{−(mean + std·z)})` (Esser et al. 2024, eq. 19).
+        "logit-normal" => LogitNormal {
+            /// Location on the logit scale; positive leans to the data.
+            mean: f64 = 0.0 => FINITE,
+            /// Scale on the logit scale.
+            std: f64 = 1.0 => POSITIVE,
+        },
+        /// `ln(σ/α) ~ N(mean, std²)`: EDM's noise level, through the schedule's inverse (Karras et al. 2022, table 1).
+        "log-normal-sigma" => LogNormalSigma {
+            /// Mean of ln(σ/α).
+            mean: f64 = -1.2 => FINITE,
+            /// Standard deviation of ln(σ/α).
+            std: f64 = 1.2 => POSITIVE,
+        },
+        /// `t ~ Beta(a, b)`.
+        "beta" => Beta {
+            /// First shape parameter.
+            a: f64 = 1.0 => POSITIVE,
+            /// Second shape parameter.
+            b: f64 = 1.0 => POSITIVE,
+        },
+        /// `t = 1 − (k + 1)/T`, k uniform in 0 … T − 1: the steps of a table
+        /// ([`BetaTable::time`](crate::schedule::BetaTable::time)). Needs a clip of 0, since any other moves the times
+        /// off the table.
+        "index" => Index {
+            /// T.
+            steps: usize = 1000 => Range {
+                holds: |n| *n > 0,
+                remedy: "give at least 1 step",
+            },
+        },
+    }
 }
 
-/// A distribution of the time, pressed away from both ends.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct TimeSampler {
-    /// The distribution before clipping.
-    pub distribution: TimeDistribution,
-    /// ε: times come from `[ε, 1 − ε]`. 0 where nothing is singular at the ends. Range: [0, ½).
-    pub clip: f64,
+/// Uniform.
+impl Default for TimeDistribution {
+    fn default() -> Self {
+        Self::Uniform
+    }
+}
+
+settings! {
+    /// A distribution of the time, pressed away from both ends.
+    #[derive(Clone, Copy, PartialEq)]
+    pub struct TimeSampler {
+        /// The distribution before clipping.
+        distribution: TimeDistribution = TimeDistribution::Uniform,
+        /// ε: times come from `[ε, 1 − ε]`. 0 where nothing is singular at the ends.
+        clip: f64 = 0.0 => Range {
+            holds: |v| (0.0..0.5).contains(v),
+            remedy: "give a number in [0, 0.5)",
+        },
+    }
 }
 
 impl TimeSampler {

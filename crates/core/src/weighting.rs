@@ -3,34 +3,57 @@
 //! `L = E_t[w(t)·‖output − target‖²]`; a weighting other than uniform is defined on the data error ‖x̂1 − x1‖² and carried
 //! over to what the network predicts, so it means the same loss for every prediction.
 
+use crate::named;
+use crate::named::POSITIVE;
 use crate::prediction::Prediction;
 use crate::schedule::Coefficients;
 
-/// How much a time counts.
-#[derive(Debug, Clone, Copy, Default)]
-#[non_exhaustive]
-pub enum Weighting {
-    /// `w = 1` on the network's own output: CFM for a velocity, L_simple for a noise.
-    #[default]
-    Uniform,
-    /// `SNR·‖x̂1 − x1‖²`, which is the uniform noise loss (Ho et al. 2020).
-    Snr,
-    /// `min(SNR, γ)·‖x̂1 − x1‖²` (Hang et al. 2023, eq. 8); γ = 5 is theirs.
-    MinSnr {
-        /// The ceiling γ on the SNR.
-        gamma: f64,
-    },
-    /// `(σ² + σ_data²)/(σ·σ_data)²·‖x̂1 − x1‖²` at the noise level σ/α (Karras et al. 2022, table 1).
-    Edm {
-        /// Standard deviation of the data.
-        sigma_data: f64,
-    },
-    /// `g²·‖s − s_θ‖²` with the noising process's own g: the likelihood bound of Song et al. 2021 (maximum likelihood), eq. 7.
-    Likelihood,
-    /// `σ²·‖s − s_θ‖²`, which keeps the score loss finite at the data end (Song & Ermon 2019, §4.2). The same loss as [`Self::Snr`].
-    SigmaSquared,
-    /// Any function of the log-SNR on the data error; it does not depend on the schedule.
-    OfLogSnr(fn(f64) -> f64),
+named! {
+    /// How much a time counts.
+    #[derive(Clone, Copy, PartialEq)]
+    pub enum Weighting as "weighting" {
+        /// `w = 1` on the network's own output: CFM for a velocity, L_simple for a noise.
+        "uniform" => Uniform,
+        /// `SNR·‖x̂1 − x1‖²`, which is the uniform noise loss (Ho et al. 2020).
+        "snr" => Snr,
+        /// `min(SNR, γ)·‖x̂1 − x1‖²` (Hang et al. 2023, eq. 8); γ = 5 is theirs.
+        "min-snr" => MinSnr {
+            /// The ceiling γ on the SNR.
+            gamma: f64 = 5.0 => POSITIVE,
+        },
+        /// `(σ² + σ_data²)/(σ·σ_data)²·‖x̂1 − x1‖²` at the noise level σ/α (Karras et al. 2022, table 1).
+        "edm" => Edm {
+            /// Standard deviation of the data.
+            sigma_data: f64 = 0.5 => POSITIVE,
+        },
+        /// `g²·‖s − s_θ‖²` with the noising process's own g: the likelihood bound of Song et al. 2021 (maximum
+        /// likelihood), eq. 7.
+        "likelihood" => Likelihood,
+        /// `σ²·‖s − s_θ‖²`, which keeps the score loss finite at the data end (Song & Ermon 2019, §4.2). The same
+        /// loss as [`Self::Snr`].
+        "sigma-squared" => SigmaSquared,
+    } else {
+        /// Any function of the log-SNR on the data error; it does not depend on the schedule.
+        OfLogSnr(OfLogSnr)
+    }
+}
+
+/// A weight of the data error, as a function of the log-SNR.
+#[derive(Debug, Clone, Copy)]
+pub struct OfLogSnr(pub fn(f64) -> f64);
+
+/// Equal where they are the same function in memory.
+impl PartialEq for OfLogSnr {
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::fn_addr_eq(self.0, other.0)
+    }
+}
+
+/// All times alike, on the network's own output.
+impl Default for Weighting {
+    fn default() -> Self {
+        Self::Uniform
+    }
 }
 
 impl Weighting {
@@ -45,7 +68,7 @@ impl Weighting {
             Self::MinSnr { gamma } => snr.min(gamma),
             Self::Edm { sigma_data } => snr + (sigma_data * sigma_data).recip(),
             Self::Likelihood => c.diffusion_squared() * snr / (c.sigma * c.sigma),
-            Self::OfLogSnr(weight) => weight(snr.ln()),
+            Self::OfLogSnr(OfLogSnr(weight)) => weight(snr.ln()),
         };
         on_data / prediction.error_ratio(c)
     }
@@ -118,7 +141,7 @@ mod tests {
     fn a_function_of_the_log_snr_reaches_the_data_error() {
         let c = at(0.6);
         close(
-            Weighting::OfLogSnr(f64::exp).at(c, Prediction::Data),
+            Weighting::OfLogSnr(OfLogSnr(f64::exp)).at(c, Prediction::Data),
             snr(c),
         );
     }

@@ -3,10 +3,12 @@
 use burn::tensor::Tensor;
 use burn::tensor::activation::{relu, selu, tanh};
 use burn::tensor::backend::Backend;
+use serde::{Deserialize, Serialize};
 use std::f64::consts::FRAC_1_SQRT_2;
 
 /// A function of each number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Activation {
     /// `x`.
@@ -25,6 +27,16 @@ pub enum Activation {
 }
 
 impl Activation {
+    /// Every activation, with its name.
+    pub const ALL: [(&'static str, Self); 6] = [
+        ("identity", Self::Identity),
+        ("selu", Self::Selu),
+        ("silu", Self::Silu),
+        ("gelu", Self::Gelu),
+        ("relu", Self::Relu),
+        ("tanh", Self::Tanh),
+    ];
+
     /// The function of each number of a tensor.
     pub fn forward<B: Backend, const D: usize>(self, x: Tensor<B, D>) -> Tensor<B, D> {
         match self {

@@ -126,7 +126,10 @@ where
     N: Network<B, D, Condition = Labels<B>>,
 {
     let (dataset, n) = (&task.training, contest.n);
-    let x0 = task.source_points(n, Noise::new(contest.plan.seed), 0);
+    let x0 = flow
+        .path
+        .source
+        .for_sampling(n, dataset.dim(), Noise::new(contest.plan.seed), 0);
     let labels = drawn::labels(dataset, n);
     let features = |values: &[f32]| drawn::features_of(classifier, &task.scaling, values, device);
     let draw = |plan: Plan| -> Result<(Vec<f32>, usize), SampleError> {

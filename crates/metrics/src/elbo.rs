@@ -144,7 +144,7 @@ fn times<B: Backend, const D: usize>(
     let schedule = field.schedule();
     let low = match decoder {
         Decoder::Discretised(lattice) => OF_BIN * lattice.bin,
-        Decoder::Continuous => noise_levels::EDM.1,
+        _ => noise_levels::EDM.1,
     };
     let levels = noise_levels::reached(schedule, (0.0, 1.0), (noise_levels::EDM.0, low));
     let grid = TimeGrid::log_snr(schedule, levels, steps.saturating_sub(1).max(1));

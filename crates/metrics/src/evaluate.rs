@@ -205,7 +205,7 @@ where
     let dataset = &task.training;
     let dim = dataset.dim();
     let noise = Noise::new(plan.seed);
-    let x0 = task.source_points(n, noise, k + 1);
+    let x0 = flow.path.source.for_sampling(n, dim, noise, k + 1);
     let labels = drawn::labels(dataset, n);
     let clock = Instant::now();
     let plan = Plan {
@@ -225,7 +225,7 @@ where
     let [test, other] = task.test_points(n, noise, k);
     let npe = samples.path_energy.map(|energy| {
         let scale = samples.source_scale as f32;
-        let mut source = task.source_points(n, noise, (1 << 15) + k);
+        let mut source = flow.path.source.for_sampling(n, dim, noise, (1 << 15) + k);
         source.iter_mut().for_each(|v| *v *= scale);
         normalised_path_energy(energy, wasserstein_squared(&source, &test, dim))
     });

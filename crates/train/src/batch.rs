@@ -60,9 +60,9 @@ impl Batcher {
         let classes = (self.dataset.labels.as_ref())
             .map(|labels| rows.iter().map(|&row| labels[row]).collect::<Vec<_>>());
         let mut draws = self.noise.draws(Stream::Coupling, step);
-        let pairs = (self.path.coupling).pairs(&x0, &x1, dim, classes.as_deref(), &mut draws);
+        let pairs = (self.path).pairs(&x0, &x1, dim, classes.as_deref(), &mut draws);
         let rows: Vec<usize> = pairs.iter().map(|&j| rows[j]).collect();
-        let x1 = match self.path.coupling {
+        let x1 = match &self.path.coupling {
             Coupling::Independent => x1,
             _ => self.dataset.gather(&rows),
         };
@@ -195,7 +195,7 @@ mod tests {
             Coupling::ClassOptimalTransport,
             Coupling::Sinkhorn(Regularisation::OfMeanCost(0.05)),
         ] {
-            let batch = batch(labelled(), coupling, 1);
+            let batch = batch(labelled(), coupling.clone(), 1);
             let labels = batch.labels.expect("the data has labels");
             assert_eq!(labels.len(), SIZE);
             for (point, label) in batch.x1.chunks(2).zip(labels) {
@@ -224,7 +224,7 @@ mod tests {
     #[test]
     fn entropic_batches_are_a_function_of_seed_and_step() {
         let coupling = Coupling::Sinkhorn(Regularisation::OfMeanCost(0.05));
-        let first = batch(unlabelled(), coupling, 1);
+        let first = batch(unlabelled(), coupling.clone(), 1);
         assert_eq!(first, batch(unlabelled(), coupling, 1));
         // The pairing has a stream of its own: nothing else of the batch shifts.
         let independent = batch(unlabelled(), Coupling::Independent, 1);

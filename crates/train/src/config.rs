@@ -5,29 +5,33 @@
 
 mod assignment;
 mod check;
-mod diffusion;
+mod explain;
+mod legacy;
 mod network;
-mod path;
 mod preset;
 mod sampling;
 mod training;
 
-pub use diffusion::{BetasName, Diffusion, InputName, ProcessName, VarianceName};
-pub use network::{ActivationName, Architecture, Network};
-pub use path::{CouplingName, GammaName, Path, PredictionName, ScheduleName};
+pub use explain::{Explained, explain};
+pub use network::{Architecture, Mlp, Network, Unet};
 pub use preset::{Preset, presets};
 pub use sampling::Sampling;
-pub use training::{TimeName, Training, WeightingName};
+pub use training::Training;
 
 use crate::dataset::Dataset;
 use assignment::assign;
 use pyroclast_core::flow::Flow;
-use pyroclast_core::objective::{Objective, Variational};
-use pyroclast_core::path::Source;
-use pyroclast_core::preconditioning::Preconditioning;
-use pyroclast_core::schedule::{AnySchedule, BetaTable};
-use pyroclast_core::time_sampler::{TimeDistribution, TimeSampler};
-use serde::{Deserialize, Serialize};
+use pyroclast_core::named::{OutOfRange, Range, nearest};
+use pyroclast_core::objective::{Objective, VarianceLoss};
+use pyroclast_core::path::{Path, Source};
+use pyroclast_core::settings;
+
+/// The most points, pairs, units or steps of anything: beyond it, memory is what fails.
+const LARGEST: usize = 1 << 28;
+
+fn some(n: &usize) -> bool {
+    (1..=LARGEST).contains(n)
+}
 
 /// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -41,19 +45,12 @@ pub enum ConfigError {
         /// What is wrong, with the line.
         message: String,
     },
-    /// A `--set` that is not `key=value`.
+    /// An assignment that is not `key=value`.
     #[error("`{0}` does not set a key; write it as section.key=value, such as training.batch=256")]
     Assignment(String),
     /// A value that cannot be used.
-    #[error("{key} = {value}: {remedy}")]
-    Value {
-        /// The key.
-        key: &'static str,
-        /// Its value.
-        value: String,
-        /// What would do.
-        remedy: String,
-    },
+    #[error(transparent)]
+    Value(#[from] OutOfRange),
     /// No preset of this name.
     #[error("there is no preset `{name}` and no such file; presets: {known}")]
     UnknownPreset {
@@ -62,64 +59,59 @@ pub enum ConfigError {
         /// What there is.
         known: String,
     },
+    /// No key of this name.
+    #[error("there is no key `{key}`; {remedy}")]
+    UnknownKey {
+        /// What was asked for.
+        key: String,
+        /// What there is.
+        remedy: String,
+    },
 }
 
-/// A run's configuration.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Config {
-    /// What the preset is for, in one line.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub about: String,
-    /// The data and the source.
-    pub data: Data,
-    /// The path between them.
-    #[serde(default)]
-    pub path: Path,
-    /// A noising process in place of the path.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub diffusion: Option<Diffusion>,
-    /// The network.
-    #[serde(default)]
-    pub network: Network,
-    /// The training.
-    #[serde(default)]
-    pub training: Training,
-    /// How samples are drawn where nothing else is asked for.
-    #[serde(default)]
-    pub sampling: Sampling,
+settings! {
+    /// A run's configuration.
+    #[derive(Clone, PartialEq)]
+    pub struct Config {
+        /// What the preset is for, in one line.
+        about: String = String::new(),
+        /// The data.
+        data: Data = Data::default(),
+        /// The path between source and data.
+        path: Path = Path::default(),
+        /// What the network learns on the path.
+        objective: Objective = Objective::default(),
+        /// The network.
+        network: Network = Network::default(),
+        /// The training.
+        training: Training = Training::default(),
+        /// How samples are drawn where nothing else is asked for.
+        sampling: Sampling = Sampling::default(),
+    }
 }
 
-/// `[data]`: what is learned.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Data {
-    /// `digits`, the name of a law of the plane, or the path of a `.csv`, `.csv.gz` or `.npy` file.
-    pub name: String,
-    /// Points drawn from a law of the plane.
-    #[serde(default = "ten_thousand")]
-    pub size: usize,
-    /// The distribution that paths start from: `normal`, or a toy distribution.
-    #[serde(default)]
-    pub source: Source,
-    /// The share of a finite dataset that is held out for validation.
-    #[serde(default = "a_tenth")]
-    pub validation: f64,
-    /// Use labels, where the data has any.
-    #[serde(default = "yes")]
-    pub labels: bool,
-}
-
-fn ten_thousand() -> usize {
-    10_000
-}
-
-fn a_tenth() -> f64 {
-    0.1
-}
-
-fn yes() -> bool {
-    true
+settings! {
+    /// `[data]`: what is learned.
+    #[derive(Clone, PartialEq)]
+    pub struct Data {
+        /// `digits`, the name of a toy distribution, or the path of a `.csv`, `.csv.gz` or `.npy` file.
+        name: String = String::new() => Range {
+            holds: |name| !name.is_empty(),
+            remedy: "name a toy distribution such as moons, digits, or a .csv or .npy file",
+        },
+        /// Points drawn from a toy distribution.
+        size: usize = 10_000 => Range {
+            holds: |n| *n >= 2 && some(n),
+            remedy: "draw at least 2 points",
+        },
+        /// The share of a finite dataset that is held out for validation.
+        validation: f64 = 0.1 => Range {
+            holds: |share| (0.0..1.0).contains(share),
+            remedy: "give a share in [0, 1)",
+        },
+        /// Use labels, where the data has any.
+        labels: bool = true,
+    }
 }
 
 impl Config {
@@ -153,69 +145,27 @@ impl Config {
             let text = toml::to_string(&table).map_err(|e| syntax(e.to_string()))?;
             toml::from_str(&text).map_err(|error| ConfigError::Syntax {
                 source_name: format!("{source_name} with {}", assignments.join(" ")),
-                message: error.message().trim().replace('\n', " "),
+                message: message(&error),
             })?
         };
-        config.check()?;
+        config.check_all()?;
         Ok(config)
     }
 
-    /// Whether the velocity that is learned determines the score, as an SDE needs it.
-    pub fn knows_score(&self) -> bool {
-        self.path().knows_score()
-    }
-
-    /// The path that is learned.
-    pub fn path(&self) -> pyroclast_core::path::Path {
-        pyroclast_core::path::Path {
-            schedule: self.schedule(),
-            gamma: self.path.gamma(),
-            source: self.data.source.clone(),
-            coupling: self.path.coupling(),
-            times: self.times(),
+    /// Reads the configuration of a stored run, whose keys may be those of an earlier version.
+    ///
+    /// # Errors
+    /// As [`Config::parse`].
+    pub fn of_run(text: &str, source_name: &str) -> Result<Self, ConfigError> {
+        match legacy::converted(text) {
+            Some(text) => Self::parse(&text, source_name, &[]),
+            None => Self::parse(text, source_name, &[]),
         }
-    }
-
-    /// What the network learns there, from this data.
-    pub fn objective(&self, data: &Dataset) -> Objective {
-        let chain = self.diffusion.as_ref().filter(|_| self.learns_variance());
-        let (prediction, preconditioning) = match &self.diffusion {
-            Some(diffusion) => (diffusion.prediction(), diffusion.preconditioning()),
-            // A path refuses EDM's F, the one prediction that the data's standard deviation matters to.
-            None => (
-                self.path.prediction.with_sigma_data(1.0),
-                Preconditioning::None,
-            ),
-        };
-        Objective {
-            prediction,
-            preconditioning,
-            weighting: self.training.weighting(),
-            variational: chain.map(|diffusion| Variational {
-                decoder: data.decoder(),
-                weight: diffusion.vlb_weight,
-            }),
-        }
-    }
-
-    /// α and σ over time.
-    fn schedule(&self) -> AnySchedule {
-        match &self.diffusion {
-            Some(diffusion) => diffusion.schedule(),
-            None => self.path.schedule(),
-        }
-    }
-
-    /// The chain of a discrete diffusion.
-    pub fn table(&self) -> Option<BetaTable> {
-        self.diffusion.as_ref().and_then(Diffusion::table)
     }
 
     /// Whether the network puts out a variance beside its prediction.
     pub fn learns_variance(&self) -> bool {
-        self.diffusion
-            .as_ref()
-            .is_some_and(|d| d.variance == VarianceName::Learned)
+        self.objective.variance != VarianceLoss::None
     }
 
     /// The network for samples of this shape, with this many classes.
@@ -227,25 +177,26 @@ impl Config {
         shape: &[usize],
         classes: usize,
     ) -> Result<Architecture, ConfigError> {
-        (self.network).architecture(shape, classes, self.learns_variance())
-    }
-
-    /// The law of the training time: of a chain, its indices.
-    fn times(&self) -> TimeSampler {
-        match self.table() {
-            Some(table) => TimeSampler {
-                distribution: TimeDistribution::Index {
-                    steps: table.steps(),
-                },
-                clip: 0.0,
-            },
-            None => self.training.times(),
+        if let (Source::Toy(toy), false) = (&self.path.source, shape == [2]) {
+            return Err(ConfigError::Value(OutOfRange {
+                key: "path.source".to_owned(),
+                value: toy.to_string(),
+                remedy: format!(
+                    "it has 2 coordinates, and a sample {}; set path.source=normal",
+                    shape.iter().product::<usize>()
+                ),
+            }));
         }
+        (self.network).architecture(shape, classes, self.learns_variance())
     }
 
     /// A model of this configuration with this network, for this data.
     pub fn flow<N>(&self, network: N, data: &Dataset) -> Flow<N> {
-        Flow::new(network, self.path(), self.objective(data))
+        let mut objective = self.objective;
+        if let VarianceLoss::Hybrid { decoder, .. } = &mut objective.variance {
+            decoder.get_or_insert_with(|| data.decoder());
+        }
+        Flow::new(network, self.path.clone(), objective)
     }
 
     /// The TOML of the whole configuration, defaults written out.
@@ -256,12 +207,25 @@ impl Config {
 
 /// A TOML error as one line: where, and what.
 fn one_line(text: &str, error: &toml::de::Error) -> String {
-    let message = error.message().trim().replace('\n', " ");
     match error.span() {
         Some(span) => {
             let line = text[..span.start.min(text.len())].matches('\n').count() + 1;
-            format!("line {line}: {message}")
+            format!("line {line}: {}", message(error))
         }
+        None => message(error),
+    }
+}
+
+/// What a TOML error says, on one line; of a key that does not exist, the known one that is near.
+fn message(error: &toml::de::Error) -> String {
+    let message = error.message().trim().replace('\n', " ");
+    let mut quoted = message.split('`').skip(1).step_by(2);
+    let near = match quoted.next() {
+        Some(unknown) if message.starts_with("unknown field") => nearest(unknown, quoted),
+        _ => None,
+    };
+    match near {
+        Some(near) => format!("{message}; did you mean `{near}`?"),
         None => message,
     }
 }
@@ -270,6 +234,9 @@ fn one_line(text: &str, error: &toml::de::Error) -> String {
 mod tests {
     use super::*;
     use pyroclast_core::coupling::{Coupling, Regularisation};
+    use pyroclast_core::noise::{Noise, Stream};
+    use pyroclast_core::schedule::AnySchedule;
+    use pyroclast_core::weighting::Weighting;
 
     const MINIMAL: &str = "[data]\nname = \"moons\"\n";
 
@@ -293,15 +260,30 @@ mod tests {
         let set = |s: &str| Config::parse(MINIMAL, "test", &[s.to_owned()]);
         assert_eq!(set("training.batch=7").expect("a number").training.batch, 7);
         let vp = set("path.schedule=vp").expect("a bare word");
-        assert_eq!(vp.path.schedule, ScheduleName::Vp);
+        assert!(matches!(
+            vp.path.schedule,
+            AnySchedule::VariancePreserving(_)
+        ));
         for (assignment, part) in [
             ("training.batch", "section.key=value"),
             ("training.bach=7", "unknown field `bach`"),
-            ("path.schedule=linaer", "unknown variant `linaer`"),
+            ("training.bach=7", "did you mean `batch`?"),
+            ("path.schedule=linaer", "did you mean `linear`?"),
             ("training.batch=0", "at least 1 pair"),
             ("training.steps=0", "at least 1 step"),
-            ("path.coupling-epsilon=0", "give a positive number"),
-            ("path.coupling-epsilon=-1", "path.coupling-epsilon = -1.0"),
+            ("path.coupling.sinkhorn.fixed=0", "give a positive number"),
+            (
+                "path.coupling.sinkhorn.fixed=-1",
+                "path.coupling.sinkhorn.fixed = -1.0",
+            ),
+            (
+                "path.schedule.ve.sigma-min=70",
+                "path.schedule.ve.sigma-min",
+            ),
+            (
+                "objective.weighting.min-snr.gamma=0",
+                "give a positive number",
+            ),
         ] {
             let message = set(assignment).expect_err(assignment).to_string();
             assert!(message.contains(part), "{assignment}: {message}");
@@ -310,29 +292,60 @@ mod tests {
     }
 
     #[test]
-    fn an_entropic_coupling_takes_its_regularisation_from_the_bridge() {
-        let coupling = |set: &[&str]| {
-            let set: Vec<String> = set.iter().map(|s| format!("path.{s}")).collect();
-            Config::parse(MINIMAL, "test", &set).map(|config| config.path.coupling())
+    fn parameters_stand_inside_the_name() {
+        let set = |set: &[&str]| {
+            let set: Vec<String> = set.iter().map(|&s| s.to_owned()).collect();
+            Config::parse(MINIMAL, "test", &set)
         };
-        let fixed = |epsilon| Coupling::Sinkhorn(Regularisation::Fixed(epsilon));
-        let bridge = ["coupling=sinkhorn", "gamma=bridge", "gamma-scale=0.5"];
-        assert_eq!(coupling(&bridge).expect("a bridge"), fixed(0.5));
-        let set = [&bridge[..], &["coupling-epsilon=2"]].concat();
-        assert_eq!(coupling(&set).expect("a number"), fixed(2.0));
-        let relative = coupling(&["coupling=sinkhorn"]).expect("no bridge");
+        let weighting = |assignment: &str| {
+            let config = set(&["objective.weighting=min-snr", assignment]);
+            config.expect(assignment).objective.weighting
+        };
+        let min_snr = |gamma| Weighting::MinSnr { gamma };
+        assert_eq!(weighting("training.seed=0"), min_snr(5.0));
+        for assignment in [
+            "objective.weighting={ min-snr = { gamma = 3 } }",
+            "objective.weighting.min-snr={ gamma = 3 }",
+            "objective.weighting.min-snr.gamma=3",
+        ] {
+            assert_eq!(weighting(assignment), min_snr(3.0), "{assignment}");
+        }
+        // Another name takes the place of the first with its parameters.
         assert_eq!(
-            relative,
-            Coupling::Sinkhorn(Regularisation::OfMeanCost(0.05))
+            weighting("objective.weighting.edm.sigma-data=2"),
+            Weighting::Edm { sigma_data: 2.0 }
         );
-        let classes = coupling(&["coupling=class-optimal-transport"]).expect("a name");
-        assert_eq!(classes, Coupling::ClassOptimalTransport);
+    }
 
-        let flat = ["coupling=sinkhorn", "gamma=bridge", "gamma-scale=0"];
-        let message = coupling(&flat).expect_err("ε = 0").to_string();
-        assert!(message.contains("path.coupling-epsilon = 0.0"), "{message}");
-        assert!(message.contains("gamma-scale above 0"), "{message}");
-        coupling(&flat[1..]).expect("other couplings need no ε");
+    #[test]
+    fn an_entropic_coupling_takes_its_regularisation_from_the_bridge() {
+        let parse = |set: &[&str]| {
+            let set: Vec<String> = set.iter().map(|s| format!("path.{s}")).collect();
+            Config::parse(MINIMAL, "test", &set)
+        };
+        let pairs = |set: &[&str]| {
+            let path = parse(set).expect("a path").path;
+            let mut draws = Noise::new(0).draws(Stream::Coupling, 0);
+            let [x0, x1] = [0, 1].map(|k| Noise::new(1).draws(Stream::Data, k).normals(128));
+            path.pairs(&x0, &x1, 2, None, &mut draws)
+        };
+        let bridge = ["coupling=sinkhorn", "gamma.bridge=0.5"];
+        assert_eq!(pairs(&bridge), pairs(&["coupling.sinkhorn.fixed=0.5"]));
+        let set = [&bridge[..], &["coupling.sinkhorn.fixed=2"]].concat();
+        assert_eq!(pairs(&set), pairs(&["coupling.sinkhorn.fixed=2"]));
+        let relative = pairs(&["coupling=sinkhorn"]);
+        assert_eq!(relative, pairs(&["coupling.sinkhorn.of-mean-cost=0.05"]));
+        assert_ne!(relative, pairs(&bridge));
+        let sinkhorn = parse(&["coupling=sinkhorn"]).expect("a name").path.coupling;
+        assert_eq!(sinkhorn, Coupling::Sinkhorn(Regularisation::Auto));
+        let classes = parse(&["coupling=class-ot"]).expect("an alias");
+        assert_eq!(classes.path.coupling, Coupling::ClassOptimalTransport);
+
+        let flat = ["coupling=sinkhorn", "gamma.bridge=0"];
+        let message = parse(&flat).expect_err("ε = 0").to_string();
+        assert!(message.starts_with("path.coupling = "), "{message}");
+        assert!(message.contains("scale above 0"), "{message}");
+        parse(&flat[1..]).expect("other couplings need no ε");
     }
 
     #[test]
@@ -345,7 +358,7 @@ mod tests {
         ] {
             let set = [format!("path.coupling={name}")];
             let config = Config::parse(MINIMAL, "test", &set).expect(name);
-            assert_eq!(config.knows_score(), known, "{name}");
+            assert_eq!(config.path.knows_score(), known, "{name}");
         }
     }
 

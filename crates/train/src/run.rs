@@ -115,7 +115,7 @@ impl Run {
             path: path.display().to_string(),
             source,
         })?;
-        let config = Config::parse(&text, &path.display().to_string(), &[])?;
+        let config = Config::of_run(&text, &path.display().to_string())?;
         Ok((run, config))
     }
 

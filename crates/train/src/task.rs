@@ -3,7 +3,6 @@
 use crate::config::Data;
 use crate::dataset::{Dataset, DatasetError, Scaling};
 use pyroclast_core::noise::{Noise, Stream};
-use pyroclast_core::path::Source;
 use pyroclast_core::toy::Toy;
 use std::path::Path;
 use std::sync::Arc;
@@ -30,16 +29,6 @@ pub enum TaskError {
         /// What there is.
         known: String,
     },
-    /// Paths cannot start from a law of the plane.
-    #[error(
-        "data.source = `{source_name}` has 2 coordinates, and a sample {dim}; use data.source=normal"
-    )]
-    SourceShape {
-        /// The law.
-        source_name: String,
-        /// Coordinates of a sample.
-        dim: usize,
-    },
 }
 
 /// A learning task.
@@ -49,8 +38,6 @@ pub struct Task {
     pub training: Arc<Dataset>,
     /// What is held out.
     pub validation: Arc<Dataset>,
-    /// The distribution that paths start from.
-    pub source: Source,
     /// From the data's units to the model's.
     pub scaling: Scaling,
     law: Option<Toy>,
@@ -62,14 +49,12 @@ impl Task {
     /// # Errors
     /// An unknown name, or a file that cannot be used.
     pub fn load(data: &Data, noise: Noise) -> Result<Self, TaskError> {
-        let source = data.source.clone();
         if let Ok(law) = data.name.parse::<Toy>() {
             let points =
                 |n, step| Arc::new(Dataset::toy(law, n, &mut noise.draws(Stream::Data, step)));
             return Ok(Self {
                 training: points(data.size, 0),
                 validation: points(VALIDATION_POINTS, 1),
-                source,
                 scaling: Scaling::identity(),
                 law: Some(law),
             });
@@ -86,12 +71,6 @@ impl Task {
                 known: known.chain(Toy::names()).collect::<Vec<_>>().join(", "),
             });
         };
-        if source != Source::Normal && whole.shape != [2] {
-            return Err(TaskError::SourceShape {
-                source_name: source.to_string(),
-                dim: whole.dim(),
-            });
-        }
         let (mut training, mut validation) = whole.split(data.validation, noise);
         let scaling = if is_file {
             training.scaling()
@@ -111,16 +90,9 @@ impl Task {
         Ok(Self {
             training: Arc::new(training),
             validation: Arc::new(validation),
-            source,
             scaling,
             law: None,
         })
-    }
-
-    /// Source points for the k-th draw of samples: `[n, dim]`.
-    pub fn source_points(&self, n: usize, noise: Noise, k: u64) -> Vec<f32> {
-        let mut draws = noise.draws(Stream::Sampler, k << 48);
-        self.source.points(n, self.training.dim(), &mut draws)
     }
 
     /// Two disjoint sets of `n` data points each, the k-th such: fresh ones of a law, random rows of a finite dataset. The

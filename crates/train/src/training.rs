@@ -227,7 +227,7 @@ pub fn batcher(config: &Config, dataset: Arc<Dataset>) -> Batcher {
     Batcher {
         dataset,
         size: config.training.batch,
-        path: config.path(),
+        path: config.path.clone(),
         label_dropout: config.training.label_dropout,
         noise: Noise::new(config.training.seed),
     }
@@ -369,7 +369,12 @@ where
     } else {
         None
     };
-    let x0 = task.source_points(n, Noise::new(config.training.seed), 0);
+    let noise = Noise::new(config.training.seed);
+    let x0 = trainer
+        .flow
+        .path
+        .source
+        .for_sampling(n, dataset.dim(), noise, 0);
     let plan = config.plan(config.training.seed);
     let flow = trainer.averaged();
     sample(

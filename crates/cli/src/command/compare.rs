@@ -52,7 +52,7 @@ pub(crate) fn run(arguments: Compare) -> Result<ExitCode> {
         false => METHODS.to_vec(),
     };
     let mut left_out: Vec<LeftOut> = Vec::new();
-    if !config.knows_score() {
+    if !config.path.knows_score() {
         if let Some(method) = arguments.methods.iter().find(|m| m.is_stochastic()) {
             bail!(Usage(format!(
                 "{method} needs the score, which this model does not tell; leave it out with --methods ddim,heun-edm,dpmpp-2m"

@@ -13,6 +13,7 @@ use pyroclast_core::flow::Flow;
 use pyroclast_core::network::{Labels, Network};
 use pyroclast_core::noise::Noise;
 use pyroclast_core::path::Source;
+use pyroclast_core::prediction::Prediction;
 use pyroclast_metrics::FEATURE_METRICS;
 use pyroclast_metrics::classifier::Trained;
 use pyroclast_metrics::evaluate::{Named, Protocol, Scores, evaluate, spreads};
@@ -58,13 +59,15 @@ pub(crate) fn run(arguments: Evaluate) -> Result<ExitCode> {
         false => LIKELIHOODS.0,
     };
     let likelihoods = arguments.likelihoods.map_or(usual, |n| n as usize);
-    let bounds = match (arguments.bounds, &config.diffusion) {
+    let is_diffusion =
+        config.path.knows_score() && config.objective.prediction != Prediction::Velocity;
+    let bounds = match (arguments.bounds, is_diffusion) {
         (Some(n), _) => n as usize,
-        (None, Some(_)) => likelihoods,
-        (None, None) => 0,
+        (None, true) => likelihoods,
+        (None, false) => 0,
     };
     if let Some(path) = &arguments.bound_terms {
-        check_terms(path, bounds, &task)?;
+        check_terms(path, bounds, &config, &task)?;
     }
     let scored = plan.clone();
     let job = Evaluation {
@@ -166,15 +169,15 @@ pub(super) fn classifier<B: Backend>(
 }
 
 /// Refuses before an evaluation what it could not write after it.
-fn check_terms(path: &Path, bounds: usize, task: &Task) -> Result<()> {
+fn check_terms(path: &Path, bounds: usize, config: &Config, task: &Task) -> Result<()> {
     if bounds == 0 {
         bail!(Usage(
             "--bound-terms has no bound to write; ask for one with --bounds 64".into()
         ));
     }
-    if task.source != Source::Normal || task.validation.is_empty() {
+    if config.path.source != Source::Normal || task.validation.is_empty() {
         bail!(Usage(
-            "--bound-terms has no bound to write: one takes data.source=normal and held-out data (data.validation); leave it out".into()
+            "--bound-terms has no bound to write: one takes path.source=normal and held-out data (data.validation); leave it out".into()
         ));
     }
     let folder = path.parent().unwrap_or(Path::new(""));

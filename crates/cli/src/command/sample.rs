@@ -176,9 +176,9 @@ impl WithFlow for Sampling<'_> {
         N: Network<Autodiff<B>, D, Condition = Labels<Autodiff<B>>> + AutodiffModule<Autodiff<B>>,
         N::InnerModule: Network<B, D, Condition = Labels<B>>,
     {
-        let x0 = self
-            .task
-            .source_points(self.n, Noise::new(self.plan.seed), 0);
+        let dim = self.task.training.dim();
+        let noise = Noise::new(self.plan.seed);
+        let x0 = flow.path.source.for_sampling(self.n, dim, noise, 0);
         let steps = self.plan.steps().unwrap_or(0);
         // Frames at equal distances, the first and the last state among them.
         let stride = steps.div_ceil(FRAMES).max(1);

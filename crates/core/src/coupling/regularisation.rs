@@ -1,13 +1,22 @@
 //! How strongly an entropic coupling is smoothed: `ε > 0`, or a share of the mean cost.
 
-/// The regularisation of entropic optimal transport.
-#[derive(Debug, Clone, Copy, PartialEq)]
-#[non_exhaustive]
-pub enum Regularisation {
-    /// `ε`, in units of the cost: squared distance.
-    Fixed(f64),
-    /// `ε = r·mean(c)`, which does not depend on the unit of length.
-    OfMeanCost(f64),
+use crate::named;
+use crate::named::POSITIVE;
+
+/// The share of the mean cost that stands for ε where nothing else is known.
+const SHARE: f64 = 0.05;
+
+named! {
+    /// The regularisation of entropic optimal transport.
+    #[derive(Clone, Copy, PartialEq)]
+    pub enum Regularisation as "regularisation" {
+        /// That of the path's bridge, `ε = 2s²`; on a path without one, a twentieth of the mean cost.
+        "auto" => Auto,
+        /// `ε`, in units of the cost: squared distance.
+        "fixed" => Fixed(epsilon: f64 = 1.0 => POSITIVE),
+        /// `ε = r·mean(c)`, which does not depend on the unit of length.
+        "of-mean-cost" => OfMeanCost(share: f64 = SHARE => POSITIVE),
+    }
 }
 
 impl Regularisation {
@@ -26,6 +35,7 @@ impl Regularisation {
     pub(super) fn epsilon(self, cost: &[f64]) -> f64 {
         match self {
             Self::Fixed(epsilon) => epsilon,
+            Self::Auto => Self::OfMeanCost(SHARE).epsilon(cost),
             Self::OfMeanCost(share) => {
                 assert!(
                     share > 0.0 && share.is_finite(),

@@ -3,6 +3,8 @@
 //! `p(x | μ, s) = Φ((x + w/2 − μ)/s) − Φ((x − w/2 − μ)/s)`, the extreme bins open to ±∞
 
 use super::sum_rows;
+use crate::named::{FINITE, POSITIVE};
+use crate::{named, settings};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use std::f64::consts::{FRAC_1_SQRT_2, SQRT_2};
@@ -10,21 +12,21 @@ use std::f64::consts::{FRAC_1_SQRT_2, SQRT_2};
 /// The least probability of a bin on the device.
 const LEAST: f64 = 1e-12;
 
-/// The values that discrete data take: evenly spaced from `low` to `high`.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Lattice {
-    /// The lowest value; its bin reaches down to −∞.
-    pub low: f64,
-    /// The highest value; its bin reaches up to ∞.
-    pub high: f64,
-    /// w: the distance between two values, and the width of the bins around them.
-    pub bin: f64,
-}
-
-/// 256 levels from −1 to 1, 2/255 apart: bytes as Ho et al. 2020 scale them.
-impl Default for Lattice {
-    fn default() -> Self {
-        Self::levels(-1.0, 1.0, 256)
+settings! {
+    /// The values that discrete data take: evenly spaced from `low` to `high`.
+    ///
+    /// The default is 256 levels from −1 to 1, 2/255 apart: bytes as Ho et al. 2020 scale them.
+    #[derive(Clone, Copy, PartialEq)]
+    pub struct Lattice {
+        /// The lowest value; its bin reaches down to −∞.
+        low: f64 = -1.0 => FINITE,
+        /// The highest value; its bin reaches up to ∞.
+        high: f64 = 1.0 => FINITE,
+        /// w: the distance between two values, and the width of the bins around them.
+        bin: f64 = 2.0 / 255.0 => POSITIVE,
+    }
+    where {
+        high: |s| s.low < s.high => "give a number above low",
     }
 }
 
@@ -51,13 +53,22 @@ impl Lattice {
     }
 }
 
-/// What the last step of a bound is the density of.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Decoder {
-    /// Data on a lattice: a probability (Ho et al. 2020, eq. 13).
-    Discretised(Lattice),
-    /// Data in a continuum: a density.
-    Continuous,
+named! {
+    /// What the last step of a bound is the density of.
+    #[derive(Clone, Copy, PartialEq)]
+    pub enum Decoder as "decoder" {
+        /// Data in a continuum: a density.
+        "continuous" => Continuous,
+        /// Data on a lattice: a probability (Ho et al. 2020, eq. 13).
+        "discretised" => Discretised(lattice: Lattice = Lattice::default()),
+    }
+}
+
+/// A density.
+impl Default for Decoder {
+    fn default() -> Self {
+        Self::Continuous
+    }
 }
 
 /// The logarithm of the probability that a Gaussian falls in the bin of `x`, in nats.

@@ -1,18 +1,21 @@
 //! How much noise a reverse step adds: `β̃ ≤ Σ ≤ β'`
 
 use super::{BetaTable, Transition};
+use crate::named;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
-/// The variance of a reverse step, fixed.
-///
-/// Source: Ho et al. 2020, §3.2. The exact one lies between the two; they meet as the steps become small.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Variance {
-    /// `β̃`, exact for data that are one point. 0 for the step to clean data.
-    Small,
-    /// `β'`, exact for data of law N(0, I).
-    Large,
+named! {
+    /// The variance of a reverse step, fixed.
+    ///
+    /// Source: Ho et al. 2020, §3.2. The exact one lies between the two; they meet as the steps become small.
+    #[derive(Clone, Copy, PartialEq, Eq)]
+    pub enum Variance as "variance" {
+        /// `β̃`, exact for data that are one point. 0 for the step to clean data.
+        "small" => Small,
+        /// `β'`, exact for data distributed as N(0, I).
+        "large" => Large,
+    }
 }
 
 impl Variance {

@@ -1,16 +1,26 @@
 //! The noise that a path carries between its endpoints: `γ(t)·z, z ~ N(0, I)`
 
-/// The noise that a path carries between its endpoints.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-#[non_exhaustive]
-pub enum Gamma {
-    /// `γ = 0`: the endpoints fix the path.
-    #[default]
-    None,
-    /// `γ = s`, the Gaussian smoothing of Tong et al. 2024 (CFM), proposition 3.4.
-    Constant(f64),
-    /// `γ = s·√(t(1 − t))`, the Brownian bridge (Schrödinger-bridge CFM; Tong et al. 2024, eq. 8).
-    Bridge(f64),
+use crate::named;
+use crate::named::NOT_NEGATIVE;
+
+named! {
+    /// The noise that a path carries between its endpoints.
+    #[derive(Clone, Copy, PartialEq)]
+    pub enum Gamma as "noise between the endpoints" {
+        /// `γ = 0`: the endpoints fix the path.
+        "none" => None,
+        /// `γ = s`, the Gaussian smoothing of Tong et al. 2024 (CFM), proposition 3.4.
+        "constant" => Constant(scale: f64 = 0.1 => NOT_NEGATIVE),
+        /// `γ = s·√(t(1 − t))`, the Brownian bridge (Schrödinger-bridge CFM; Tong et al. 2024, eq. 8).
+        "bridge" => Bridge(scale: f64 = 0.1 => NOT_NEGATIVE),
+    }
+}
+
+/// A path that its endpoints fix.
+impl Default for Gamma {
+    fn default() -> Self {
+        Self::None
+    }
 }
 
 impl Gamma {

@@ -1,7 +1,7 @@
 //! The distribution that paths start from: `x0 ~ p0`
 
 use crate::named::{Choice, Kind, Setting, UnknownName};
-use crate::noise::Draws;
+use crate::noise::{Draws, Noise, Stream};
 use crate::toy::Toy;
 use serde::de::{Deserialize, Deserializer};
 use serde::ser::{Error, Serialize, Serializer};
@@ -42,6 +42,16 @@ impl Source {
             }
             Self::Custom(distribution) => distribution.points(n, dim, draws),
         }
+    }
+}
+
+impl Source {
+    /// Source points for the k-th draw of samples: `[n, dim]`, row-major.
+    ///
+    /// # Panics
+    /// As [`Source::points`].
+    pub fn for_sampling(&self, n: usize, dim: usize, noise: Noise, k: u64) -> Vec<f32> {
+        self.points(n, dim, &mut noise.draws(Stream::Sampler, k << 48))
     }
 }
 

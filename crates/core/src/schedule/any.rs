@@ -8,24 +8,29 @@ use std::sync::Arc;
 
 /// The list of schedules: the enum, the call through it, and the way into it.
 macro_rules! schedules {
-    ($($schedule:ident),* $(,)?) => {
-        /// Any schedule, as one type.
-        ///
-        /// ```
-        /// use pyroclast_core::schedule::{AnySchedule, Linear, Schedule};
-        ///
-        /// let schedule = AnySchedule::from(Linear { sigma_min: 0.1 });
-        /// assert_eq!(schedule.at(1.0).sigma, 0.1);
-        /// ```
-        #[derive(Debug, Clone)]
-        #[non_exhaustive]
-        pub enum AnySchedule {
-            $(
-                #[doc = concat!("[`", stringify!($schedule), "`].")]
-                $schedule($schedule),
-            )*
-            /// A schedule of the user's own.
-            Custom(Arc<dyn Schedule>),
+    ($($(#[doc = $doc:literal])* $name:literal => $schedule:ident,)*) => {
+        crate::named! {
+            /// Any schedule, as one type.
+            ///
+            /// ```
+            /// use pyroclast_core::schedule::{AnySchedule, Linear, Schedule};
+            ///
+            /// let schedule = AnySchedule::from(Linear { sigma_min: 0.1 });
+            /// assert_eq!(schedule.at(1.0).sigma, 0.1);
+            ///
+            /// let named: AnySchedule = "ve".parse().unwrap();
+            /// assert_eq!(named.at(0.0).sigma, 50.0);
+            /// ```
+            #[derive(Clone)]
+            pub enum AnySchedule as "schedule" {
+                $(
+                    $(#[doc = $doc])*
+                    $name => $schedule(schedule: $schedule = $schedule::default()),
+                )*
+            } else {
+                /// A schedule of the user's own.
+                Custom(Arc<dyn Schedule>)
+            }
         }
 
         impl AnySchedule {
@@ -56,17 +61,26 @@ macro_rules! schedules {
     };
 }
 
-schedules![
-    Linear,
-    Polynomial,
-    Trigonometric,
-    VariancePreserving,
-    Cosine,
-    SubVariancePreserving,
-    VarianceExploding,
-    Edm,
-    BetaTable,
-];
+schedules! {
+    /// The straight path, `α = t, σ = 1 − (1 − σ_min)t`.
+    "linear" => Linear,
+    /// `α = tⁿ, σ = 1 − tⁿ`.
+    "polynomial" => Polynomial,
+    /// `α = sin(πt/2), σ = cos(πt/2)`.
+    "trigonometric" => Trigonometric,
+    /// Variance preserving, β linear (Song et al. 2021).
+    "vp" => VariancePreserving,
+    /// Variance preserving, α a cosine (Nichol & Dhariwal 2021).
+    "cosine" => Cosine,
+    /// Sub-VP: the signal of vp with less noise (Song et al. 2021).
+    "sub-vp" => SubVariancePreserving,
+    /// Variance exploding, σ geometric (Song et al. 2021).
+    "ve" => VarianceExploding,
+    /// EDM's, `α = 1`, σ linear in t (Karras et al. 2022).
+    "edm" => Edm,
+    /// A chain of discrete steps, trained at the times of its indices (Ho et al. 2020).
+    "ddpm" => BetaTable,
+}
 
 impl AnySchedule {
     /// The table of a discrete chain, where the schedule is one.

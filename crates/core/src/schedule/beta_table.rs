@@ -3,6 +3,9 @@
 mod families;
 mod interpolation;
 
+pub use families::{Betas, Chain, ChainError};
+
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
 
@@ -23,8 +26,10 @@ use std::sync::Arc;
 /// assert_eq!(table.index(t), Some(499));
 /// assert_eq!(table.at(t).alpha, table.alpha_bar(499).sqrt());
 /// ```
-#[derive(Clone, PartialEq)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Chain", into = "Chain")]
 pub struct BetaTable {
+    chain: Chain,
     betas: Arc<[f64]>,
     alpha_bars: Arc<[f64]>,
     sigma_squares: Arc<[f64]>,
@@ -70,6 +75,16 @@ impl BetaTable {
     /// # Errors
     /// If there is none, one is not in (0, 1], or no signal is left before the last step. A last β of 1 is zero terminal SNR.
     pub fn new(betas: Vec<f64>) -> Result<Self, TableError> {
+        let chain = Chain {
+            timesteps: betas.len(),
+            betas: Betas::Given(betas.clone()),
+            zero_terminal_snr: false,
+        };
+        Self::of_chain(chain, betas)
+    }
+
+    /// The table of a chain with these β.
+    fn of_chain(chain: Chain, betas: Vec<f64>) -> Result<Self, TableError> {
         let steps = betas.len();
         if steps == 0 {
             return Err(TableError::Empty);
@@ -93,6 +108,7 @@ impl BetaTable {
             sigma_squares.push(sigma_square);
         }
         Ok(Self {
+            chain,
             betas: betas.into(),
             alpha_bars: alpha_bars.into(),
             sigma_squares: sigma_squares.into(),

@@ -1,18 +1,21 @@
 //! `α² = cos²θ(s)/cos²θ(0), θ(s) = (s + .008)/1.008·π/2, s = 1 − t`
 
 use super::{Coefficients, Schedule};
+use crate::settings;
 use std::f64::consts::FRAC_PI_2;
 
 /// The offset that keeps the first noise levels from being too small (Nichol & Dhariwal 2021, §3.2).
 const OFFSET: f64 = 0.008;
 
-/// The variance-preserving cosine diffusion.
-///
-/// `ᾱ(s) = cos²((s + .008)/1.008 · π/2)/ᾱ(0), α = √ᾱ, σ = √(1 − ᾱ), s = 1 − t`
-///
-/// Source: Nichol & Dhariwal 2021, eq. 17. At t = 0, α = 0; at t = 1, σ = 0 and σ̇ = −∞.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Cosine;
+settings! {
+    /// The variance-preserving cosine diffusion.
+    ///
+    /// `ᾱ(s) = cos²((s + .008)/1.008 · π/2)/ᾱ(0), α = √ᾱ, σ = √(1 − ᾱ), s = 1 − t`
+    ///
+    /// Source: Nichol & Dhariwal 2021, eq. 17. At t = 0, α = 0; at t = 1, σ = 0 and σ̇ = −∞.
+    #[derive(Clone, Copy, PartialEq)]
+    pub struct Cosine;
+}
 
 fn angle(s: f64) -> f64 {
     (s + OFFSET) / (1.0 + OFFSET) * FRAC_PI_2

@@ -1,21 +1,20 @@
 //! `α = 1, σ = σ_max·(1 − t)`
 
 use super::{Coefficients, Schedule};
+use crate::named::POSITIVE;
+use crate::settings;
 
-/// EDM's diffusion: noise linear in the clock on an unscaled signal, ending at no noise.
-///
-/// `α = 1, σ = σ_max·(1 − t)`
-///
-/// Source: Karras et al. 2022, table 1 (their clock is σ itself; here `t = 1 − σ/σ_max`). The base sample is σ_max·x0.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Edm {
-    /// Noise at t = 0.
-    pub sigma_max: f64,
-}
-
-impl Default for Edm {
-    fn default() -> Self {
-        Self { sigma_max: 80.0 }
+settings! {
+    /// EDM's diffusion: noise linear in the clock on an unscaled signal, ending at no noise.
+    ///
+    /// `α = 1, σ = σ_max·(1 − t)`
+    ///
+    /// Source: Karras et al. 2022, table 1 (their clock is σ itself; here `t = 1 − σ/σ_max`). The base
+    /// sample is σ_max·x0.
+    #[derive(Clone, Copy, PartialEq)]
+    pub struct Edm {
+        /// Noise at t = 0.
+        sigma_max: f64 = 80.0 => POSITIVE,
     }
 }
 

@@ -1,18 +1,25 @@
 //! `α = t, σ = 1 − (1 − σ_min)·t`
 
 use super::{Coefficients, Schedule};
+use crate::named::Range;
+use crate::settings;
 
-/// The linear, or conditional optimal-transport, path.
-///
-/// `α = t, σ = 1 − (1 − σ_min)·t`
-///
-/// Source: Lipman et al. 2023, eq. 20–23; with σ_min = 0 it is rectified flow (Liu et al. 2023).
-///
-/// Range: σ_min in [0, 1). With σ_min = 0, σ(1) = 0.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Linear {
-    /// Noise left at t = 1.
-    pub sigma_min: f64,
+settings! {
+    /// The linear, or conditional optimal-transport, path.
+    ///
+    /// `α = t, σ = 1 − (1 − σ_min)·t`
+    ///
+    /// Source: Lipman et al. 2023, eq. 20–23; with σ_min = 0 it is rectified flow (Liu et al. 2023).
+    ///
+    /// Range: σ_min in [0, 1). With σ_min = 0, σ(1) = 0.
+    #[derive(Clone, Copy, PartialEq)]
+    pub struct Linear {
+        /// Noise left at t = 1.
+        sigma_min: f64 = 0.0 => Range {
+            holds: |v| (0.0..1.0).contains(v),
+            remedy: "give a number in [0, 1)",
+        },
+    }
 }
 
 impl Schedule for Linear {

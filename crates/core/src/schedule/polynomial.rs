@@ -1,16 +1,20 @@
 //! `α = tⁿ, σ = 1 − tⁿ`
 
 use super::{Coefficients, Schedule};
+use crate::named::POSITIVE;
+use crate::settings;
 
-/// The polynomial path of degree n.
-///
-/// `α = tⁿ, σ = 1 − tⁿ`
-///
-/// Source: Lipman et al. 2024 ("Flow Matching Guide and Code"), §4.8. Range: n > 0.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Polynomial {
-    /// The degree n.
-    pub degree: f64,
+settings! {
+    /// The polynomial path of degree n.
+    ///
+    /// `α = tⁿ, σ = 1 − tⁿ`
+    ///
+    /// Source: Lipman et al. 2024 ("Flow Matching Guide and Code"), §4.8. Range: n > 0.
+    #[derive(Clone, Copy, PartialEq)]
+    pub struct Polynomial {
+        /// The degree n.
+        degree: f64 = 2.0 => POSITIVE,
+    }
 }
 
 impl Schedule for Polynomial {

@@ -1,15 +1,18 @@
 //! `α = sin(πt/2), σ = cos(πt/2)`
 
 use super::{Coefficients, Schedule};
+use crate::settings;
 use std::f64::consts::FRAC_PI_2;
 
-/// The trigonometric path, also called cosine or GVP: variance preserving, at constant angular speed.
-///
-/// `α = sin(πt/2), σ = cos(πt/2)`
-///
-/// Source: Albergo & Vanden-Eijnden 2023, eq. 5.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Trigonometric;
+settings! {
+    /// The trigonometric path, also called cosine or GVP: variance preserving, at constant angular speed.
+    ///
+    /// `α = sin(πt/2), σ = cos(πt/2)`
+    ///
+    /// Source: Albergo & Vanden-Eijnden 2023, eq. 5.
+    #[derive(Clone, Copy, PartialEq)]
+    pub struct Trigonometric;
+}
 
 impl Schedule for Trigonometric {
     fn at(&self, t: f64) -> Coefficients {

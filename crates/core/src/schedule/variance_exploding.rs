@@ -1,26 +1,25 @@
 //! `α = 1, σ = σ_min·(σ_max/σ_min)^{1−t}`
 
 use super::{Coefficients, Schedule};
+use crate::named::POSITIVE;
+use crate::settings;
 
-/// The variance-exploding diffusion: geometric noise on an unscaled signal.
-///
-/// `α = 1, σ = σ_min·(σ_max/σ_min)^{1−t}`
-///
-/// Source: Song et al. 2021 (score SDE), eq. 30–31. Range: 0 < σ_min < σ_max. The base sample is σ_max·x0.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct VarianceExploding {
-    /// Noise at t = 1.
-    pub sigma_min: f64,
-    /// Noise at t = 0.
-    pub sigma_max: f64,
-}
-
-impl Default for VarianceExploding {
-    fn default() -> Self {
-        Self {
-            sigma_min: 0.01,
-            sigma_max: 50.0,
-        }
+settings! {
+    /// The variance-exploding diffusion: geometric noise on an unscaled signal.
+    ///
+    /// `α = 1, σ = σ_min·(σ_max/σ_min)^{1−t}`
+    ///
+    /// Source: Song et al. 2021 (score SDE), eq. 30–31. Range: 0 < σ_min < σ_max. The base sample is
+    /// σ_max·x0.
+    #[derive(Clone, Copy, PartialEq)]
+    pub struct VarianceExploding {
+        /// Noise at t = 1.
+        sigma_min: f64 = 0.01 => POSITIVE,
+        /// Noise at t = 0.
+        sigma_max: f64 = 50.0 => POSITIVE,
+    }
+    where {
+        sigma_min: |s| s.sigma_min < s.sigma_max => "give a number in (0, sigma-max)",
     }
 }
 

@@ -1,28 +1,26 @@
 //! `α = exp(−½∫₀ˢβ), σ² = 1 − α², s = 1 − t`
 
 use super::{Coefficients, Schedule};
+use crate::named::POSITIVE;
+use crate::settings;
 
-/// The variance-preserving diffusion with a linear rate.
-///
-/// `β(s) = β_min + s(β_max − β_min), s = 1 − t, α = exp(−½∫₀ˢβ), σ = √(1 − α²)`
-///
-/// Source: Song et al. 2021 (score SDE), eq. 32–33; Ho et al. 2020 in the limit of many steps.
-///
-/// Range: 0 < β_min ≤ β_max. At t = 1, σ = 0 and σ̇ = −∞: solve up to a little before it.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct VariancePreserving {
-    /// The rate at the data end.
-    pub beta_min: f64,
-    /// The rate at the noise end.
-    pub beta_max: f64,
-}
-
-impl Default for VariancePreserving {
-    fn default() -> Self {
-        Self {
-            beta_min: 0.1,
-            beta_max: 20.0,
-        }
+settings! {
+    /// The variance-preserving diffusion with a linear rate.
+    ///
+    /// `β(s) = β_min + s(β_max − β_min), s = 1 − t, α = exp(−½∫₀ˢβ), σ = √(1 − α²)`
+    ///
+    /// Source: Song et al. 2021 (score SDE), eq. 32–33; Ho et al. 2020 in the limit of many steps.
+    ///
+    /// Range: 0 < β_min ≤ β_max. At t = 1, σ = 0 and σ̇ = −∞: solve up to a little before it.
+    #[derive(Clone, Copy, PartialEq)]
+    pub struct VariancePreserving {
+        /// The rate at the data end.
+        beta_min: f64 = 0.1 => POSITIVE,
+        /// The rate at the noise end.
+        beta_max: f64 = 20.0 => POSITIVE,
+    }
+    where {
+        beta_max: |s| s.beta_min <= s.beta_max => "give a number of at least beta-min",
     }
 }
 

@@ -1,98 +1,94 @@
 //! `[network]`: which network, and its size for given data.
 
-use super::ConfigError;
+use super::{ConfigError, LARGEST, some};
+use pyroclast_core::named::{Choice, Kind, OutOfRange, Range, Setting};
+use pyroclast_core::settings;
 use pyroclast_models::{Activation, MlpConfig, TimeInput, UNetConfig};
 use serde::{Deserialize, Serialize};
 
 /// `[network]`: an MLP for points, a UNet for images.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", tag = "kind")]
-#[serde(rename_all_fields = "kebab-case")]
+#[serde(rename_all = "kebab-case", tag = "kind")]
 pub enum Network {
     /// A multilayer perceptron.
-    Mlp {
-        /// Units of a hidden layer.
-        #[serde(default = "sixty_four")]
-        width: usize,
-        /// Hidden layers.
-        #[serde(default = "three")]
-        depth: usize,
-        /// Between layers.
-        #[serde(default)]
-        activation: ActivationName,
-        /// Sinusoidal features of the time; 0 for t itself.
-        #[serde(default)]
-        sinusoids: usize,
-    },
+    Mlp(Mlp),
     /// A UNet.
-    Unet {
+    Unet(Unet),
+}
+
+settings! {
+    /// A multilayer perceptron, for points.
+    #[derive(Clone, PartialEq)]
+    pub struct Mlp {
+        /// Units of a hidden layer.
+        width: usize = 64 => Range {
+            holds: some,
+            remedy: "give at least 1 unit",
+        },
+        /// Hidden layers.
+        depth: usize = 3 => Range {
+            holds: some,
+            remedy: "give at least 1 hidden layer",
+        },
+        /// Between layers.
+        activation: Activation = Activation::Selu,
+        /// Sinusoidal features of the time; 0 for t itself.
+        sinusoids: usize = 0 => Range {
+            holds: |n| n.is_multiple_of(2) && *n <= LARGEST,
+            remedy: "give an even number",
+        },
+    }
+}
+
+settings! {
+    /// A UNet, for images. What depends on their size is checked once that is known.
+    #[derive(Clone, PartialEq)]
+    pub struct Unet {
         /// Channels at full resolution.
-        #[serde(default = "thirty_two")]
-        channels: usize,
+        channels: usize = 32 => Range {
+            holds: some,
+            remedy: "give at least 2 channels",
+        },
         /// Channels of each level, as multiples.
-        #[serde(default = "one_two")]
-        multipliers: Vec<usize>,
-        /// Residual blocks a level.
-        #[serde(default = "one")]
-        blocks: usize,
+        multipliers: Vec<usize> = vec![1, 2],
+        /// Residual blocks per level.
+        blocks: usize = 1,
         /// Heights at which pixels attend to each other.
-        #[serde(default)]
-        attention: Vec<usize>,
+        attention: Vec<usize> = Vec::new(),
         /// Heads of the attention.
-        #[serde(default = "one")]
-        heads: usize,
+        heads: usize = 1,
         /// Dropout inside residual blocks.
-        #[serde(default)]
-        dropout: f64,
-    },
-}
-
-fn sixty_four() -> usize {
-    64
-}
-
-fn thirty_two() -> usize {
-    32
-}
-
-fn three() -> usize {
-    3
-}
-
-fn one() -> usize {
-    1
-}
-
-fn one_two() -> Vec<usize> {
-    vec![1, 2]
+        dropout: f64 = 0.0,
+    }
 }
 
 impl Default for Network {
     fn default() -> Self {
-        Self::Mlp {
-            width: sixty_four(),
-            depth: three(),
-            activation: ActivationName::default(),
-            sinusoids: 0,
-        }
+        Self::Mlp(Mlp::default())
     }
 }
 
-/// The activations by name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ActivationName {
-    /// Klambauer et al. 2017.
-    #[default]
-    Selu,
-    /// `x·sigmoid(x)`.
-    Silu,
-    /// `x·Φ(x)`.
-    Gelu,
-    /// `max(x, 0)`.
-    Relu,
-    /// `tanh(x)`.
-    Tanh,
+impl Setting for Network {
+    fn kind() -> Kind {
+        let (mlp, unet) = (Mlp::kind(), Unet::kind());
+        let choice = |name, about, parameters| Choice {
+            name,
+            aliases: &[],
+            about,
+            parameters: Some(parameters),
+        };
+        Kind::Choice(vec![
+            choice("mlp", "A multilayer perceptron, for points.", mlp),
+            choice("unet", "A UNet, for images.", unet),
+        ])
+    }
+
+    fn check(&self, key: &str) -> Result<(), OutOfRange> {
+        match self {
+            Self::Mlp(mlp) => mlp.check(key),
+            Self::Unet(unet) => unet.check(key),
+        }
+    }
 }
 
 /// A network of either kind, sized for the data.
@@ -115,74 +111,52 @@ impl Network {
         classes: usize,
         learns_variance: bool,
     ) -> Result<Architecture, ConfigError> {
-        let refuse = |value: String, remedy: String| ConfigError::Value {
-            key: "network",
-            value,
-            remedy,
+        let refuse = |value: &str, remedy: String| {
+            ConfigError::Value(OutOfRange {
+                key: "network".to_owned(),
+                value: value.to_owned(),
+                remedy,
+            })
         };
         match (self, shape) {
-            (
-                &Self::Mlp {
-                    width,
-                    depth,
-                    activation,
-                    sinusoids,
-                },
-                &[dim],
-            ) => Ok(Architecture::Mlp(MlpConfig {
+            (Self::Mlp(mlp), &[dim]) => Ok(Architecture::Mlp(MlpConfig {
                 dim,
-                width,
-                depth,
-                activation: match activation {
-                    ActivationName::Selu => Activation::Selu,
-                    ActivationName::Silu => Activation::Silu,
-                    ActivationName::Gelu => Activation::Gelu,
-                    ActivationName::Relu => Activation::Relu,
-                    ActivationName::Tanh => Activation::Tanh,
-                },
-                time: match sinusoids {
+                width: mlp.width,
+                depth: mlp.depth,
+                activation: mlp.activation,
+                time: match mlp.sinusoids {
                     0 => TimeInput::Plain,
                     n => TimeInput::Sinusoids(n),
                 },
                 classes,
                 learns_variance,
             })),
-            (
-                Self::Unet {
-                    channels,
-                    multipliers,
-                    blocks,
-                    attention,
-                    heads,
-                    dropout,
-                },
-                &[c, h, w],
-            ) => {
+            (Self::Unet(unet), &[c, h, w]) => {
                 let config = UNetConfig {
                     image_channels: c,
                     image_size: [h, w],
-                    channels: *channels,
-                    multipliers: multipliers.clone(),
-                    blocks: *blocks,
-                    attention: attention.clone(),
-                    heads: *heads,
-                    dropout: *dropout,
+                    channels: unet.channels,
+                    multipliers: unet.multipliers.clone(),
+                    blocks: unet.blocks,
+                    attention: unet.attention.clone(),
+                    heads: unet.heads,
+                    dropout: unet.dropout,
                     classes,
                     learns_variance,
                 };
                 match config.problem() {
-                    Some(problem) => Err(refuse("unet".into(), problem)),
+                    Some(problem) => Err(refuse("unet", problem)),
                     None => Ok(Architecture::UNet(config)),
                 }
             }
-            (Self::Mlp { .. }, shape) => Err(refuse(
-                "mlp".into(),
+            (Self::Mlp(_), shape) => Err(refuse(
+                "mlp",
                 format!(
                     "an MLP takes vectors, and a sample has shape {shape:?}; set network.kind=unet"
                 ),
             )),
-            (Self::Unet { .. }, shape) => Err(refuse(
-                "unet".into(),
+            (Self::Unet(_), shape) => Err(refuse(
+                "unet",
                 format!(
                     "a UNet takes images, and a sample has shape {shape:?}; set network.kind=mlp"
                 ),

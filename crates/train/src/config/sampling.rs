@@ -1,41 +1,62 @@
 //! `[sampling]`: how samples are drawn where nothing else is asked for.
 
-use super::Config;
+use super::{Config, some};
 use crate::sampler::{GridName, MethodName, Plan, Stepping};
-use serde::{Deserialize, Serialize};
+use pyroclast_core::ddpm::Variance;
+use pyroclast_core::named::{Choice, FINITE, Kind, Range, Setting};
+use pyroclast_core::objective::VarianceLoss;
+use pyroclast_core::settings;
 use std::sync::Arc;
 
-/// `[sampling]`: the defaults of `sample` and `evaluate`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-pub struct Sampling {
-    /// The method.
-    pub method: MethodName,
-    /// Steps of its grid.
-    pub steps: usize,
-    /// Where the steps are: `auto`, the name of a grid, or times from 0 to 1 with commas between.
-    pub grid: GridName,
-    /// Weight of classifier-free guidance; 1 is the conditional model.
-    pub guidance: f64,
-    /// The noise levels σ/α, low and high, between which guidance acts; everywhere where this is empty.
-    pub guidance_interval: Vec<f64>,
-    /// How much of a guided sample's standard deviation is brought back to the conditional's, from 0 to 1.
-    pub guidance_rescale: f64,
-    /// Keep the denoised data in [−1, 1].
-    pub clip: bool,
+settings! {
+    /// `[sampling]`: the defaults of `sample` and `evaluate`.
+    #[derive(Clone, PartialEq)]
+    pub struct Sampling {
+        /// The method.
+        method: MethodName = MethodName::Euler,
+        /// Steps of its grid.
+        steps: usize = 100 => Range {
+            holds: some,
+            remedy: "take at least 1 step",
+        },
+        /// Where the steps are: `auto`, the name of a grid, or times from 0 to 1 with commas between.
+        grid: GridName = GridName::Auto,
+        /// Weight of classifier-free guidance; 1 is the conditional model.
+        guidance: f64 = 1.0 => FINITE,
+        /// The noise levels σ/α, low and high, between which guidance acts; everywhere where this is empty.
+        guidance_interval: Vec<f64> = Vec::new() => Range {
+            holds: |levels| {
+                levels.is_empty() || matches!(levels[..], [low, high] if 0.0 <= low && low < high)
+            },
+            remedy: "give two noise levels, low and high, or none",
+        },
+        /// How much of a guided sample's standard deviation is brought back to the conditional's, from 0 to 1.
+        guidance_rescale: f64 = 0.0 => Range {
+            holds: |share| (0.0..=1.0).contains(share),
+            remedy: "give a share from 0 to 1",
+        },
+        /// Keep the denoised data in [−1, 1].
+        clip: bool = false,
+        /// The variance of a chain's reverse step, where it is not learned.
+        variance: Variance = Variance::Large,
+    }
 }
 
-impl Default for Sampling {
-    fn default() -> Self {
-        Self {
-            method: MethodName::Euler,
-            steps: 100,
-            grid: GridName::Auto,
-            guidance: 1.0,
-            guidance_interval: Vec::new(),
-            guidance_rescale: 0.0,
-            clip: false,
-        }
+impl Setting for MethodName {
+    fn kind() -> Kind {
+        let choice = |method: Self| Choice {
+            name: method.name(),
+            aliases: &[],
+            about: "",
+            parameters: None,
+        };
+        Kind::Choice(Self::ALL.into_iter().map(choice).collect())
+    }
+}
+
+impl Setting for GridName {
+    fn kind() -> Kind {
+        Kind::Text
     }
 }
 
@@ -53,11 +74,8 @@ impl Config {
             },
             guidance_rescale: sampling.guidance_rescale,
             clip: sampling.clip,
-            table: self.table().map(Arc::new),
-            variance: match &self.diffusion {
-                Some(diffusion) => diffusion.fixed_variance(),
-                None => defaults.variance,
-            },
+            table: self.path.schedule.table().cloned().map(Arc::new),
+            variance: (self.objective.variance == VarianceLoss::None).then_some(sampling.variance),
             ..defaults
         }
     }

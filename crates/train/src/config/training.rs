@@ -1,123 +1,80 @@
-//! `[training]`: the optimizer, the laws of time, and when to log, validate and save.
+//! `[training]`: the optimizer, its averages, and when to log, validate and save.
 
-use crate::ema::Law;
+use super::some;
+use crate::ema::{Law, WIDTHS};
 use crate::optimizer::{AdamWConfig, LearningRate};
-use pyroclast_core::time_sampler::{TimeDistribution, TimeSampler};
-use pyroclast_core::weighting::Weighting;
-use serde::{Deserialize, Serialize};
+use pyroclast_core::named::{NOT_NEGATIVE, POSITIVE, Range};
+use pyroclast_core::settings;
 
-/// `[training]`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-pub struct Training {
-    /// Optimizer steps.
-    pub steps: u64,
-    /// Pairs in a batch.
-    pub batch: usize,
-    /// Peak learning rate.
-    pub learning_rate: f64,
-    /// Steps over which it rises.
-    pub warm_up: u64,
-    /// Whether it then falls to zero along a cosine.
-    pub cosine: bool,
-    /// Decoupled weight decay.
-    pub weight_decay: f64,
-    /// Bound on the global norm of the gradient; 0 for none.
-    pub clip: f64,
-    /// Decay of the parameters' moving average.
-    pub ema: f64,
-    /// Decays of further moving averages, kept beside that one.
-    pub ema_rates: Vec<f64>,
-    /// Relative widths of power-function averages, such as 0.05 and 0.1, of which any other is made after training; none for off.
-    pub ema_power: Vec<f64>,
-    /// Steps between two snapshots of the power-function averages; 0 for a twentieth of the run.
-    pub snapshot_every: u64,
-    /// Probability of dropping a label, which makes guidance possible.
-    pub label_dropout: f64,
-    /// The law of t.
-    pub time: TimeName,
-    /// Its location: of `logit-normal`, `log-normal-sigma`; the first parameter of `beta`.
-    pub time_location: f64,
-    /// Its scale; the second parameter of `beta`.
-    pub time_scale: f64,
-    /// Keeps t this far from both ends.
-    pub time_clip: f64,
-    /// How much a time counts.
-    pub weighting: WeightingName,
-    /// γ of `min-snr`, σ_data of `edm`.
-    pub weighting_parameter: f64,
-    /// The seed of everything random.
-    pub seed: u64,
-    /// Steps between two logged losses.
-    pub log_every: u64,
-    /// Steps between two validations.
-    pub validate_every: u64,
-    /// Steps between two checkpoints.
-    pub save_every: u64,
-    /// Steps between two pictures; 0 for the last one only.
-    pub picture_every: u64,
-}
-
-impl Default for Training {
-    fn default() -> Self {
-        Self {
-            steps: 20_000,
-            batch: 512,
-            learning_rate: 1e-3,
-            warm_up: 0,
-            cosine: false,
-            weight_decay: 0.0,
-            clip: 0.0,
-            ema: 0.999,
-            ema_rates: Vec::new(),
-            ema_power: Vec::new(),
-            snapshot_every: 0,
-            label_dropout: 0.1,
-            time: TimeName::Uniform,
-            time_location: 0.0,
-            time_scale: 1.0,
-            time_clip: 0.0,
-            weighting: WeightingName::Uniform,
-            weighting_parameter: 5.0,
-            seed: 0,
-            log_every: 100,
-            validate_every: 1000,
-            save_every: 1000,
-            picture_every: 0,
-        }
+settings! {
+    /// `[training]`.
+    #[derive(Clone, PartialEq)]
+    pub struct Training {
+        /// Optimizer steps.
+        steps: u64 = 20_000 => at_least_one("train for at least 1 step"),
+        /// Pairs in a batch.
+        batch: usize = 512 => Range {
+            holds: some,
+            remedy: "a batch holds at least 1 pair",
+        },
+        /// Peak learning rate.
+        learning_rate: f64 = 1e-3 => POSITIVE,
+        /// Steps over which it rises.
+        warm_up: u64 = 0,
+        /// Whether it then falls to zero along a cosine.
+        cosine: bool = false,
+        /// Decoupled weight decay.
+        weight_decay: f64 = 0.0 => NOT_NEGATIVE,
+        /// Bound on the global norm of the gradient; 0 for none.
+        clip: f64 = 0.0 => Range {
+            remedy: "give a bound, or 0 for none",
+            ..NOT_NEGATIVE
+        },
+        /// Decay of the parameters' moving average.
+        ema: f64 = 0.999 => Range {
+            holds: |v| (0.0..1.0).contains(v),
+            remedy: "give a decay in [0, 1)",
+        },
+        /// Decays of further moving averages, kept beside that one.
+        ema_rates: Vec<f64> = Vec::new() => Range {
+            holds: |rates| rates.iter().all(|d| (0.0..1.0).contains(d)) && distinct(rates),
+            remedy: "give different decays in [0, 1), such as [0.999,0.9999]",
+        },
+        /// Relative widths of power-function averages, such as 0.05 and 0.1, from which any other is made after
+        /// training; none for off.
+        ema_power: Vec<f64> = Vec::new() => Range {
+            holds: |widths| widths.iter().all(|w| WIDTHS.contains(w)) && distinct(widths),
+            remedy: "give different relative widths from 0.01 to 0.3, such as [0.05,0.1]",
+        },
+        /// Steps between two snapshots of the power-function averages; 0 for a twentieth of the run.
+        snapshot_every: u64 = 0,
+        /// Probability of dropping a label, which makes guidance possible.
+        label_dropout: f64 = 0.1 => Range {
+            holds: |v| (0.0..=1.0).contains(v),
+            remedy: "give a probability",
+        },
+        /// The seed of everything random.
+        seed: u64 = 0,
+        /// Steps between two logged losses.
+        log_every: u64 = 100 => at_least_one("give at least 1 step"),
+        /// Steps between two validations.
+        validate_every: u64 = 1000 => at_least_one("give at least 1 step"),
+        /// Steps between two checkpoints.
+        save_every: u64 = 1000 => at_least_one("give at least 1 step"),
+        /// Steps between two pictures; 0 for the last one only.
+        picture_every: u64 = 0,
     }
 }
 
-/// The weightings by name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum WeightingName {
-    /// 1 on the network's output.
-    Uniform,
-    /// SNR on the data error.
-    Snr,
-    /// min(SNR, γ) on the data error.
-    MinSnr,
-    /// EDM's.
-    Edm,
-    /// g² on the score error.
-    Likelihood,
+fn at_least_one(remedy: &'static str) -> Range<u64> {
+    Range {
+        holds: |n| *n > 0,
+        remedy,
+    }
 }
 
-/// The laws of the training time by name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum TimeName {
-    /// U(0, 1).
-    Uniform,
-    /// One time in each of as many cells as the batch has pairs.
-    Stratified,
-    /// A normal law of ln(t/(1 − t)).
-    LogitNormal,
-    /// A normal law of ln(σ/α).
-    LogNormalSigma,
-    /// The Beta law.
-    Beta,
+fn distinct(values: &[f64]) -> bool {
+    (1..values.len()).all(|i| !values[..i].contains(&values[i]))
 }
 
 impl Training {
@@ -156,36 +113,6 @@ impl Training {
             peak: self.learning_rate,
             warm_up: self.warm_up,
             cosine: self.cosine.then_some(self.steps),
-        }
-    }
-
-    /// The law of t.
-    pub fn times(&self) -> TimeSampler {
-        let (mean, std) = (self.time_location, self.time_scale);
-        TimeSampler {
-            distribution: match self.time {
-                TimeName::Uniform => TimeDistribution::Uniform,
-                TimeName::Stratified => TimeDistribution::Stratified,
-                TimeName::LogitNormal => TimeDistribution::LogitNormal { mean, std },
-                TimeName::LogNormalSigma => TimeDistribution::LogNormalSigma { mean, std },
-                TimeName::Beta => TimeDistribution::Beta { a: mean, b: std },
-            },
-            clip: self.time_clip,
-        }
-    }
-
-    /// How much a time counts.
-    pub fn weighting(&self) -> Weighting {
-        match self.weighting {
-            WeightingName::Uniform => Weighting::Uniform,
-            WeightingName::Snr => Weighting::Snr,
-            WeightingName::MinSnr => Weighting::MinSnr {
-                gamma: self.weighting_parameter,
-            },
-            WeightingName::Edm => Weighting::Edm {
-                sigma_data: self.weighting_parameter,
-            },
-            WeightingName::Likelihood => Weighting::Likelihood,
         }
     }
 }

@@ -1,6 +1,8 @@
 //! The tables of the literature: `β` linear, scaled linear, cosine and sigmoid over the steps, and zero terminal SNR.
 
-use super::BetaTable;
+use super::{BetaTable, TableError};
+use crate::named::{Kind, OutOfRange, Range, Setting};
+use crate::{named, settings};
 use std::f64::consts::FRAC_PI_2;
 
 /// The offset of the cosine table (Nichol & Dhariwal 2021, §3.2).
@@ -10,10 +12,134 @@ const CEILING: f64 = 0.999;
 /// The sigmoid table spans the logistic function from −6 to 6.
 const SPAN: f64 = 6.0;
 
+/// A share of noise.
+const BETA: Range<f64> = Range {
+    holds: |beta| *beta > 0.0 && *beta <= 1.0,
+    remedy: "give a beta in (0, 1]",
+};
+
+settings! {
+    /// What a table is made of.
+    #[derive(Clone, PartialEq)]
+    pub struct Chain {
+        /// Steps of the chain.
+        timesteps: usize = 1000 => Range {
+            holds: |n| (2..=1_000_000).contains(n),
+            remedy: "give 2 to 1000000 steps",
+        },
+        /// How β rises along the chain.
+        betas: Betas = Betas::Linear { first: 1e-4, last: 0.02 },
+        /// Rescale the chain so that it ends without signal (Lin et al. 2024).
+        zero_terminal_snr: bool = false,
+    }
+}
+
+named! {
+    /// How β rises along a chain of T steps.
+    #[derive(Clone, PartialEq)]
+    pub enum Betas as "family of betas" {
+        /// `β_k = first + k/(T − 1)·(last − first)` (Ho et al. 2020).
+        "linear" => Linear {
+            /// The least β.
+            first: f64 = 1e-4 => BETA,
+            /// The largest β.
+            last: f64 = 0.02 => BETA,
+        },
+        /// `√β_k = √first + k/(T − 1)·(√last − √first)` (latent diffusion; Rombach et al. 2022).
+        "scaled-linear" => ScaledLinear {
+            /// The least β.
+            first: f64 = 0.000_85 => BETA,
+            /// The largest β.
+            last: f64 = 0.012 => BETA,
+        },
+        /// ᾱ along a squared cosine (Nichol & Dhariwal 2021).
+        "cosine" => Cosine,
+        /// β along a logistic function (GeoDiff; Xu et al. 2022).
+        "sigmoid" => Sigmoid {
+            /// The least β.
+            first: f64 = 1e-4 => BETA,
+            /// The largest β.
+            last: f64 = 0.02 => BETA,
+        },
+        /// These numbers, one per step.
+        "given" => Given(values: Vec<f64> = Vec::new()),
+    }
+}
+
+impl Betas {
+    /// The β of T steps.
+    fn values(&self, steps: usize) -> Vec<f64> {
+        let each = |beta: &dyn Fn(usize) -> f64| (0..steps).map(beta).collect();
+        match self {
+            &Self::Linear { first, last } => each(&|k| spaced(first, last, k, steps)),
+            &Self::ScaledLinear { first, last } => {
+                each(&|k| spaced(first.sqrt(), last.sqrt(), k, steps).powi(2))
+            }
+            Self::Cosine => {
+                let angle =
+                    |k: usize| (k as f64 / steps as f64 + OFFSET) / (1.0 + OFFSET) * FRAC_PI_2;
+                each(&|k| {
+                    let (before, after) = (angle(k), angle(k + 1));
+                    // cos²a − cos²b = sin(b − a)·sin(b + a), without the cancellation of the first steps.
+                    let difference = (after - before).sin() * (after + before).sin();
+                    (difference / before.cos().powi(2)).min(CEILING)
+                })
+            }
+            &Self::Sigmoid { first, last } => each(&|k| {
+                let z = spaced(-SPAN, SPAN, k, steps);
+                first + (last - first) / (1.0 + (-z).exp())
+            }),
+            Self::Given(values) => values.clone(),
+        }
+    }
+}
+
 /// Ho et al. 2020: 1000 steps, β linear from 10⁻⁴ to 0.02.
 impl Default for BetaTable {
     fn default() -> Self {
         Self::linear(1000, 1e-4, 0.02)
+    }
+}
+
+/// Why a chain has no table.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub enum ChainError {
+    /// A value is out of range.
+    Range(#[from] OutOfRange),
+    /// The β are no table.
+    Table(#[from] TableError),
+}
+
+impl TryFrom<Chain> for BetaTable {
+    type Error = ChainError;
+
+    fn try_from(chain: Chain) -> Result<Self, ChainError> {
+        chain.check("ddpm")?;
+        let betas = chain.betas.values(chain.timesteps);
+        let rescale = chain.zero_terminal_snr;
+        let table = Self::of_chain(chain, betas)?;
+        Ok(if rescale {
+            table.zero_terminal_snr()
+        } else {
+            table
+        })
+    }
+}
+
+impl From<BetaTable> for Chain {
+    fn from(table: BetaTable) -> Self {
+        table.chain
+    }
+}
+
+impl Setting for BetaTable {
+    fn kind() -> Kind {
+        Chain::kind()
+    }
+
+    fn check(&self, key: &str) -> Result<(), OutOfRange> {
+        self.chain.check(key)
     }
 }
 
@@ -27,7 +153,7 @@ impl BetaTable {
     /// # Panics
     /// If [`BetaTable::new`] refuses the β.
     pub fn linear(steps: usize, first: f64, last: f64) -> Self {
-        Self::made((0..steps).map(|k| spaced(first, last, k, steps)))
+        Self::made(steps, Betas::Linear { first, last })
     }
 
     /// √β linear in k.
@@ -39,26 +165,20 @@ impl BetaTable {
     /// # Panics
     /// If [`BetaTable::new`] refuses the β.
     pub fn scaled_linear(steps: usize, first: f64, last: f64) -> Self {
-        let root = |k| spaced(first.sqrt(), last.sqrt(), k, steps);
-        Self::made((0..steps).map(|k| root(k).powi(2)))
+        Self::made(steps, Betas::ScaledLinear { first, last })
     }
 
     /// ᾱ along a squared cosine.
     ///
     /// `β_k = min(1 − f(k + 1)/f(k), .999)`, `f(k) = cos²((k/T + .008)/1.008·π/2)`
     ///
-    /// Source: Nichol & Dhariwal 2021, eq. 17. ᾱ is the product of the clipped 1 − β, so it leaves the cosine at the last step.
+    /// Source: Nichol & Dhariwal 2021, eq. 17. ᾱ is the product of the clipped 1 − β, so it leaves the cosine at the
+    /// last step.
     ///
     /// # Panics
     /// If `steps` is 0.
     pub fn cosine(steps: usize) -> Self {
-        let angle = |k: usize| (k as f64 / steps as f64 + OFFSET) / (1.0 + OFFSET) * FRAC_PI_2;
-        Self::made((0..steps).map(|k| {
-            let (before, after) = (angle(k), angle(k + 1));
-            // cos²a − cos²b = sin(b − a)·sin(b + a), without the cancellation of the first steps.
-            let difference = (after - before).sin() * (after + before).sin();
-            (difference / before.cos().powi(2)).min(CEILING)
-        }))
+        Self::made(steps, Betas::Cosine)
     }
 
     /// β along a logistic function.
@@ -70,10 +190,7 @@ impl BetaTable {
     /// # Panics
     /// If [`BetaTable::new`] refuses the β.
     pub fn sigmoid(steps: usize, first: f64, last: f64) -> Self {
-        Self::made((0..steps).map(|k| {
-            let z = spaced(-SPAN, SPAN, k, steps);
-            first + (last - first) / (1.0 + (-z).exp())
-        }))
+        Self::made(steps, Betas::Sigmoid { first, last })
     }
 
     /// The table shifted and stretched so that nothing is left of the data after its last step.
@@ -98,11 +215,21 @@ impl BetaTable {
             betas[k] = fall(k) * (before + after) / (before * before);
             left = before;
         }
-        Self::made(betas.into_iter())
+        let chain = Chain {
+            zero_terminal_snr: true,
+            ..self.chain
+        };
+        Self::of_chain(chain, betas).unwrap_or_else(|error| panic!("{error}"))
     }
 
-    fn made(betas: impl Iterator<Item = f64>) -> Self {
-        Self::new(betas.collect()).unwrap_or_else(|error| panic!("{error}"))
+    fn made(timesteps: usize, betas: Betas) -> Self {
+        let values = betas.values(timesteps);
+        let chain = Chain {
+            timesteps,
+            betas,
+            zero_terminal_snr: false,
+        };
+        Self::of_chain(chain, values).unwrap_or_else(|error| panic!("{error}"))
     }
 }
 
