@@ -114,9 +114,9 @@ impl Batch<Inner> {
                 coefficients: self.path.coefficients,
                 x_t: tracked(self.path.x_t),
                 d_x_t: tracked(self.path.d_x_t),
-                ends: Endpoints {
-                    x0: tracked(self.path.ends.x0),
-                    x1: tracked(self.path.ends.x1),
+                endpoints: Endpoints {
+                    x0: tracked(self.path.endpoints.x0),
+                    x1: tracked(self.path.endpoints.x1),
                 },
             },
         }
@@ -484,7 +484,7 @@ fn the_likelihood_weighting_is_the_rate_times_the_score_loss() {
         let values = path.t.iter().map(of).collect();
         from_host(values, [n, 1], &Default::default(), DType::F64)
     };
-    let error = error + path.ends.x0.clone() * rows(|_, sigma| 1.0 / sigma);
+    let error = error + path.endpoints.x0.clone() * rows(|_, sigma| 1.0 / sigma);
     let rate = rows(|alpha, sigma| 2.0 * FRAC_PI_2 * sigma / alpha);
     let expected = scalar((error.square() * rate).mean());
     let got = loss_and_gradient(Prediction::Score, Weighting::Likelihood).0;

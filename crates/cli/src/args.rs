@@ -212,7 +212,7 @@ pub(crate) struct Evaluate {
     #[arg(long, value_name = "FILE")]
     pub(crate) features: Option<PathBuf>,
     /// Held-out samples whose variational bound (ELBO) is found: every step of the chain, one evaluation each; 0 leaves it out
-    /// [default: as many as likelihoods for a model with a [diffusion], else 0].
+    /// [default: as many as likelihoods for a model that predicts noise, data, score, v or edm, else 0].
     #[arg(long, value_name = "N")]
     pub(crate) bounds: Option<u32>,
     /// Steps of the bound of a continuous process; a chain's are its indices.

@@ -1,7 +1,7 @@
 //! Exact fields: the closed forms that a trained network approximates.
 //!
-//! They implement the traits of [`crate::field`] like any network, are what the tests hold every method against, and serve
-//! as teachers and baselines in their own right.
+//! They implement the traits of [`crate::field`] like any network, are what the tests check every
+//! method against, and serve as teachers and baselines in their own right.
 
 mod dataset;
 mod gaussian;

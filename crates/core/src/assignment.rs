@@ -4,8 +4,8 @@
 //! Euclidean cost the mean of the minimum is the squared 2-Wasserstein distance.
 //!
 //! A permutation is optimal if there are column prices `p` under which every row has its best
-//! column, `c[i, σ(i)] + p[σ(i)] ≤ c[i, j] + p[j]` for all `i, j`: summed over the rows, this bounds
-//! every other permutation. The solver keeps such prices, in `f64`, in two stages:
+//! column, `c[i, σ(i)] + p[σ(i)] ≤ c[i, j] + p[j]` for all `i, j`: summed over the rows, this
+//! bounds every other permutation. The solver keeps such prices, in `f64`, in two stages:
 //!
 //! 1. an auction with ε-scaling finds prices and a matching good to a small `ε`
 //!    (Bertsekas 1988, *The auction algorithm*, Annals of Operations Research 14), starting from

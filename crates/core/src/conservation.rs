@@ -1,16 +1,17 @@
-//! The equations of a density, held to a grid of the plane.
+//! The equations of a density, checked on a grid of the plane.
 //!
-//! `r = ∂_t p + ∇·(p·u) − ½g²·Δp`, which is 0 where p is the law of `dX = u_t(X) dt + g_t dW`
+//! `r = ∂_t p + ∇·(p·u) − ½g²·Δp`, which is 0 where p is the density of `dX = u_t(X) dt + g_t dW`
 //!
-//! With g = 0 it is the continuity equation of an ODE, otherwise that of Fokker and Planck. Derivatives are central differences, so the
-//! residual of an exact field is O(spacing² + τ²): it falls fourfold when both are halved. That of a wrong field stays.
+//! With g = 0 it is the continuity equation of an ODE, otherwise that of Fokker and Planck.
+//! Derivatives are central differences, so the residual of an exact field is O(spacing² + τ²): it
+//! falls fourfold when both are halved. That of a wrong field stays.
 //!
 //! Source: Lipman et al. 2023, appendix B (continuity); Risken 1989 (Fokker–Planck).
 
 /// A grid of the plane with square cells.
 ///
-/// Nodes are listed row after row from the lowest y up, and from the lowest x on within a row: node `j·columns + i` lies at
-/// `low + spacing·(i, j)`.
+/// Nodes are listed row after row from the lowest y up, and from the lowest x on within a row: node
+/// `j·columns + i` lies at `low + spacing·(i, j)`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PlaneGrid {
     /// The lowest x and the lowest y.
@@ -60,7 +61,8 @@ impl PlaneGrid {
     /// `∂_t p + ∇·(p·u) − ½g²·Δp` at the inner nodes.
     ///
     /// # Shapes
-    /// - densities: p at t − τ, t and t + τ, each `[nodes]`; velocity: u at t, `[nodes, 2]` row-major
+    /// - densities: p at t − τ, t and t + τ, each `[nodes]`; velocity: u at t, `[nodes, 2]`
+    ///   row-major
     /// - result: a number a node of [`PlaneGrid::inner`]
     ///
     /// # Panics
@@ -116,7 +118,8 @@ mod tests {
 
     #[test]
     fn differences_are_exact_for_polynomials_of_second_degree() {
-        // p = 3t + x² + xy − 2y² and u = (2, −1): ∂_t p = 3, ∇·(pu) = 2(2x + y) − (x − 4y), Δp = −2.
+        // p = 3t + x² + xy − 2y² and u = (2, −1): ∂_t p = 3, ∇·(pu) = 2(2x + y) − (x − 4y), Δp =
+        // −2.
         let grid = PlaneGrid {
             low: [-0.4, 0.3],
             spacing: 0.2,
@@ -144,7 +147,8 @@ mod tests {
 
     #[test]
     fn a_rotation_keeps_a_round_density_and_moves_another() {
-        // ∇·(pu) = u·∇p for u = (−y, x): 0 for p = e^{−(x² + y²)/2}, and xy·p/2 for p = e^{−x²/2 − y²/4}.
+        // ∇·(pu) = u·∇p for u = (−y, x): 0 for p = e^{−(x² + y²)/2}, and xy·p/2 for p = e^{−x²/2 −
+        // y²/4}.
         let residual = |of_y: f64, n: usize| {
             let h = 4.0 / n as f64;
             let grid = PlaneGrid {

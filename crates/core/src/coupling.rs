@@ -1,7 +1,7 @@
 //! Couplings: which source point a data point is paired with.
 //!
-//! `π = argmin over permutations of Σᵢ ‖x0ᵢ − x1_π(i)‖²` for optimal transport, the identity for independence, and
-//! `π(i) ~ exp((fᵢ + gⱼ − ‖x0ᵢ − x1ⱼ‖²)/ε)` for entropic transport
+//! `π = argmin over permutations of Σᵢ ‖x0ᵢ − x1_π(i)‖²` for optimal transport, the identity for
+//! independence, and `π(i) ~ exp((fᵢ + gⱼ − ‖x0ᵢ − x1ⱼ‖²)/ε)` for entropic transport
 //!
 //! Source: Tong et al. 2024 and Pooladian et al. 2023 (minibatch optimal transport).
 
@@ -26,20 +26,33 @@ use std::sync::Arc;
 named! {
     /// How the points of a batch are paired.
     ///
-    /// The named ones but [`Coupling::Sinkhorn`] are permutations: no row is lost and none is used twice.
+    /// ```
+    /// use pyroclast_core::coupling::Coupling;
+    /// use pyroclast_core::noise::{Noise, Stream};
+    ///
+    /// let (x0, x1) = ([0.0, 1.0, 2.0], [2.1, 0.1, 1.1]);
+    /// let mut draws = Noise::new(0).draws(Stream::Coupling, 0);
+    /// let pairs = Coupling::OptimalTransport.pairs(&x0, &x1, 1, None, &mut draws);
+    /// assert_eq!(pairs, [1, 2, 0]); // x0[0] with x1[1], …
+    /// ```
+    ///
+    /// The named ones but [`Coupling::Sinkhorn`] are permutations: no row is lost and none is used
+    /// twice.
     #[derive(Clone)]
     pub enum Coupling as "coupling" {
         /// No reordering: pairs are independent.
         "independent" => Independent,
         /// Exact optimal transport for the squared Euclidean cost within the batch.
         "optimal-transport" | "ot" => OptimalTransport,
-        /// Exact optimal transport within each class of labels, so that a label says nothing about the noise that it is
-        /// learned with.
+        /// Exact optimal transport within each class of labels, so that a label says nothing about
+        /// the noise that it is learned with.
         "class-optimal-transport" | "class-ot" => ClassOptimalTransport,
-        /// Draws from the entropic optimal transport plan of the batch (Tong et al. 2024, Schrödinger-bridge CFM).
+        /// Draws from the entropic optimal transport plan of the batch (Tong et al. 2024,
+        /// Schrödinger-bridge CFM).
         ///
-        /// Each source point draws its data point by itself, so a data point may be drawn twice and another not at all.
-        /// That is the plan's nature; in the mean over draws every data point counts the same.
+        /// Each source point draws its data point independently, so a data point may be drawn twice
+        /// and another not at all. That is the plan's nature; in the mean over draws every data
+        /// point counts the same.
         "sinkhorn" => Sinkhorn(regularisation: Regularisation = Regularisation::Auto),
     } else {
         /// A coupling of the user's own.
@@ -82,16 +95,17 @@ impl PartialEq for Coupling {
 impl Coupling {
     /// For each row of `x0`, the row of `x1` that it is paired with.
     ///
-    /// `labels` are the classes of the rows of `x1`, read only by [`Coupling::ClassOptimalTransport`], which without them is
-    /// optimal transport over the whole batch. Of the named couplings only [`Coupling::Sinkhorn`] draws: once per row.
+    /// `labels` are the classes of the rows of `x1`, read only by
+    /// [`Coupling::ClassOptimalTransport`], which without them is optimal transport over the whole
+    /// batch. Of the named couplings only [`Coupling::Sinkhorn`] draws: once per row.
     ///
     /// # Shapes
     /// - x0, x1: `[n, dim]`, row-major
     /// - labels: `[n]`
     ///
     /// # Panics
-    /// If the two hold different numbers of points, there is not one label a point, a coordinate is not finite, or a
-    /// regularisation is not positive.
+    /// If the two hold different numbers of points, there is not one label per point, a coordinate
+    /// is not finite, or a regularisation is not positive.
     pub fn pairs(
         &self,
         x0: &[f32],
@@ -182,8 +196,9 @@ mod tests {
         let x1: Vec<f32> = (0..12).rev().map(|i| i as f32 + 0.25).collect();
         let exact = Coupling::OptimalTransport.pairs(&x0, &x1, 1, None, &mut draws(0));
         for step in 0..100 {
-            // As much mass crosses a gap between neighbours to the right as to the left, and a crossing and its answer
-            // together weigh e^(−2/ε) = e⁻¹⁰⁰ of what stays: each has a chance of e⁻⁵⁰.
+            // As much mass crosses a gap between neighbours to the right as to the left, and a
+            // crossing and its answer together weigh e^(−2/ε) = e⁻¹⁰⁰ of what stays: each has a
+            // chance of e⁻⁵⁰.
             let drawn = entropic(0.02).pairs(&x0, &x1, 1, None, &mut draws(step));
             assert_eq!(drawn, exact);
         }

@@ -1,16 +1,21 @@
-//! Discrete diffusion: a table of β, the posterior between any two of its steps, and the bound on the likelihood.
+//! Discrete diffusion: a table of β, the posterior between any two of its steps, and the bound on
+//! the likelihood.
 //!
-//! `q(x_k | x_{k−1}) = N(√(1 − β_k)·x_{k−1}, β_k·I)`, `q(x_k | x1) = N(√ᾱ_k·x1, (1 − ᾱ_k)·I)`, `ᾱ_k = ∏_{i≤k}(1 − β_i)`
+//! `q(x_k | x_{k−1}) = N(√(1 − β_k)·x_{k−1}, β_k·I)`, `q(x_k | x1) = N(√ᾱ_k·x1, (1 − ᾱ_k)·I)`,
+//! `ᾱ_k = ∏_{i≤k}(1 − β_i)`
 //!
-//! Source: Ho, Jain & Abbeel 2020; Nichol & Dhariwal 2021; Kingma et al. 2021 (VDM) for steps between any two times.
+//! Source: Ho, Jain & Abbeel 2020; Nichol & Dhariwal 2021; Kingma et al. 2021 (VDM) for steps
+//! between any two times.
 //!
-//! The field's index k counts from the least noise; here it is turned into the library's time once, by [`BetaTable::time`]:
-//! `t = 1 − (k + 1)/T`, so that k = T − 1 is t = 0 and t = 1, "k = −1", is clean data. A table is a
-//! [`Schedule`](crate::schedule::Schedule): a flow trains on it, and every solver runs on it.
+//! The field's index k counts from the least noise; here it is turned into the library's time once,
+//! by [`BetaTable::time`]: `t = 1 − (k + 1)/T`, so that k = T − 1 is t = 0 and t = 1, "k = −1", is
+//! clean data. A table is a [`Schedule`](crate::schedule::Schedule): a flow trains on it, and every
+//! solver runs on it.
 //!
-//! A [`Spacing`] picks the steps that a sampler visits, a [`Transition`] is one of its steps, a [`Variance`] how much noise the step
-//! adds. [`elbo`] is the bound of any denoiser on any schedule, [`expected_bound`] the same from expected errors, and
-//! [`variational_term`] the share of it that trains a learned variance.
+//! A [`Spacing`] picks the steps that a sampler visits, a [`Transition`] is one of its steps, a
+//! [`Variance`] how much noise the step adds. [`elbo`] is the bound of any denoiser on any
+//! schedule, [`expected_bound`] the same from expected errors, and [`variational_term`] the share
+//! of it that trains a learned variance.
 
 mod bound;
 mod decoder;

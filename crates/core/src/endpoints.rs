@@ -5,6 +5,18 @@ use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
 /// The two endpoints of a path through a state.
+///
+/// ```
+/// use burn::tensor::Tensor;
+/// use burn_ndarray::NdArray;
+/// use pyroclast_core::endpoints::Endpoints;
+/// use pyroclast_core::schedule::{Linear, Schedule};
+///
+/// let one = |value: f32| Tensor::<NdArray, 2>::full([1, 1], value, &Default::default());
+/// let c = Linear::default().at(0.5); // x = x1/2 + x0/2
+/// let ends = Endpoints::of_data(c, one(1.0), one(3.0));
+/// assert_eq!(ends.x0.into_scalar(), -1.0);
+/// ```
 #[derive(Debug, Clone)]
 pub struct Endpoints<B: Backend, const D: usize> {
     /// The noise endpoint x0.
@@ -45,8 +57,8 @@ impl<B: Backend, const D: usize> Endpoints<B, D> {
         }
     }
 
-    /// The path through the same state with g added to the score: `x0' = x0 − σg, x1' = x1 + σ²/α·g`.
-    /// Where α = 0 the state is σx0, so both endpoints stay.
+    /// The path through the same state with g added to the score:
+    /// `x0' = x0 − σg, x1' = x1 + σ²/α·g`. Where α = 0 the state is σx0, so both endpoints stay.
     pub fn with_added_score(self, c: Coefficients, g: Tensor<B, D>) -> Self {
         if c.alpha == 0.0 {
             return self;

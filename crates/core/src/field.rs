@@ -2,8 +2,8 @@
 //!
 //! `dX = u_t(X) dt` · `dX = f_t(X) dt + g_t(X) dW` · `x̂1 = E[x1 | x_t = x]`
 //!
-//! A trained network, an exact field and a closure all implement these traits, so every solver runs on every one of them.
-//! Axis 0 of a state is the batch.
+//! A trained network, an exact field and a closure all implement these traits, so every solver runs
+//! on every one of them. Axis 0 of a state is the batch.
 
 use crate::endpoints::Endpoints;
 use crate::schedule::Schedule;
@@ -34,13 +34,15 @@ where
     }
 }
 
-/// A velocity field that takes one time a sample, for solvers that let each sample of a batch step by itself.
+/// A velocity field that takes one time per sample, for solvers in which each sample of a batch
+/// takes steps of its own.
 ///
 /// `dX_i/dt = u_{t_i}(X_i)`
 ///
 /// # Shapes
-/// - t: one time a row, on the host; x: `[rows, …]`, and the velocity alike
-/// - rows: which samples of the batch these are, ascending: a field with parameters of its own a sample picks them by these
+/// - t: one time per row, on the host; x: `[rows, …]`, and the velocity alike
+/// - rows: which samples of the batch these are, ascending: a field with parameters of its own a
+///   sample picks them by these
 pub trait BatchField<B: Backend, const D: usize> {
     /// The velocity of each row at its own time.
     fn velocities(&self, t: &[f64], x: Tensor<B, D>, rows: &[usize]) -> Tensor<B, D>;
@@ -79,7 +81,8 @@ pub trait AsIto: Calculus {}
 impl AsIto for Ito {}
 impl AsIto for Additive {}
 
-/// A calculus that a method for Stratonovich equations can solve: Stratonovich's, and additive noise.
+/// A calculus that a method for Stratonovich equations can solve: Stratonovich's, and additive
+/// noise.
 pub trait AsStratonovich: Calculus {}
 impl AsStratonovich for Stratonovich {}
 impl AsStratonovich for Additive {}
@@ -96,12 +99,13 @@ mod sealed {
 pub enum Diffusion<B: Backend, const D: usize> {
     /// One number for the whole batch.
     Level(f64),
-    /// One number a coordinate, of the state's shape.
+    /// One number per coordinate, of the state's shape.
     Diagonal(Tensor<B, D>),
 }
 
 impl<B: Backend, const D: usize> Diffusion<B, D> {
-    /// `g·w`. For a diagonal g, w may have one entry a sample (scalar noise), which all its coordinates share.
+    /// `g·w`. For a diagonal g, w may have one entry per sample (scalar noise), which all its
+    /// coordinates share.
     pub fn times(&self, w: Tensor<B, D>) -> Tensor<B, D> {
         match self {
             Self::Level(g) => w * *g,
@@ -114,8 +118,9 @@ impl<B: Backend, const D: usize> Diffusion<B, D> {
 ///
 /// `dX = f_t(X) dt + g_t(X) dW`, in the sense of [`Sde::Calculus`]
 ///
-/// Noise is diagonal (coordinate i has its own `W_i`, and `g_i` depends on `x_i` alone), or scalar (all coordinates of a sample share
-/// one W), or additive (g depends on the time alone); methods of an order above ½ need one of these.
+/// Noise is diagonal (coordinate i has its own `W_i`, and `g_i` depends on `x_i` alone), or scalar
+/// (all coordinates of a sample share one W), or additive (g depends on the time alone); methods of
+/// an order above ½ need one of these.
 pub trait Sde<B: Backend, const D: usize> {
     /// [`Ito`], [`Stratonovich`], or [`Additive`].
     type Calculus: Calculus;
@@ -123,16 +128,17 @@ pub trait Sde<B: Backend, const D: usize> {
     /// `f_t(x)`.
     fn drift(&self, t: f64, x: Tensor<B, D>) -> Tensor<B, D>;
 
-    /// `g_t(x)`. Of an [`Additive`] equation it must not depend on x.
+    /// `g_t(x)`. For an [`Additive`] equation it must not depend on x.
     fn diffusion(&self, t: f64, x: &Tensor<B, D>) -> Diffusion<B, D>;
 
-    /// The shape of dW for states of a shape: the same for diagonal noise, `[batch, 1, …]` for scalar noise.
+    /// The shape of dW for states of a shape: the same for diagonal noise, `[batch, 1, …]` for
+    /// scalar noise.
     fn brownian_shape(&self, state: [usize; D]) -> [usize; D] {
         state
     }
 }
 
-/// A law that is known up to a constant: what Markov chains sample from.
+/// A density that is known up to a constant: what Markov chains sample from.
 pub trait LogDensity<B: Backend, const D: usize> {
     /// `ln p(x)`, up to a constant: `[batch]`.
     fn log_density(&self, x: Tensor<B, D>) -> Tensor<B, 1>;
@@ -145,7 +151,8 @@ pub trait LogDensity<B: Backend, const D: usize> {
 ///
 /// `x̂1 = E[x1 | x_t = x]`, `x̂0 = E[x0 | x_t = x] = (x − αx̂1)/σ`, `∇log p_t(x) = −x̂0/σ`
 ///
-/// A wrapper that changes x̂1 (guidance, clipping, inpainting) overrides `denoise` and `endpoints`: samplers ask for either.
+/// A wrapper that changes x̂1 (guidance, clipping, inpainting) overrides `denoise` and `endpoints`:
+/// samplers ask for either.
 pub trait Denoiser<B: Backend, const D: usize> {
     /// The schedule of the path that is denoised.
     fn schedule(&self) -> &dyn Schedule;
@@ -153,15 +160,16 @@ pub trait Denoiser<B: Backend, const D: usize> {
     /// `x̂1(x, t)`.
     fn denoise(&self, t: f64, x: Tensor<B, D>) -> Tensor<B, D>;
 
-    /// Whether x̂1 can be told at t: not where the schedule has no signal and the model predicts noise or score, nor where it predicts the
-    /// velocity and `Δ = α̇σ − σ̇α` is 0 or not finite.
+    /// Whether x̂1 can be found at t: not where the schedule has no signal and the model predicts
+    /// noise or score, nor where it predicts the velocity and `Δ = α̇σ − σ̇α` is 0 or not finite.
     fn is_defined(&self, t: f64) -> bool {
         let _ = t;
         true
     }
 
-    /// Both ends of the path through x, at the price of one evaluation: `x̂1` and `x̂0 = (x − αx̂1)/σ`. Where σ = 0 the default
-    /// has x̂0 = 0, as [`Endpoints::of_data`]; implementors that know better override it.
+    /// Both endpoints of the path through x, for one evaluation: `x̂1` and
+    /// `x̂0 = (x − αx̂1)/σ`. Where σ = 0 the default has x̂0 = 0, like [`Endpoints::of_data`];
+    /// implementors with a better answer override it.
     fn endpoints(&self, t: f64, x: Tensor<B, D>) -> Endpoints<B, D> {
         let x1 = self.denoise(t, x.clone());
         Endpoints::of_data(self.schedule().at(t), x, x1)
@@ -185,13 +193,14 @@ pub trait Denoiser<B: Backend, const D: usize> {
 ///
 /// Source: Nichol & Dhariwal 2021, eq. 15; v in about [−1, 1] is what the network puts out.
 pub trait LearnedVariance<B: Backend, const D: usize>: Denoiser<B, D> {
-    /// Both ends and v, for one evaluation.
+    /// Both endpoints and v, for one evaluation.
     fn endpoints_and_variance(&self, t: f64, x: Tensor<B, D>) -> (Endpoints<B, D>, Tensor<B, D>);
 }
 
 /// A field that counts its evaluations (the text's NFE).
 ///
-/// Every call of the wrapped field's velocity, drift, denoiser, endpoints, noise or score counts one.
+/// Every call of the wrapped field's velocity, drift, denoiser, endpoints, noise or score counts
+/// one.
 #[derive(Debug)]
 pub struct Counted<'a, F: ?Sized> {
     field: &'a F,

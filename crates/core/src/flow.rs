@@ -1,8 +1,10 @@
 //! A network, the path it is trained on, and what it learns there.
 //!
-//! `L(θ) = E[w(t)·‖N_θ(c_in·x_t, c_noise) − target(x0, x1, t)‖²]`; sampling integrates `dX = u_θ(X, t) dt` from `σ(0)·x0`
+//! `L(θ) = E[w(t)·‖N_θ(c_in·x_t, c_noise) − target(x0, x1, t)‖²]`; sampling integrates
+//! `dX = u_θ(X, t) dt` from `σ(0)·x0`
 //!
-//! Source: Lipman et al. 2023 (flow matching), eq. 14; Ho et al. 2020 and Song et al. 2021 for the same with noise and score.
+//! Source: Lipman et al. 2023 (flow matching), eq. 14; Ho et al. 2020 and Song et al. 2021 for the
+//! same with noise and score.
 
 use crate::ddpm::{ReverseStep, variational_term};
 use crate::endpoints::Endpoints;
@@ -22,7 +24,45 @@ use burn::module::{AutodiffModule, HasAutodiffModule, Module};
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{Tensor, TensorData};
 
-/// A generative model.
+/// A generative model: a network, its path, and what it learns there.
+///
+/// ```
+/// use burn::backend::Autodiff;
+/// use burn::module::{Module, Param};
+/// use burn::tensor::{Tensor, backend::Backend};
+/// use burn_ndarray::NdArray;
+/// use pyroclast_core::{endpoints::Endpoints, field::VectorField, flow::Flow, network::Network};
+/// use pyroclast_core::path::Path;
+///
+/// /// `u = c·x`, with one parameter.
+/// #[derive(Module, Debug)]
+/// struct Linear<B: Backend> {
+///     c: Param<Tensor<B, 2>>,
+/// }
+///
+/// impl<B: Backend> Network<B, 2> for Linear<B> {
+///     type Condition = ();
+///
+///     fn forward(&self, x: Tensor<B, 2>, _: Tensor<B, 1>, (): &()) -> Tensor<B, 2> {
+///         x * self.c.val()
+///     }
+/// }
+///
+/// type B = Autodiff<NdArray>;
+/// let device = Default::default();
+/// let network = Linear { c: Param::from_tensor(Tensor::<B, 2>::full([1, 1], 0.5, &device)) };
+/// let flow = Flow::velocity(network, Path::optimal_transport());
+///
+/// let points = |value| Tensor::<B, 2>::full([4, 3], value, &device);
+/// let ends = Endpoints { x0: points(0.0), x1: points(2.0) };
+/// let sample = flow.path.sample(ends, None, &[0.1, 0.3, 0.5, 0.7]);
+/// let gradients = flow.loss(sample, &(), None).backward();
+/// assert!(flow.network.c.grad(&gradients).is_some());
+///
+/// let model = flow.valid(); // without autodiff, as one samples
+/// let u = model.unconditional().velocity(0.5, Tensor::ones([1, 3], &device));
+/// assert_eq!(u.into_data().to_vec::<f32>().unwrap(), [0.5; 3]);
+/// ```
 #[derive(Debug, Clone)]
 pub struct Flow<N> {
     /// The function that is trained.
@@ -68,7 +108,8 @@ impl<N> Flow<N> {
         Self::new(network, path, Objective::new(Prediction::V))
     }
 
-    /// A preconditioned network as EDM trains it, for data of this standard deviation (Karras et al. 2022).
+    /// A preconditioned network as EDM trains it, for data of this standard deviation (Karras et
+    /// al. 2022).
     pub fn edm(network: N, path: Path, sigma_data: f64) -> Self {
         Self::new(network, path, Objective::edm(sigma_data))
     }
@@ -84,18 +125,19 @@ impl<N> Flow<N> {
 
     /// The loss of a batch: a mean over samples and elements, of shape `[1]`.
     ///
-    /// `mean_b w(t_b)·mean‖N_θ(x_t, t) − target‖²`, and where the objective trains the variance, `+ λ·T·mean_b L_{k_b}`: the
-    /// bound in nats per dimension through the variance alone
+    /// `mean_b w(t_b)·mean‖N_θ(x_t, t) − target‖²`, and where the objective trains the variance,
+    /// `+ λ·T·mean_b L_{k_b}`: the bound in nats per dimension through the variance alone
     ///
     /// Source: Lipman et al. 2023, eq. 14; Nichol & Dhariwal 2021, eq. 16.
     ///
-    /// On a path with γ > 0, noise, score, data and v are still read off the endpoints; only the velocity includes the bridge.
+    /// On a path with γ > 0, noise, score, data and v are still read off the endpoints; only the
+    /// velocity includes the bridge.
     ///
     /// `dropout` holds the masks of a training pass; without it the network runs as in evaluation.
     ///
     /// # Panics
-    /// Where the variance is trained: if the path is no chain, a time is not one of its, up to rounding, or the network's output
-    /// does not have twice the channels of the state.
+    /// Where the variance is trained: if the path is no chain, a time is not one of its, up to
+    /// rounding, or the network's output does not have twice the channels of the state.
     pub fn loss<B: Backend, const D: usize>(
         &self,
         sample: PathSample<B, D>,
@@ -161,10 +203,11 @@ impl<N> Flow<N> {
         &self,
         sample: PathSample<B, D>,
     ) -> (Vec<Coefficients>, Tensor<B, D>) {
-        // A velocity's target is the path's own derivative, which includes γ; the others are read off the endpoints.
+        // A velocity's target is the path's own derivative, which includes γ; the others are read
+        // off the endpoints.
         let target = match self.objective.prediction {
             Prediction::Velocity => sample.d_x_t,
-            other => other.target(&sample.coefficients, sample.ends),
+            other => other.target(&sample.coefficients, sample.endpoints),
         };
         (sample.coefficients, target)
     }
@@ -196,7 +239,7 @@ impl<N> Flow<N> {
             &steps,
             table.floor(),
             decoder.unwrap_or_default(),
-            sample.ends.x1.clone(),
+            sample.endpoints.x1.clone(),
             sample.x_t.clone(),
             x1,
             variance.expect("a network that learns the variance has twice the channels"),
@@ -296,7 +339,8 @@ impl<N> Flow<N> {
         }
     }
 
-    /// The interval of t on which the velocity is finite: [`Prediction::span`] on the path's schedule.
+    /// The interval of t on which the velocity is finite: [`Prediction::span`] on the path's
+    /// schedule.
     pub fn span(&self) -> (f64, f64) {
         self.objective.prediction.span(&self.path.schedule)
     }

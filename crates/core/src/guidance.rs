@@ -1,8 +1,11 @@
-//! Guidance and conditioning: wrappers that change what a field says of the data, and are fields themselves.
+//! Guidance and conditioning: wrappers that change what a field says of the data, and are fields
+//! themselves.
 //!
-//! `s̃ = s + g`, so `x̃0 = x̂0 − σg` and `x̃1 = x̂1 + σ²/α·g`: whatever is added to the score moves both ends of the path through x
+//! `s̃ = s + g`, so `x̃0 = x̂0 − σg` and `x̃1 = x̂1 + σ²/α·g`: whatever is added to the score moves
+//! both endpoints of the path through x
 //!
-//! Each wrapper implements the traits that it wraps, so every solver and sampler takes it, and wrappers nest. One paper a file:
+//! Each wrapper implements the traits that it wraps, so every solver and sampler takes it, and
+//! wrappers nest. One paper a file:
 //!
 //! | wrapper | guides by | needs |
 //! |---|---|---|

@@ -1,10 +1,13 @@
-//! The mathematics of Pyroclast: schedules, paths, couplings, predictions, losses, noise and analytic oracles.
+//! The mathematics of Pyroclast: schedules, paths, couplings, predictions, losses, noise and
+//! analytic oracles.
 //!
-//! `x_t = α(t)·x1 + σ(t)·x0`, t = 0 noise, t = 1 data. Time is `f64` on the host; data is a tensor on the device.
+//! `x_t = α(t)·x1 + σ(t)·x0`, t = 0 noise, t = 1 data. Time is `f64` on the host; data is a tensor
+//! on the device.
 //!
-//! A [`path::Path`] says how source and data are joined: its [`schedule`], its [`coupling`], its source and its times. An
-//! [`objective::Objective`] says what a [`network`] learns on it. A [`flow::Flow`] is a network with both; under a condition
-//! it is a [`field`] that a solver integrates.
+//! A [`path::Path`] says how source and data are joined: its [`schedule`], its [`coupling`], its
+//! source and its times. An [`objective::Objective`] says what a [`network`] learns on it. A
+//! [`flow::Flow`] is a network with both; under a condition it is a [`field`] that a solver
+//! integrates.
 
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 

@@ -1,6 +1,7 @@
 //! What a prediction is measured by: one number per sample.
 //!
-//! `L = E[w(t)·ℓ(N_θ(x_t, t), target)]`; the usual ℓ is the mean squared error over a sample's elements
+//! `L = E[w(t)·ℓ(N_θ(x_t, t), target)]`; the usual ℓ is the mean squared error over a sample's
+//! elements
 
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
@@ -30,7 +31,8 @@ where
 ///
 /// `ℓ = √(mean‖output − target‖² + c²) − c`
 ///
-/// Source: Song & Dhariwal 2024 (improved consistency training), eq. 13, with the mean over elements in place of the sum.
+/// Source: Song & Dhariwal 2024 (improved consistency training), eq. 13, with the mean over
+/// elements in place of the sum.
 ///
 /// ```
 /// use burn::tensor::Tensor;

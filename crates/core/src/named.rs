@@ -1,9 +1,11 @@
-//! Values that a configuration can name: one declaration gives the type, its names, its parameters and its explanation.
+//! Values that a configuration can name: one declaration gives the type, its names, its parameters
+//! and its explanation.
 //!
 //! `"bridge"`, or `{ bridge = 0.2 }` · `"min-snr"`, or `{ min-snr = { gamma = 3 } }`
 //!
-//! [`named!`](crate::named) declares an enum each of whose variants has a name, and [`settings!`](crate::settings) a struct of named values with
-//! defaults. Both read and write themselves, check their ranges, and tell what they take ([`Setting::kind`]): whatever lists,
+//! [`named!`](crate::named) declares an enum each of whose variants has a name, and
+//! [`settings!`](crate::settings) a struct of named values with defaults. Both read and write
+//! themselves, check their ranges, and tell what they take ([`Setting::kind`]): whatever lists,
 //! explains or refuses a value reads that.
 
 use pyroclast_kernels::Activation;
@@ -150,14 +152,16 @@ impl fmt::Display for UnknownName {
     }
 }
 
-/// The known name that a misspelt one is nearest to, if it is near: at most a third of its letters are wrong.
+/// The known name that a misspelt one is nearest to, if it is near: at most a third of its letters
+/// are wrong.
 pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let distances = known.into_iter().map(|known| (edits(name, known), known));
     let (edits, near) = distances.min_by_key(|(edits, _)| *edits)?;
     (edits <= name.chars().count().max(3) / 3).then_some(near)
 }
 
-/// The least number of letters to insert, remove or replace, or neighbours to swap, that turns one word into another.
+/// The least number of letters to insert, remove or replace, or neighbours to swap, that turns one
+/// word into another.
 fn edits(a: &str, b: &str) -> usize {
     let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
     let mut rows = vec![(0..=b.len()).collect::<Vec<_>>()];
@@ -246,11 +250,13 @@ impl<T: Setting> Setting for Option<T> {
 
 /// Declares an enum whose values have names.
 ///
-/// After the type's documentation come what a value of it is called in messages, and for each variant its name, its aliases, and its
-/// parameters with their defaults and ranges. A name alone stands for the variant with its defaults. Variants after `else` have no name:
-/// they cannot be written to a file.
+/// After the type's documentation come what a value of it is called in messages, and for each
+/// variant its name, its aliases, and its parameters with their defaults and ranges. A name alone
+/// stands for the variant with its defaults. Variants after `else` have no name: they cannot be
+/// written to a file.
 ///
-/// The type then has `FromStr`, `Display` (the name), serde's two traits, [`Setting`](crate::named::Setting), and `names()`.
+/// The type then has `FromStr`, `Display` (the name), serde's two traits,
+/// [`Setting`](crate::named::Setting), and `names()`.
 ///
 /// ```
 /// use pyroclast_core::named;
@@ -521,7 +527,8 @@ macro_rules! named {
     }};
 }
 
-/// Declares a struct of named values, each with its default and its range; after `where`, rules between them.
+/// Declares a struct of named values, each with its default and its range; after `where`, rules
+/// between them.
 ///
 /// The type then has `Default`, serde's two traits with kebab-case keys that are all optional, and
 /// [`Setting`](crate::named::Setting).

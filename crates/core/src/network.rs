@@ -11,9 +11,10 @@ use burn::tensor::{Int, Tensor};
 ///
 /// # Shapes
 /// - x: `[batch, …]`, and the output alike
-/// - t: `[batch]`, in [0, 1], one time a sample
+/// - t: `[batch]`, in [0, 1], one time per sample
 pub trait Network<B: Backend, const D: usize>: Module<B> {
-    /// What the output is conditioned on, beside the time: [`Labels`] for classes, `()` for nothing.
+    /// What the output is conditioned on, beside the time: [`Labels`] for classes, `()` for
+    /// nothing.
     type Condition: Clone;
 
     /// The output, without randomness.
@@ -24,7 +25,8 @@ pub trait Network<B: Backend, const D: usize>: Module<B> {
         condition: &Self::Condition,
     ) -> Tensor<B, D>;
 
-    /// The output in training, with dropout masks from `dropout`. Networks without dropout need not implement it.
+    /// The output in training, with dropout masks from `dropout`. Networks without dropout need not
+    /// implement it.
     fn forward_training(
         &self,
         x: Tensor<B, D>,
@@ -39,5 +41,6 @@ pub trait Network<B: Backend, const D: usize>: Module<B> {
 
 /// Class labels of a batch, shape `[batch]`; none for an unconditional network.
 ///
-/// A network of K classes also knows label K, "no class", which classifier-free guidance trains by dropping labels.
+/// A network of K classes also knows label K, "no class", which classifier-free guidance trains by
+/// dropping labels.
 pub type Labels<B> = Option<Tensor<B, 1, Int>>;

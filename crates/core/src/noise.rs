@@ -2,11 +2,12 @@
 //!
 //! `word(seed, stream, step, i) = Philox4x32-10(key = seed, counter = (i / 2, stream, step))`
 //!
-//! Source: Salmon, Moraes, Dror & Shaw 2011, "Parallel random numbers: as easy as 1, 2, 3". A value depends on its four
-//! coordinates and on nothing else, so the same seed gives the same noise on every backend, at any thread count, in any
-//! order, and after a resume. Normals are `Φ⁻¹(u)`, one word each (Wichura 1988, algorithm AS 241), so the i-th normal is
-//! the i-th word whatever is drawn around it. Long draws are filled by all threads with vector instructions, to the same bits as one
-//! by one.
+//! Source: Salmon, Moraes, Dror & Shaw 2011, "Parallel random numbers: as easy as 1, 2, 3". A value
+//! depends on its four coordinates and on nothing else, so the same seed gives the same noise on
+//! every backend, at any thread count, in any order, and after a resume. Normals are `Φ⁻¹(u)`, one
+//! word each (Wichura 1988, algorithm AS 241), so the i-th normal is the i-th word whatever is
+//! drawn around it. Long draws are filled by all threads with vector instructions, to the same bits
+//! as one by one.
 
 mod philox;
 mod quantile;
@@ -82,6 +83,21 @@ impl Noise {
         self.seed
     }
 
+    /// An independent source for a purpose that has a name, such as `validation`.
+    ///
+    /// ```
+    /// use pyroclast_core::noise::Noise;
+    ///
+    /// let noise = Noise::new(7);
+    /// assert_eq!(noise.fork("validation"), noise.fork("validation"));
+    /// assert_ne!(noise.fork("validation"), noise.fork("teacher"));
+    /// ```
+    pub fn fork(&self, purpose: &str) -> Self {
+        Self {
+            seed: self.seed ^ address(purpose),
+        }
+    }
+
     /// The draws of one stream at one step, from their beginning.
     pub fn draws(&self, stream: Stream, step: u64) -> Draws {
         Draws {
@@ -90,6 +106,17 @@ impl Noise {
             step,
             position: 0,
         }
+    }
+}
+
+/// Where the seeds of a purpose lie: FNV-1a of its name, but for names that are older than that
+/// rule.
+fn address(purpose: &str) -> u64 {
+    match purpose {
+        "validation" => 0x5EED_0F7E_57ED,
+        name => name.bytes().fold(0xCBF2_9CE4_8422_2325, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3)
+        }),
     }
 }
 
@@ -292,8 +319,8 @@ impl Draws {
     }
 }
 
-/// Values from a position on. It and the law are types, not functions, because what the compiler leaves a function of its own is
-/// compiled for the oldest processor.
+/// Values from a position on. It and the law are types, not functions, because what the compiler
+/// leaves a function of its own is compiled for the oldest processor.
 struct Filling<'a, L, T, R> {
     draws: &'a Draws,
     position: u64,
@@ -318,7 +345,8 @@ impl<L: Law, T, R: Fn(f64) -> T> pulp::WithSimd for Filling<'_, L, T, R> {
     }
 }
 
-/// The middle of the `2⁻⁵²`-wide cell that the upper bits of `word` name, so neither 0 nor 1 can come out.
+/// The middle of the `2⁻⁵²`-wide cell that the upper bits of `word` name, so neither 0 nor 1 can
+/// come out.
 #[inline(always)]
 fn to_unit(word: u64) -> f64 {
     // The bits of a number in [1, 2): a conversion from an integer would not vectorise everywhere.

@@ -12,7 +12,8 @@ use crate::{named, settings};
 settings! {
     /// The meaning of a network's output, what the network is shown, and how its error counts.
     ///
-    /// The default is flow matching: the velocity, of the plain state and time, with uniform weights.
+    /// The default is flow matching: the velocity, of the plain state and time, with uniform
+    /// weights.
     #[derive(Clone, Copy, PartialEq)]
     pub struct Objective {
         /// What the network's output means.
@@ -29,8 +30,9 @@ settings! {
 named! {
     /// The loss that trains the variance of a chain's reverse step.
     ///
-    /// With one, the network's output has twice as many channels (axis 1) as the state: the prediction in its first half and, in its
-    /// second, how the variance is interpolated ([`LearnedVariance`](crate::field::LearnedVariance)).
+    /// With one, the network's output has twice as many channels (axis 1) as the state: the
+    /// prediction in its first half and, in its second, how the variance is interpolated
+    /// ([`LearnedVariance`](crate::field::LearnedVariance)).
     #[derive(Clone, Copy, PartialEq)]
     pub enum VarianceLoss as "loss of the variance" {
         /// The variance is fixed.
@@ -39,7 +41,8 @@ named! {
         "hybrid" => Hybrid {
             /// λ.
             weight: f64 = 0.001 => NOT_NEGATIVE,
-            /// How the likelihood of the last step is measured; unless it is set, as fits the training data.
+            /// How the likelihood of the last step is measured; unless it is set, as fits the
+            /// training data.
             decoder: Option<Decoder> = None,
         },
     }
@@ -56,7 +59,8 @@ impl Objective {
         }
     }
 
-    /// EDM's training: its prediction, preconditioning and weighting for data of this standard deviation.
+    /// EDM's training: its prediction, preconditioning and weighting for data of this standard
+    /// deviation.
     ///
     /// Source: Karras et al. 2022, table 1.
     pub fn edm(sigma_data: f64) -> Self {

@@ -1,6 +1,7 @@
 //! The random path between source and data that a model is trained on.
 //!
-//! `x_t = α(t)·x1 + σ(t)·x0 + γ(t)·z`, `u_t = α̇·x1 + σ̇·x0 + γ̇·z`, `z ~ N(0, I)`, `(x0, x1) ~ π`, `t ~ p(t)`
+//! `x_t = α(t)·x1 + σ(t)·x0 + γ(t)·z`, `u_t = α̇·x1 + σ̇·x0 + γ̇·z`, `z ~ N(0, I)`, `(x0, x1) ~ π`,
+//! `t ~ p(t)`
 //!
 //! Source: Albergo, Boffi & Vanden-Eijnden 2023; Tong et al. 2024 for the bridge and the couplings.
 
@@ -24,15 +25,18 @@ use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use pyroclast_kernels::{PathRow, path_sample};
 
-/// How far training times keep from an end where the velocity is infinite (Song et al. 2021, appendix C).
+/// How far training times keep from an end where the velocity is infinite (Song et al. 2021,
+/// appendix C).
 const MARGIN: f64 = 1e-5;
 /// The same for a bridge, whose `γ̇` grows as `1/√t`.
 const BRIDGE_MARGIN: f64 = 1e-3;
 
 settings! {
-    /// Everything that decides which paths a model is trained on: one value, owned by the [`Flow`](crate::flow::Flow).
+    /// Everything that decides which paths a model is trained on: one value, owned by the
+    /// [`Flow`](crate::flow::Flow).
     ///
-    /// The default is `x_t = t·x1 + (1 − t)·x0` from `x0 ~ N(0, I)` to independent data, at uniform times.
+    /// The default is `x_t = t·x1 + (1 − t)·x0` from `x0 ~ N(0, I)` to independent data, at uniform
+    /// times.
     ///
     /// ```
     /// use pyroclast_core::path::{Gamma, Path};
@@ -67,7 +71,7 @@ settings! {
 ///
 /// # Shapes
 /// - t and coefficients: one per sample
-/// - x_t, d_x_t, ends: `[batch, …]`
+/// - x_t, d_x_t, endpoints: `[batch, …]`
 #[derive(Debug, Clone)]
 pub struct PathSample<B: Backend, const D: usize> {
     /// The times.
@@ -79,7 +83,7 @@ pub struct PathSample<B: Backend, const D: usize> {
     /// The conditional velocity `dx_t/dt` there.
     pub d_x_t: Tensor<B, D>,
     /// The endpoints of the paths.
-    pub ends: Endpoints<B, D>,
+    pub endpoints: Endpoints<B, D>,
 }
 
 impl Path {
@@ -91,12 +95,14 @@ impl Path {
         }
     }
 
-    /// The straight path `x_t = t·x1 + (1 − t)·x0` with independent pairs (Lipman et al. 2023; rectified flow, Liu et al. 2023).
+    /// The straight path `x_t = t·x1 + (1 − t)·x0` with independent pairs (Lipman et al. 2023;
+    /// rectified flow, Liu et al. 2023).
     pub fn linear() -> Self {
         Self::default()
     }
 
-    /// The straight path between pairs by optimal transport within the batch (OT-CFM; Tong et al. 2024).
+    /// The straight path between pairs by optimal transport within the batch (OT-CFM; Tong et al.
+    /// 2024).
     pub fn optimal_transport() -> Self {
         Self {
             coupling: Coupling::OptimalTransport,
@@ -109,7 +115,8 @@ impl Path {
         Self::new(Trigonometric)
     }
 
-    /// The Schrödinger bridge of diffusion s, on minibatches: bridge noise between pairs from the entropic plan of ε = 2s².
+    /// The Schrödinger bridge of diffusion s, on minibatches: bridge noise between pairs from the
+    /// entropic plan of ε = 2s².
     ///
     /// Source: Tong et al. 2024 (Schrödinger-bridge CFM). Range: s > 0.
     pub fn bridge(s: f64) -> Self {
@@ -156,8 +163,8 @@ impl Path {
 
     /// Whether a model's velocity determines the score, as an SDE needs it.
     ///
-    /// `∇log p_t = −E[x0|x_t]/σ` holds where x0 ~ N(0, I) is independent of x1 and nothing is added between them.
-    /// Transport of any kind, another source, and bridge noise each break it.
+    /// `∇log p_t = −E[x0|x_t]/σ` holds where x0 ~ N(0, I) is independent of x1 and nothing is added
+    /// between them. Transport of any kind, another source, and bridge noise each break it.
     pub fn knows_score(&self) -> bool {
         self.coupling == Coupling::Independent
             && self.gamma == Gamma::None
@@ -178,8 +185,8 @@ impl Path {
         sampler.sample(n, &self.schedule, draws)
     }
 
-    /// For each row of `x0`, the row of `x1` that it is paired with: [`Coupling::pairs`], where an entropic plan has
-    /// the regularisation of the path's bridge unless it has one of its own.
+    /// For each row of `x0`, the row of `x1` that it is paired with: [`Coupling::pairs`], where an
+    /// entropic plan has the regularisation of the path's bridge unless it has one of its own.
     ///
     /// # Panics
     /// As [`Coupling::pairs`].
@@ -213,16 +220,17 @@ impl Path {
         x0 * self.schedule.at(t).sigma
     }
 
-    /// The points at times `t` on the paths between `ends`; `z` is the noise between them, read only where γ is not 0.
+    /// The points at times `t` on the paths between `endpoints`; `z` is the noise between them,
+    /// read only where γ is not 0.
     ///
     /// # Shapes
-    /// - t: one time per row of `ends.x1`; z: as `ends.x1`
+    /// - t: one time per row of `endpoints.x1`; z: as `ends.x1`
     ///
     /// # Panics
     /// If shapes differ, or if γ is not 0 and there is no z.
     pub fn sample<B: Backend, const D: usize>(
         &self,
-        ends: Endpoints<B, D>,
+        endpoints: Endpoints<B, D>,
         z: Option<Tensor<B, D>>,
         t: &[f64],
     ) -> PathSample<B, D> {
@@ -233,10 +241,10 @@ impl Path {
                 noise: [c.sigma, c.d_sigma],
             })
             .collect();
-        let [mut x_t, mut d_x_t] = path_sample(&ends.x0, &ends.x1, &rows);
+        let [mut x_t, mut d_x_t] = path_sample(&endpoints.x0, &endpoints.x1, &rows);
         if self.gamma != Gamma::None {
             let z = z.expect("a path with γ > 0 is sampled with its noise z");
-            let per_sample = PerSample::like(&ends.x1);
+            let per_sample = PerSample::like(&endpoints.x1);
             let gamma = |pick: fn((f64, f64)) -> f64| -> Tensor<B, D> {
                 per_sample.tensor(t.iter().map(|&t| pick(self.gamma.at(t))))
             };
@@ -250,7 +258,7 @@ impl Path {
             coefficients,
             x_t,
             d_x_t,
-            ends,
+            endpoints,
         }
     }
 }

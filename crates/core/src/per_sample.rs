@@ -26,7 +26,7 @@ impl<B: Backend, const D: usize> PerSample<B, D> {
     /// Shape `[batch, 1, …]`: one upload.
     ///
     /// # Panics
-    /// If there is not one number a sample.
+    /// If there is not one number per sample.
     pub fn tensor(&self, values: impl Iterator<Item = f64>) -> Tensor<B, D> {
         let mut shape = [1; D];
         shape[0] = self.batch;
@@ -36,7 +36,7 @@ impl<B: Backend, const D: usize> PerSample<B, D> {
     /// Shape `[batch]`.
     ///
     /// # Panics
-    /// If there is not one number a sample.
+    /// If there is not one number per sample.
     pub fn flat(&self, values: impl Iterator<Item = f64>) -> Tensor<B, 1> {
         from_host(values.collect(), [self.batch], &self.device, self.dtype)
     }

@@ -6,16 +6,28 @@ use crate::named;
 use crate::named::POSITIVE;
 use crate::schedule::Coefficients;
 
-/// `c_noise` stays within these bounds, which a schedule without signal or without noise at an end would leave: σ/α of e^{±20}.
+/// `c_noise` stays within these bounds, which a schedule without signal or without noise at an end
+/// would leave: σ/α of e^{±20}.
 const MOST: f64 = 5.0;
 
 named! {
     /// How the state is scaled and the time is written for the network.
+    ///
+    /// ```
+    /// use pyroclast_core::preconditioning::Preconditioning;
+    /// use pyroclast_core::schedule::{Edm, Schedule};
+    ///
+    /// let edm = Edm::default();
+    /// let c = edm.at(edm.time_at_sigma(1.2));
+    /// let shown = Preconditioning::Edm { sigma_data: 0.5 };
+    /// assert!((shown.scale(c) - 1.0 / 1.3).abs() < 1e-12); // √(1.2² + 0.5²) = 1.3
+    /// ```
     #[derive(Clone, Copy, PartialEq)]
     pub enum Preconditioning as "preconditioning" {
         /// The state as it is, and t.
         "none" => None,
-        /// EDM's: the state at unit variance, and the noise level, whatever the schedule's own scale and clock are.
+        /// EDM's: the state at unit variance, and the noise level, whatever the schedule's own
+        /// scale and clock are.
         ///
         /// `c_in·x_t = x_t/√(σ² + α²σ_data²)`, `c_noise = ¼·ln(σ/α)`
         ///

@@ -1,9 +1,10 @@
 //! What a network's output means, and how it becomes anything else.
 //!
-//! Every output decodes to the two endpoints (x̂0, x̂1) of the path through x_t, and every target is read off them:
-//! `x_t = αx1 + σx0`, `u = α̇x1 + σ̇x0`, `s = −x0/σ`, `v = αx0 − σx1`
+//! Every output decodes to the two endpoints (x̂0, x̂1) of the path through x_t, and every target
+//! is read off them: `x_t = αx1 + σx0`, `u = α̇x1 + σ̇x0`, `s = −x0/σ`, `v = αx0 − σx1`
 //!
-//! Conversions divide by α, σ, Δ, α² + σ² or N; each variant says which, and so where it is singular.
+//! Conversions divide by α, σ, Δ, α² + σ² or N; each variant says which, and so where it is
+//! singular.
 
 use crate::endpoints::Endpoints;
 use crate::named;
@@ -13,27 +14,33 @@ use crate::schedule::{Coefficients, Schedule};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
-/// How far from a singular end of the schedule a solver starts or stops (Song et al. 2021, appendix C).
+/// How far from a singular end of the schedule a solver starts or stops (Song et al. 2021, appendix
+/// C).
 const MARGIN: f64 = 1e-3;
 
 named! {
     /// What a network predicts.
     #[derive(Clone, Copy, PartialEq)]
     pub enum Prediction as "prediction" {
-        /// The velocity `u = α̇x1 + σ̇x0` (Lipman et al. 2023). Decoding divides by `Δ = α̇σ − σ̇α`: regular wherever
-        /// the SNR grows, at both ends of the linear and trigonometric paths too.
+        /// The velocity `u = α̇x1 + σ̇x0` (Lipman et al. 2023). Decoding divides by
+        /// `Δ = α̇σ − σ̇α`: regular wherever the SNR grows, at both ends of the linear and
+        /// trigonometric paths too.
         "velocity" => Velocity,
         /// The data x1. Decoding x̂0 divides by σ: singular at t = 1.
         "data" => Data,
-        /// The noise x0, often ε (Ho et al. 2020). Decoding x̂1 divides by α: singular at t = 0 where α(0) = 0.
+        /// The noise x0, often ε (Ho et al. 2020). Decoding x̂1 divides by α: singular at t = 0
+        /// where α(0) = 0.
         "noise" | "epsilon" => Noise,
-        /// The score `−x0/σ` (Song & Ermon 2019). The target is infinite where σ = 0; decoding x̂1 divides by α.
+        /// The score `−x0/σ` (Song & Ermon 2019). The target is infinite where σ = 0; decoding x̂1
+        /// divides by α.
         "score" => Score,
-        /// `v = αx0 − σx1` (Salimans & Ho 2022, appendix D). Decoding divides by α² + σ², never 0: regular everywhere.
+        /// `v = αx0 − σx1` (Salimans & Ho 2022, appendix D). Decoding divides by α² + σ², never 0:
+        /// regular everywhere.
         "v" => V,
-        /// EDM's F, of unit variance where the data have the standard deviation σ_data (Karras et al. 2022, eq. 7 and
-        /// table 1), on any schedule: `F = σ/(σ_data·N)·x1 − ασ_data/N·x0, N² = σ² + α²σ_data²`. Decoding divides by N,
-        /// never 0: regular everywhere. Where σ_data = 1 and α² + σ² = 1 it is −v.
+        /// EDM's F, of unit variance where the data have the standard deviation σ_data (Karras et
+        /// al. 2022, eq. 7 and table 1), on any schedule:
+        /// `F = σ/(σ_data·N)·x1 − ασ_data/N·x0, N² = σ² + α²σ_data²`. Decoding divides by N, never
+        /// 0: regular everywhere. Where σ_data = 1 and α² + σ² = 1 it is −v.
         "edm" => Edm {
             /// Standard deviation of the data.
             sigma_data: f64 = 0.5 => POSITIVE,
@@ -44,9 +51,10 @@ named! {
 impl Prediction {
     /// The endpoints that a network output at `x` stands for, with one time for the batch.
     ///
-    /// velocity: `x̂1 = (σu − σ̇x)/Δ, x̂0 = (α̇x − αu)/Δ` · data: `x̂0 = (x − αx̂1)/σ` · noise: `x̂1 = (x − σx̂0)/α` ·
-    /// score: `x̂0 = −σs` · v: `x̂1 = (αx − σv)/(α² + σ²), x̂0 = (σx + αv)/(α² + σ²)` ·
-    /// EDM: `x̂1 = ασ_data²/N²·x + σσ_data/N·F, x̂0 = σ/N²·x − ασ_data/N·F`
+    /// velocity: `x̂1 = (σu − σ̇x)/Δ, x̂0 = (α̇x − αu)/Δ` · data: `x̂0 = (x − αx̂1)/σ` · noise:
+    /// `x̂1 = (x − σx̂0)/α` · score: `x̂0 = −σs` · v:
+    /// `x̂1 = (αx − σv)/(α² + σ²), x̂0 = (σx + αv)/(α² + σ²)` · EDM:
+    /// `x̂1 = ασ_data²/N²·x + σσ_data/N·F, x̂0 = σ/N²·x − ασ_data/N·F`
     pub fn decode<B: Backend, const D: usize>(
         self,
         c: Coefficients,
@@ -147,7 +155,8 @@ impl Prediction {
         }
     }
 
-    /// The data x̂1 that an output at `x` stands for, with a time for each sample: `x̂1 = a·x + b·output`.
+    /// The data x̂1 that an output at `x` stands for, with a time for each sample:
+    /// `x̂1 = a·x + b·output`.
     pub fn data_rows<B: Backend, const D: usize>(
         self,
         coefficients: &[Coefficients],
@@ -161,7 +170,8 @@ impl Prediction {
         x * shares(|s| s.0) + output * shares(|s| s.1)
     }
 
-    /// The velocity that an output at `x` stands for, with a time for each sample: `u = a·x + b·output`.
+    /// The velocity that an output at `x` stands for, with a time for each sample:
+    /// `u = a·x + b·output`.
     pub fn velocity_rows<B: Backend, const D: usize>(
         self,
         coefficients: &[Coefficients],
@@ -170,35 +180,14 @@ impl Prediction {
     ) -> Tensor<B, D> {
         let per_sample = PerSample::like(&x);
         let shares = |c: &Coefficients| {
-            let Coefficients {
-                alpha,
-                sigma,
-                d_alpha,
-                d_sigma,
-            } = *c;
-            match self {
-                Self::Velocity => (0.0, 1.0),
-                Self::Data => (d_sigma / sigma, d_alpha - alpha * d_sigma / sigma),
-                Self::Noise => (d_alpha / alpha, d_sigma - sigma * d_alpha / alpha),
-                Self::Score => {
-                    let of_noise = d_sigma - sigma * d_alpha / alpha;
-                    (d_alpha / alpha, -sigma * of_noise)
-                }
-                Self::V => {
-                    let norm = alpha * alpha + sigma * sigma;
-                    (
-                        (d_alpha * alpha + d_sigma * sigma) / norm,
-                        -c.delta() / norm,
-                    )
-                }
-                Self::Edm { sigma_data } => {
-                    let std = c.std(sigma_data);
-                    (
-                        (d_alpha * alpha * sigma_data * sigma_data + d_sigma * sigma) / (std * std),
-                        c.delta() * sigma_data / std,
-                    )
-                }
+            if self == Self::Velocity {
+                return (0.0, 1.0);
             }
+            let (data, noise) = (self.data_shares(*c), self.noise_shares(*c));
+            (
+                c.d_alpha * data.0 + c.d_sigma * noise.0,
+                c.d_alpha * data.1 + c.d_sigma * noise.1,
+            )
         };
         let of_x = per_sample.tensor(coefficients.iter().map(|c| shares(c).0));
         let of_output = per_sample.tensor(coefficients.iter().map(|c| shares(c).1));
@@ -220,7 +209,8 @@ impl Prediction {
         }
     }
 
-    /// How many times larger the squared error of this output is than that of the data it decodes to.
+    /// How many times larger the squared error of this output is than that of the data it decodes
+    /// to.
     ///
     /// velocity `Δ²/σ²` · data 1 · noise `α²/σ²` · score `α²/σ⁴` · v `(α² + σ²)²/σ²` ·
     /// EDM `N²/(σσ_data)²`
@@ -237,8 +227,9 @@ impl Prediction {
         root * root
     }
 
-    /// The interval of t on which the velocity is finite: [0, 1], less 10⁻³ at an end where the schedule or the prediction
-    /// is singular. The margin is one of t: for a schedule whose noise is large, such as EDM's, give a solver a grid of its own.
+    /// The interval of t on which the velocity is finite: [0, 1], less 10⁻³ at an end where the
+    /// schedule or the prediction is singular. The margin is one of t: for a schedule whose noise
+    /// is large, such as EDM's, give a solver a grid of its own.
     pub fn span(self, schedule: &dyn Schedule) -> (f64, f64) {
         let regular = |t| self.is_regular(schedule.at(t));
         (

@@ -20,7 +20,8 @@ pub fn velocity_of<B: Backend, const D: usize>(
     Prediction::Velocity.encode(denoiser.schedule().at(t), denoiser.endpoints(t, x))
 }
 
-/// A denoiser as a velocity field, for one evaluation each: what makes an ODE method run on a model that only denoises.
+/// A denoiser as a velocity field, for one evaluation each: what makes an ODE method run on a model
+/// that only denoises.
 ///
 /// `u_t(x) = α̇x̂1 + σ̇x̂0`
 ///

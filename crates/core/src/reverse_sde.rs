@@ -1,9 +1,10 @@
-//! The family of SDEs that share an ODE's marginals.
+//! The family of SDEs that share the marginals of an ODE.
 //!
-//! `dX = [u_t + ½g_t²·∇log p_t] dt + g_t dW` has the law of `dX = u_t dt` at every t, for any `g_t ≥ 0`
+//! `dX = [u_t + ½g_t²·∇log p_t] dt + g_t dW` has the distribution of `dX = u_t dt` at every t, for
+//! any `g_t ≥ 0`
 //!
-//! Source: Song et al. 2021, §4.3; Albergo et al. 2023, theorem 2.8. g = 0 is the probability-flow ODE; the forward
-//! diffusion's own g is the reverse SDE of Anderson 1982.
+//! Source: Song et al. 2021, §4.3; Albergo et al. 2023, theorem 2.8. g = 0 is the probability-flow
+//! ODE; the forward diffusion's own g is the reverse SDE of Anderson 1982.
 
 use crate::field::{Additive, Denoiser, Diffusion, Sde, VectorField};
 use crate::prediction::Prediction;
@@ -12,15 +13,16 @@ use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use std::fmt;
 
-/// How much noise an SDE extension injects.
+/// How much noise the SDE injects.
 #[non_exhaustive]
 pub enum NoiseLevel {
     /// `g_t = c`.
     Constant(f64),
-    /// `g_t = c·σ_t`: fades with the path's own noise, and with it the drift `−½c²σ_t·x̂0` that it adds.
+    /// `g_t = c·σ_t`: fades with the path's own noise, and with it the drift `−½c²σ_t·x̂0` that it
+    /// adds.
     Sigma(f64),
-    /// `g_t² = c²·2σΔ/α`: for c = 1 the diffusion of the noising process, so the extension is its time reversal. Infinite where
-    /// α = 0, and taken as 0 where σ = 0.
+    /// `g_t² = c²·2σΔ/α`: for c = 1 the diffusion of the noising process, so this is its
+    /// time reversal. Infinite where α = 0, and taken as 0 where σ = 0.
     Diffusion(f64),
     /// Any function of time.
     Custom(Box<dyn Fn(f64) -> f64 + Send + Sync>),
@@ -49,15 +51,33 @@ impl NoiseLevel {
     }
 }
 
-/// A field with its SDE extension, for paths from x0 ~ N(0, I) independent of the data.
+/// The SDEs with the marginals of a field, for paths from x0 ~ N(0, I) independent of the data.
 ///
 /// `f_t(x) = u_t(x) + ½g_t²·∇log p_t(x)`
 ///
-/// A model trained with optimal-transport pairs, another source or bridge noise has a velocity that does not tell the score: its
-/// extension has other marginals.
+/// A model trained with optimal-transport pairs, another source or bridge noise has a velocity that
+/// does not determine the score: its SDE has other marginals.
 ///
-/// One drift is one evaluation: the field's own ends give the velocity `α̇x̂1 + σ̇x̂0` and the score `−x̂0/σ`, so that a wrapper whose ends
-/// do not lie on a path through x, such as clipping that keeps x̂0, is extended as it is.
+/// One drift is one evaluation: the field's own endpoints give the velocity `α̇x̂1 + σ̇x̂0` and the
+/// score `−x̂0/σ`, so a wrapper whose endpoints do not lie on a path through x, such as clipping
+/// that keeps x̂0, has its SDE too.
+///
+/// ```
+/// use burn::tensor::Tensor;
+/// use burn_ndarray::NdArray;
+/// use pyroclast_core::analytic::Gaussian;
+/// use pyroclast_core::field::{Sde, VectorField};
+/// use pyroclast_core::reverse_sde::{NoiseLevel, ReverseSde};
+/// use pyroclast_core::schedule::Linear;
+///
+/// let mean = Tensor::<NdArray, 2>::zeros([1, 1], &Default::default());
+/// let field = Gaussian { mean: mean.clone(), std: 1.0, schedule: Linear::default() };
+/// let x = mean.ones_like();
+/// let velocity = field.velocity(0.5, x.clone()); // p_½ = N(0, ½), so the score at 1 is −2
+/// let sde = ReverseSde { field, noise_level: NoiseLevel::Constant(1.0) };
+/// let change = sde.drift(0.5, x) - velocity;
+/// assert!((change.into_scalar() + 1.0).abs() < 1e-6);
+/// ```
 #[derive(Debug)]
 pub struct ReverseSde<F> {
     /// The field, which knows its velocity and its schedule.
@@ -102,7 +122,7 @@ mod tests {
     use burn_ndarray::NdArray;
 
     #[test]
-    fn a_field_whose_ends_leave_the_path_is_extended_by_its_own_score_for_one_evaluation() {
+    fn endpoints_off_the_path_give_the_sde_its_score_for_one_evaluation() {
         let device = Default::default();
         let column = |values: [f64; 3]| from_host(values.to_vec(), [3, 1], &device, DType::F64);
         let clipped = Clipped {
@@ -116,14 +136,14 @@ mod tests {
             noise: ClippedNoise::Kept,
         };
         let (t, x) = (0.8, column([0.3, -1.0, 2.0]));
-        let extended = ReverseSde {
+        let sde = ReverseSde {
             field: Counted::new(&clipped),
             noise_level: NoiseLevel::Constant(0.7),
         };
         let expected =
             clipped.velocity(t, x.clone()) + clipped.field.score(t, x.clone()) * (0.5 * 0.49);
-        let difference = extended.drift(t, x) - expected;
+        let difference = sde.drift(t, x) - expected;
         assert!(difference.abs().max().into_scalar() < 1e-12);
-        assert_eq!(extended.field.evaluations(), 1);
+        assert_eq!(sde.field.evaluations(), 1);
     }
 }

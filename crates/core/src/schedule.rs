@@ -1,9 +1,10 @@
 //! Schedules: how much signal and how much noise a path holds at a time.
 //!
-//! `x_t = α(t)·x1 + σ(t)·x0`, `t = 0` noise, `t = 1` data, and `log-SNR = ln(α²/σ²)`, which grows with t.
+//! `x_t = α(t)·x1 + σ(t)·x0`, `t = 0` noise, `t = 1` data, and `log-SNR = ln(α²/σ²)`, which grows
+//! with t.
 //!
-//! A schedule is a pure function of a host `f64`. Each lives in a file of its own; to add one, write its file and
-//! name it in the list of [`AnySchedule`].
+//! A schedule is a pure function of a host `f64`. Each lives in a file of its own; to add one,
+//! write its file and name it in the list of [`AnySchedule`].
 
 mod any;
 mod beta_table;
@@ -45,7 +46,8 @@ pub struct Coefficients {
 }
 
 impl Coefficients {
-    /// `Δ = α̇σ − σ̇α`, positive wherever the SNR grows; it divides every conversion from a velocity.
+    /// `Δ = α̇σ − σ̇α`, positive wherever the SNR grows; it divides every conversion from a
+    /// velocity.
     pub fn delta(&self) -> f64 {
         self.d_alpha * self.sigma - self.d_sigma * self.alpha
     }
@@ -55,7 +57,8 @@ impl Coefficients {
         self.sigma.hypot(self.alpha * sigma_data)
     }
 
-    /// `g² = σ²·d(log-SNR)/dt = 2σΔ/α`: the squared diffusion of the noising process that has this schedule's marginals.
+    /// `g² = σ²·d(log-SNR)/dt = 2σΔ/α`: the squared diffusion of the noising process that has this
+    /// schedule's marginals.
     ///
     /// Source: Kingma et al. 2021 (VDM), eq. 24, in this library's clock. Infinite where α = 0.
     pub fn diffusion_squared(&self) -> f64 {

@@ -22,7 +22,8 @@ named! {
             /// Scale on the logit scale.
             std: f64 = 1.0 => POSITIVE,
         },
-        /// `ln(σ/α) ~ N(mean, std²)`: EDM's noise level, through the schedule's inverse (Karras et al. 2022, table 1).
+        /// `ln(σ/α) ~ N(mean, std²)`: EDM's noise level, through the schedule's inverse (Karras et
+        /// al. 2022, table 1).
         "log-normal-sigma" => LogNormalSigma {
             /// Mean of ln(σ/α).
             mean: f64 = -1.2 => FINITE,
@@ -37,8 +38,8 @@ named! {
             b: f64 = 1.0 => POSITIVE,
         },
         /// `t = 1 − (k + 1)/T`, k uniform in 0 … T − 1: the steps of a table
-        /// ([`BetaTable::time`](crate::schedule::BetaTable::time)). Needs a clip of 0, since any other moves the times
-        /// off the table.
+        /// ([`BetaTable::time`](crate::schedule::BetaTable::time)). Needs a clip of 0, since any
+        /// other moves the times off the table.
         "index" => Index {
             /// T.
             steps: usize = 1000 => Range {
@@ -58,6 +59,17 @@ impl Default for TimeDistribution {
 
 settings! {
     /// A distribution of the time, pressed away from both ends.
+    ///
+    /// ```
+    /// use pyroclast_core::noise::{Noise, Stream};
+    /// use pyroclast_core::schedule::Linear;
+    /// use pyroclast_core::time_sampler::{TimeDistribution, TimeSampler};
+    ///
+    /// let sampler = TimeSampler { distribution: TimeDistribution::Stratified, clip: 0.0 };
+    /// let mut draws = Noise::new(0).draws(Stream::Time, 0);
+    /// let t = sampler.sample(4, &Linear::default(), &mut draws);
+    /// assert!(t[0] < 0.25 && t[3] > 0.75); // one in each quarter
+    /// ```
     #[derive(Clone, Copy, PartialEq)]
     pub struct TimeSampler {
         /// The distribution before clipping.
@@ -100,7 +112,8 @@ impl TimeSampler {
     }
 }
 
-/// A draw of the Gamma(shape, 1) distribution by rejection (Marsaglia & Tsang 2000); below shape 1 through `Γ(a) = Γ(a + 1)·u^{1/a}`.
+/// A draw of the Gamma(shape, 1) distribution by rejection (Marsaglia & Tsang 2000); below shape 1
+/// through `Γ(a) = Γ(a + 1)·u^{1/a}`.
 fn gamma(shape: f64, draws: &mut Draws) -> f64 {
     if shape < 1.0 {
         return gamma(shape + 1.0, draws) * draws.uniform().powf(1.0 / shape);
@@ -129,7 +142,8 @@ mod tests {
         TimeSampler { distribution, clip }.sample(N, &Linear::default(), &mut draws)
     }
 
-    /// Checks the sample's mean and the mean of its square against the exact ones, within five standard errors.
+    /// Checks the sample's mean and the mean of its square against the exact ones, within five
+    /// standard errors.
     fn has_moments(times: &[f64], first: f64, second: f64) {
         let n = times.len() as f64;
         let mean = |f: &dyn Fn(f64) -> f64| times.iter().map(|&t| f(t)).sum::<f64>() / n;

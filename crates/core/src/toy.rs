@@ -2,8 +2,8 @@
 //!
 //! `x1 ∈ ℝ²`, n points at a time, from noise alone: the same draws give the same points
 //!
-//! Those of the benchmark of Tong et al. 2024 come in the paper's own scales; the others fill about [-4, 4]², as in
-//! Grathwohl et al. 2019 (FFJORD). To add one, write its file and its entry here.
+//! Those of the benchmark of Tong et al. 2024 come in the paper's own scales; the others fill about
+//! [-4, 4]², as in Grathwohl et al. 2019 (FFJORD). To add one, write its file and its entry here.
 
 mod checkerboard;
 mod eight_gaussians;
@@ -57,22 +57,25 @@ macro_rules! toys {
 toys! {
     /// The standard normal distribution `N`.
     "gaussian" => Gaussian, gaussian::sample;
-    /// Two interleaved half circles, `(2p − (1, 0))` with `p = (cos θ, sin θ) + .05·N` on one half of the points and
-    /// `p = (1 − cos θ, ½ − sin θ) + .05·N` on the other, θ evenly spaced over [0, π].
+    /// Two interleaved half circles, `(2p − (1, 0))` with `p = (cos θ, sin θ) + .05·N` on one half
+    /// of the points and `p = (1 − cos θ, ½ − sin θ) + .05·N` on the other, θ evenly spaced over
+    /// [0, π].
     ///
     /// Source: scikit-learn's `make_moons`; scaled as in Tong et al. 2024.
     "moons" => Moons, moons::sample;
-    /// `7·(p − m)/s` with p the half circles of [`Toy::Moons`] before scaling, .1 in place of .05, and m = 3/8 and s = .723
-    /// the mean and deviation of all coordinates together, so that the moons keep their shape.
+    /// `7·(p − m)/s` with p the half circles of [`Toy::Moons`] before scaling, .1 in place of .05,
+    /// and m = 3/8 and s = .723 the mean and deviation of all coordinates together, so that the
+    /// moons keep their shape.
     ///
-    /// The source of the moons→8gaussians task of Tong et al. 2024, after De Bortoli et al. 2021. The moments are the distribution's,
-    /// in closed form.
+    /// The source of the moons→8gaussians task of Tong et al. 2024, after De Bortoli et al. 2021.
+    /// The moments are the distribution's, in closed form.
     "wide-moons" => WideMoons, moons::sample_wide;
     /// `5·c + N`, with c the eight points of the unit circle at multiples of π/4, equally often.
     ///
     /// The target of the N→8gaussians task of Tong et al. 2024.
     "8gaussians" => EightGaussians, eight_gaussians::sample;
-    /// `3·(4·c + ½·N)`, with c as in [`Toy::EightGaussians`] but drawn for each point by itself.
+    /// `3·(4·c + ½·N)`, with c as in [`Toy::EightGaussians`] but drawn for each point
+    /// independently.
     ///
     /// The target of the moons→8gaussians task of Tong et al. 2024, after De Bortoli et al. 2021.
     "wide-8gaussians" => WideEightGaussians, eight_gaussians::sample_wide;
@@ -84,7 +87,8 @@ toys! {
     ///
     /// Source: Grathwohl et al. 2019.
     "checkerboard" => Checkerboard, checkerboard::sample;
-    /// Five bent arms, `2·R(−φ)·(r, .1·z)`, `r = 1 + .3·z'`, `φ = 2πk/5 + ¼·e^r`, R the rotation, z and z' normal, k uniform.
+    /// Five bent arms, `2·R(−φ)·(r, .1·z)`, `r = 1 + .3·z'`, `φ = 2πk/5 + ¼·e^r`, R the rotation, z
+    /// and z' normal, k uniform.
     ///
     /// Source: Johnson et al. 2016; as in Grathwohl et al. 2019.
     "pinwheel" => Pinwheel, pinwheel::sample;
@@ -98,7 +102,8 @@ toys! {
     "spiral" => Spiral, spiral::sample;
     /// `t/5·(cos t, sin t) + .2·N`, `t = 3π/2·(1 + 2u)`.
     ///
-    /// Source: scikit-learn's `make_swiss_roll` without its depth; scaled as in Grathwohl et al. 2019.
+    /// Source: scikit-learn's `make_swiss_roll` without its depth; scaled as in Grathwohl et al.
+    /// 2019.
     "swissroll" => SwissRoll, swiss_roll::sample;
 }
 
@@ -110,7 +115,8 @@ fn blurred([x, y]: Point, std: f64, draws: &mut Draws) -> Point {
     [x + std * draws.normal(), y + std * draws.normal()]
 }
 
-/// The points in random order, so that any part of a sample that was dealt out evenly looks like the whole.
+/// The points in random order, so that any part of a sample that was dealt out evenly looks like
+/// the whole.
 fn shuffled(points: &[Point], draws: &mut Draws) -> Vec<Point> {
     let order = draws.permutation(points.len());
     order.into_iter().map(|i| points[i]).collect()
@@ -172,7 +178,8 @@ mod tests {
 
     #[test]
     fn a_part_of_a_sample_looks_like_the_whole() {
-        // Distributions that space their points evenly would fail here without a shuffle: n = 4000, five standard errors.
+        // Distributions that space their points evenly would fail here without a shuffle: n = 4000,
+        // five standard errors.
         for &toy in Toy::ALL {
             let points = toy.sample(8000, &mut draws(3));
             let (first, second) = points.split_at(8000);

@@ -1,7 +1,8 @@
 //! Weightings of the squared error over time.
 //!
-//! `L = E_t[w(t)·‖output − target‖²]`; a weighting other than uniform is defined on the data error ‖x̂1 − x1‖² and carried
-//! over to what the network predicts, so it means the same loss for every prediction.
+//! `L = E_t[w(t)·‖output − target‖²]`; a weighting other than uniform is defined on the data error
+//! ‖x̂1 − x1‖² and carried over to what the network predicts, so it means the same loss for every
+//! prediction.
 
 use crate::named;
 use crate::named::POSITIVE;
@@ -10,6 +11,16 @@ use crate::schedule::Coefficients;
 
 named! {
     /// How much a time counts.
+    ///
+    /// ```
+    /// use pyroclast_core::prediction::Prediction;
+    /// use pyroclast_core::schedule::{Linear, Schedule};
+    /// use pyroclast_core::weighting::Weighting;
+    ///
+    /// let c = Linear::default().at(0.75); // SNR = (0.75/0.25)² = 9
+    /// let weighting = Weighting::MinSnr { gamma: 5.0 };
+    /// assert_eq!(weighting.at(c, Prediction::Data), 5.0);
+    /// ```
     #[derive(Clone, Copy, PartialEq)]
     pub enum Weighting as "weighting" {
         /// `w = 1` on the network's own output: CFM for a velocity, L_simple for a noise.
@@ -21,16 +32,17 @@ named! {
             /// The ceiling γ on the SNR.
             gamma: f64 = 5.0 => POSITIVE,
         },
-        /// `(σ² + σ_data²)/(σ·σ_data)²·‖x̂1 − x1‖²` at the noise level σ/α (Karras et al. 2022, table 1).
+        /// `(σ² + σ_data²)/(σ·σ_data)²·‖x̂1 − x1‖²` at the noise level σ/α (Karras et al. 2022,
+        /// table 1).
         "edm" => Edm {
             /// Standard deviation of the data.
             sigma_data: f64 = 0.5 => POSITIVE,
         },
-        /// `g²·‖s − s_θ‖²` with the noising process's own g: the likelihood bound of Song et al. 2021 (maximum
-        /// likelihood), eq. 7.
+        /// `g²·‖s − s_θ‖²` with the noising process's own g: the likelihood bound of Song et al.
+        /// 2021 (maximum likelihood), eq. 7.
         "likelihood" => Likelihood,
-        /// `σ²·‖s − s_θ‖²`, which keeps the score loss finite at the data end (Song & Ermon 2019, §4.2). The same
-        /// loss as [`Self::Snr`].
+        /// `σ²·‖s − s_θ‖²`, which keeps the score loss finite at the data end (Song & Ermon 2019,
+        /// §4.2). The same loss as [`Self::Snr`].
         "sigma-squared" => SigmaSquared,
     } else {
         /// Any function of the log-SNR on the data error; it does not depend on the schedule.
@@ -59,7 +71,8 @@ impl Default for Weighting {
 impl Weighting {
     /// The factor on the network's squared error where the coefficients are `c`.
     ///
-    /// Not finite at an end where the weighting itself or the prediction's error is singular: clip the times there.
+    /// Not finite at an end where the weighting itself or the prediction's error is singular: clip
+    /// the times there.
     pub fn at(self, c: Coefficients, prediction: Prediction) -> f64 {
         let snr = (c.alpha / c.sigma).powi(2);
         let on_data = match self {

@@ -1,7 +1,7 @@
 //! What a run is made of: a TOML file that names everything its result depends on.
 //!
-//! Every key has a default, so a file says only what differs; a key that does not exist is an error that says which do. The
-//! presets that ship are such files.
+//! Every key has a default, so a file says only what differs; a key that does not exist is an error
+//! that says which do. The presets that ship are such files.
 
 mod assignment;
 mod check;
@@ -94,7 +94,8 @@ settings! {
     /// `[data]`: what is learned.
     #[derive(Clone, PartialEq)]
     pub struct Data {
-        /// `digits`, the name of a toy distribution, or the path of a `.csv`, `.csv.gz` or `.npy` file.
+        /// `digits`, the name of a toy distribution, or the path of a `.csv`, `.csv.gz` or `.npy`
+        /// file.
         name: String = String::new() => Range {
             holds: |name| !name.is_empty(),
             remedy: "name a toy distribution such as moons, digits, or a .csv or .npy file",
@@ -120,7 +121,8 @@ impl Config {
     /// `source_name` is what errors call the text. Paths of data files are left as they stand.
     ///
     /// # Errors
-    /// [`ConfigError`]: malformed TOML and unknown keys with their line, malformed assignments, values out of range.
+    /// [`ConfigError`]: malformed TOML and unknown keys with their line, malformed assignments,
+    /// values out of range.
     pub fn parse(
         text: &str,
         source_name: &str,
@@ -130,12 +132,14 @@ impl Config {
             source_name: source_name.to_owned(),
             message,
         };
-        // Errors of the text itself are found before anything is assigned, while lines are those of the file.
+        // Errors of the text itself are found before anything is assigned, while lines are those of
+        // the file.
         let config: Self = toml::from_str(text).map_err(|error| syntax(one_line(text, &error)))?;
         let config = if assignments.is_empty() {
             config
         } else {
-            // From the resolved configuration, so that a key can be set whose section the text leaves out.
+            // From the resolved configuration, so that a key can be set whose section the text
+            // leaves out.
             let resolved = config.to_toml();
             let mut table: toml::Table =
                 toml::from_str(&resolved).map_err(|e| syntax(e.to_string()))?;

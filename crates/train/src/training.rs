@@ -22,8 +22,6 @@ use pyroclast_core::noise::Noise;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Added to the seed for validation, so that its noise is not the training's.
-const VALIDATION_SEED: u64 = 0x5EED_0F7E_57ED;
 /// Points of a picture.
 const PICTURE_POINTS: usize = 4000;
 /// Images a class in a picture, and rows of a picture without classes.
@@ -239,7 +237,7 @@ fn validation_batches(task: &Task, config: &Config) -> Vec<Batch> {
         return Vec::new();
     }
     let mut batcher = batcher(config, task.validation.clone());
-    batcher.noise = Noise::new(config.training.seed ^ VALIDATION_SEED);
+    batcher.noise = Noise::new(config.training.seed).fork("validation");
     batcher.label_dropout = 0.0;
     batcher.size = batcher.size.min(task.validation.len());
     let mut order = Order::default();

@@ -1,6 +1,7 @@
 //! The exact field from N(0, I) to a finite dataset.
 //!
-//! `w_i(x) = softmax_i(−‖x − αx1_i‖²/2σ²)`, `x̂1 = Σ_i w_i·x1_i`: the minimiser of the CFM loss on that dataset
+//! `w_i(x) = softmax_i(−‖x − αx1_i‖²/2σ²)`, `x̂1 = Σ_i w_i·x1_i`: the minimiser of the CFM loss on
+//! that dataset
 
 use super::GaussianMixture;
 use crate::endpoints::Endpoints;
@@ -9,9 +10,10 @@ use crate::schedule::Schedule;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
-/// The marginal field of the empirical law of a dataset: a mixture of point masses.
+/// The marginal field of the empirical distribution of a dataset: a mixture of point masses.
 ///
-/// An evaluation costs `batch·n·d`. At t = 1 the posterior is a point mass and the field is not defined: stop before.
+/// An evaluation costs `batch·n·d`. At t = 1 the posterior is a point mass and the field is not
+/// defined: stop before.
 #[derive(Debug, Clone)]
 pub struct Dataset<B: Backend, S, const D: usize>(GaussianMixture<B, S, D>);
 

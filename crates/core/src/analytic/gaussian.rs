@@ -12,6 +12,19 @@ use burn::tensor::backend::Backend;
 ///
 /// `u_t(x) = α̇μ + (α̇αs² + σ̇σ)/v_t·(x − αμ)`; for the linear path its flow map is `x1 = μ + s·x0`
 ///
+/// ```
+/// use burn::tensor::Tensor;
+/// use burn_ndarray::NdArray;
+/// use pyroclast_core::analytic::Gaussian;
+/// use pyroclast_core::field::Denoiser;
+/// use pyroclast_core::schedule::Linear;
+///
+/// let mean = Tensor::<NdArray, 2>::full([1, 2], 3.0, &Default::default());
+/// let field = Gaussian { mean: mean.clone(), std: 1.0, schedule: Linear::default() };
+/// let x1 = field.denoise(0.0, mean.zeros_like()); // pure noise says nothing: the mean
+/// assert_eq!(x1.into_data().to_vec::<f32>().unwrap(), [3.0, 3.0]);
+/// ```
+///
 /// # Shapes
 /// - mean: `[1, …]`, broadcast over the batch
 #[derive(Debug, Clone)]

@@ -1,4 +1,4 @@
-//! The law of a path at one time, as a target of its own.
+//! The distribution of a path at one time, as a target of its own.
 //!
 //! `p_t` with t held fixed
 

@@ -1,6 +1,7 @@
 //! The exact field from N(0, I) to a mixture of isotropic Gaussians.
 //!
-//! `p_t = Σ_k w_k·N(αμ_k, v_k·I), v_k = α²s_k² + σ²`, `r_k(x) = softmax_k(ln w_k − ½d·ln v_k − ‖x − αμ_k‖²/2v_k)`,
+//! `p_t = Σ_k w_k·N(αμ_k, v_k·I), v_k = α²s_k² + σ²`,
+//! `r_k(x) = softmax_k(ln w_k − ½d·ln v_k − ‖x − αμ_k‖²/2v_k)`,
 //! `x̂1 = Σ_k r_k·(μ_k + αs_k²/v_k·(x − αμ_k))`, `x̂0 = Σ_k r_k·σ/v_k·(x − αμ_k)`
 
 use crate::endpoints::Endpoints;
@@ -14,7 +15,8 @@ use burn::tensor::backend::Backend;
 
 /// The marginal field of a mixture of Gaussians under a schedule, with independent coupling.
 ///
-/// The responsibilities are a softmax, which subtracts the largest exponent first (log-sum-exp), so distant points are safe.
+/// The responsibilities are a softmax, which subtracts the largest exponent first (log-sum-exp), so
+/// distant points are safe.
 ///
 /// # Shapes
 /// - means: `[components, …]`; weights and stds: one a component
@@ -59,12 +61,14 @@ impl<B: Backend, S: Schedule, const D: usize> GaussianMixture<B, S, D> {
 
     /// The posterior probability of each component given x: `[batch, components]`.
     ///
-    /// Where σ and a component's s are both 0 the posterior is a point mass and this is NaN: stop before t = 1.
+    /// Where σ and a component's s are both 0 the posterior is a point mass and this is NaN: stop
+    /// before t = 1.
     pub fn responsibilities(&self, t: f64, x: Tensor<B, D>) -> Tensor<B, 2> {
         softmax(self.exponents(t, x), 1)
     }
 
-    /// `ln p_t(x) = ln Σ_k w_k·N(x; αμ_k, v_k·I)`, in nats: `[batch]`: the largest exponent is taken out first, so far points are safe.
+    /// `ln p_t(x) = ln Σ_k w_k·N(x; αμ_k, v_k·I)`, in nats: `[batch]`: the largest exponent is
+    /// taken out first, so far points are safe.
     pub fn log_density(&self, t: f64, x: Tensor<B, D>) -> Tensor<B, 1> {
         let exponents = self.exponents(t, x);
         let dim = self.centre.dims()[1] as f64;
@@ -78,7 +82,8 @@ impl<B: Backend, S: Schedule, const D: usize> GaussianMixture<B, S, D> {
         let c = self.schedule.at(t);
         let x = flat(x);
         let dim = x.dims()[1] as f64;
-        // ‖x − αμ‖² = α²‖m‖² − 2αy·m + ‖y‖², both seen from the centre: a cloud far from the origin would cancel.
+        // ‖x − αμ‖² = α²‖m‖² − 2αy·m + ‖y‖², both seen from the centre: a cloud far from the origin
+        // would cancel.
         let y = x.clone() - self.centre.clone() * c.alpha;
         let variances = self.variances(t);
         let row = |values: Vec<f64>| {

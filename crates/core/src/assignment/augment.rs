@@ -2,7 +2,7 @@
 //!
 //! This is Dijkstra's search over reduced costs (Jonker & Volgenant 1987), except that a row shows
 //! its shortlist only. The bound on its other columns waits in the queue with the rest; should it
-//! come up before a free column does, the list is rebuilt and the search goes on. So the search
+//! come up before a free column does, the list is rebuilt and the search continues. So the search
 //! finds the path that it would find over full rows.
 
 use std::cmp::Ordering;
@@ -15,7 +15,7 @@ use super::shortlist::Edge;
 /// What the search comes upon; of two at one distance, columns go before rows.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Stop {
-    /// A matched column, from which the search goes on to its row.
+    /// A matched column, from which the search continues to its row.
     Column(u32),
     /// A row whose shortlist says nothing of columns at this distance or farther.
     Row(u32),

@@ -79,7 +79,8 @@ impl<'c, C: Costs> Market<'c, C> {
         let finest = 0.3 * spread / (self.prices.len() as f64).sqrt();
         while epsilon > finest {
             epsilon /= REFINEMENT;
-            // A list outlasts several bids, and so is worth its making, only if the steps are small.
+            // A list outlasts several bids, and so is worth its making, only if the steps are
+            // small.
             let listed = epsilon < 0.1 * spread;
             self.release(epsilon, listed);
             self.auction(epsilon, spread, PATIENCE, listed);

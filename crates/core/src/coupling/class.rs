@@ -1,8 +1,10 @@
-//! Class-conditional optimal transport: `π = argmin over permutations with y_π(i) = yᵢ of Σᵢ ‖x0ᵢ − x1_π(i)‖²`.
+//! Class-conditional optimal transport:
+//! `π = argmin over permutations with y_π(i) = yᵢ of Σᵢ ‖x0ᵢ − x1_π(i)‖²`.
 //!
-//! Optimal transport of a whole batch gives a source point the data near it, and with it their label: under it, noise and label
-//! are dependent, while a sampler draws them independently. Transport within the rows of a label keeps every source
-//! point at the label that it came with, which was no part of its draw.
+//! Optimal transport of a whole batch gives a source point the data near it, and with it their
+//! label: under it, noise and label are dependent, while a sampler draws them independently.
+//! Transport within the rows of a label keeps every source point at the label that it came with,
+//! which was no part of its draw.
 
 use crate::assignment::assign_points;
 use rayon::prelude::*;
@@ -10,17 +12,19 @@ use std::collections::BTreeMap;
 
 /// The pairing with the least total squared distance among those that keep the label of every row.
 ///
-/// `π = argmin_π Σᵢ ‖x0ᵢ − x1_π(i)‖²` over the permutations with `y_π(i) = yᵢ`, exact within each class as in
-/// [`assign_points`]. Classes are solved in parallel; the result does not depend on the threads.
+/// `π = argmin_π Σᵢ ‖x0ᵢ − x1_π(i)‖²` over the permutations with `y_π(i) = yᵢ`, exact within each
+/// class as in [`assign_points`]. Classes are solved in parallel; the result does not depend on the
+/// threads.
 ///
-/// Source: Cheng & Schwing 2025, "The curse of conditions" (transport that keeps discrete conditions).
+/// Source: Cheng & Schwing 2025, "The curse of conditions" (transport that keeps discrete
+/// conditions).
 ///
 /// # Shapes
 /// - x0, x1: `[n, dim]`, row-major
 /// - labels: `[n]`, of the rows of `x1`
 ///
 /// # Panics
-/// As [`assign_points`], and if there is not one label a point.
+/// As [`assign_points`], and if there is not one label per point.
 pub fn assign_within_classes(x0: &[f32], x1: &[f32], dim: usize, labels: &[u32]) -> Vec<usize> {
     assert_eq!(x0.len(), x1.len(), "the clouds differ in size");
     assert_eq!(x0.len(), labels.len() * dim, "one label a point");

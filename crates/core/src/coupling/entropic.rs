@@ -1,8 +1,10 @@
-//! What entropic transport comes to: a joint law on the pairs, `Σⱼ π_ij = Σᵢ π_ij = 1/n`, and draws from it.
+//! The result of entropic transport: a joint distribution on the pairs, `Σⱼ π_ij = Σᵢ π_ij = 1/n`,
+//! and draws from it.
 
 use crate::noise::Draws;
 
-/// A joint law of the rows of x0 and of x1: `π_ij = exp((fᵢ + gⱼ − c_ij)/ε)`, `Σⱼ π_ij = Σᵢ π_ij = 1/n`.
+/// A joint distribution of the rows of x0 and of x1: `π_ij = exp((fᵢ + gⱼ − c_ij)/ε)`,
+/// `Σⱼ π_ij = Σᵢ π_ij = 1/n`.
 ///
 /// Made by [`Sinkhorn`](super::Sinkhorn).
 #[derive(Debug, Clone, PartialEq)]
@@ -11,7 +13,7 @@ pub struct EntropicCoupling {
     n: usize,
     /// Sweeps over both marginals that it took.
     pub iterations: usize,
-    /// `Σᵢ |Σⱼ π_ij − 1/n| + Σⱼ |Σᵢ π_ij − 1/n|`: what the marginals are off by, of a mass of 1.
+    /// `Σᵢ |Σⱼ π_ij − 1/n| + Σⱼ |Σᵢ π_ij − 1/n|`: the error of the marginals, of a mass of 1.
     pub marginal_error: f64,
 }
 
@@ -54,10 +56,10 @@ impl EntropicCoupling {
         &self.mass[i * self.n..(i + 1) * self.n]
     }
 
-    /// For each row of x0 a row of x1, drawn by itself: `π(i) ~ n·π_i·`. One draw a row.
+    /// For each row of x0 a row of x1, drawn independently: `π(i) ~ n·π_i·`. One draw per row.
     ///
-    /// A row of x1 can come up for several rows of x0, or for none: its count has mean 1, and is 1 for certain only where π is a
-    /// permutation.
+    /// A row of x1 can come up for several rows of x0, or for none: its count has mean 1, and is 1
+    /// for certain only where π is a permutation.
     pub fn pairs(&self, draws: &mut Draws) -> Vec<usize> {
         let uniforms = draws.uniforms(self.n);
         let rows = self.mass.chunks_exact(self.n.max(1)).zip(uniforms);

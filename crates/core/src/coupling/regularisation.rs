@@ -10,7 +10,8 @@ named! {
     /// The regularisation of entropic optimal transport.
     #[derive(Clone, Copy, PartialEq)]
     pub enum Regularisation as "regularisation" {
-        /// That of the path's bridge, `ε = 2s²`; on a path without one, a twentieth of the mean cost.
+        /// That of the path's bridge, `ε = 2s²`; on a path without one, a twentieth of the mean
+        /// cost.
         "auto" => Auto,
         /// `ε`, in units of the cost: squared distance.
         "fixed" => Fixed(epsilon: f64 = 1.0 => POSITIVE),
@@ -20,7 +21,8 @@ named! {
 }
 
 impl Regularisation {
-    /// `ε = 2s²`: the plan is the joint law of the ends of the Schrödinger bridge with diffusion `s`.
+    /// `ε = 2s²`: the plan is the joint distribution of the endpoints of the Schrödinger bridge
+    /// with diffusion `s`.
     ///
     /// The Brownian kernel from x0 to x1 in unit time is `exp(−‖x0 − x1‖²/2s²)` up to a constant.
     ///

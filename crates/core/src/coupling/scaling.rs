@@ -1,10 +1,12 @@
 //! Sinkhorn's iterates: `π_ij = uᵢ·vⱼ·K_ij`, `K_ij = exp(aᵢ + bⱼ − c_ij/ε)`.
 //!
-//! The potentials `a = f/ε` and `b = g/ε` are logarithms, and found by log-sum-exp; no ε is too small for them. Between two
-//! such passes the factors u and v change by matrix products with a fixed K, which is the same iteration at a fraction of the
-//! cost. Factors that have grown far are absorbed into the potentials.
+//! The potentials `a = f/ε` and `b = g/ε` are logarithms, and found by log-sum-exp; no ε is too
+//! small for them. Between two such passes the factors u and v change by matrix products with a
+//! fixed K, which is the same iteration at a fraction of the cost. Factors that have grown far are
+//! absorbed into the potentials.
 //!
-//! Source: Schmitzer 2019, "Stabilized sparse scaling algorithms for entropy regularized transport problems", §3.
+//! Source: Schmitzer 2019, "Stabilized sparse scaling algorithms for entropy regularized transport
+//! problems", §3.
 
 use rayon::prelude::*;
 
@@ -12,10 +14,11 @@ use rayon::prelude::*;
 const PARALLEL: usize = 512;
 /// Columns that one thread sums: enough for whole cache lines, few enough for many threads.
 const COLUMNS: usize = 128;
-/// Factors beyond this, or below its inverse, are absorbed. Entries of K below 10⁻³⁰⁸ are 0, and stay negligible until then.
+/// Factors beyond this, or below its inverse, are absorbed. Entries of K below 10⁻³⁰⁸ are 0, and
+/// stay negligible until then.
 const LARGEST_FACTOR: f64 = 1e40;
 
-/// Costs, and a law on the pairs that is on its way to having both marginals.
+/// The state of a Sinkhorn iteration: costs, and a distribution on the pairs.
 pub(super) struct Scaling<'c> {
     costs: &'c [f64],
     n: usize,
@@ -29,7 +32,8 @@ pub(super) struct Scaling<'c> {
 }
 
 impl<'c> Scaling<'c> {
-    /// Potentials of 0, then one pass over rows and one over columns. Costs are `[n, n]`, at least 0, and n is not 0.
+    /// Potentials of 0, then one pass over rows and one over columns. Costs are `[n, n]`, at least
+    /// 0, and n is not 0.
     pub(super) fn new(costs: &'c [f64], n: usize, epsilon: f64) -> Self {
         let mut scaling = Self {
             costs,
@@ -46,7 +50,7 @@ impl<'c> Scaling<'c> {
         scaling
     }
 
-    /// Goes on with another ε, from the same f and g.
+    /// Continues with another ε, from the same f and g.
     pub(super) fn cool(&mut self, epsilon: f64) {
         self.fold();
         let ratio = self.epsilon / epsilon;
@@ -58,7 +62,8 @@ impl<'c> Scaling<'c> {
         self.absorb();
     }
 
-    /// `uᵢ = 1/(n·Σⱼ K_ij·vⱼ)`; returns `Σᵢ |Σⱼ π_ij − 1/n|` before. After it, the columns are off by no more than that.
+    /// `uᵢ = 1/(n·Σⱼ K_ij·vⱼ)`; returns `Σᵢ |Σⱼ π_ij − 1/n|` before. After it, the columns are off
+    /// by no more than that.
     pub(super) fn balance_rows(&mut self) -> f64 {
         let (n, kernel, factors) = (self.n, &self.kernel, &self.column_factors);
         each(&mut self.sums, |i| {
@@ -73,7 +78,7 @@ impl<'c> Scaling<'c> {
         error
     }
 
-    /// `vⱼ = 1/(n·Σᵢ uᵢ·K_ij)`, then potentials take over factors that have grown far.
+    /// `vⱼ = 1/(n·Σᵢ uᵢ·K_ij)`, then factors that have grown far move into the potentials.
     pub(super) fn balance_columns(&mut self) {
         let (n, kernel, factors) = (self.n, &self.kernel, &self.row_factors);
         by_columns(&mut self.column_factors, |first, sums| {
@@ -95,7 +100,7 @@ impl<'c> Scaling<'c> {
         }
     }
 
-    /// The law: `[n, n]`.
+    /// The distribution: `[n, n]`.
     pub(super) fn into_mass(mut self) -> Vec<f64> {
         let columns = &self.column_factors;
         let rows = self.kernel.chunks_exact_mut(self.n).zip(&self.row_factors);
@@ -118,8 +123,8 @@ impl<'c> Scaling<'c> {
         }
     }
 
-    /// One sweep in logarithms, and K anew. Rows first, then columns, so that no row or column of K is all below what a
-    /// double can hold: a row has an entry of at least n⁻³.
+    /// One sweep in logarithms, and K anew. Rows first, then columns, so that no row or column of K
+    /// is all below what a double can hold: a row has an entry of at least n⁻³.
     fn absorb(&mut self) {
         let (n, costs, scale) = (self.n, self.costs, 1.0 / self.epsilon);
         let log_n = libm::log(n as f64);
@@ -176,8 +181,8 @@ fn each(out: &mut [f64], value: impl Fn(usize) -> f64 + Sync) {
     }
 }
 
-/// Calls `fill` with the first column and the slots of each block of columns. A column's sum runs over the rows in their
-/// order, however the blocks are dealt out.
+/// Calls `fill` with the first column and the slots of each block of columns. A column's sum runs
+/// over the rows in their order, however the blocks are dealt out.
 fn by_columns(out: &mut [f64], fill: impl Fn(usize, &mut [f64]) + Sync) {
     if out.len() >= PARALLEL {
         let blocks = out.par_chunks_mut(COLUMNS).enumerate();

@@ -1,10 +1,12 @@
 //! Entropic optimal transport between two clouds of equal size and weight.
 //!
-//! `π = argmin Σ π_ij·c_ij + ε·Σ π_ij·ln π_ij` over `Σⱼ π_ij = Σᵢ π_ij = 1/n`; `π_ij = exp((fᵢ + gⱼ − c_ij)/ε)`
+//! `π = argmin Σ π_ij·c_ij + ε·Σ π_ij·ln π_ij` over `Σⱼ π_ij = Σᵢ π_ij = 1/n`;
+//! `π_ij = exp((fᵢ + gⱼ − c_ij)/ε)`
 //!
-//! Rows and columns are brought to their marginals in turn until both have them (Sinkhorn & Knopp 1967; Cuturi 2013, "Sinkhorn
-//! distances"). It starts at an ε as large as the costs and cools it by quarters, so that a small ε is met with f and g that
-//! are nearly its own (ε-scaling: Schmitzer 2019, §3.2).
+//! Rows and columns are brought to their marginals in turn until both have them (Sinkhorn & Knopp
+//! 1967; Cuturi 2013, "Sinkhorn distances"). It starts at an ε as large as the costs and cools it
+//! by quarters, so that f and g are nearly right when a small ε is reached (ε-scaling: Schmitzer
+//! 2019, §3.2).
 
 use super::cost::squared_distances;
 use super::entropic::EntropicCoupling;
@@ -12,12 +14,12 @@ use super::scaling::Scaling;
 
 /// From one ε to the next smaller one.
 const COOLING: f64 = 0.25;
-/// The marginal error at which a passing ε is left.
+/// The marginal error at which an intermediate ε is left.
 const PASSING_ERROR: f64 = 1e-2;
-/// Sweeps after which it is left at the latest.
+/// Sweeps after which it is left in any case.
 const PASSING_ITERATIONS: usize = 100;
 
-/// The solver of entropic optimal transport, and when it stops.
+/// The solver of entropic optimal transport, with its stopping rule.
 ///
 /// ```
 /// use pyroclast_core::coupling::Sinkhorn;
@@ -30,7 +32,8 @@ const PASSING_ITERATIONS: usize = 100;
 pub struct Sinkhorn {
     /// The regularisation ε, in units of the cost.
     pub epsilon: f64,
-    /// It stops where `Σᵢ |Σⱼ π_ij − 1/n|` is at most this with exact columns; rows are then made exact.
+    /// It stops where `Σᵢ |Σⱼ π_ij − 1/n|` is at most this with exact columns; rows are then made
+    /// exact.
     pub tolerance: f64,
     /// It stops after this many sweeps at the last ε.
     pub iterations: usize,
@@ -39,8 +42,9 @@ pub struct Sinkhorn {
 impl Sinkhorn {
     /// A tolerance of 1e-9 and at most 1000 iterations.
     ///
-    /// The smaller ε is against the costs, the more sweeps the tolerance takes, and a very small one will meet the limit first.
-    /// For the draws of a batch that does little harm: rows are exact all the same.
+    /// The smaller ε is against the costs, the more sweeps the tolerance takes, and a very small
+    /// one will meet the limit first. For the draws of a batch that does little harm: rows are
+    /// exact all the same.
     pub fn new(epsilon: f64) -> Self {
         Self {
             epsilon,
@@ -55,15 +59,17 @@ impl Sinkhorn {
     /// - x0, x1: `[n, dim]`, row-major
     ///
     /// # Panics
-    /// If the clouds are not of the same whole number of points or not finite, or as [`Sinkhorn::couple`].
+    /// If the clouds are not of the same whole number of points or not finite, or as
+    /// [`Sinkhorn::couple`].
     pub fn couple_points(&self, x0: &[f32], x1: &[f32], dim: usize) -> EntropicCoupling {
         self.couple(&squared_distances(x0, x1, dim), x0.len() / dim)
     }
 
     /// The coupling under given costs.
     ///
-    /// Rows have their marginal to rounding, whenever it stops; [`EntropicCoupling::marginal_error`] tells how far the columns
-    /// got. An ε below 2⁻⁵² of the range of the costs is raised to it: doubles do not tell such costs apart.
+    /// Rows have their marginal to rounding, whenever it stops;
+    /// [`EntropicCoupling::marginal_error`] is the error of the columns. An ε below 2⁻⁵² of the
+    /// range of the costs is raised to it: doubles cannot distinguish such costs.
     ///
     /// # Shapes
     /// - cost: `[n, n]`, row-major
@@ -171,7 +177,8 @@ mod tests {
         let (plain, lifted) = (exact.couple(&cost, n), exact.couple(&lifted, n));
         for i in 0..n {
             for (a, b) in plain.row(i).iter().zip(lifted.row(i)) {
-                // Exponents of up to 4000 are rounded by 5e-13, and so are masses of up to 1/6, each by its share.
+                // Exponents of up to 4000 are rounded by 5e-13, and so are masses of up to 1/6,
+                // each by its share.
                 assert!((a - b).abs() < 1e-11, "{a} {b}");
             }
         }
@@ -212,13 +219,15 @@ mod tests {
 
     #[test]
     fn without_regularisation_it_is_the_optimal_permutation() {
-        // Permutations of whole costs differ by Δ ≥ 1/n in π·c. With ε = Δ/60, all but e^(1 + 2 ln n − 60) of the mass is on
-        // the best one where it is the only one (Weed 2018); 1e-9 is what the marginals are held to.
+        // Permutations of whole costs differ by Δ ≥ 1/n in π·c. With ε = Δ/60, all but e^(1 + 2 ln
+        // n − 60) of the mass is on the best one where it is the only one (Weed 2018); 1e-9 is what
+        // the marginals are held to.
         let mut random = draws(9);
         for case in 0..20 {
             let n = 2 + case % 4;
             let favoured = random.permutation(n);
-            // Off the favoured permutation every row costs more, so it alone is best; the lifts keep rows from finding it alone.
+            // Off the favoured permutation every row costs more, so it alone is best; the lifts
+            // keep rows from finding it alone.
             let lift: Vec<usize> = (0..n).map(|_| random.below(20)).collect();
             let cost: Vec<f64> = (0..n * n)
                 .map(|k| {
@@ -244,7 +253,8 @@ mod tests {
         let range = cost.iter().copied().fold(0.0, f64::max);
         for ratio in [0.1, 1e-3, 1e-6] {
             let coupling = patient(range / ratio).couple(&cost, n);
-            // Cross ratios are within e^±2r of 1 for costs of range rε; summed over rows and columns, so is n²·π.
+            // Cross ratios are within e^±2r of 1 for costs of range rε; summed over rows and
+            // columns, so is n²·π.
             let bound = (2.0 * ratio).exp_m1() + 1e-9 * (n * n) as f64;
             for mass in (0..n).flat_map(|i| coupling.row(i)) {
                 let excess = (n * n) as f64 * mass - 1.0;

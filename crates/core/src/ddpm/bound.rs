@@ -1,6 +1,7 @@
 //! The variational bound on the negative log-likelihood of a denoiser.
 //!
-//! `−ln p(x1) ≤ L_T + Σ L_{t−1} + L_0`, `L_{t−1} = E KL(q(x_s | x_t, x1) ‖ p(x_s | x_t))`, `L_0 = −E ln p(x1 | x_t)`
+//! `−ln p(x1) ≤ L_T + Σ L_{t−1} + L_0`, `L_{t−1} = E KL(q(x_s | x_t, x1) ‖ p(x_s | x_t))`,
+//! `L_0 = −E ln p(x1 | x_t)`
 
 use super::decoder::discretised_log_likelihood;
 use super::{Decoder, Transition, Variance, base_std, dimension, kl_gaussians, sum_rows};
@@ -12,14 +13,14 @@ use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use std::f64::consts::{LN_2, TAU};
 
-/// The terms of a bound, in nats a sample: `[batch]` each, still on the device.
+/// The terms of a bound, in nats per sample: `[batch]` each, still on the device.
 #[derive(Debug, Clone)]
 pub struct Bound<B: Backend> {
-    /// L_T: what the noisiest state tells about the data.
+    /// L_T: the information about the data that the noisiest state keeps.
     pub prior: Tensor<B, 1>,
     /// L_{t−1}, from the noisiest step on.
     pub terms: Vec<Tensor<B, 1>>,
-    /// L_0: what is left to tell after the last step.
+    /// L_0: the reconstruction after the last step.
     pub reconstruction: Tensor<B, 1>,
 }
 
@@ -36,19 +37,23 @@ impl<B: Backend> Bound<B> {
     }
 }
 
-/// An unbiased estimate of the bound of a denoiser on given data: one draw of x_t for each term, all independent.
+/// An unbiased estimate of the bound of a denoiser on given data: one draw of x_t for each term,
+/// all independent.
 ///
-/// `p(x_s | x_t) = N(c₁·x̂1 + c_t·x_t, Σ)` with the coefficients of [`Transition`], and Σ the variance that is asked for
+/// `p(x_s | x_t) = N(c₁·x̂1 + c_t·x_t, Σ)` with the coefficients of [`Transition`], and Σ the
+/// variance asked for
 ///
 /// Source: Ho et al. 2020, eq. 5; Kingma et al. 2021 (VDM), eq. 11, for any schedule and any times.
 ///
-/// `times` ascend, from where sampling starts (t = 0, or a table's [`times`](super::BetaTable::times)) to where its result is taken for
-/// data, mostly t = 1. The last interval is the reconstruction: its mean is that of the posterior, which at t = 1 is x̂1, and its
-/// variance β' whatever the other intervals have, since β̃ is 0 there.
+/// `times` ascend, from where sampling starts (t = 0, or a table's
+/// [`times`](super::BetaTable::times)) to where its result counts as data, mostly t = 1. The
+/// last interval is the reconstruction: its mean is that of the posterior, which at t = 1 is x̂1,
+/// and its variance β' whatever the other intervals have, since β̃ is 0 there.
 ///
-/// The prior is N(0, [`base_std`]²): Ho et al.'s N(0, I) where the variance is preserved, although samplers start from σ·x0 there too.
+/// The prior is N(0, [`base_std`]²): Ho et al.'s N(0, I) where the variance is preserved, although
+/// samplers start from σ·x0 there too.
 ///
-/// One evaluation an interval. Nothing is read from the device.
+/// One evaluation per interval. Nothing is read from the device.
 ///
 /// # Shapes
 /// - x1: `[batch, …]`
@@ -86,7 +91,7 @@ pub fn elbo<B: Backend, F: Denoiser<B, D> + ?Sized, const D: usize>(
     }
 }
 
-/// A state of the path at t, and the data that the field sees in it.
+/// A state of the path at t, and the field's x̂1 there.
 fn visit<B: Backend, F: Denoiser<B, D> + ?Sized, const D: usize>(
     field: &F,
     t: f64,

@@ -75,8 +75,8 @@ impl Default for Decoder {
 ///
 /// `ln[Φ((x + w/2 − μ)/s) − Φ((x − w/2 − μ)/s)]`
 ///
-/// Source: Ho et al. 2020, eq. 13. Both terms are taken on the side of the mean where they are small, so bins far out keep their
-/// digits; −∞ where the probability underflows, some 38 s away.
+/// Source: Ho et al. 2020, eq. 13. Both terms are taken on the side of the mean where they are
+/// small, so bins far out keep their digits; −∞ where the probability underflows, some 38 s away.
 pub fn log_bin_probability(x: f64, mean: f64, std: f64, lattice: Lattice) -> f64 {
     let edge = |offset: f64| (x + offset - mean) / (std * SQRT_2);
     let lower = if lattice.is_lowest(x) {
@@ -101,12 +101,13 @@ pub fn log_bin_probability(x: f64, mean: f64, std: f64, lattice: Lattice) -> f64
 ///
 /// `Σ_i ln[Φ((x_i + w/2 − μ_i)/s_i) − Φ((x_i − w/2 − μ_i)/s_i)]`
 ///
-/// Source: Ho et al. 2020, eq. 13. As theirs, a probability counts as 10⁻¹² at least, and has no gradient below it; in f32 one
-/// below some 10⁻⁷ is rounding. [`log_bin_probability`] has neither limit.
+/// Source: Ho et al. 2020, eq. 13. As in their code, a probability counts as at least 10⁻¹², and
+/// has no gradient below it; in f32 one below some 10⁻⁷ is rounding. [`log_bin_probability`] has
+/// neither limit.
 ///
 /// # Shapes
 /// - x: `[batch, …]`, on the lattice
-/// - mean, log_std: alike, or 1 along an axis that they do not vary on
+/// - mean, log_std: the same, or 1 along an axis on which they are constant
 /// - returns `[batch]`
 pub fn discretised_log_likelihood<B: Backend, const D: usize>(
     x: Tensor<B, D>,
@@ -159,7 +160,8 @@ mod tests {
 
     #[test]
     fn bins_far_out_have_the_integral_of_the_density() {
-        // Simpson's rule on 1000 pieces: at 31 deviations the exponent changes by 5 over the bin, an error of (5/1000)⁴/180.
+        // Simpson's rule on 1000 pieces: at 31 deviations the exponent changes by 5 over the bin,
+        // an error of (5/1000)⁴/180.
         let (std, lattice) = (0.05, Lattice::default());
         for (x, mean) in [
             (level(128), -1.0),
@@ -265,7 +267,8 @@ mod tests {
                 let f = |k: f64| value(i, means[i] + k * d_mean, log_std + k * d_scale);
                 (8.0 * (f(1.0) - f(-1.0)) - (f(2.0) - f(-2.0))) / (12.0 * h)
             };
-            // Truncation h⁴/30 of a fifth derivative below 10⁶, and rounding of 10⁻¹⁴ over h: far from the 10⁻⁸ of single precision.
+            // Truncation h⁴/30 of a fifth derivative below 10⁶, and rounding of 10⁻¹⁴ over h: far
+            // from the 10⁻⁸ of single precision.
             for (got, expected) in [(of_mean[i], slope(h, 0.0)), (of_scale[i], slope(0.0, h))] {
                 assert!((got - expected).abs() < 1e-9, "{i}: {got} {expected}");
             }

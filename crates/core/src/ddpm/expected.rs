@@ -1,4 +1,4 @@
-//! The bound of a table from expected errors alone, without a sample.
+//! The bound of a table from expected errors, without sampling.
 //!
 //! `E KL(q ‖ p) = KL with (μ_q − μ_p)² = c₁²·E(x1 − x̂1)²`
 
@@ -6,15 +6,17 @@ use super::{BetaTable, Variance, kl_gaussians, prior_kl};
 use crate::schedule::Schedule;
 use std::f64::consts::TAU;
 
-/// The expected bound of a denoiser on all steps of a table, with a continuous decoder, in nats per dimension.
+/// The expected bound of a denoiser on all steps of a table, with a continuous decoder, in nats per
+/// dimension.
 ///
 /// `L_T + Σ_{k ≥ 1} ½(β̃/Σ − 1 − ln(β̃/Σ) + c₁²·e_k/Σ) + ½(ln 2πΣ_0 + e_0/Σ_0)`
 ///
-/// Source: Ho et al. 2020, eq. 5–8. `squared_error(k)` is `e_k = E(x1 − x̂1)²` per dimension at step k, and `data_mean_square`
-/// is `E x1²`. The prior is N(0, I). Σ_0 is β_0, whatever
-/// the other steps have: β̃_0 is 0.
+/// Source: Ho et al. 2020, eq. 5–8. `squared_error(k)` is `e_k = E(x1 − x̂1)²` per dimension at
+/// step k, and `data_mean_square` is `E x1²`. The prior is N(0, I). Σ_0 is β_0, whatever the other
+/// steps have: β̃_0 is 0.
 ///
-/// With the exact denoiser it is the least bound that the table allows; on N(0, 1) with large variances it is the entropy.
+/// With the exact denoiser it is the least bound that the table allows; on N(0, 1) with large
+/// variances it is the entropy.
 ///
 /// ```
 /// use pyroclast_core::ddpm::{BetaTable, Variance, expected_bound};

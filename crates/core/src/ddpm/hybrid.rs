@@ -12,7 +12,7 @@ use burn::tensor::backend::Backend;
 use burn::tensor::{Bool, Tensor, TensorData};
 use std::f64::consts::TAU;
 
-/// The step of a chain that one sample of a training batch stands at.
+/// The step of a chain at which one sample of a training batch is.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ReverseStep {
     /// The step.
@@ -34,22 +34,24 @@ impl BetaTable {
     }
 }
 
-/// One term of the bound for each sample, with a learned variance, in nats per dimension: `[batch]`.
+/// One term of the bound for each sample, with a learned variance, in nats per dimension:
+/// `[batch]`.
 ///
-/// `KL(N(c₁x1 + c_t x_t, β̃) ‖ N(c₁x̂1 + c_t x_t, Σ))`, or `−ln p(x1 | x_t)` where the step is the last;
-/// `ln Σ = v·ln β' + (1 − v)·ln β̃`, `v = (output + 1)/2`
+/// `KL(N(c₁x1 + c_t x_t, β̃) ‖ N(c₁x̂1 + c_t x_t, Σ))`, or `−ln p(x1 | x_t)` where the step is the
+/// last; `ln Σ = v·ln β' + (1 − v)·ln β̃`, `v = (output + 1)/2`
 ///
-/// Source: Nichol & Dhariwal 2021, eq. 15–16. With k uniform, T times its expectation is the bound without L_T.
+/// Source: Nichol & Dhariwal 2021, eq. 15–16. With k uniform, T times its expectation is the bound
+/// without L_T.
 ///
-/// `predicted_x1` is detached by the caller, so that the variance alone is trained by this term. `floor` takes the place of a
-/// vanishing β̃; see [`BetaTable::floor`].
+/// `predicted_x1` is detached by the caller, so that this term trains only the variance.
+/// `floor` takes the place of a vanishing β̃; see [`BetaTable::floor`].
 ///
 /// # Shapes
-/// - steps: one a sample
+/// - steps: one per sample
 /// - x1, x_t, predicted_x1, output: `[batch, …]`
 ///
 /// # Panics
-/// If there is not one step a sample.
+/// If there is not one step per sample.
 pub fn variational_term<B: Backend, const D: usize>(
     steps: &[ReverseStep],
     floor: f64,
@@ -208,7 +210,8 @@ mod tests {
 
     #[test]
     fn the_best_variance_is_that_of_the_error() {
-        // KL(N(a, β̃) ‖ N(b, Σ)) is least at Σ = β̃ + (a − b)²: there its slope is 0, and elsewhere ½·half·(1 − (β̃ + Δ²)/Σ).
+        // KL(N(a, β̃) ‖ N(b, Σ)) is least at Σ = β̃ + (a − b)²: there its slope is 0, and elsewhere
+        // ½·half·(1 − (β̃ + Δ²)/Σ).
         type A = Autodiff<B>;
         let table = BetaTable::default();
         let step = table.reverse_step(2);

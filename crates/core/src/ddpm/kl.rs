@@ -9,18 +9,21 @@ const ROUNDING: f64 = 1e-9;
 ///
 /// `½(v_q/v_p − 1 − ln(v_q/v_p) + Δ²/v_p)`
 ///
-/// Takes the square of the difference of the means, or its expectation. Infinite where `var_q` is 0. Range: var_p > 0.
+/// Takes the square of the difference of the means, or its expectation. Infinite where `var_q` is
+/// 0. Range: var_p > 0.
 pub fn kl_gaussians(mean_difference_squared: f64, var_q: f64, var_p: f64) -> f64 {
     let excess = (var_q - var_p) / var_p;
     // x − ln(1 + x), which is second order in x.
     0.5 * (excess - excess.ln_1p() + mean_difference_squared / var_p)
 }
 
-/// The bound's first term: what the noisiest state still tells about the data, in nats per dimension.
+/// The bound's first term: the information about the data that the noisiest state keeps, in nats
+/// per dimension.
 ///
 /// `L_T = KL(N(α·x1, σ²) ‖ N(0, base_std²))`, in expectation over data of the given mean square
 ///
-/// Source: Ho et al. 2020, eq. 5. `c` are the coefficients where sampling starts; [`base_std`] is the bound's prior there.
+/// Source: Ho et al. 2020, eq. 5. `c` are the coefficients where sampling starts; [`base_std`] is
+/// the bound's prior there.
 pub fn prior_kl(c: Coefficients, mean_square: f64, base_std: f64) -> f64 {
     kl_gaussians(
         c.alpha * c.alpha * mean_square,
@@ -33,8 +36,8 @@ pub fn prior_kl(c: Coefficients, mean_square: f64, base_std: f64) -> f64 {
 ///
 /// 1 where `α² + σ² = 1`, else σ
 ///
-/// Where the variance is preserved it is Ho et al.'s, N(0, I), although samplers start from σ·x0 and σ is a little less; elsewhere it is the
-/// law of σ·x0.
+/// Where the variance is preserved it is Ho et al.'s, N(0, I), although samplers start from σ·x0
+/// and σ is a little less; elsewhere it is the distribution of σ·x0.
 pub fn base_std(c: Coefficients) -> f64 {
     let total = c.alpha * c.alpha + c.sigma * c.sigma;
     if (total - 1.0).abs() < ROUNDING {
@@ -56,7 +59,8 @@ mod tests {
         let log_density = |x: f64, mean: f64, variance: f64| {
             -0.5 * ((x - mean).powi(2) / variance + (std::f64::consts::TAU * variance).ln())
         };
-        // The trapezoid rule converges faster than any power on a Gaussian; the tails beyond 12 deviations weigh 10⁻³¹.
+        // The trapezoid rule converges faster than any power on a Gaussian; the tails beyond 12
+        // deviations weigh 10⁻³¹.
         let h = 0.01;
         let integral: f64 = (-1000..=1000)
             .map(|i| {

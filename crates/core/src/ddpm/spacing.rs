@@ -1,12 +1,14 @@
 //! Which steps of a table a sampler of fewer steps visits.
 //!
-//! leading `i·⌊T/n⌋ + offset` · linspace `round(i·(T − 1)/(n − 1))` · trailing `round(T − i·T/n) − 1`
+//! leading `i·⌊T/n⌋ + offset` · linspace `round(i·(T − 1)/(n − 1))` · trailing
+//! `round(T − i·T/n) − 1`
 
 use super::BetaTable;
 
 /// The rule by which n of T steps are picked. Halves are rounded to even, as the field's code does.
 ///
-/// Source: Lin et al. 2024, table 2. Trailing alone starts at the last step for every n, and so suits zero terminal SNR.
+/// Source: Lin et al. 2024, table 2. Only trailing starts at the last step for every n, as zero
+/// terminal SNR needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Spacing {
     /// `i·⌊T/n⌋ + offset` for i < n: keeps the least noise, and stops short of the most.

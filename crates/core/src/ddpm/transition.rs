@@ -5,18 +5,19 @@
 use super::BetaTable;
 use crate::schedule::{Coefficients, Schedule};
 
-/// A step from a noisier point x_t of a path to a cleaner one x_s, given where the path ends.
+/// A step from a noisier point x_t of a path to a cleaner one x_s, given the path's data endpoint.
 ///
 /// `α = α_t/α_s`, `β' = σ_t² − α²σ_s² = σ_t²(1 − SNR_t/SNR_s)`,
 /// `c₁ = α_s·β'/σ_t²`, `c_t = α·σ_s²/σ_t²`, `β̃ = β'·σ_s²/σ_t²`
 ///
-/// Source: Kingma et al. 2021 (VDM), appendix A; Ho et al. 2020, eq. 6–7, for consecutive steps of a table. Steps may be skipped:
-/// then `β' = 1 − ᾱ_t/ᾱ_s`.
+/// Source: Kingma et al. 2021 (VDM), appendix A; Ho et al. 2020, eq. 6–7, for consecutive steps of
+/// a table. Steps may be skipped: then `β' = 1 − ᾱ_t/ᾱ_s`.
 ///
-/// Fine where α_t = 0 (zero terminal SNR), and where σ_s = 0 (clean data: `c₁ = α_s, c_t = β̃ = 0`).
+/// Defined also where α_t = 0 (zero terminal SNR), and where σ_s = 0 (clean data:
+/// `c₁ = α_s, c_t = β̃ = 0`).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Transition {
-    /// α: what is left of x_s in x_t.
+    /// α: the share of x_s in x_t.
     pub alpha: f64,
     /// β': the variance of x_t given x_s, and the most that a reverse step may add.
     pub variance: f64,
@@ -32,7 +33,8 @@ impl Transition {
     /// The step between the coefficients of two times.
     ///
     /// # Panics
-    /// If `to` has less signal for its noise than `from`, or `from` has no noise, or `to` no signal.
+    /// If `to` has less signal for its noise than `from`, or `from` has no noise, or `to` no
+    /// signal.
     pub fn between(from: Coefficients, to: Coefficients) -> Self {
         let alpha = from.alpha / to.alpha;
         let shrinkage = to.sigma / from.sigma;
@@ -56,7 +58,8 @@ impl Transition {
 impl BetaTable {
     /// The step from k to k − 1; from 0, to clean data.
     ///
-    /// `c₁ = β_k·√ᾱ_{k−1}/(1 − ᾱ_k)`, `c_t = (1 − ᾱ_{k−1})·√(1 − β_k)/(1 − ᾱ_k)`, `β̃ = β_k(1 − ᾱ_{k−1})/(1 − ᾱ_k)`
+    /// `c₁ = β_k·√ᾱ_{k−1}/(1 − ᾱ_k)`, `c_t = (1 − ᾱ_{k−1})·√(1 − β_k)/(1 − ᾱ_k)`,
+    /// `β̃ = β_k(1 − ᾱ_{k−1})/(1 − ᾱ_k)`
     ///
     /// Source: Ho et al. 2020, eq. 7.
     ///
@@ -124,7 +127,8 @@ mod tests {
 
     #[test]
     fn the_posterior_is_the_joint_law_divided_by_the_marginal() {
-        // Bayes for N(α x_s, β') and N(α_s x1, σ_s²): precisions add, and so do precision-weighted means.
+        // Bayes for N(α x_s, β') and N(α_s x1, σ_s²): precisions add, and so do precision-weighted
+        // means.
         let vp = BetaTable::cosine(100);
         let schedules: [&dyn Schedule; 3] =
             [&vp, &Linear::default(), &VarianceExploding::default()];

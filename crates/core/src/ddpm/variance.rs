@@ -8,7 +8,8 @@ use burn::tensor::backend::Backend;
 named! {
     /// The variance of a reverse step, fixed.
     ///
-    /// Source: Ho et al. 2020, §3.2. The exact one lies between the two; they meet as the steps become small.
+    /// Source: Ho et al. 2020, §3.2. The exact one lies between the two; they meet as the steps
+    /// become small.
     #[derive(Clone, Copy, PartialEq, Eq)]
     pub enum Variance as "variance" {
         /// `β̃`, exact for data that are one point. 0 for the step to clean data.
@@ -29,11 +30,12 @@ impl Variance {
 }
 
 impl BetaTable {
-    /// What stands for the β̃ of the step to clean data, which is 0: that of the step before it.
+    /// A substitute for the β̃ of the step to clean data, which is 0: that of the step before it.
     ///
     /// `β̃_1`, or β_0 in a table of one step
     ///
-    /// Source: Nichol & Dhariwal 2021, in their code; it keeps the logarithm of the variance finite.
+    /// Source: Nichol & Dhariwal 2021, in their code; it keeps the logarithm of the variance
+    /// finite.
     pub fn floor(&self) -> f64 {
         if self.steps() > 1 {
             self.transition(1).small
@@ -47,8 +49,8 @@ impl BetaTable {
 ///
 /// `ln Σ = v·ln β' + (1 − v)·ln β̃`, `v = (output + 1)/2`
 ///
-/// Source: Nichol & Dhariwal 2021, eq. 15, with their code's scale of v. `floor` is a variance, and takes the place of a β̃ of 0;
-/// [`BetaTable::floor`] is theirs.
+/// Source: Nichol & Dhariwal 2021, eq. 15, with their code's scale of v. `floor` is a variance, and
+/// takes the place of a β̃ of 0; [`BetaTable::floor`] is theirs.
 ///
 /// # Shapes
 /// - output: any; the logarithm alike, per element

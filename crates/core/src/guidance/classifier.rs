@@ -1,9 +1,11 @@
 //! Classifier guidance.
 //!
-//! `∇log p_t(x|y) = ∇log p_t(x) + w·∇log p_t(y|x)`, so `x̂0 ← x̂0 − wσ·∇log p_t(y|x)`, `x̂1 ← x̂1 + wσ²/α·∇log p_t(y|x)`
+//! `∇log p_t(x|y) = ∇log p_t(x) + w·∇log p_t(y|x)`, so `x̂0 ← x̂0 − wσ·∇log p_t(y|x)`,
+//! `x̂1 ← x̂1 + wσ²/α·∇log p_t(y|x)`
 //!
-//! Source: Song et al. 2021, §5 and appendix I; Dhariwal & Nichol 2021, algorithms 1 and 2. The gradient is one pass forward and one backward
-//! on `Autodiff<B>`, which this module wraps around the caller's backend.
+//! Source: Song et al. 2021, §5 and appendix I; Dhariwal & Nichol 2021, algorithms 1 and 2. The
+//! gradient is one pass forward and one backward on `Autodiff<B>`, which this module wraps around
+//! the caller's backend.
 
 use crate::endpoints::Endpoints;
 use crate::field::{Denoiser, LearnedVariance, VectorField};
@@ -13,14 +15,15 @@ use burn::backend::Autodiff;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
-/// How likely what is wanted is, given a noisy state: a classifier of x_t at one class a sample, or any other reward.
+/// The log-likelihood of a condition given a noisy state: a classifier of x_t, with one class per
+/// sample, or any other reward.
 ///
 /// `log p_t(y|x)`, up to a constant
 ///
 /// Implemented for closures `|t: f64, x: Tensor<Autodiff<B>, D>| …`, which hold their labels.
 ///
 /// # Shapes
-/// - x: `[batch, …]`, and one number a sample: `[batch]`
+/// - x: `[batch, …]`, and one number per sample: `[batch]`
 pub trait LogLikelihood<B: Backend, const D: usize> {
     /// `log p_t(y|x)`.
     fn log_likelihood(&self, t: f64, x: Tensor<B, D>) -> Tensor<B, 1>;
@@ -36,16 +39,20 @@ where
     }
 }
 
-/// A denoiser under the guidance of a classifier, which lives on the autodiff backend over the denoiser's.
+/// A denoiser under the guidance of a classifier, which lives on the autodiff backend over the
+/// denoiser's.
 ///
 /// `x̂0 ← x̂0 − wσ·∇log p_t(y|x)`, `x̂1 ← x̂1 + wσ²/α·∇log p_t(y|x)`
 ///
-/// Source: Dhariwal & Nichol 2021, §4; w = 1 with the exact classifier is the exact conditional law.
+/// Source: Dhariwal & Nichol 2021, §4; w = 1 with the exact classifier is the exact conditional
+/// distribution.
 ///
-/// An evaluation costs one of the denoiser, and one of the classifier with its gradient; at w = 0 the classifier is not run.
+/// An evaluation costs one of the denoiser, and one of the classifier with its gradient; at w = 0
+/// the classifier is not run.
 ///
-/// Where α = 0 a state says nothing of the class: the exact gradient vanishes like α, but what σ²/α makes of it cannot be told, and both ends
-/// stay as they are, and the score with them. Start a method of high order a little after such an end, or its first step is not guided.
+/// Where α = 0 a state carries no information about the class: the exact gradient vanishes like α,
+/// but its product with σ²/α is unknown, so both endpoints and the score stay as they are. Start a
+/// method of high order a little after such an end, or its first step is not guided.
 #[derive(Debug, Clone, Copy)]
 pub struct ClassifierGuided<F, K> {
     /// The denoiser.
@@ -67,7 +74,7 @@ impl<F, K> ClassifierGuided<F, K> {
         let gradients = likelihood.sum().backward();
         match leaf.grad(&gradients) {
             Some(gradient) => gradient * self.weight,
-            // A classifier that does not look at x.
+            // A classifier that does not depend on x.
             None => x.zeros_like(),
         }
     }

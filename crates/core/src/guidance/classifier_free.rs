@@ -1,9 +1,10 @@
 //! Classifier-free guidance, and guidance by a weaker model.
 //!
-//! `û = u + w·(c − u)`: w = 1 is the conditional model, w = 0 the unconditional one, w > 1 overshoots towards the condition
+//! `û = u + w·(c − u)`: w = 1 is the conditional model, w = 0 the unconditional one, w > 1
+//! overshoots towards the condition
 //!
-//! Source: Ho & Salimans 2022, whose guidance strength is w − 1; Karras et al. 2024 ("Guiding a diffusion model with a bad version of
-//! itself"), whose w is this one.
+//! Source: Ho & Salimans 2022, whose guidance strength is w − 1; Karras et al. 2024 ("Guiding a
+//! diffusion model with a bad version of itself"), whose w is this one.
 
 use crate::endpoints::Endpoints;
 use crate::field::{Denoiser, LearnedVariance, VectorField};
@@ -11,14 +12,15 @@ use crate::schedule::Schedule;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
-/// A conditional and an unconditional field, combined. It is a field itself, so every solver takes it.
+/// A conditional and an unconditional field, combined. It is a field itself, so every solver takes
+/// it.
 ///
-/// `û = u + w·(c − u)`, for velocities, either end of the path, and scores
+/// `û = u + w·(c − u)`, for velocities, endpoints and scores
 ///
 /// Source: Ho & Salimans 2022, eq. 6.
 ///
-/// An evaluation costs one of each, except at w = 0 and w = 1, where the field that does not count is not run. Both must have the same
-/// schedule.
+/// An evaluation costs one of each, except at w = 0 and w = 1, where the field of weight 0
+/// is not run. Both must have the same schedule.
 #[derive(Debug, Clone, Copy)]
 pub struct Guided<C, U> {
     /// The field under the condition.
@@ -30,12 +32,13 @@ pub struct Guided<C, U> {
 }
 
 impl<C, U> Guided<C, U> {
-    /// Autoguidance: away from a weaker model of the same law, under the same condition.
+    /// Autoguidance: away from a weaker model of the same distribution, under the same condition.
     ///
     /// `û = weak + w·(good − weak)`
     ///
-    /// Source: Karras et al. 2024. The weaker model is smaller, or trained for a shorter time, in the same way; where both agree nothing
-    /// changes, and where the weaker one errs more in the same direction, the error is taken out.
+    /// Source: Karras et al. 2024. The weaker model is smaller, or trained for a shorter time, in
+    /// the same way; where both agree nothing changes, and where the weaker one errs more in the
+    /// same direction, the error is taken out.
     pub fn auto(good: C, weak: U, weight: f64) -> Self {
         Self {
             conditional: good,
@@ -65,7 +68,7 @@ impl<C, U> Guided<C, U> {
         u * (1.0 - self.weight) + c * self.weight
     }
 
-    /// The combination of what both fields say.
+    /// The combination of two values.
     pub(super) fn mix_ends<B: Backend, const D: usize>(
         &self,
         c: Endpoints<B, D>,
@@ -99,7 +102,7 @@ where
         self.conditional.schedule()
     }
 
-    /// Of the fields that count.
+    /// At the fields that are run.
     fn is_defined(&self, t: f64) -> bool {
         (self.weight == 0.0 || self.conditional.is_defined(t))
             && (self.weight == 1.0 || self.unconditional.is_defined(t))

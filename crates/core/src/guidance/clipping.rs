@@ -11,20 +11,21 @@ use crate::schedule::{Coefficients, Schedule};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
-/// What becomes of the noise end where the data end is clipped.
+/// How x̂0 follows where x̂1 is clipped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClippedNoise {
-    /// x̂0 stays the field's own: the path no longer leads through x. What DDIM does in diffusers, unless told otherwise.
+    /// x̂0 stays the field's own: the path no longer leads through x. What DDIM does in diffusers,
+    /// unless told otherwise.
     ///
-    /// A sampler that reads x̂0 or the score alone (DEIS, LMS, PNDM, reverse diffusion, the Langevin corrector) then runs as if nothing
-    /// were clipped.
+    /// A sampler that reads only x̂0 or the score (DEIS, LMS, PNDM, reverse diffusion, the
+    /// Langevin corrector) then runs as if nothing were clipped.
     Kept,
     /// `x̂0 = (x − αx̂1)/σ` of the clipped x̂1; where σ = 0 it stays the field's own.
     Derived,
 }
 
 impl ClippedNoise {
-    /// The ends with a clipped x̂1.
+    /// The endpoints with a clipped x̂1.
     pub(super) fn ends<B: Backend, const D: usize>(
         self,
         c: Coefficients,
@@ -42,7 +43,7 @@ impl ClippedNoise {
 ///
 /// `x̂1 ← min(max(x̂1, low), high)`
 ///
-/// Source: Ho et al. 2020; [`ClippedNoise`] says what becomes of x̂0.
+/// Source: Ho et al. 2020; [`ClippedNoise`] says how x̂0 follows.
 #[derive(Debug, Clone, Copy)]
 pub struct Clipped<F> {
     /// The denoiser.
@@ -51,7 +52,7 @@ pub struct Clipped<F> {
     pub low: f64,
     /// The largest.
     pub high: f64,
-    /// What becomes of x̂0.
+    /// How x̂0 follows.
     pub noise: ClippedNoise,
 }
 

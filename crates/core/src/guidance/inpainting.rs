@@ -1,8 +1,10 @@
 //! Inpainting: some entries of the data are known.
 //!
-//! `x ← m·(αk + σn) + (1 − m)·x` before each evaluation, and `x̂1 = m·k + (1 − m)·x̂1`, `x̂0 = m·n + (1 − m)·x̂0` after it
+//! `x ← m·(αk + σn) + (1 − m)·x` before each evaluation, and `x̂1 = m·k + (1 − m)·x̂1`,
+//! `x̂0 = m·n + (1 − m)·x̂0` after it
 //!
-//! Source: Song et al. 2021, §5 and appendix I.2; Lugmayr et al. 2022, eq. 8. There the noise is drawn again for each step.
+//! Source: Song et al. 2021, §5 and appendix I.2; Lugmayr et al. 2022, eq. 8. There the noise is
+//! drawn again for each step.
 
 use crate::endpoints::Endpoints;
 use crate::field::{Denoiser, LearnedVariance, VectorField};
@@ -10,18 +12,21 @@ use crate::schedule::{Coefficients, Schedule};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
-/// A field whose known entries are kept on the path from their noise to their values, by replacement.
+/// A field whose known entries are kept on the path from their noise to their values, by
+/// replacement.
 ///
 /// `x ← m·(αk + σn) + (1 − m)·x`, `u = m·(α̇k + σ̇n) + (1 − m)·u(x)`
 ///
 /// Source: Song et al. 2021, §5 and appendix I.2; Lugmayr et al. 2022, eq. 8.
 ///
-/// The free entries see the known ones at their own noise level; they are not drawn from the exact conditional law, which replacement
-/// does not reach.
+/// The free entries see the known ones at their own noise level; they are not drawn from the exact
+/// conditional distribution, which replacement does not reach.
 ///
-/// A sampler that ends on x̂1 (DDPM, DDIM) ends with the known entries exactly, whatever it starts from. A solver that adds up velocities
-/// keeps the offset of its start: begin with [`Inpainted::on_path`] at the first time. One that adds noise of its own (an SDE) lets
-/// the known entries of the state wander, though no evaluation sees it: put them back with [`Inpainted::on_path`] at the last time.
+/// A sampler that ends on x̂1 (DDPM, DDIM) ends with the known entries exactly, whatever it starts
+/// from. A solver that adds up velocities keeps the offset of its start: begin with
+/// [`Inpainted::on_path`] at the first time. One that adds noise of its own (an SDE) lets the known
+/// entries of the state wander, though no evaluation sees it: put them back with
+/// [`Inpainted::on_path`] at the last time.
 ///
 /// # Shapes
 /// - known, mask, noise: those of the state, or 1 along axes that they are broadcast along
@@ -134,7 +139,7 @@ mod tests {
         let (x0, x1) = (values(ends.x0), values(ends.x1.clone()));
         assert_eq!([&x1[..2], &x1[3..5]].concat(), [2.0, -3.0, 2.0, -3.0]);
         assert_eq!([&x0[..2], &x0[3..5]].concat(), [0.5, -0.5, -1.5, 0.25]);
-        // The entries of an isotropic Gaussian do not know of each other.
+        // The entries of an isotropic Gaussian are independent.
         let plain = gaussian(1.5, 0.5).endpoints(t, x.clone());
         let (plain0, plain1) = (values(plain.x0), values(plain.x1));
         assert_eq!([x0[2], x0[5]], [plain0[2], plain0[5]]);

@@ -2,7 +2,8 @@
 //!
 //! `û = guided where low ≤ σ/α ≤ high, plain elsewhere`
 //!
-//! Source: Kynkäänniemi et al. 2024. At high noise guidance drops modes, at low noise it does nothing.
+//! Source: Kynkäänniemi et al. 2024. At high noise guidance drops modes, at low noise it does
+//! nothing.
 
 use crate::endpoints::Endpoints;
 use crate::field::{Denoiser, LearnedVariance, VectorField};
@@ -11,7 +12,7 @@ use crate::schedule::{Coefficients, Schedule};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
-/// A guided field that knows the field which it guides.
+/// A guided field that gives access to the field it guides.
 pub trait Guidance {
     /// The field without guidance.
     type Plain;
@@ -47,11 +48,13 @@ impl<F, K> Guidance for ClassifierGuided<F, K> {
     }
 }
 
-/// A guided field whose guidance is on in an interval of noise levels alone; elsewhere only the plain field is run.
+/// A guided field whose guidance acts only in an interval of noise levels; elsewhere only the
+/// plain field is run.
 ///
 /// `û = guided where low ≤ σ/α ≤ high, plain elsewhere`
 ///
-/// Source: Kynkäänniemi et al. 2024; their noise level is σ at α = 1, so σ/α on any schedule. It is infinite where α = 0.
+/// Source: Kynkäänniemi et al. 2024; their noise level is σ at α = 1, so σ/α on any schedule. It is
+/// infinite where α = 0.
 ///
 /// An adaptive solver meets a jump at both ends of the interval, and shortens its steps there.
 #[derive(Debug, Clone, Copy)]

@@ -1,9 +1,10 @@
 //! Guidance by a linear measurement of the data.
 //!
-//! `y = A·x1 + ε`, and `∇log p_t(y|x) ≈ ∇_x log p(y | x̂1(x))`: the gradient passes through the denoiser
+//! `y = A·x1 + ε`, and `∇log p_t(y|x) ≈ ∇_x log p(y | x̂1(x))`: the gradient passes through the
+//! denoiser
 //!
-//! Source: Chung et al. 2023 (DPS); Song et al. 2023 (ΠGDM). The gradient is one pass backward on `Autodiff<B>`, which this module wraps around the
-//! caller's backend: the denoiser lives there.
+//! Source: Chung et al. 2023 (DPS); Song et al. 2023 (ΠGDM). The gradient is one pass backward on
+//! `Autodiff<B>`, which this module wraps around the caller's backend: the denoiser lives there.
 
 use crate::endpoints::Endpoints;
 use crate::field::{Denoiser, LearnedVariance, VectorField};
@@ -13,22 +14,25 @@ use burn::backend::Autodiff;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
-/// What stands for `log p_t(y|x)`, which is not known.
+/// An approximation of `log p_t(y|x)`, which is not known.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Likelihood {
-    /// Diffusion posterior sampling: x̂1 is taken for the data, and the residual's gradient is divided by its norm.
+    /// Diffusion posterior sampling: x̂1 is treated as the data, and the residual's gradient is
+    /// divided by its norm.
     ///
     /// `g = −ζ/‖y − Ax̂1‖·∇_x‖y − Ax̂1‖²`, with the norm held fixed
     ///
-    /// Source: Chung et al. 2023, algorithm 1. The paper takes `ζ'/‖y − Ax̂1‖·∇‖y − Ax̂1‖²` off the state after each step of
-    /// DDPM. A step of DDPM adds `β_i/√(1 − β_i)` of the score to the state, so as a score the same is `ζ = ζ'·√(1 − β_i)/β_i`: here ζ does not
-    /// depend on the number of steps, and any solver can take it. Their ζ' is of order 1, with 1000
-    /// steps whose β_i are at most 0.02.
+    /// Source: Chung et al. 2023, algorithm 1. The paper takes `ζ'/‖y − Ax̂1‖·∇‖y − Ax̂1‖²` off the
+    /// state after each step of DDPM. A step of DDPM adds `β_i/√(1 − β_i)` of the score to the
+    /// state, so as a score the same is `ζ = ζ'·√(1 − β_i)/β_i`: here ζ does not depend on the
+    /// number of steps, and any solver can take it. Their ζ' is of order 1, with 1000 steps whose
+    /// β_i are at most 0.02.
     Dps {
         /// ζ ≥ 0.
         step: f64,
     },
-    /// Pseudoinverse guidance: given x_t the data are taken for Gaussian about x̂1, with the variance that Gaussian data would have.
+    /// Pseudoinverse guidance: given x_t the data are treated as Gaussian about x̂1, with the
+    /// variance that Gaussian data would have.
     ///
     /// `g = −∇_x‖y − Ax̂1‖²/(2(σ_y² + r²)), r² = σ²σ_data²/(σ² + α²σ_data²)`, for `AAᵀ = I`
     ///
@@ -45,15 +49,16 @@ pub enum Likelihood {
 ///
 /// `x̂0 ← x̂0 − σg`, `x̂1 ← x̂1 + σ²/α·g`, where g is that of the [`Likelihood`]
 ///
-/// The denoiser lives on `Autodiff<B>`: for a trained model, [`Flow::tracked`](crate::flow::Flow::tracked). An evaluation costs one of it, and one
-/// pass backward.
+/// The denoiser lives on `Autodiff<B>`: for a trained model,
+/// [`Flow::tracked`](crate::flow::Flow::tracked). An evaluation costs one of it, and one pass
+/// backward.
 ///
-/// Where σ = 0 the state is the data, and nothing is added. Where α = 0 the Gaussian x̂1 moves by the limit `σ_data²·∇log p(y|x̂1)`;
-/// that of DPS is not known, and both ends stay.
+/// Where σ = 0 the state is the data, and nothing is added. Where α = 0 the Gaussian x̂1 moves by
+/// the limit `σ_data²·∇log p(y|x̂1)`; that of DPS is not known, and both endpoints stay.
 ///
 /// # Shapes
 /// - forward: `[batch, …]` → `[batch, m]`, linear, differentiable
-/// - measurement: `[batch, m]`, or `[1, m]` for the same one a sample
+/// - measurement: `[batch, m]`, or `[1, m]` for one that all samples share
 #[derive(Debug, Clone)]
 pub struct Measured<F, A, B: Backend> {
     /// The denoiser, on `Autodiff<B>`.
@@ -62,7 +67,7 @@ pub struct Measured<F, A, B: Backend> {
     pub forward: A,
     /// y.
     pub measurement: Tensor<B, 2>,
-    /// What stands for the likelihood of the measurement.
+    /// The approximation of the measurement's likelihood.
     pub likelihood: Likelihood,
 }
 
@@ -95,7 +100,7 @@ impl<F, A, B: Backend> Measured<F, A, B> {
         }
     }
 
-    /// The ends with the measurement's share, given those of the field at a leaf of the tape.
+    /// The endpoints with the measurement's share, given those of the field at a leaf of the tape.
     fn corrected<const D: usize>(
         &self,
         c: Coefficients,
@@ -129,7 +134,7 @@ impl<F, A, B: Backend> Measured<F, A, B> {
                 let gradients = self.log_likelihood(c, ends.x1).backward();
                 match leaf.grad(&gradients) {
                     Some(g) => plain.with_added_score(c, g),
-                    // A denoiser that does not look at x.
+                    // A denoiser that does not depend on x.
                     None => plain,
                 }
             }

@@ -1,8 +1,10 @@
 //! Rescaled classifier-free guidance.
 //!
-//! `x̂1 ← φ·x̂1·std(c1)/std(x̂1) + (1 − φ)·x̂1`: guidance that keeps the spread of the conditional field's data
+//! `x̂1 ← φ·x̂1·std(c1)/std(x̂1) + (1 − φ)·x̂1`: guidance that keeps the spread of the conditional
+//! field's data
 //!
-//! Source: Lin et al. 2024, §3.4, there on the model's output; here on the data x̂1, whatever the model puts out.
+//! Source: Lin et al. 2024, §3.4, there on the model's output; here on the data x̂1, whatever the
+//! model puts out.
 
 use crate::endpoints::Endpoints;
 use crate::field::{Denoiser, LearnedVariance, VectorField};
@@ -12,14 +14,16 @@ use crate::schedule::Schedule;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
-/// Guidance whose x̂1 is rescaled to the standard deviation of the conditional field's, a sample at a time.
+/// Guidance whose x̂1 is rescaled to the standard deviation of the conditional field's, per
+/// sample.
 ///
-/// `x̂1 ← φ·x̂1·std(c1)/std(x̂1) + (1 − φ)·x̂1`, and x̂0 keeps the path through x; where σ = 0, x̂0 is that of the guided field
+/// `x̂1 ← φ·x̂1·std(c1)/std(x̂1) + (1 − φ)·x̂1`, and x̂0 keeps the path through x; where σ = 0, x̂0
+/// is that of the guided field
 ///
 /// Source: Lin et al. 2024, §3.4. φ = 0 is plain guidance; theirs is 0.7 with a weight of 7.5.
 ///
-/// An evaluation costs one of each field; at a weight of 1, where nothing is rescaled, one of the conditional field. A sample whose
-/// x̂1 has no spread stays as it is.
+/// An evaluation costs one of each field; at a weight of 1, where nothing is rescaled, one of the
+/// conditional field. A sample whose x̂1 has no spread stays as it is.
 #[derive(Debug, Clone, Copy)]
 pub struct Rescaled<C, U> {
     /// The guidance.
@@ -67,7 +71,8 @@ where
     U: VectorField<B, D> + Denoiser<B, D>,
 {
     fn velocity(&self, t: f64, x: Tensor<B, D>) -> Tensor<B, D> {
-        // A velocity that is read off the ends is undefined where Δ = 0, the fields' own is not.
+        // A velocity that is read off the endpoints is undefined where Δ = 0, the fields' own is
+        // not.
         if self.is_plain() {
             return self.guided.velocity(t, x);
         }
@@ -85,7 +90,8 @@ where
         self.guided.conditional.schedule()
     }
 
-    /// The spread is the conditional field's, so a rescaled end needs both fields even at a weight of 0.
+    /// The spread is the conditional field's, so a rescaled end needs both fields even at a weight
+    /// of 0.
     fn is_defined(&self, t: f64) -> bool {
         let Guided {
             conditional,
@@ -213,7 +219,8 @@ mod tests {
         }
     }
 
-    /// A velocity x + `shift` on a path whose Δ is 0 at t = 0, and ends that cannot be told there.
+    /// A velocity x + `shift` on a path whose Δ is 0 at t = 0, and endpoints that cannot be found
+    /// there.
     struct Shifted {
         shift: f64,
         schedule: Polynomial,
@@ -256,7 +263,7 @@ mod tests {
 
     #[test]
     fn a_sample_without_spread_stays_as_it_is() {
-        // At t = 0 x̂1 is the mean of either law, here one number.
+        // At t = 0 x̂1 is the mean of either distribution, here one number.
         let constant = |c: f64| Law {
             mean: tensor(&[c, c, c], [1, 3]),
             ..gaussian(0.0, 0.5)

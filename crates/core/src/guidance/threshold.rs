@@ -1,6 +1,6 @@
 //! Dynamic thresholding.
 //!
-//! `x̂1 ← min(max(x̂1, −s), s)/s, s = max(1, quantile_p(|x̂1|))`, a sample at a time
+//! `x̂1 ← min(max(x̂1, −s), s)/s, s = max(1, quantile_p(|x̂1|))`, per sample
 //!
 //! Source: Saharia et al. 2022, §2.3.
 
@@ -12,14 +12,16 @@ use crate::schedule::{Coefficients, Schedule};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
-/// A denoiser of data in [−1, 1] whose large values are scaled back with all others, not cut off alone.
+/// A denoiser of data in [−1, 1] whose large values are scaled back together with all others,
+/// instead of being cut off.
 ///
 /// `x̂1 ← min(max(x̂1, −s), s)/s, s = max(1, quantile_p(|x̂1|))`
 ///
-/// Source: Saharia et al. 2022, §2.3, against the saturation of large guidance weights; theirs is p = 0.995 (appendix E).
+/// Source: Saharia et al. 2022, §2.3, against the saturation of large guidance weights; theirs is p
+/// = 0.995 (appendix E).
 ///
-/// The quantile is found by sorting, linear between neighbours. burn sorts on the host unless the backend can, so on a GPU each evaluation waits
-/// for the device.
+/// The quantile is found by sorting, linear between neighbours. burn sorts on the host unless the
+/// backend can, so on a GPU each evaluation waits for the device.
 ///
 /// # Panics
 /// On evaluation, if p is not in [0, 1] or a sample has no entries.
@@ -29,7 +31,7 @@ pub struct Thresholded<F> {
     pub field: F,
     /// p, in [0, 1].
     pub quantile: f64,
-    /// What becomes of x̂0.
+    /// How x̂0 follows.
     pub noise: ClippedNoise,
 }
 

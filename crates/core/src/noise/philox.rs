@@ -2,7 +2,8 @@
 //!
 //! Source: Salmon et al. 2011, §3.3.
 
-/// Counters that are taken together: two of the widest vectors there are, so that one is worked on while the other waits.
+/// Counters that are taken together: two of the widest vectors there are, so that one is worked on
+/// while the other waits.
 pub(super) const LANES: usize = 16;
 
 const MULTIPLIERS: [u64; 2] = [0xD251_1F53, 0xCD9E_8D57];
@@ -30,8 +31,8 @@ pub(super) fn words(counters: [[u64; LANES]; 4], key: [u32; 2]) -> [[u64; LANES]
     [joined(a, b), joined(c, d)]
 }
 
-/// Ten rounds of numbers of 32 bits in lanes of 64, which is what a vector instruction multiplies. What stands above the lower half
-/// of a lane is never read.
+/// Ten rounds of numbers of 32 bits in lanes of 64, which is what a vector instruction multiplies.
+/// What stands above the lower half of a lane is never read.
 #[inline(always)]
 fn rounds<const L: usize>(mut c: [[u64; L]; 4], key: [u32; 2]) -> [[u64; L]; 4] {
     let mut key = key;

@@ -1,4 +1,4 @@
-//! The quantile function of the standard normal law.
+//! The quantile function of the standard normal distribution.
 //!
 //! Source: Wichura 1988, AS 241, PPND16.
 
@@ -77,9 +77,11 @@ const FAR: Rational = (
     ],
 );
 
-/// The quantile function `Φ⁻¹(p)` of the standard normal law, to 16 digits (Wichura 1988, AS 241, PPND16).
+/// The quantile function `Φ⁻¹(p)` of the standard normal distribution, to 16 digits (Wichura 1988,
+/// AS 241, PPND16).
 ///
-/// The tails use `libm`'s logarithm rather than the platform's, so that a seed means the same numbers everywhere.
+/// The tails use `libm`'s logarithm rather than the platform's, so that a seed means the same
+/// numbers everywhere.
 ///
 /// Range: p in (0, 1).
 pub fn normal_quantile(p: f64) -> f64 {
@@ -90,7 +92,8 @@ pub fn normal_quantile(p: f64) -> f64 {
     tail(p, q, libm::log)
 }
 
-/// [`normal_quantile`] of each number, to the same bits: the middle first, then the tails, gathered so that they fill vectors too.
+/// [`normal_quantile`] of each number, to the same bits: the middle first, then the tails, gathered
+/// so that they fill vectors too.
 ///
 /// N is a multiple of 8.
 #[inline(always)]
@@ -166,7 +169,8 @@ fn ratio((top, bottom): &Rational, r: f64) -> f64 {
 
 /// `libm::log` of a normal number in (0, ½), to the bit and without a branch.
 ///
-/// `ln(2ᵏ·m) = k·ln 2 + ln(1 + f)` with 1 + f in [√½, √2]; the series and the splitting of ln 2 are those of Sun's fdlibm.
+/// `ln(2ᵏ·m) = k·ln 2 + ln(1 + f)` with 1 + f in [√½, √2]; the series and the splitting of ln 2 are
+/// those of Sun's fdlibm.
 #[inline(always)]
 fn log(x: f64) -> f64 {
     const LN2: [f64; 2] = [0.693_147_180_369_123_8, 1.908_214_929_270_587_7e-10];

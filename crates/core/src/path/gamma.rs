@@ -11,7 +11,8 @@ named! {
         "none" => None,
         /// `γ = s`, the Gaussian smoothing of Tong et al. 2024 (CFM), proposition 3.4.
         "constant" => Constant(scale: f64 = 0.1 => NOT_NEGATIVE),
-        /// `γ = s·√(t(1 − t))`, the Brownian bridge (Schrödinger-bridge CFM; Tong et al. 2024, eq. 8).
+        /// `γ = s·√(t(1 − t))`, the Brownian bridge (Schrödinger-bridge CFM; Tong et al. 2024, eq.
+        /// 8).
         "bridge" => Bridge(scale: f64 = 0.1 => NOT_NEGATIVE),
     }
 }

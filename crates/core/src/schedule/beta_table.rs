@@ -13,9 +13,11 @@ use std::sync::Arc;
 ///
 /// `ᾱ_k = ∏_{i≤k}(1 − β_i)`, so that `α = √ᾱ_k` and `σ = √(1 − ᾱ_k)`
 ///
-/// Source: Ho et al. 2020, eq. 2 and 4, where k counts from 1; here from 0, the least noise, to T − 1.
+/// Source: Ho et al. 2020, eq. 2 and 4, where k counts from 1; here from 0, the least noise, to T −
+/// 1.
 ///
-/// As a [`Schedule`](crate::schedule::Schedule) α is linear in t between the table's times, and 1 at t = 1.
+/// As a [`Schedule`](crate::schedule::Schedule) α is linear in t between the table's times, and 1
+/// at t = 1.
 ///
 /// ```
 /// use pyroclast_core::schedule::{BetaTable, Schedule};
@@ -73,7 +75,8 @@ impl BetaTable {
     /// The table of given β, from the least noise to the most.
     ///
     /// # Errors
-    /// If there is none, one is not in (0, 1], or no signal is left before the last step. A last β of 1 is zero terminal SNR.
+    /// If there is none, one is not in (0, 1], or no signal is left before the last step. A last β
+    /// of 1 is zero terminal SNR.
     pub fn new(betas: Vec<f64>) -> Result<Self, TableError> {
         let chain = Chain {
             timesteps: betas.len(),
@@ -95,7 +98,8 @@ impl BetaTable {
             if !(beta > 0.0 && beta <= 1.0) {
                 return Err(TableError::Range { index, beta });
             }
-            // 1 − ᾱ_k = (1 − ᾱ_{k−1}) + β_k·ᾱ_{k−1}: a sum keeps the digits that the difference loses where ᾱ is near 1.
+            // 1 − ᾱ_k = (1 − ᾱ_{k−1}) + β_k·ᾱ_{k−1}: a sum keeps the digits that the difference
+            // loses where ᾱ is near 1.
             sigma_square = (sigma_square + beta * alpha_bar).min(1.0);
             alpha_bar *= 1.0 - beta;
             if alpha_bar == 0.0 {
@@ -174,17 +178,20 @@ impl BetaTable {
         (position > 0.0).then(|| position.round().max(1.0) as usize - 1)
     }
 
-    /// The step whose time is t, up to the rounding of t; none between the table's times, nor at t = 1.
+    /// The step whose time is t, up to the rounding of t; none between the table's times, nor at t
+    /// = 1.
     ///
     /// `(1 − t)·T = k + 1`
     pub fn exact_index(&self, t: f64) -> Option<usize> {
         let position = self.position(t);
-        // The position is clamped to the table, so a time beyond it is held against the time of its step.
+        // The position is clamped to the table, so a time beyond it is compared with the time of
+        // its step.
         let k = (position >= 1.0 && position.fract() == 0.0).then(|| position as usize - 1)?;
         ((self.time(k) - t).abs() <= 8.0 * f64::EPSILON).then_some(k)
     }
 
-    /// `(1 − t)·T = k + 1` in [0, T]. What is off a whole number by no more than the rounding of t is that number.
+    /// `(1 − t)·T = k + 1` in [0, T]. What is off a whole number by no more than the rounding of t
+    /// is that number.
     pub(super) fn position(&self, t: f64) -> f64 {
         let steps = self.steps() as f64;
         let position = ((1.0 - t) * steps).clamp(0.0, steps);
@@ -224,7 +231,7 @@ mod tests {
             )
         };
         assert_eq!(error(&[0.1, 1.0, 0.5]), no_signal(1, 3));
-        // 10⁻¹⁶ a step: f64 ends near 10⁻³²³.
+        // 10⁻¹⁶ per step: f64 ends near 10⁻³²³.
         assert_eq!(error(&[1.0 - 1e-16; 30]), no_signal(20, 30));
     }
 

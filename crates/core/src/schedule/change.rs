@@ -21,11 +21,20 @@ pub struct Change {
 
 /// The change of time and scale that turns the path of `from` at `t` into the path of `to` at `r`.
 ///
+/// ```
+/// use pyroclast_core::schedule::{Linear, Schedule, Trigonometric, change};
+///
+/// let (from, to) = (Linear::default(), Trigonometric);
+/// let change = change(&from, &to, 0.3);
+/// let c = change.apply(from.at(change.t));
+/// assert!((c.alpha - to.at(0.3).alpha).abs() < 1e-12);
+/// ```
+///
 /// `SNR(t) = SNR̄(r)`, `s = σ̄/σ`, `ṫ = (Δ̄/Δ)/s²`, `ṡ = (dσ̄/dr − s·σ̇·ṫ)/σ`
 ///
-/// Where the signal is larger than the noise, α takes the place of σ, so neither end of a regular schedule
-/// divides by zero; where σ̇ is infinite (the data end of VP) so is the change. Where `from` never reaches the SNR of `to`, t stays at
-/// its nearest end.
+/// Where the signal is larger than the noise, α takes the place of σ, so neither end of a regular
+/// schedule divides by zero; where σ̇ is infinite (the data end of VP) so is the change. Where
+/// `from` never reaches the SNR of `to`, t stays at its nearest end.
 pub fn change(from: &(impl Schedule + ?Sized), to: &(impl Schedule + ?Sized), r: f64) -> Change {
     let t = from.time_at_log_snr(to.log_snr(r));
     let (old, new) = (from.at(t), to.at(r));

@@ -9,8 +9,8 @@ settings! {
     ///
     /// `α = 1, σ = σ_max·(1 − t)`
     ///
-    /// Source: Karras et al. 2022, table 1 (their clock is σ itself; here `t = 1 − σ/σ_max`). The base
-    /// sample is σ_max·x0.
+    /// Source: Karras et al. 2022, table 1 (their clock is σ itself; here `t = 1 − σ/σ_max`). The
+    /// base sample is σ_max·x0.
     #[derive(Clone, Copy, PartialEq)]
     pub struct Edm {
         /// Noise at t = 0.

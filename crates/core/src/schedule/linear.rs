@@ -9,7 +9,8 @@ settings! {
     ///
     /// `α = t, σ = 1 − (1 − σ_min)·t`
     ///
-    /// Source: Lipman et al. 2023, eq. 20–23; with σ_min = 0 it is rectified flow (Liu et al. 2023).
+    /// Source: Lipman et al. 2023, eq. 20–23; with σ_min = 0 it is rectified flow (Liu et al.
+    /// 2023).
     ///
     /// Range: σ_min in [0, 1). With σ_min = 0, σ(1) = 0.
     #[derive(Clone, Copy, PartialEq)]

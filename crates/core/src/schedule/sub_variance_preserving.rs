@@ -46,7 +46,8 @@ impl Schedule for SubVariancePreserving {
     }
 
     fn time_at_log_snr(&self, l: f64) -> f64 {
-        // α/(1 − α²) = r is a quadratic in α; with q = 1/r its root is 2/(q + √(q² + 4)), and −ln α = asinh(q/2).
+        // α/(1 − α²) = r is a quadratic in α; with q = 1/r its root is 2/(q + √(q² + 4)), and −ln α
+        // = asinh(q/2).
         let q = (-0.5 * l).exp();
         self.signal().time_at_integral(2.0 * (0.5 * q).asinh())
     }

@@ -5,7 +5,8 @@ use crate::settings;
 use std::f64::consts::FRAC_PI_2;
 
 settings! {
-    /// The trigonometric path, also called cosine or GVP: variance preserving, at constant angular speed.
+    /// The trigonometric path, also called cosine or GVP: variance preserving, at constant angular
+    /// speed.
     ///
     /// `α = sin(πt/2), σ = cos(πt/2)`
     ///

@@ -9,8 +9,8 @@ settings! {
     ///
     /// `α = 1, σ = σ_min·(σ_max/σ_min)^{1−t}`
     ///
-    /// Source: Song et al. 2021 (score SDE), eq. 30–31. Range: 0 < σ_min < σ_max. The base sample is
-    /// σ_max·x0.
+    /// Source: Song et al. 2021 (score SDE), eq. 30–31. Range: 0 < σ_min < σ_max. The base sample
+    /// is σ_max·x0.
     #[derive(Clone, Copy, PartialEq)]
     pub struct VarianceExploding {
         /// Noise at t = 1.

@@ -1,9 +1,10 @@
-//! Eight normal laws around a circle.
+//! Eight normal distributions around a circle.
 //!
 //! `p = radius·(cos(kπ/4), sin(kπ/4)) + std·N`, k ∈ {0, …, 7}
 //!
-//! Source: Tong et al. 2024, whose wide variant is that of De Bortoli et al. 2021. The two differ in how k is drawn, and it
-//! shows: chance in the counts moves mass between centres, and that is most of the distance between two samples.
+//! Source: Tong et al. 2024, whose wide variant is that of De Bortoli et al. 2021. The two differ
+//! in how k is drawn, and it shows: chance in the counts moves mass between centres, and that is
+//! most of the distance between two samples.
 
 use super::{Point, blurred, shuffled};
 use crate::noise::Draws;
@@ -65,7 +66,8 @@ mod tests {
 
     #[test]
     fn around_its_centre_a_point_is_normal() {
-        // The noise is drawn before the order, so the same seed without noise gives the centres in the same order.
+        // The noise is drawn before the order, so the same seed without noise gives the centres in
+        // the same order.
         let points = sample(20_000, &mut draws(5));
         let centres = dealt(20_000, 5.0, 0.0, &mut draws(5));
         let noise: Vec<Point> = points
@@ -82,8 +84,8 @@ mod tests {
 
     #[test]
     fn both_laws_have_the_moments_of_the_mixture() {
-        // Per axis radius²/2 + std²; the square of the norm has mean radius² + 2·std², and its own square
-        // radius⁴ + 8·radius²·std² + 8·std⁴.
+        // Per axis radius²/2 + std²; the square of the norm has mean radius² + 2·std², and its own
+        // square radius⁴ + 8·radius²·std² + 8·std⁴.
         let n = 20_000;
         for (points, radius, std) in [
             (sample(n, &mut draws(6)), 5.0_f64, 1.0_f64),
@@ -111,7 +113,8 @@ mod tests {
             has_mean(&points, |p| f64::from(u8::from(nearest(p) == k)), 0.125);
         }
         let near = |wanted: usize| move |pair: &&[Point]| nearest(pair[0]) == wanted;
-        // What follows a point of centre 0 is again any of the eight, which dealing in turn would not give.
+        // What follows a point of centre 0 is again any of the eight, which dealing in turn would
+        // not give.
         let followed: Vec<Point> = points
             .windows(2)
             .filter(near(0))

@@ -1,8 +1,10 @@
 //! Two interleaved half circles.
 //!
-//! `p = (cos θ, sin θ) + std·N` or `p = (1 − cos θ, ½ − sin θ) + std·N`, θ evenly spaced over [0, π]
+//! `p = (cos θ, sin θ) + std·N` or `p = (1 − cos θ, ½ − sin θ) + std·N`, θ evenly spaced over
+//! [0, π]
 //!
-//! Source: scikit-learn's `make_moons`; scaled as in Tong et al. 2024, whose wide moons are those of De Bortoli et al. 2021.
+//! Source: scikit-learn's `make_moons`; scaled as in Tong et al. 2024, whose wide moons are those
+//! of De Bortoli et al. 2021.
 
 use super::{Point, blurred, shuffled};
 use crate::noise::Draws;
@@ -20,7 +22,8 @@ pub(super) fn sample(n: usize, draws: &mut Draws) -> Vec<Point> {
 /// `7·(p − m)/s`, std = .1, with one m and one s for both axes.
 pub(super) fn sample_wide(n: usize, draws: &mut Draws) -> Vec<Point> {
     const STD: f64 = 0.1;
-    // The law's own moments rather than the sample's: then samples of any size are samples of one law.
+    // The law's own moments rather than the sample's: then samples of any size are samples of one
+    // law.
     let mean = 3.0 / 8.0;
     let square = (1.625 - FRAC_1_PI) / 2.0 + STD * STD;
     let scale = 7.0 / (square - mean * mean).sqrt();
@@ -84,13 +87,15 @@ mod tests {
         let points = sample_wide(10_000, &mut draws(3));
         has_mean(&points, |[x, y]| (x + y) / 2.0, 0.0);
         has_mean(&points, |[x, y]| (x * x + y * y) / 2.0, 49.0);
-        // The shape of the moons stays: the ratio of the variances is that of the moons with their noise.
+        // The shape of the moons stays: the ratio of the variances is that of the moons with their
+        // noise.
         let ratio = (0.75 + 0.01) / (0.5625 - FRAC_1_PI + 0.01);
         let [x, y] = [0, 1].map(|axis| {
             let mean = points.iter().map(|p| p[axis]).sum::<f64>() / 10_000.0;
             points.iter().map(|p| (p[axis] - mean).powi(2)).sum::<f64>() / 10_000.0
         });
-        // Each variance is within 5·√(2/n) of itself; the bound is a normal law's, and the moons have thinner tails.
+        // Each variance is within 5·√(2/n) of itself; the bound is a normal distribution's, and the
+        // moons have thinner tails.
         assert!(
             (x / y / ratio - 1.0).abs() < 10.0 * (2.0_f64 / 10_000.0).sqrt(),
             "{x} {y}"
@@ -99,7 +104,8 @@ mod tests {
 
     #[test]
     fn the_noise_has_its_deviation() {
-        // The noise is drawn before the order, so the same seed without noise gives the same points in the same order.
+        // The noise is drawn before the order, so the same seed without noise gives the same points
+        // in the same order.
         let blurred = half_circles(20_000, 0.1, &mut draws(4));
         let exact = half_circles(20_000, 0.0, &mut draws(4));
         let noise: Vec<Point> = blurred

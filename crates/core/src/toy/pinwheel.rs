@@ -2,7 +2,8 @@
 //!
 //! `p = 2·R(−φ)·(r, .1·z)`, `r = 1 + .3·z'`, `φ = 2πk/5 + ¼·e^r`, k uniform in {0, …, 4}
 //!
-//! Source: Johnson et al. 2016, "Composing graphical models with neural networks"; as in Grathwohl et al. 2019.
+//! Source: Johnson et al. 2016, "Composing graphical models with neural networks"; as in Grathwohl
+//! et al. 2019.
 
 use super::Point;
 use crate::noise::Draws;
@@ -47,8 +48,8 @@ mod tests {
             arms[turns.round().rem_euclid(5.0) as usize] += 1;
             off += usize::from((turns - turns.round()).abs() > 0.25);
         }
-        // A quarter of the way to the next arm is three deviations across at radius 1: at most a few points in a hundred,
-        // where arms that were not unwound would have half of them there.
+        // A quarter of the way to the next arm is three deviations across at radius 1: at most a
+        // few points in a hundred, where arms that were not unwound would have half of them there.
         assert!(off < points.len() / 20, "{off} points are between the arms");
         let bound = 5.0 * (points.len() as f64 * 0.2 * 0.8).sqrt();
         for arm in arms {

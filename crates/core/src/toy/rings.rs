@@ -30,8 +30,8 @@ mod tests {
             let here = |p: Point| f64::from(u8::from(ring(p) == f64::from(radius)));
             has_mean(&points, here, 0.25);
         }
-        // Half the gap between rings is 4.7 deviations, so the nearest radius is the right one for all but a few points,
-        // and the distance to it is the noise along the radius.
+        // Half the gap between rings is 4.7 deviations, so the nearest radius is the right one for
+        // all but a few points, and the distance to it is the noise along the radius.
         let off = |p: Point| p[0].hypot(p[1]) - 0.75 * ring(p);
         has_mean(&points, |p| off(p).powi(2), 0.0064);
     }

@@ -2,7 +2,8 @@
 //!
 //! `p = 1.5·((sin t, sign(t)·(cos t − 1)) + .05·N)`, `t = 3π(u − ½)`
 //!
-//! Source: scikit-learn's `make_s_curve`, of which this is the first and last coordinate; scaled as in Tong et al. 2024.
+//! Source: scikit-learn's `make_s_curve`, of which this is the first and last coordinate; scaled as
+//! in Tong et al. 2024.
 
 use super::{Point, blurred};
 use crate::noise::Draws;
@@ -40,7 +41,8 @@ mod tests {
 
     #[test]
     fn every_point_is_near_one_of_two_circles() {
-        // Six deviations of the noise on a radius of 1.5; a planar normal is that far off once in 10⁸ points.
+        // Six deviations of the noise on a radius of 1.5; a planar normal is that far off once in
+        // 10⁸ points.
         for [x, z] in sample(20_000, &mut draws(8)) {
             let near = |centre: f64| (x.hypot(z - centre) - 1.5).abs() < 6.0 * 0.075;
             assert!(near(1.5) || near(-1.5), "({x}, {z})");

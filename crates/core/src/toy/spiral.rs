@@ -2,7 +2,8 @@
 //!
 //! `p = ±θ/3·(−cos θ, sin θ) + .1·N`, `θ = 3π√u`
 //!
-//! Source: Grathwohl et al. 2019, without the uniform jitter. The root spreads the points evenly along the arms.
+//! Source: Grathwohl et al. 2019, without the uniform jitter. The root spreads the points evenly
+//! along the arms.
 
 use super::{Point, blurred};
 use crate::noise::Draws;
@@ -37,8 +38,8 @@ mod tests {
 
     #[test]
     fn points_lie_on_the_arms() {
-        // Near its foot an arm is straight, so the distance to it is the noise across: .1. The arms are π/3 apart, so
-        // points without a law would be at π/3/√12 = .3.
+        // Near its foot an arm is straight, so the distance to it is the noise across: .1. The arms
+        // are π/3 apart, so points without any order would be at π/3/√12 = .3.
         let points = sample(2000, &mut draws(15));
         let squares = points.iter().map(|&[x, y]| {
             let theta = 3.0 * x.hypot(y);

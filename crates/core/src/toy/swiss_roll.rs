@@ -2,8 +2,8 @@
 //!
 //! `p = t/5·(cos t, sin t) + .2·N`, `t = 3π/2·(1 + 2u)`
 //!
-//! Source: scikit-learn's `make_swiss_roll` with noise 1, of which this is the first and last coordinate; scaled as in
-//! Grathwohl et al. 2019.
+//! Source: scikit-learn's `make_swiss_roll` with noise 1, of which this is the first and last
+//! coordinate; scaled as in Grathwohl et al. 2019.
 
 use super::{Point, blurred};
 use crate::noise::Draws;
@@ -24,8 +24,9 @@ mod tests {
 
     #[test]
     fn the_moments_are_those_of_the_roll() {
-        // t uniform on [a, 3a], a = 3π/2: E t² = 13a²/3, and by parts E t·cos t = (cos 3a − cos a + 3a·sin 3a − a·sin a)/2a
-        // with sin 3a = 1, sin a = −1, both cosines 0; likewise E t·sin t = (sin 3a − sin a)/2a.
+        // t uniform on [a, 3a], a = 3π/2: E t² = 13a²/3, and by parts E t·cos t = (cos 3a − cos a +
+        // 3a·sin 3a − a·sin a)/2a with sin 3a = 1, sin a = −1, both cosines 0; likewise E t·sin t =
+        // (sin 3a − sin a)/2a.
         let a = 1.5 * PI;
         let points = sample(20_000, &mut draws(16));
         has_mean(
@@ -39,8 +40,8 @@ mod tests {
 
     #[test]
     fn points_lie_on_the_roll() {
-        // The distance to the roll is the noise across it: .2. Its turns are 2π/5 apart, so points without a law would be
-        // at 2π/5/√12 = .36.
+        // The distance to the roll is the noise across it: .2. Its turns are 2π/5 apart, so points
+        // without any order would be at 2π/5/√12 = .36.
         let points = sample(2000, &mut draws(17));
         let squares = points.iter().map(|&[x, y]| {
             (0..=1000)

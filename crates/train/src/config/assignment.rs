@@ -36,7 +36,8 @@ pub(super) fn assign(table: &mut Table, assignment: &str) -> Result<(), ConfigEr
         }
         current = entry.as_table_mut().ok_or_else(malformed)?;
     }
-    // Another kind of network has other keys, and another name other parameters: those of the old one would be unknown.
+    // Another kind of network has other keys, and another name other parameters: those of the old
+    // one would be unknown.
     let renames = match kind {
         Some(Kind::Choice(_)) => key == "network.kind" || !key.starts_with("network."),
         _ => false,

@@ -1,4 +1,5 @@
-//! What each key of a configuration means: read off the same declarations as the configuration itself.
+//! What each key of a configuration means: read off the same declarations as the configuration
+//! itself.
 
 use super::{Config, ConfigError};
 use pyroclast_core::named::{Choice, Kind, Setting, nearest};
@@ -19,7 +20,8 @@ pub struct Explained {
     pub kind: Kind,
 }
 
-/// The keys that begin with `key`, in order; all where it is empty. A section's own entry is not among them.
+/// The keys that begin with `key`, in order; all where it is empty. A section's own entry is not
+/// among them.
 ///
 /// # Errors
 /// If there is no such key.

@@ -1,7 +1,8 @@
 //! Configurations of runs that version 0.1 stored, in today's keys.
 //!
-//! There, parameters stood beside a name (`weighting = "min-snr"`, `weighting-parameter = 5`), and `[diffusion]` in
-//! place of `[path]`. Stored configurations are complete, so nothing has to be guessed.
+//! There, parameters stood beside a name (`weighting = "min-snr"`, `weighting-parameter = 5`), and
+//! `[diffusion]` in place of `[path]`. Stored configurations are complete, so nothing has to be
+//! guessed.
 
 use toml::{Table, Value};
 

@@ -19,18 +19,21 @@ settings! {
             holds: some,
             remedy: "take at least 1 step",
         },
-        /// Where the steps are: `auto`, the name of a grid, or times from 0 to 1 with commas between.
+        /// Where the steps are: `auto`, the name of a grid, or times from 0 to 1 with commas
+        /// between.
         grid: GridName = GridName::Auto,
         /// Weight of classifier-free guidance; 1 is the conditional model.
         guidance: f64 = 1.0 => FINITE,
-        /// The noise levels σ/α, low and high, between which guidance acts; everywhere where this is empty.
+        /// The noise levels σ/α, low and high, between which guidance acts; everywhere where this
+        /// is empty.
         guidance_interval: Vec<f64> = Vec::new() => Range {
             holds: |levels| {
                 levels.is_empty() || matches!(levels[..], [low, high] if 0.0 <= low && low < high)
             },
             remedy: "give two noise levels, low and high, or none",
         },
-        /// How much of a guided sample's standard deviation is brought back to the conditional's, from 0 to 1.
+        /// How much of a guided sample's standard deviation is brought back to the conditional's,
+        /// from 0 to 1.
         guidance_rescale: f64 = 0.0 => Range {
             holds: |share| (0.0..=1.0).contains(share),
             remedy: "give a share from 0 to 1",

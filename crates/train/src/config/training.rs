@@ -40,13 +40,14 @@ settings! {
             holds: |rates| rates.iter().all(|d| (0.0..1.0).contains(d)) && distinct(rates),
             remedy: "give different decays in [0, 1), such as [0.999,0.9999]",
         },
-        /// Relative widths of power-function averages, such as 0.05 and 0.1, from which any other is made after
-        /// training; none for off.
+        /// Relative widths of power-function averages, such as 0.05 and 0.1, from which any other
+        /// is made after training; none for off.
         ema_power: Vec<f64> = Vec::new() => Range {
             holds: |widths| widths.iter().all(|w| WIDTHS.contains(w)) && distinct(widths),
             remedy: "give different relative widths from 0.01 to 0.3, such as [0.05,0.1]",
         },
-        /// Steps between two snapshots of the power-function averages; 0 for a twentieth of the run.
+        /// Steps between two snapshots of the power-function averages; 0 for a twentieth of the
+        /// run.
         snapshot_every: u64 = 0,
         /// Probability of dropping a label, which makes guidance possible.
         label_dropout: f64 = 0.1 => Range {

@@ -1,4 +1,5 @@
-//! The tables of the literature: `β` linear, scaled linear, cosine and sigmoid over the steps, and zero terminal SNR.
+//! The tables of the literature: `β` linear, scaled linear, cosine and sigmoid over the steps, and
+//! zero terminal SNR.
 
 use super::{BetaTable, TableError};
 use crate::named::{Kind, OutOfRange, Range, Setting};
@@ -80,7 +81,8 @@ impl Betas {
                     |k: usize| (k as f64 / steps as f64 + OFFSET) / (1.0 + OFFSET) * FRAC_PI_2;
                 each(&|k| {
                     let (before, after) = (angle(k), angle(k + 1));
-                    // cos²a − cos²b = sin(b − a)·sin(b + a), without the cancellation of the first steps.
+                    // cos²a − cos²b = sin(b − a)·sin(b + a), without the cancellation of the first
+                    // steps.
                     let difference = (after - before).sin() * (after + before).sin();
                     (difference / before.cos().powi(2)).min(CEILING)
                 })
@@ -172,8 +174,8 @@ impl BetaTable {
     ///
     /// `β_k = min(1 − f(k + 1)/f(k), .999)`, `f(k) = cos²((k/T + .008)/1.008·π/2)`
     ///
-    /// Source: Nichol & Dhariwal 2021, eq. 17. ᾱ is the product of the clipped 1 − β, so it leaves the cosine at the
-    /// last step.
+    /// Source: Nichol & Dhariwal 2021, eq. 17. ᾱ is the product of the clipped 1 − β, so it leaves
+    /// the cosine at the last step.
     ///
     /// # Panics
     /// If `steps` is 0.
@@ -185,7 +187,8 @@ impl BetaTable {
     ///
     /// `β_k = first + (last − first)/(1 + e^{−z})`, `z` from −6 to 6
     ///
-    /// Source: Xu et al. 2022 (GeoDiff), their released code's schedule: β nearly constant at both ends.
+    /// Source: Xu et al. 2022 (GeoDiff), their released code's schedule: β nearly constant at both
+    /// ends.
     ///
     /// # Panics
     /// If [`BetaTable::new`] refuses the β.
@@ -197,12 +200,14 @@ impl BetaTable {
     ///
     /// `√ᾱ'_k = (√ᾱ_k − √ᾱ_{T−1})·√ᾱ_0/(√ᾱ_0 − √ᾱ_{T−1})`
     ///
-    /// Source: Lin et al. 2024, algorithm 1. The first ᾱ is kept, the last is 0 and its β 1. A table of one step becomes β = 1.
+    /// Source: Lin et al. 2024, algorithm 1. The first ᾱ is kept, the last is 0 and its β 1. A
+    /// table of one step becomes β = 1.
     ///
-    /// At t = 0 a noise does not tell the data: predict data, velocity or v.
+    /// At t = 0 the noise does not determine the data: predict data, velocity or v.
     pub fn zero_terminal_snr(self) -> Self {
         let last = self.steps() - 1;
-        // √ᾱ_{k−1} − √ᾱ_k from β_k, and √ᾱ_k − √ᾱ_{T−1} as a sum of these, neither with a cancellation.
+        // √ᾱ_{k−1} − √ᾱ_k from β_k, and √ᾱ_k − √ᾱ_{T−1} as a sum of these, neither with a
+        // cancellation.
         let fall = |k: usize| {
             let beta = self.beta(k);
             self.alpha_bar(k - 1).sqrt() * beta / (1.0 + (1.0 - beta).sqrt())
@@ -233,7 +238,8 @@ impl BetaTable {
     }
 }
 
-/// The k-th of n evenly spaced numbers from `first` to `last`, both included; the first alone if n is 1.
+/// The k-th of n evenly spaced numbers from `first` to `last`, both included; the first alone if n
+/// is 1.
 fn spaced(first: f64, last: f64, k: usize, n: usize) -> f64 {
     if k == 0 {
         return first;

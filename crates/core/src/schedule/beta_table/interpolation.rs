@@ -29,7 +29,8 @@ impl BetaTable {
     }
 }
 
-/// At a table's time the derivatives are those of the piece on its data side. At t = 1, σ = 0 and σ̇ = −∞.
+/// At a table's time the derivatives are those of the piece on its data side. At t = 1, σ = 0 and
+/// σ̇ = −∞.
 impl Schedule for BetaTable {
     fn at(&self, t: f64) -> Coefficients {
         let position = self.position(t);
@@ -139,7 +140,8 @@ mod tests {
                 let (c, next) = (table.at(t), table.at(t + cell));
                 let slope = (next.alpha - c.alpha) / cell;
                 assert!((c.d_alpha - slope).abs() < 1e-9, "{table:?} {k}");
-                // A central difference inside of the piece: h²/6 of the third derivative, and the rounding of two σ.
+                // A central difference inside of the piece: h²/6 of the third derivative, and the
+                // rounding of two σ.
                 let (mid, h) = (t + 0.5 * cell, 1e-3 * cell);
                 let (before, after) = (table.at(mid - h), table.at(mid + h));
                 let c = table.at(mid);
