@@ -378,7 +378,9 @@ macro_rules! named {
                     aliases: &[$($alias),*],
                     about: concat!($($about),*).trim_ascii_start(),
                     parameters: $crate::named!(
-                        @parameters $(($P))? $({$($(#[doc = $f_about])* $f: $F $(=> $f_range)?),*})?
+                        @parameters
+                        $(($P))?
+                        $({$($(#[doc = $f_about])* $f: $F $(=> $f_range)?),*})?
                     ),
                 }),*])
             }
@@ -393,7 +395,8 @@ macro_rules! named {
                             $crate::named::Setting::check($p, &key)?;
                         )?
                         $($(
-                            let at = format!("{key}.{}.{}", $name, stringify!($f).replace('_', "-"));
+                            let field = stringify!($f).replace('_', "-");
+                            let at = format!("{key}.{}.{field}", $name);
                             $($crate::named::OutOfRange::unless::<$F>(&$f_range, &at, $f)?;)?
                             $crate::named::Setting::check($f, &at)?;
                         )*)?
@@ -418,7 +421,10 @@ macro_rules! named {
         }
 
         impl<'de> ::serde::Deserialize<'de> for $Type {
-            fn deserialize<D: ::serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            fn deserialize<D>(deserializer: D) -> Result<Self, D::Error>
+            where
+                D: ::serde::Deserializer<'de>,
+            {
                 struct Visitor;
 
                 impl<'de> ::serde::de::Visitor<'de> for Visitor {
@@ -437,16 +443,16 @@ macro_rules! named {
                         A: ::serde::de::MapAccess<'de>,
                     {
                         use ::serde::de::Error;
-                        let none = || A::Error::custom(concat!("a ", $what, " has one name; this has none"));
+                        let none = || {
+                            A::Error::custom(concat!("a ", $what, " has one name; this has none"))
+                        };
                         let name: String = map.next_key()?.ok_or_else(none)?;
                         let value = match name.as_str() {
                             $($name $(| $alias)* => $crate::named!(
                                 @read map $Variant $(($P))? $({$($f: $F = $f_default),*})?
                             ),)*
-                            other => return Err(A::Error::custom($Type::named(other).err().map_or_else(
-                                String::new,
-                                |error| error.to_string(),
-                            ))),
+                            // Not a name: `named` says which there are.
+                            other => $Type::named(other).map_err(A::Error::custom)?,
                         };
                         match map.next_key::<String>()? {
                             None => Ok(value),
@@ -510,7 +516,9 @@ macro_rules! named {
         let Nothing {} = $map.next_value()?;
         Self::Value::$Variant
     }};
-    (@read $map:ident $Variant:ident ($P:ty)) => { Self::Value::$Variant($map.next_value::<$P>()?) };
+    (@read $map:ident $Variant:ident ($P:ty)) => {
+        Self::Value::$Variant($map.next_value::<$P>()?)
+    };
     (@read $map:ident $Variant:ident {$($f:ident: $F:ty = $default:expr),*}) => {{
         #[derive(::serde::Deserialize)]
         #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]

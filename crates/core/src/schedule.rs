@@ -6,6 +6,7 @@
 //! A schedule is a pure function of a host `f64`. Each lives in a file of its own; to add one,
 //! write its file and name it in the list of [`AnySchedule`].
 
+#[macro_use]
 mod any;
 mod beta_table;
 mod change;
@@ -18,19 +19,31 @@ mod trigonometric;
 mod variance_exploding;
 mod variance_preserving;
 
-pub use any::AnySchedule;
-pub use beta_table::{BetaTable, Betas, Chain, ChainError, TableError};
+pub use beta_table::{Betas, Chain, ChainError, TableError};
 pub use change::{Change, change};
-pub use cosine::Cosine;
-pub use edm::Edm;
-pub use linear::Linear;
-pub use polynomial::Polynomial;
-pub use sub_variance_preserving::SubVariancePreserving;
-pub use trigonometric::Trigonometric;
-pub use variance_exploding::VarianceExploding;
-pub use variance_preserving::VariancePreserving;
 
 use std::fmt::Debug;
+
+schedules! {
+    /// The straight path, `α = t, σ = 1 − (1 − σ_min)t`.
+    "linear" => linear::Linear,
+    /// `α = tⁿ, σ = 1 − tⁿ`.
+    "polynomial" => polynomial::Polynomial,
+    /// `α = sin(πt/2), σ = cos(πt/2)`.
+    "trigonometric" => trigonometric::Trigonometric,
+    /// Variance preserving, β linear (Song et al. 2021).
+    "vp" => variance_preserving::VariancePreserving,
+    /// Variance preserving, α a cosine (Nichol & Dhariwal 2021).
+    "cosine" => cosine::Cosine,
+    /// Sub-VP: the signal of vp with less noise (Song et al. 2021).
+    "sub-vp" => sub_variance_preserving::SubVariancePreserving,
+    /// Variance exploding, σ geometric (Song et al. 2021).
+    "ve" => variance_exploding::VarianceExploding,
+    /// EDM's, `α = 1`, σ linear in t (Karras et al. 2022).
+    "edm" => edm::Edm,
+    /// A chain of discrete steps, trained at the times of its indices (Ho et al. 2020).
+    "ddpm" => beta_table::BetaTable,
+}
 
 /// The coefficients of a path at one time, with their derivatives by t.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -220,8 +220,8 @@ mod tests {
         let error = "mons".parse::<Toy>().expect_err("there is no such toy");
         assert_eq!(
             error.to_string(),
-            "no toy distribution is called `mons`; did you mean `moons`? there are gaussian, moons, wide-moons, 8gaussians, wide-8gaussians, scurve, \
-             checkerboard, pinwheel, rings, spiral, swissroll"
+            "no toy distribution is called `mons`; did you mean `moons`? there are gaussian, moons, \
+             wide-moons, 8gaussians, wide-8gaussians, scurve, checkerboard, pinwheel, rings, spiral, swissroll"
         );
     }
 }

@@ -1,14 +1,13 @@
 //! A schedule chosen at run time.
 
-use super::{
-    BetaTable, Coefficients, Cosine, Edm, Linear, Polynomial, Schedule, SubVariancePreserving,
-    Trigonometric, VarianceExploding, VariancePreserving,
-};
+use super::{AnySchedule, BetaTable, Coefficients, Linear, Schedule};
 use std::sync::Arc;
 
 /// The list of schedules: the enum, the call through it, and the way into it.
 macro_rules! schedules {
-    ($($(#[doc = $doc:literal])* $name:literal => $schedule:ident,)*) => {
+    ($($(#[doc = $doc:literal])* $name:literal => $file:ident::$schedule:ident,)*) => {
+        $(pub use $file::$schedule;)*
+
         crate::named! {
             /// Any schedule, as one type.
             ///
@@ -29,7 +28,7 @@ macro_rules! schedules {
                 )*
             } else {
                 /// A schedule of the user's own.
-                Custom(Arc<dyn Schedule>)
+                Custom(std::sync::Arc<dyn Schedule>)
             }
         }
 
@@ -47,7 +46,7 @@ macro_rules! schedules {
             fn eq(&self, other: &Self) -> bool {
                 match (self, other) {
                     $((Self::$schedule(a), Self::$schedule(b)) => a == b,)*
-                    (Self::Custom(a), Self::Custom(b)) => Arc::ptr_eq(a, b),
+                    (Self::Custom(a), Self::Custom(b)) => std::sync::Arc::ptr_eq(a, b),
                     _ => false,
                 }
             }
@@ -59,27 +58,6 @@ macro_rules! schedules {
             }
         })*
     };
-}
-
-schedules! {
-    /// The straight path, `α = t, σ = 1 − (1 − σ_min)t`.
-    "linear" => Linear,
-    /// `α = tⁿ, σ = 1 − tⁿ`.
-    "polynomial" => Polynomial,
-    /// `α = sin(πt/2), σ = cos(πt/2)`.
-    "trigonometric" => Trigonometric,
-    /// Variance preserving, β linear (Song et al. 2021).
-    "vp" => VariancePreserving,
-    /// Variance preserving, α a cosine (Nichol & Dhariwal 2021).
-    "cosine" => Cosine,
-    /// Sub-VP: the signal of vp with less noise (Song et al. 2021).
-    "sub-vp" => SubVariancePreserving,
-    /// Variance exploding, σ geometric (Song et al. 2021).
-    "ve" => VarianceExploding,
-    /// EDM's, `α = 1`, σ linear in t (Karras et al. 2022).
-    "edm" => Edm,
-    /// A chain of discrete steps, trained at the times of its indices (Ho et al. 2020).
-    "ddpm" => BetaTable,
 }
 
 impl AnySchedule {

@@ -40,7 +40,8 @@ impl Config {
             path.gamma == Gamma::None || prediction == Prediction::Velocity,
             "path.gamma",
             path.gamma,
-            "only a velocity learns the noise between the endpoints; set objective.prediction=velocity",
+            "only a velocity learns the noise between the endpoints; set \
+             objective.prediction=velocity",
         )?;
         let chain = path.schedule.table();
         let has_signal = path.schedule.at(0.0).alpha > 0.0;
@@ -49,7 +50,8 @@ impl Config {
             chain.is_none() || has_signal || !from_noise,
             "objective.prediction",
             prediction,
-            "where the SNR is zero, noise and score say nothing about the data; predict v, velocity, data or edm",
+            "where the SNR is zero, noise and score say nothing about the data; predict v, velocity, \
+             data or edm",
         )?;
         rule(
             chain.is_some() || objective.variance == VarianceLoss::None,
@@ -65,7 +67,8 @@ impl Config {
             chain.is_none() || (at_indices && path.times.clip == 0.0),
             "path.times",
             path.times.distribution,
-            "a chain is trained on its own times, all alike; leave path.times.distribution=uniform and path.times.clip=0",
+            "a chain is trained on its own times, all alike; leave path.times.distribution=uniform and \
+             path.times.clip=0",
         )
     }
 }
