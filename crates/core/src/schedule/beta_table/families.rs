@@ -121,6 +121,12 @@ impl TryFrom<Chain> for BetaTable {
         let betas = chain.betas.values(chain.timesteps);
         let rescale = chain.zero_terminal_snr;
         let table = Self::of_chain(chain, betas)?;
+        let steps = table.steps();
+        // A subnormal ᾱ has lost its digits, and with them the posterior of the steps after it.
+        let signals = &table.alpha_bars()[..steps - 1];
+        if let Some(index) = signals.iter().position(|&a| a < f64::MIN_POSITIVE) {
+            return Err(TableError::NoSignal { index, steps }.into());
+        }
         Ok(if rescale {
             table.zero_terminal_snr()
         } else {
