@@ -1,33 +1,45 @@
 //! One step of AdamW on one tensor of parameters.
-//!
-//! `m ← β1·m + (1 − β1)·g`, `v ← β2·v + (1 − β2)·g²`, `θ ← (1 − d)·θ − r·m/(√v/c + ε)`
-//!
-//! Source: Kingma & Ba 2015; Loshchilov & Hutter 2019 for the decay.
 
+use crate::adamw_step::AdamWStep;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
-/// The numbers of a step, the same for all parameters.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct AdamWStep {
-    /// β1 and β2, each in [0, 1).
-    pub betas: [f64; 2],
-    /// ε.
-    pub epsilon: f64,
-    /// r: the learning rate over `1 − β1ᵏ`.
-    pub rate: f64,
-    /// c: `√(1 − β2ᵏ)`.
-    pub root_correction: f64,
-    /// d: the learning rate times the weight decay.
-    pub decay: f64,
-}
-
-/// θ, m and v after a step; one pass and in place on flex.
+/// One step of AdamW: the parameters θ and the moments m and v after it.
 ///
-/// The gradient is multiplied by `factor` first, a tensor of one number, where there is one.
+/// `m ← β1·m + (1 − β1)·g`, `v ← β2·v + (1 − β2)·g²`, `θ ← (1 − d)·θ − r·m/(√v/c + ε)`
+///
+/// The gradient g is `gradient` times `factor`, a tensor of one number, if there is one: this is
+/// how a global norm is clipped without reading it back. On flex, one pass that writes over θ, m
+/// and v.
+///
+/// Source: Kingma & Ba 2015; Loshchilov & Hutter 2019 for the decay.
+///
+/// # Shapes
+/// - θ, m, v and the gradient: all the same; factor: `[1]`
 ///
 /// # Panics
 /// If a shape differs.
+///
+/// ```
+/// use burn::tensor::Tensor;
+/// use burn_flex::Flex;
+/// use pyroclast_kernels::{AdamWStep, adamw};
+///
+/// let of = |x: f32| Tensor::<Flex, 1>::from_floats([x], &Default::default());
+/// // The first step of AdamW with a learning rate of 0.1.
+/// let step = AdamWStep {
+///     betas: [0.9, 0.999],
+///     epsilon: 1e-8,
+///     rate: 0.1 / (1.0 - 0.9),
+///     root_correction: (1.0_f64 - 0.999).sqrt(),
+///     decay: 0.0,
+/// };
+/// let [theta, m, v] = adamw([of(1.0), of(0.0), of(0.0)], of(5.0), None, &step);
+/// // Its size is the learning rate, whatever the gradient's.
+/// assert!((theta.into_scalar() - 0.9).abs() < 1e-6);
+/// assert!((m.into_scalar() - 0.5).abs() < 1e-6);
+/// assert!((v.into_scalar() - 0.025).abs() < 1e-6);
+/// ```
 pub fn adamw<B: Backend, const D: usize>(
     [theta, m, v]: [Tensor<B, D>; 3],
     gradient: Tensor<B, D>,
@@ -40,7 +52,7 @@ pub fn adamw<B: Backend, const D: usize>(
         "parameters, moments and gradient have one shape"
     );
     #[cfg(feature = "flex")]
-    if crate::flex::takes_untracked::<B>(theta.dtype()) {
+    if crate::flex::supports_untracked::<B>(theta.dtype()) {
         return crate::flex::adamw([theta, m, v], gradient, factor, step);
     }
     let [beta1, beta2] = step.betas;

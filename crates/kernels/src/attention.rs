@@ -1,24 +1,41 @@
-//! Attention of every token to every other.
-//!
-//! `y = softmax(q·kᵀ·s)·v`
-//!
-//! Source: Vaswani et al. 2017, eq. 1.
+//! Attention of every query to every key.
 
 use burn::tensor::Tensor;
 use burn::tensor::activation::softmax;
 use burn::tensor::backend::Backend;
 
-/// Attention with scores multiplied by `scale`, 1/√depth as a rule.
+/// Scaled dot-product attention.
 ///
-/// The scores of all pairs are held, so it is meant for short sequences. On flex the softmax is one pass over them, in place, and so is its
-/// gradient.
+/// `y = softmax(s·q·kᵀ)·v`, with the scale s usually `1/√depth`
+///
+/// The scores of all pairs are kept in memory, so this is meant for short sequences. On flex the
+/// softmax is one pass over them, in place, and so is its gradient.
+///
+/// Source: Vaswani et al. 2017, eq. 1.
 ///
 /// # Shapes
-/// - q: `[batch, heads, queries, depth]`, k: `[batch, heads, keys, depth]`, v: `[batch, heads, keys, width]`
+/// - q: `[batch, heads, queries, depth]`, k: `[batch, heads, keys, depth]`,
+///   v: `[batch, heads, keys, width]`
 /// - output: `[batch, heads, queries, width]`
 ///
 /// # Panics
-/// If the scale is not positive: the softmax is held against overflow by the largest score.
+/// If shapes do not match, or the scale is not positive. The largest score is subtracted before the
+/// scale is applied, and this prevents overflow only for a positive scale.
+///
+/// ```
+/// use burn::tensor::Tensor;
+/// use burn_flex::Flex;
+/// use pyroclast_kernels::attention;
+///
+/// let device = Default::default();
+/// let k = Tensor::<Flex, 2>::from_floats([[10.0, 0.0], [0.0, 10.0]], &device);
+/// let v = Tensor::<Flex, 2>::from_floats([[1.0], [2.0]], &device);
+/// // A query that is the second key finds the second value.
+/// let q = k.clone().narrow(0, 1, 1);
+/// let y = attention(q.unsqueeze(), k.unsqueeze(), v.unsqueeze(), 1.0);
+/// assert_eq!(y.dims(), [1, 1, 1, 1]);
+/// assert!((y.into_scalar() - 2.0).abs() < 1e-6);
+/// ```
 pub fn attention<B: Backend>(
     q: Tensor<B, 4>,
     k: Tensor<B, 4>,
@@ -30,7 +47,7 @@ pub fn attention<B: Backend>(
         "scores are multiplied by a positive scale, not {scale}"
     );
     #[cfg(feature = "flex")]
-    if crate::flex::takes::<B>(q.dtype()) {
+    if crate::flex::supports::<B>(q.dtype()) {
         return crate::flex::attention(q, k, v, scale);
     }
     softmax(q.matmul(k.swap_dims(2, 3)) * scale, 3).matmul(v)

@@ -1,28 +1,42 @@
-//! Linear combinations.
-//!
-//! `y = x + Σ_i w_i·k_i`
+//! Linear combinations of tensors.
 
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
-/// `x + Σ_i w_i·k_i` in one pass over memory; terms of weight 0 are left out.
+/// The linear combination of a tensor and weighted terms, in one pass over memory.
 ///
-/// The sum is taken from left to right, as the composed operations take it.
+/// `y = x + Σ_i w_i·k_i`
+///
+/// Terms of weight 0 are left out. The sum is taken from left to right, as the composed operations
+/// take it, so both give the same bits. On flex it is written over x if nothing else holds x.
 ///
 /// # Shapes
-/// - x and every k: the same
+/// - x, every k and the output: all the same
 ///
 /// # Panics
 /// If a shape or a float type differs.
+///
+/// ```
+/// use burn::tensor::{Tensor, TensorData};
+/// use burn_flex::Flex;
+/// use pyroclast_kernels::combine;
+///
+/// let of = |x: [f32; 2]| Tensor::<Flex, 1>::from_floats(x, &Default::default());
+/// // A step of Heun's method, from two slopes.
+/// let (x, k1, k2) = (of([0.0, 1.0]), of([2.0, 2.0]), of([4.0, 0.0]));
+/// let y = combine(x, &[(0.25, &k1), (0.25, &k2)]);
+/// assert_eq!(y.into_data(), TensorData::from([1.5_f32, 1.5]));
+/// ```
 pub fn combine<B: Backend, const D: usize>(
     x: Tensor<B, D>,
     terms: &[(f64, &Tensor<B, D>)],
 ) -> Tensor<B, D> {
     #[cfg(feature = "flex")]
-    if crate::flex::takes::<B>(x.dtype()) {
+    if crate::flex::supports::<B>(x.dtype()) {
         return crate::flex::combine(x, terms);
     }
-    (terms.iter().filter(|(w, _)| *w != 0.0)).fold(x, |sum, (w, k)| sum + (*k).clone() * *w)
+    let terms = terms.iter().filter(|(w, _)| *w != 0.0);
+    terms.fold(x, |sum, (w, k)| sum + (*k).clone() * *w)
 }
 
 #[cfg(test)]

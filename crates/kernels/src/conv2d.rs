@@ -1,45 +1,41 @@
 //! Two-dimensional convolution.
-//!
-//! `y[n, o, i, j] = b[o] + Σ_{c, k, l} W[o, c, k, l]·x[n, c, s·i + k − p, s·j + l − p]`, x being 0 outside
 
+use crate::window::Window;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use burn::tensor::module;
 use burn::tensor::ops::ConvOptions;
 
-/// How a kernel moves over an image.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Window {
-    /// From one output to the next, s, in both directions.
-    pub stride: usize,
-    /// Zeros on every side, p.
-    pub padding: usize,
-}
-
-impl Window {
-    /// Height and width of the output.
-    ///
-    /// `⌊(size + 2p − kernel)/s⌋ + 1`, or 0 where the kernel does not fit
-    pub fn output(self, size: [usize; 2], kernel: [usize; 2]) -> [usize; 2] {
-        std::array::from_fn(|i| {
-            let room = (size[i] + 2 * self.padding).checked_sub(kernel[i]);
-            room.map_or(0, |room| room / self.stride + 1)
-        })
-    }
-}
-
-/// The convolution of every image of a batch with a kernel.
+/// The convolution of every image of a batch with one kernel.
 ///
-/// On flex value and gradients are products of packed tiles. Where the kernel is 3×3 and moves by 1 over an image of even size which keeps it,
-/// fewer products are taken (Winograd's, F(2×2, 3×3)): rounding is then against the largest pixel of 4×4, and an infinite or undefined one
-/// makes the outputs of its tile of 2×2 undefined.
+/// `y[n, o, i, j] = b[o] + Σ_{c, k, l} W[o, c, k, l]·x[n, c, s·i + k − p, s·j + l − p]`, with s the
+/// stride, p the padding and x = 0 outside the image
+///
+/// On flex the value and the gradients are matrix products of packed tiles. A 3×3 kernel with
+/// stride 1 whose output is as large as its input, with even sides and enough channels, takes fewer
+/// multiplications (Winograd's F(2×2, 3×3)). Rounding is then relative to the largest of 4×4
+/// pixels, and an infinite or NaN pixel makes all 2×2 outputs of its tile NaN.
 ///
 /// # Shapes
-/// - x: `[batch, channels, height, width]`, weight: `[outputs, channels, rows, columns]`, bias: `[outputs]`
-/// - output: `[batch, outputs, …]` with the size of [`Window::output`]
+/// - x: `[batch, channels, height, width]`, weight: `[outputs, channels, rows, columns]`,
+///   bias: `[outputs]`
+/// - output: `[batch, outputs, …]`, with height and width from [`Window::output`]
 ///
 /// # Panics
-/// If the stride is 0, shapes do not fit each other, or the kernel does not fit the image with its padding.
+/// If the stride is 0, shapes do not match, or the kernel is larger than the padded image.
+///
+/// ```
+/// use burn::tensor::{Tensor, TensorData};
+/// use burn_flex::Flex;
+/// use pyroclast_kernels::{Window, conv2d};
+///
+/// let device = Default::default();
+/// let x = Tensor::<Flex, 2>::from_floats([[1.0, 2.0], [3.0, 4.0]], &device).unsqueeze();
+/// // Each output is the sum of the 3×3 pixels around it.
+/// let (weight, bias) = (Tensor::ones([1, 1, 3, 3], &device), Tensor::zeros([1], &device));
+/// let y = conv2d(x, weight, bias, Window { stride: 1, padding: 1 });
+/// assert_eq!(y.into_data(), TensorData::from([[[[10.0_f32, 10.0], [10.0, 10.0]]]]));
+/// ```
 pub fn conv2d<B: Backend>(
     x: Tensor<B, 4>,
     weight: Tensor<B, 4>,
@@ -57,11 +53,11 @@ pub fn conv2d<B: Backend>(
     let [_, _, height, width] = x.dims();
     assert!(
         !window.output([height, width], [rows, columns]).contains(&0),
-        "a kernel of {rows}×{columns} does not fit an image of {height}×{width} with a padding of {}",
+        "a kernel of {rows}×{columns} does not fit an image of {height}×{width} padded by {}",
         window.padding
     );
     #[cfg(feature = "flex")]
-    if crate::flex::takes::<B>(x.dtype())
+    if crate::flex::supports::<B>(x.dtype())
         && window.padding < rows.min(columns)
         && weight.shape().num_elements() * height * width > 0
     {

@@ -1,23 +1,24 @@
-//! The kernels on a GPU's memory, for the runtimes that burn compiles CubeCL for.
+//! The kernels for GPUs, on the runtimes that burn compiles CubeCL for.
 //!
-//! [`takes`] asks whether a tensor is one of theirs. Where burn fuses operations by itself, tensors are made of something else, and
-//! nothing is taken.
+//! [`supports`] asks whether a tensor is one of theirs. Under burn's fusion tensors have another
+//! primitive, and nothing is supported.
 
 mod group_norm;
 
-use crate::group_norm::Grouping;
-use crate::known::{is_over, raw, run};
+use crate::downcast::{is_over, raw, run};
+use crate::grouping::Grouping;
 use burn::tensor::backend::Backend;
 use burn::tensor::{DType, Tensor};
 use burn_cubecl::CubeBackend;
+use group_norm::GroupNorm;
 
 #[cfg(feature = "wgpu")]
 type Wgpu = CubeBackend<cubecl::wgpu::WgpuRuntime, f32, i32, u32>;
 #[cfg(feature = "cuda")]
 type Cuda = CubeBackend<cubecl::cuda::CudaRuntime, f32, i32, u8>;
 
-/// Whether tensors of this backend and these float types can be run here.
-pub(crate) fn takes<B: Backend>(dtypes: &[DType]) -> bool {
+/// Whether there are kernels for tensors of this backend and these float types.
+pub(crate) fn supports<B: Backend>(dtypes: &[DType]) -> bool {
     let known = [
         #[cfg(feature = "wgpu")]
         is_over::<B, Wgpu>(),
@@ -36,11 +37,11 @@ pub(crate) fn group_norm<B: Backend, const D: usize>(
     let inputs = [raw(x), raw(gain), raw(bias)];
     #[cfg(feature = "wgpu")]
     if is_over::<B, Wgpu>() {
-        return run::<B, Wgpu, _, 3, D>(grouping, inputs);
+        return run::<B, Wgpu, _, 3, D>(GroupNorm(grouping), inputs);
     }
     #[cfg(feature = "cuda")]
     if is_over::<B, Cuda>() {
-        return run::<B, Cuda, _, 3, D>(grouping, inputs);
+        return run::<B, Cuda, _, 3, D>(GroupNorm(grouping), inputs);
     }
-    unreachable!("no backend that is taken")
+    unreachable!("no backend that is supported")
 }

@@ -1,32 +1,40 @@
-//! Group normalisation, with what stands around it in a diffusion network.
-//!
-//! `z = (x − mean_g)/√(var_g + ε)·gain + bias`, `y = z` or `SiLU(z)`, the moments over a group's channels and pixels
-//!
-//! Source: Wu & He 2018. Scale and shift by an embedding (Dhariwal & Nichol 2021, §4), `norm(x)·(1 + a) + b`, are a gain `γ·(1 + a)` and a
-//! bias `β·(1 + a) + b` of each sample: small tensors, so the image itself is passed over no more often for it.
+//! Group normalisation, with what usually stands around it in a diffusion network.
 
+use crate::grouping::Grouping;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
-/// What is normalised together, and what follows.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Grouping {
-    /// Groups of channels.
-    pub groups: usize,
-    /// Added to the variance.
-    pub epsilon: f64,
-    /// A SiLU after it.
-    pub silu: bool,
-}
-
-/// The normalised x, scaled and shifted.
+/// Group normalisation with a gain and a bias per channel, and the SiLU after it if there is one.
+///
+/// `z = (x − mean_g)/√(var_g + ε)·gain + bias`, `y = z` or `SiLU(z)`, with the moments taken over
+/// the channels and pixels of a group
+///
+/// Gain and bias may differ from sample to sample, so this includes the scale and shift by an
+/// embedding (Dhariwal & Nichol 2021, §4): `norm(x)·(1 + a) + b` is a gain of `γ·(1 + a)` and a
+/// bias of `β·(1 + a) + b`. These tensors are small, so no further pass over the image is needed.
+///
+/// Source: Wu & He 2018.
 ///
 /// # Shapes
 /// - x and output: `[batch, channels, …]`
-/// - gain, bias: `[batch, channels]`, or `[1, channels]` for all samples alike
+/// - gain, bias: `[batch, channels]`, or `[1, channels]` where all samples share them
 ///
 /// # Panics
-/// If the groups do not divide the channels, or a shape is another.
+/// If the groups do not divide the channels, or shapes do not match.
+///
+/// ```
+/// use burn::tensor::{Tensor, TensorData, Tolerance};
+/// use burn_flex::Flex;
+/// use pyroclast_kernels::{Grouping, group_norm};
+///
+/// let device = Default::default();
+/// // One sample of two channels, each a group of its own.
+/// let x = Tensor::<Flex, 3>::from_floats([[[1.0, 3.0], [10.0, 30.0]]], &device);
+/// let (gain, bias) = (Tensor::ones([1, 2], &device), Tensor::zeros([1, 2], &device));
+/// let y = group_norm(x, gain, bias, Grouping { groups: 2, epsilon: 0.0, silu: false });
+/// let expected = TensorData::from([[[-1.0_f32, 1.0], [-1.0, 1.0]]]);
+/// y.into_data().assert_approx_eq::<f32>(&expected, Tolerance::absolute(1e-6));
+/// ```
 pub fn group_norm<B: Backend, const D: usize>(
     x: Tensor<B, D>,
     gain: Tensor<B, 2>,
@@ -46,11 +54,11 @@ pub fn group_norm<B: Backend, const D: usize>(
         );
     }
     #[cfg(feature = "flex")]
-    if crate::flex::takes::<B>(x.dtype()) {
+    if crate::flex::supports::<B>(x.dtype()) {
         return crate::flex::group_norm(x, gain, bias, grouping);
     }
     #[cfg(any(feature = "wgpu", feature = "cuda"))]
-    if crate::cube::takes::<B>(&[x.dtype(), gain.dtype(), bias.dtype()])
+    if crate::cube::supports::<B>(&[x.dtype(), gain.dtype(), bias.dtype()])
         && x.shape().num_elements() > 0
     {
         return crate::cube::group_norm(x, gain, bias, grouping);
@@ -84,7 +92,8 @@ fn composed<B: Backend, const D: usize>(
         .reshape([batch, groups, 1])
         .expand([batch, groups, channels / groups])
         .reshape([batch, channels]);
-    // The factors are multiplied together a channel at a time: one pass over the image for the product and one for the sum.
+    // The factors of each channel are multiplied together first, so that the image takes one pass
+    // for the product and one for the sum.
     let column = |v: Tensor<B, 2>| v.expand([batch, channels]).reshape([batch * channels, 1]);
     let normalised = centred.reshape([batch * channels, pixels]);
     let z = normalised * column(gain * inverse) + column(bias);

@@ -1,17 +1,31 @@
-//! A step of a moving average.
-//!
-//! `θ̄ ← θ̄ + w·(θ − θ̄)`
-//!
-//! In this form θ̄ = θ is a fixed point whatever is rounded; the sum of two products, with 1 − w in single precision, would shrink the
-//! parameters by up to a thousandth where w is 10⁻⁵.
+//! One step of a moving average.
 
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
-/// `average + weight·(x − average)`; one pass and in place on flex.
+/// One step of a moving average.
+///
+/// `θ̄ ← θ̄ + w·(θ − θ̄)`
+///
+/// In this form θ̄ = θ is a fixed point, however the numbers are rounded. In single precision the
+/// sum `(1 − w)·θ̄ + w·θ` would shrink parameters by up to a thousandth for a weight of 1e-5. On
+/// flex, one pass that writes over the average.
+///
+/// # Shapes
+/// - average, x and output: all the same
 ///
 /// # Panics
 /// If a shape differs.
+///
+/// ```
+/// use burn::tensor::{Tensor, TensorData};
+/// use burn_flex::Flex;
+/// use pyroclast_kernels::lerp;
+///
+/// let of = |x: [f32; 2]| Tensor::<Flex, 1>::from_floats(x, &Default::default());
+/// let average = lerp(of([0.0, 1.0]), &of([4.0, 1.0]), 0.25);
+/// assert_eq!(average.into_data(), TensorData::from([1.0_f32, 1.0]));
+/// ```
 pub fn lerp<B: Backend, const D: usize>(
     average: Tensor<B, D>,
     x: &Tensor<B, D>,
@@ -23,9 +37,9 @@ pub fn lerp<B: Backend, const D: usize>(
         "an average has the shape of what it averages"
     );
     #[cfg(feature = "flex")]
-    if crate::flex::takes_untracked::<B>(x.dtype()) {
+    if crate::flex::supports_untracked::<B>(x.dtype()) {
         return crate::flex::lerp(average, x, weight);
     }
-    let way = x.clone() - average.clone();
-    average + way * weight
+    let difference = x.clone() - average.clone();
+    average + difference * weight
 }

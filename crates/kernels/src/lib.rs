@@ -1,42 +1,50 @@
 //! Fused tensor operations: one pass over memory where burn's operations would take several.
 //!
-//! Each kernel is a function for any backend. On flex, and on `Autodiff<Flex>` with a backward of its own, it runs as one loop; on
-//! every other backend it is composed of burn's operations, with the same numbers up to rounding. [`group_norm`] has a loop on GPUs too.
+//! Each kernel is a function for any backend. On flex it runs as one loop, and on `Autodiff<Flex>`
+//! as one node of the tape with a backward of its own. On every other backend it is composed of
+//! burn's operations and gives the same numbers up to rounding. [`group_norm`] also has kernels for
+//! GPUs.
 
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
 mod activation;
 mod adamw;
+mod adamw_step;
 mod attention;
 mod combine;
 mod concat;
 mod conv2d;
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
 mod cube;
+#[cfg(any(feature = "flex", feature = "wgpu", feature = "cuda"))]
+mod downcast;
 #[cfg(feature = "flex")]
 mod flex;
 mod group_norm;
-#[cfg(any(feature = "flex", feature = "wgpu", feature = "cuda"))]
-mod known;
+mod grouping;
 mod lerp;
 mod linear;
-mod norm;
-mod path;
+mod path_sample;
 mod pool;
+mod scaled_rms;
 mod silu;
 #[cfg(any(feature = "flex", feature = "wgpu", feature = "cuda"))]
 mod tape;
+mod window;
 
 pub use activation::Activation;
-pub use adamw::{AdamWStep, adamw};
+pub use adamw::adamw;
+pub use adamw_step::AdamWStep;
 pub use attention::attention;
 pub use combine::combine;
 pub use concat::concat;
-pub use conv2d::{Window, conv2d};
-pub use group_norm::{Grouping, group_norm};
+pub use conv2d::conv2d;
+pub use group_norm::group_norm;
+pub use grouping::Grouping;
 pub use lerp::lerp;
 pub use linear::linear;
-pub use norm::{scaled_rms, scaled_rms_rows};
-pub use path::{PathRow, path_sample};
+pub use path_sample::{PathRow, path_sample};
 pub use pool::join_pool;
+pub use scaled_rms::{scaled_rms, scaled_rms_rows};
 pub use silu::silu;
+pub use window::Window;

@@ -1,18 +1,35 @@
 //! A linear layer with its activation.
-//!
-//! `y = act(x·W + b)`
 
 use crate::activation::Activation;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
-/// `act(x·W + b)`; bias and activation are one pass on flex, and so are the gradients before W and of b.
+/// A linear layer and the activation after it.
+///
+/// `y = act(x·W + b)`
+///
+/// On flex, bias and activation are one pass over the product, and one pass makes the gradients of
+/// both. A small layer that needs no gradient is one pass altogether.
 ///
 /// # Shapes
-/// - x: `[…, inputs]`, weight: `[inputs, outputs]`, bias: `[outputs]`, output: `[…, outputs]`
+/// - x: `[…, inputs]`, weight: `[inputs, outputs]`, bias: `[outputs]`
+/// - output: `[…, outputs]`
 ///
 /// # Panics
-/// If shapes do not fit each other.
+/// If shapes do not match.
+///
+/// ```
+/// use burn::tensor::{Tensor, TensorData};
+/// use burn_flex::Flex;
+/// use pyroclast_kernels::{Activation, linear};
+///
+/// let device = Default::default();
+/// let x = Tensor::<Flex, 2>::from_floats([[1.0, 2.0]], &device);
+/// let weight = Tensor::from_floats([[1.0, 0.0, 1.0], [0.0, 1.0, -1.0]], &device);
+/// let bias = Tensor::from_floats([0.0, -3.0, 5.0], &device);
+/// let y = linear(x, weight, bias, Activation::Relu);
+/// assert_eq!(y.into_data(), TensorData::from([[1.0_f32, 0.0, 4.0]]));
+/// ```
 pub fn linear<B: Backend, const D: usize>(
     x: Tensor<B, D>,
     weight: Tensor<B, 2>,
@@ -26,7 +43,7 @@ pub fn linear<B: Backend, const D: usize>(
         bias.dims()
     );
     #[cfg(feature = "flex")]
-    if crate::flex::takes::<B>(x.dtype()) {
+    if crate::flex::supports::<B>(x.dtype()) {
         return crate::flex::linear(x, weight, bias, activation);
     }
     activation.forward(x.matmul(weight.unsqueeze()) + bias.unsqueeze())

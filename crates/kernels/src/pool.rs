@@ -1,11 +1,13 @@
-//! The threads that the loops on flex share.
+//! The pool of threads that the loops on flex share.
 
-/// Makes the calling thread one of the pool of `threads` that loops on flex are shared out to: the thread that trains or samples,
-/// before anything else is computed. Otherwise every loop begins by waking another thread and ends by waking this one, which takes
-/// longer than a short loop does.
+/// Makes the calling thread one of a pool of `threads` that share the loops on flex.
 ///
-/// Whether it was done. It isn't where there is a pool already, without flex, or with fewer than two threads: then a thread beside
-/// this one would wait for it in vain.
+/// Call it first, on the thread that trains or samples. Without it every loop starts by waking
+/// another thread and ends by waking this one, which takes longer than a short loop does.
+///
+/// Returns whether this was done. It is not done where a pool exists already, without the feature
+/// `flex`, or for fewer than two threads, since then no thread of the pool would be left to run
+/// what other threads start.
 pub fn join_pool(threads: usize) -> bool {
     #[cfg(feature = "flex")]
     if threads > 1 {

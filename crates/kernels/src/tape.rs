@@ -9,7 +9,7 @@ use burn::tensor::backend::{Backend, BackendTypes};
 use burn::tensor::ops::FloatTensor;
 use std::fmt::Debug;
 
-/// What a tensor on the tape over this backend is made of.
+/// The primitive of a tensor on the tape over this backend.
 pub(crate) type Tracked<I> = <Autodiff<I> as BackendTypes>::FloatTensorPrimitive;
 
 /// An operation of N tensors with a backward of its own.
@@ -17,11 +17,11 @@ pub(crate) trait Fused<I: Backend, const N: usize>: Debug + Clone + Send + 'stat
     /// What the backward needs besides the gradient.
     type Saved: Debug + Clone + Send + 'static;
 
-    /// The value, and what the backward will need. It may be written over an input that is nobody else's, what the backward needs
-    /// included.
+    /// The value, and what the backward will need. Both may be written over an input that nothing
+    /// else holds.
     fn forward(&self, inputs: [FloatTensor<I>; N]) -> (FloatTensor<I>, Self::Saved);
 
-    /// The value where no gradient will be asked for, so that nothing has to be kept.
+    /// The value where no gradient will be asked for, so that nothing need be kept.
     fn value(&self, inputs: [FloatTensor<I>; N]) -> FloatTensor<I> {
         self.forward(inputs).0
     }
@@ -53,7 +53,7 @@ impl<I: Backend, O: Fused<I, N>, const N: usize> Backward<I, N> for Node<O> {
     }
 }
 
-/// The operation on tracked tensors.
+/// Runs the operation on tracked tensors.
 pub(crate) fn track<I: Backend, O: Fused<I, N>, const N: usize>(
     operation: O,
     inputs: [Tracked<I>; N],

@@ -1,5 +1,6 @@
-//! Every kernel against the same function composed of burn's operations: values and gradients, in both precisions, on shapes that fill no
-//! vector, on inputs that do not lie in order, and on empty batches. Gradients are held against finite differences too.
+//! Every kernel, checked against the same function composed of burn's operations: values and
+//! gradients, in both precisions, with shapes that fill no vector, inputs that do not lie in order,
+//! and empty batches. Gradients are also checked against finite differences.
 
 use burn::backend::Autodiff;
 use burn::tensor::backend::{AutodiffBackend, Backend};
@@ -85,7 +86,7 @@ fn off(a: &[Vec<f64>], b: &[Vec<f64>]) -> Vec<f64> {
     pairs.collect()
 }
 
-fn hold(name: &str, function: &impl Function) {
+fn check(name: &str, function: &impl Function) {
     let [single, double] = [DType::F32, DType::F64].map(|dtype| {
         let fused = outcome::<Autodiff<Flex>>(function, dtype);
         let plain: Vec<_> = (inputs(function).iter())
@@ -99,7 +100,7 @@ fn hold(name: &str, function: &impl Function) {
     for (i, off) in off(&double, &exact).into_iter().enumerate() {
         assert!(off <= 1e-12, "{name}, {i}: {off}");
     }
-    // What a long sum loses in single precision is what the composed one loses, at most.
+    // A long sum may lose as much in single precision as the composed one loses.
     let composed = off(&outcome::<Autodiff<NdArray>>(function, DType::F32), &exact);
     for (i, (off, composed)) in off(&single, &exact).into_iter().zip(composed).enumerate() {
         assert!(
@@ -117,7 +118,8 @@ fn hold(name: &str, function: &impl Function) {
     }
 }
 
-/// Central differences along one direction, whose error is h² times a third derivative.
+/// Checks the gradients against central differences along one direction, whose error is h² times a
+/// third derivative.
 fn differences(name: &str, function: &impl Function, fused: &[Vec<f64>]) {
     let h = 1e-4;
     let points = inputs(function);
@@ -169,7 +171,7 @@ impl Function for Silu {
 #[test]
 fn silu_is_the_composed_one() {
     for shape in [[1, 1], [3, 7], [37, 33], [300, 301]] {
-        hold(&format!("silu {shape:?}"), &Silu(shape.to_vec()));
+        check(&format!("silu {shape:?}"), &Silu(shape.to_vec()));
     }
 }
 
@@ -224,7 +226,7 @@ fn group_norm_is_the_composed_one() {
                     rows,
                     grouping,
                 };
-                hold(&format!("norm {shape:?} {rows:?} {silu}"), &norm);
+                check(&format!("norm {shape:?} {rows:?} {silu}"), &norm);
             }
         }
     }
@@ -276,7 +278,7 @@ fn linear_is_the_composed_one() {
                 sizes,
                 activation,
             };
-            hold(&format!("{activation:?} {rows}×{sizes:?}"), &layer);
+            check(&format!("{activation:?} {rows}×{sizes:?}"), &layer);
         }
     }
 }
@@ -344,7 +346,8 @@ fn convolutions_are_the_composed_ones() {
         ([2, 3, 6, 5], [2, 5, 3], window(1, 2)),
         ([2, 2, 6, 6], [3, 2, 2], window(1, 0)),
         ([1, 2, 33, 34], [64, 3, 3], window(1, 1)),
-        // Even sizes and channels enough for fewer products: rows of tiles of all lengths, and lanes left over.
+        // Even sizes and enough channels for fewer multiplications: rows of tiles of all lengths,
+        // and lanes left over.
         ([1, 16, 2, 2], [16, 3, 3], window(1, 1)),
         ([19, 17, 4, 4], [21, 3, 3], window(1, 1)),
         ([3, 40, 8, 8], [64, 3, 3], window(1, 1)),
@@ -362,7 +365,7 @@ fn convolutions_are_the_composed_ones() {
             kernel,
             window,
         };
-        hold(&format!("{image:?} {kernel:?} {window:?}"), &convolution);
+        check(&format!("{image:?} {kernel:?} {window:?}"), &convolution);
     }
 }
 
@@ -460,12 +463,12 @@ fn attention_is_the_composed_one() {
         [2, 2, 16, 16, 8, 8],
         [1, 4, 64, 49, 5, 3],
     ] {
-        hold(&format!("attention {sizes:?}"), &Attention(sizes));
+        check(&format!("attention {sizes:?}"), &Attention(sizes));
     }
 }
 
 struct Concat {
-    /// Axis by axis, the one along which the two differ among them.
+    /// They may differ along `dim`.
     shapes: [[usize; 3]; 2],
     dim: usize,
 }
@@ -497,7 +500,7 @@ fn concat_is_the_composed_one() {
         ([[4, 3, 2], [1, 3, 2]], 0),
         ([[3000, 5, 2], [3000, 5, 1]], 2),
     ] {
-        hold(
+        check(
             &format!("concat {shapes:?} along {dim}"),
             &Concat { shapes, dim },
         );
@@ -531,7 +534,7 @@ impl Function for Path {
 #[test]
 fn a_path_is_the_composed_one() {
     for shape in [[1, 1], [5, 3], [9, 70], [3, 20_000]] {
-        hold(&format!("path {shape:?}"), &Path(shape));
+        check(&format!("path {shape:?}"), &Path(shape));
     }
 }
 

@@ -1,5 +1,6 @@
-//! The kernels of a GPU against flex in double precision: values and gradients, on shapes that fill no cube, on inputs that do not lie in
-//! order, on a tape and without one. Software Vulkan will do.
+//! The kernels for GPUs, checked against flex in double precision: values and gradients, with
+//! shapes that fill no cube, inputs that do not lie in order, on a tape and without one. Software
+//! Vulkan is enough.
 
 use burn::backend::Autodiff;
 use burn::tensor::backend::{AutodiffBackend, Backend};
@@ -26,7 +27,7 @@ fn host<B: Backend, const D: usize>(x: Tensor<B, D>) -> Vec<f64> {
     data.into_vec().expect("converted just now")
 }
 
-/// A normalisation, and what it is asked for.
+/// A normalisation and its inputs.
 #[derive(Debug, Clone, Copy)]
 struct Case {
     shape: [usize; 4],
@@ -55,7 +56,7 @@ impl Case {
         let (gain, bias) = (gain.require_grad(), bias.require_grad());
         let y = group_norm(x.clone(), gain.clone(), bias.clone(), self.grouping);
         let value = host(y.clone().inner());
-        // The gradient that comes back lies in another order.
+        // The incoming gradient lies in another order.
         let [batch, channels, height, width] = self.shape;
         let c = numbers([batch, width, height, channels], 9, dtype);
         let gradients = (y.swap_dims(1, 3) * c).sum().backward();
@@ -68,7 +69,7 @@ impl Case {
         ]
     }
 
-    fn hold(&self) {
+    fn check(&self) {
         let expected = self.outcome::<Autodiff<Flex>>(DType::F64);
         let got = self.outcome::<Autodiff<Wgpu>>(DType::F32);
         for (part, (got, expected)) in ["y", "dx", "dgain", "dbias"]
@@ -89,7 +90,7 @@ fn off(a: &[f64], b: &[f64]) -> f64 {
     assert_eq!(a.len(), b.len());
     let largest = b.iter().fold(1.0, |m: f64, b| m.max(b.abs()));
     let apart = a.iter().zip(b).map(|(a, b)| (a - b).abs());
-    // A NaN is not lost in a maximum.
+    // Unlike f64::max, this keeps a NaN.
     apart.fold(0.0, |m, d| if d <= m { m } else { d }) / largest
 }
 
@@ -103,7 +104,7 @@ fn group_norm_is_that_of_flex() {
         ([2, 5, 2, 3], 5),
         // Teams that do not divide the channels.
         ([2, 14, 4, 4], 2),
-        // More than a cube's units, in a channel and in channels.
+        // More pixels, and more channels, than a cube has units.
         ([2, 4, 33, 35], 2),
         ([2, 700, 1, 1], 2),
         ([16, 64, 8, 8], 8),
@@ -126,7 +127,7 @@ fn group_norm_is_that_of_flex() {
                 permuted,
                 grouping,
             }
-            .hold();
+            .check();
         }
     }
 }

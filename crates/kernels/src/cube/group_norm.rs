@@ -1,12 +1,14 @@
-//! Group normalisation with a gain and a bias a channel, and the SiLU that follows it: one launch forward, one backward.
+//! Group normalisation with a gain and a bias per channel and the SiLU after it: one launch
+//! forward, one backward.
 //!
 //! `x̂ = (x − mean)/√(var + ε)`, `z = x̂·gain + bias`, `y = z` or `SiLU(z)`;
 //! `dz = g·y'(z)`, `dx = (dz·gain − mean(dz·gain) − x̂·mean(dz·gain·x̂))/√(var + ε)`
 //!
-//! A cube of units has one group of one sample to itself, so its sums never leave it and come out the same every time. The units stand in
-//! teams, each of which takes every so manyth channel of the group, and side by side in a team, so that neighbours read neighbours.
+//! Each group of each sample has a cube of units to itself, so no sum crosses cubes and every sum
+//! is added in the same order every time. The units of a cube form teams. Each team takes every
+//! n-th channel of the group, n being the number of teams, and its units read neighbouring pixels.
 
-use crate::group_norm::Grouping;
+use crate::grouping::Grouping;
 use crate::tape::Fused;
 use burn::tensor::backend::Backend;
 use burn::tensor::ops::FloatTensorOps;
@@ -18,28 +20,32 @@ use cubecl::prelude::*;
 use cubecl::std::tensor::layout::linear::LinearView;
 use std::ops::AddAssign;
 
-/// The most units of a cube, which is what every runtime allows.
+/// The most units of a cube: every runtime allows this many.
 const UNITS: usize = 256;
-/// The fewest, which is what many processors run together.
+/// The fewest: many processors run this many together anyway.
 const FEWEST: usize = 32;
-/// Numbers that a unit takes at least, if there are enough.
+/// Numbers per unit, at least, where there are enough.
 const WORK: usize = 8;
-/// Neighbours in memory that a team reads together at least.
+/// Units of a team, at least: so many neighbours in memory are read together.
 const LANES: usize = 16;
-/// Halvings that one step of a sum makes at once.
+/// Halvings per step of a sum.
 const AT_ONCE: u32 = 3;
 
-/// What the backward reads again.
+/// What the backward needs.
 #[derive(Debug, Clone)]
 pub(crate) struct Saved<R: CubeRuntime> {
     x: CubeTensor<R>,
     gain: CubeTensor<R>,
     bias: CubeTensor<R>,
-    /// The mean and the reciprocal deviation of each group: `[batch·groups, 2]`.
+    /// Mean and 1/√(var + ε) of each group: `[batch·groups, 2]`.
     moments: CubeTensor<R>,
 }
 
-impl<R, F, I, T> Fused<CubeBackend<R, F, I, T>, 3> for Grouping
+/// The operation.
+#[derive(Debug, Clone)]
+pub(super) struct GroupNorm(pub(super) Grouping);
+
+impl<R, F, I, T> Fused<CubeBackend<R, F, I, T>, 3> for GroupNorm
 where
     R: CubeRuntime,
     F: FloatElement,
@@ -50,7 +56,7 @@ where
     type Saved = Saved<R>;
 
     fn forward(&self, [x, gain, bias]: [CubeTensor<R>; 3]) -> (CubeTensor<R>, Saved<R>) {
-        let plan = Plan::of(&x, self);
+        let plan = Plan::of(&x, self.0.groups);
         let y = empty(&x, x.shape());
         let moments = empty(&x, Shape::from([plan.cubes, 2]));
         normalise::launch(
@@ -63,10 +69,10 @@ where
             y.clone().into_linear_view(),
             moments.clone().into_linear_view(),
             plan.sizes([&gain, &bias]),
-            self.epsilon as f32,
+            self.0.epsilon as f32,
             plan.units,
             plan.lanes,
-            self.silu,
+            self.0.silu,
         );
         let saved = Saved {
             x,
@@ -89,7 +95,7 @@ where
             bias,
             moments,
         } = saved;
-        let plan = Plan::of(&x, self);
+        let plan = Plan::of(&x, self.0.groups);
         let (batch, channels) = (plan.cubes / plan.groups, plan.groups * plan.channels);
         let rows = [&gain, &bias].map(|v| v.shape()[0]);
         let dx = empty(&x, x.shape());
@@ -110,12 +116,15 @@ where
             plan.sizes([&gain, &bias]),
             plan.units,
             plan.lanes,
-            self.silu,
+            self.0.silu,
         );
-        let of = |each, rows: usize| match rows == batch {
-            true => each,
-            // One row served all samples.
-            false => CubeBackend::<R, F, I, T>::float_sum_dim(each, 0),
+        let of = |each, rows: usize| {
+            if rows == batch {
+                each
+            } else {
+                // All samples shared one row.
+                CubeBackend::<R, F, I, T>::float_sum_dim(each, 0)
+            }
         };
         [
             Some(dx),
@@ -131,22 +140,22 @@ fn empty<R: CubeRuntime>(like: &CubeTensor<R>, shape: Shape) -> CubeTensor<R> {
 
 /// How the work is laid out.
 struct Plan {
-    /// One a sample and group.
+    /// One per sample and group.
     cubes: usize,
     groups: usize,
-    /// Channels of a group.
+    /// Channels per group.
     channels: usize,
     pixels: usize,
-    /// Units of a cube, a power of two.
+    /// Units per cube, a power of two.
     units: usize,
-    /// Units of a team, a power of two.
+    /// Units per team, a power of two.
     lanes: usize,
 }
 
 impl Plan {
-    fn of<R: CubeRuntime>(x: &CubeTensor<R>, grouping: &Grouping) -> Self {
+    fn of<R: CubeRuntime>(x: &CubeTensor<R>, groups: usize) -> Self {
         let shape = x.shape();
-        let (groups, pixels) = (grouping.groups, shape[2..].iter().product::<usize>());
+        let pixels = shape[2..].iter().product::<usize>();
         let channels = shape[1] / groups;
         let units = (channels * pixels / WORK)
             .next_power_of_two()
@@ -180,17 +189,17 @@ impl Plan {
     }
 }
 
-/// Two sums that are made together.
+/// Two sums that are taken together.
 type Pair = Vector<f32, Const<2>>;
 
 #[derive(CubeType, CubeLaunch)]
 struct Sizes {
     cubes: usize,
     groups: usize,
-    /// Channels of a group.
+    /// Channels per group.
     channels: usize,
     pixels: usize,
-    /// From the gains of one sample to those of the next: none where all have the same.
+    /// From the gains of one sample to those of the next: 0 where all samples share them.
     gain: usize,
     bias: usize,
 }
@@ -223,7 +232,7 @@ fn normalise(
         total += x[first + i];
     }
     let mean = sum(total, &mut shared, units) / row as f32;
-    // About the mean, for a variance that no large mean cancels.
+    // Around the mean, so that a large mean does not cancel the variance.
     let mut squares = 0.0f32;
     for i in range_stepped(unit, row, units) {
         let centred = x[first + i] - mean;
@@ -281,11 +290,11 @@ fn differentiate(
     let (mean, inverse) = (moments[2 * cube], moments[2 * cube + 1]);
     let mut shared = SharedMemory::<Pair>::new(units);
 
-    // Σ dz·gain and Σ dz·gain·x̂ of the group, each team's part with its first unit.
+    // Σ dz·gain and Σ dz·gain·x̂ of the group; the first unit of each team has the team's part.
     let mut of_group = Pair::new(0.0);
-    for turn in 0..sizes.channels.div_ceil(teams) {
-        let channel = turn * teams + team;
-        // Past the last channel a team has nothing to add, but is waited for.
+    for round in 0..sizes.channels.div_ceil(teams) {
+        let channel = round * teams + team;
+        // Past the last channel a team has nothing to add, but the others wait for it.
         let is_one = channel < sizes.channels;
         let of = first_channel + channel;
         let mut of_channel = Pair::new(0.0);
@@ -329,9 +338,10 @@ fn differentiate(
     }
 }
 
-/// The sum over each run of `lanes` units, which all of them get. Every unit of the cube has to come here.
+/// The sum over each run of `lanes` units, which every unit of the run gets. All units of the cube
+/// have to call it together.
 ///
-/// A few at a time, since units wait for one another more often the fewer are added at once.
+/// Each step adds several numbers, since the units have to wait for each other after each step.
 #[cube]
 fn sum<T: CubePrimitive + AddAssign>(
     value: T,
@@ -339,15 +349,15 @@ fn sum<T: CubePrimitive + AddAssign>(
     #[comptime] lanes: usize,
 ) -> T {
     let unit = UNIT_POS as usize;
-    // The last sum may still be read.
+    // Other units may still be reading the last sum.
     sync_cube();
     shared[unit] = value;
     sync_cube();
     let halvings = comptime![lanes.trailing_zeros()];
     #[unroll]
-    for turn in 0..comptime![halvings.div_ceil(AT_ONCE)] {
-        let from = comptime![lanes >> (turn * AT_ONCE)];
-        let to = comptime![lanes >> ((turn + 1) * AT_ONCE).min(halvings)];
+    for step in 0..comptime![halvings.div_ceil(AT_ONCE)] {
+        let from = comptime![lanes >> (step * AT_ONCE)];
+        let to = comptime![lanes >> ((step + 1) * AT_ONCE).min(halvings)];
         if unit % lanes < to {
             let mut total = shared[unit];
             #[unroll]
@@ -361,7 +371,7 @@ fn sum<T: CubePrimitive + AddAssign>(
     shared[unit / lanes * lanes]
 }
 
-/// `s(z) = 1/(1 + e⁻ᶻ)`, by an exponential that does not overflow.
+/// `s(z) = 1/(1 + e⁻ᶻ)`, with an exponential that does not overflow.
 #[cube]
 fn logistic(z: f32) -> f32 {
     let e = f32::exp(-f32::abs(z));
@@ -369,7 +379,7 @@ fn logistic(z: f32) -> f32 {
     select(z >= 0.0, share, e * share)
 }
 
-/// The derivative of what follows the normalisation: 1, or that of the SiLU, `s·(1 + z·(1 − s))`.
+/// The derivative of what follows the normalisation: 1, or the SiLU's `s·(1 + z·(1 − s))`.
 #[cube]
 fn slope(z: f32, #[comptime] silu: bool) -> f32 {
     if silu {

@@ -1,6 +1,6 @@
 //! The vectors of the processor at hand.
 
-/// The widest that it has.
+/// The widest vectors that the processor has.
 #[inline(always)]
 pub(super) fn arch() -> pulp::Arch {
     #[cfg(test)]
@@ -23,7 +23,7 @@ mod tests {
     type A = Autodiff<Flex>;
 
     thread_local! {
-        /// Vectors to run on in place of the widest.
+        /// Vectors to run on instead of the widest.
         pub(super) static FORCED: Cell<Option<Arch>> = const { Cell::new(None) };
     }
 
@@ -31,7 +31,7 @@ mod tests {
         data.convert::<f64>().into_vec().expect("converted before")
     }
 
-    /// Numbers in (−½, ½), the same whatever else draws.
+    /// Numbers in (−½, ½) from a formula.
     fn numbers<B: Backend, const D: usize>(
         shape: [usize; D],
         seed: usize,
@@ -43,7 +43,7 @@ mod tests {
         Tensor::from_data(data, (&Default::default(), dtype))
     }
 
-    /// The outcome of every kernel that has a tile, and its gradients.
+    /// The results of every kernel that uses tiles, with its gradients.
     fn outcomes(dtype: DType) -> Vec<Vec<f64>> {
         let mut all = Vec::new();
         for (x, [outputs, side], stride) in [

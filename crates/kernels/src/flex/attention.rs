@@ -1,10 +1,15 @@
-//! `P = softmax(s·q·kᵀ)`, `y = P·v`; `dv = Pᵀ·g`, `dS = P∘(dP − rowsum(dP∘P))·s` with `dP = g·vᵀ`, `dq = dS·k`, `dk = dSᵀ·q`
+//! Attention, with its softmax and the gradient of that in place.
 //!
-//! The products are flex's; scale, maximum, exponential and sum are one pass over a row of P, in place, and so is dS.
+//! `P = softmax(s·q·kᵀ)`, `y = P·v`; `dP = g·vᵀ`, `dS = P∘(dP − rowsum(dP∘P))·s`, `dq = dS·k`,
+//! `dk = dSᵀ·q`, `dv = Pᵀ·g`
+//!
+//! The matrix products are flex's. Scale, maximum, exponential and sum are one visit to a row of P,
+//! and so is dS.
 
-use super::float::Float;
-use super::simd::{sum, sum_and_dot, vectorised};
-use super::{CHUNK, by_dtype, contiguous, owned, raw, run, slice};
+use crate::downcast::raw;
+use crate::flex::float::Float;
+use crate::flex::simd::{CHUNK, sum, sum_and_dot, vectorised};
+use crate::flex::tensor::{by_dtype, contiguous, owned, run, slice};
 use crate::tape::Fused;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
@@ -57,6 +62,7 @@ impl Fused<Flex, 3> for Attention {
     }
 }
 
+/// The softmax of each row, written over the scores.
 fn softmax<T: Float>(mut scores: FlexTensor, scale: f64) -> FlexTensor {
     let (width, scale) = (scores.layout().shape()[3].max(1), T::of(scale));
     let size = (CHUNK / width).max(1) * width;
@@ -80,6 +86,7 @@ fn softmax<T: Float>(mut scores: FlexTensor, scale: f64) -> FlexTensor {
     scores
 }
 
+/// dS, written over dP.
 fn slopes<T: Float>(mut dp: FlexTensor, p: &FlexTensor, scale: f64) -> FlexTensor {
     let (width, scale) = (dp.layout().shape()[3].max(1), T::of(scale));
     let size = (CHUNK / width).max(1) * width;

@@ -1,18 +1,22 @@
-//! `y = x + Σ w_i·k_i`, `dk_i = w_i·g`
+//! Linear combinations.
+//!
+//! `y = x + Σ w_i·k_i`, `dx = g`, `dk_i = w_i·g`
 
-use super::float::Float;
-use super::simd::{build, map, vectorised};
-use super::{CHUNK, by_dtype, contiguous, from_vec, raw, reusable, run, slice};
+use crate::downcast::raw;
+use crate::flex::float::Float;
+use crate::flex::simd::{CHUNK, build, map, vectorised};
+use crate::flex::tensor::{by_dtype, contiguous, from_vec, reusable, run, slice};
 use crate::tape::Fused;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use burn_flex::{Flex, FlexTensor};
 use rayon::prelude::*;
 
-/// Elements whose every operand stays in the first-level cache while the terms are added one by one.
+/// Elements of the sum that stay in the first-level cache while the terms are added one by one.
 const BLOCK: usize = 1024;
-/// The most terms that are taken at once: a node of the tape has as many parents as its type says.
-pub(super) const MOST: usize = 13;
+/// The most terms of one node: its type says how many parents it has, and each number of parents is
+/// compiled anew.
+const MOST: usize = 13;
 
 pub(crate) fn combine<B: Backend, const D: usize>(
     x: Tensor<B, D>,
@@ -37,7 +41,8 @@ pub(crate) fn combine<B: Backend, const D: usize>(
         ($($n:literal)*) => {
             match inputs.len() {
                 $($n => {
-                    let Ok(inputs) = <[_; $n]>::try_from(inputs) else { unreachable!("counted just now") };
+                    let inputs = <[_; $n]>::try_from(inputs);
+                    let inputs = inputs.unwrap_or_else(|_| unreachable!("counted just now"));
                     run::<B, _, $n, D>(Combine(weights), inputs)
                 })*
                 _ => unreachable!("no more than {MOST} terms"),
@@ -57,7 +62,7 @@ impl<const N: usize> Fused<Flex, N> for Combine {
     fn forward(&self, inputs: [FlexTensor; N]) -> (FlexTensor, ()) {
         let mut inputs = inputs.into_iter();
         let x = inputs.next().expect("x is an input");
-        (by_dtype!(x.dtype(), sum::<_>(x, &self.0, inputs)), ())
+        (sum(x, &self.0, inputs.collect()), ())
     }
 
     fn backward(&self, (): (), gradient: FlexTensor, wanted: [bool; N]) -> [Option<FlexTensor>; N] {
@@ -65,22 +70,22 @@ impl<const N: usize> Fused<Flex, N> for Combine {
             let share = || match i {
                 0 => gradient.clone(),
                 _ if self.0[i - 1] == 1.0 => gradient.clone(),
-                _ => by_dtype!(gradient.dtype(), scaled::<_>(&gradient, self.0[i - 1])),
+                _ => scaled(&gradient, self.0[i - 1]),
             };
             wanted[i].then(share)
         })
     }
 }
 
-fn sum<T: Float>(
-    x: FlexTensor,
-    weights: &[f64],
-    terms: impl Iterator<Item = FlexTensor>,
-) -> FlexTensor {
-    let terms: Vec<FlexTensor> = terms.map(|k| contiguous(&k)).collect();
-    let terms: Vec<(T, &[T])> = (weights.iter().zip(&terms))
-        .map(|(w, k)| (T::of(*w), slice(k)))
-        .collect();
+/// The sum, written over x if nothing else holds it. Not generic over the number of parents.
+fn sum(x: FlexTensor, weights: &[f64], terms: Vec<FlexTensor>) -> FlexTensor {
+    by_dtype!(x.dtype(), typed_sum::<_>(x, weights, &terms))
+}
+
+fn typed_sum<T: Float>(x: FlexTensor, weights: &[f64], terms: &[FlexTensor]) -> FlexTensor {
+    let terms: Vec<FlexTensor> = terms.iter().map(contiguous).collect();
+    let pairs = weights.iter().zip(&terms);
+    let terms: Vec<(T, &[T])> = pairs.map(|(w, k)| (T::of(*w), slice(k))).collect();
     if !reusable(&x) {
         let (values, shape) = (contiguous(&x), x.layout().shape().clone());
         let values = slice::<T>(&values);
@@ -105,11 +110,12 @@ fn sum<T: Float>(
             },
         );
     };
-    (out.storage_mut().par_chunks_mut(CHUNK).enumerate()).for_each(chunk);
+    let chunks = out.storage_mut().par_chunks_mut(CHUNK).enumerate();
+    chunks.for_each(chunk);
     out
 }
 
-/// Adds the terms from an element on.
+/// Adds the terms to a part of the sum that begins at element `start`.
 #[inline(always)]
 fn add<T: Float>(out: &mut [T], start: usize, terms: &[(T, &[T])]) {
     for (w, k) in terms {
@@ -118,7 +124,12 @@ fn add<T: Float>(out: &mut [T], start: usize, terms: &[(T, &[T])]) {
     }
 }
 
-fn scaled<T: Float>(x: &FlexTensor, w: f64) -> FlexTensor {
+/// `w·x`.
+fn scaled(x: &FlexTensor, w: f64) -> FlexTensor {
+    by_dtype!(x.dtype(), typed_scaled::<_>(x, w))
+}
+
+fn typed_scaled<T: Float>(x: &FlexTensor, w: f64) -> FlexTensor {
     let (x, w) = (contiguous(x), T::of(w));
     from_vec(map(slice::<T>(&x), |v| v * w), x.layout().shape().clone())
 }

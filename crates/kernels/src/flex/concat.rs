@@ -1,14 +1,19 @@
-//! `y = (a, b)` along an axis; `da` and `db` are the parts of g, each in a buffer of its own
+//! Two tensors joined along an axis.
+//!
+//! `y = (a, b)`; `(da, db) = g`, each part in a buffer of its own
 
-use super::float::Float;
-use super::{CHUNK, by_dtype, contiguous, from_vec, raw, run, slice};
+use crate::downcast::raw;
+use crate::flex::float::Float;
+use crate::flex::simd::CHUNK;
+use crate::flex::tensor::{by_dtype, contiguous, from_vec, run, slice};
 use crate::tape::Fused;
 use burn::tensor::backend::Backend;
 use burn::tensor::{Shape, Tensor};
 use burn_flex::{Flex, FlexTensor};
 use rayon::prelude::*;
 
-/// Rows up to this long are copied column by column: calling for a copy of each would take longer than the copy.
+/// Rows up to this long are copied column by column: a call to copy each row would take longer than
+/// the copy itself.
 const SHORT: usize = 8;
 
 pub(crate) fn concat<B: Backend, const D: usize>(
@@ -56,7 +61,7 @@ impl Fused<Flex, 2> for Concat {
     }
 }
 
-/// Numbers of a tensor for each index of the axes before `dim`.
+/// The length of a row: the numbers of a tensor for each index of the axes before `dim`.
 fn row(shape: &Shape, dim: usize) -> usize {
     shape.iter().skip(dim).product()
 }
@@ -77,7 +82,8 @@ fn part<T: Float>(g: &FlexTensor, shape: Shape, [start, width, whole]: [usize; 3
     from_vec(out, shape)
 }
 
-/// Copies `width` numbers of every row. A place is where the first row's begin, and how long a row is.
+/// Copies `width` numbers of every row. `from` and `to` say where they begin in the first row, and
+/// how long a row is.
 fn copy<T: Float>(x: &[T], from: [usize; 2], y: &mut [T], to: [usize; 2], width: usize) {
     if width == 0 || y.is_empty() {
         return;
@@ -96,7 +102,7 @@ fn copy<T: Float>(x: &[T], from: [usize; 2], y: &mut [T], to: [usize; 2], width:
             y[to[0]..to[0] + width].copy_from_slice(&x[from[0]..from[0] + width]);
         }
     };
-    (x.par_chunks(at_once * from[1])
-        .zip(y.par_chunks_mut(at_once * to[1])))
-    .for_each(chunk);
+    x.par_chunks(at_once * from[1])
+        .zip(y.par_chunks_mut(at_once * to[1]))
+        .for_each(chunk);
 }

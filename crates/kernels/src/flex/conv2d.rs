@@ -1,29 +1,34 @@
-//! Two-dimensional convolution and both its gradients, as products of packed tiles.
+//! Two-dimensional convolution and its gradients, as matrix products of packed tiles.
 //!
-//! All of them run on one loop, [`super::tile::product`]: a tile of MR × NR sums that stays in registers while it runs over a long axis.
-//! - `correlate`: the value, and `dx`, which is the value of dy, spread out by the stride, under the kernel turned by half a turn with its
-//!   channels exchanged;
-//! - `correspond`: `dW` and the gradient of the bias.
+//! All of them run on one loop, [`crate::flex::tile::product`]: a tile of MR × NR sums that stays
+//! in registers while it runs over a long axis.
+//! - `correlation`: the value; and dx, which is the correlation of dy, spread out by the stride,
+//!   with the kernel rotated by 180° and its channels exchanged;
+//! - `weight_gradient`: dW and the gradient of the bias.
 //!
-//! Each is taken in one of two ways, as `winograd::pays` says: `direct`, product by product, or `winograd`, with fewer.
+//! Each is computed in one of two ways: by `direct`, or with fewer multiplications by `winograd`
+//! where `winograd::pays` says so.
 
-mod correlate;
-mod correspond;
+mod correlation;
 mod direct;
 mod gather;
+mod planes;
+mod split;
+mod unpadded;
+mod weight_gradient;
 mod winograd;
 
-use super::float::Float;
-use super::tile::by_tile;
-use super::{by_dtype, contiguous, from_vec, raw, run, slice};
-use crate::conv2d::Window;
+use crate::downcast::raw;
+use crate::flex::tensor::{by_dtype, contiguous, from_vec, run, slice};
+use crate::flex::tile::Tiles;
 use crate::tape::Fused;
+use crate::window::Window;
 use burn::tensor::backend::Backend;
 use burn::tensor::{Shape, Tensor};
 use burn_flex::{Flex, FlexTensor};
-use correlate::Correlation;
-use correspond::Correspondence;
-use gather::Planes;
+use correlation::Correlation;
+use planes::Planes;
+use weight_gradient::WeightGradient;
 
 pub(crate) fn conv2d<B: Backend>(
     x: Tensor<B, 4>,
@@ -31,18 +36,21 @@ pub(crate) fn conv2d<B: Backend>(
     bias: Tensor<B, 1>,
     window: Window,
 ) -> Tensor<B, 4> {
-    run::<B, _, 3, 4>(window, [raw(x), raw(weight), raw(bias)])
+    run::<B, _, 3, 4>(Conv2d(window), [raw(x), raw(weight), raw(bias)])
 }
+
+#[derive(Debug, Clone)]
+struct Conv2d(Window);
 
 /// x and the weight.
 type Saved = (FlexTensor, FlexTensor);
 
-impl Fused<Flex, 3> for Window {
+impl Fused<Flex, 3> for Conv2d {
     type Saved = Saved;
 
     fn forward(&self, inputs: [FlexTensor; 3]) -> (FlexTensor, Saved) {
         let [x, weight, bias] = inputs.map(|x| contiguous(&x));
-        let y = by_dtype!(x.dtype(), forward::<_>(*self, &x, &weight, &bias));
+        let y = by_dtype!(x.dtype(), forward::<_>(self.0, &x, &weight, &bias));
         (y, (x, weight))
     }
 
@@ -53,12 +61,13 @@ impl Fused<Flex, 3> for Window {
         wanted: [bool; 3],
     ) -> [Option<FlexTensor>; 3] {
         let g = contiguous(&gradient);
-        let dx = || by_dtype!(g.dtype(), of_input::<_>(*self, &x, &weight, &g));
+        let dx = || by_dtype!(g.dtype(), of_input::<_>(self.0, &x, &weight, &g));
         let dx = wanted[0].then(dx);
-        let of_parameters = || by_dtype!(g.dtype(), of_parameters::<_>(*self, &x, &weight, &g));
-        let [dw, db] = match wanted[1] || wanted[2] {
-            true => of_parameters().map(Some),
-            false => [None, None],
+        let of_parameters = || by_dtype!(g.dtype(), of_parameters::<_>(self.0, &x, &weight, &g));
+        let [dw, db] = if wanted[1] || wanted[2] {
+            of_parameters().map(Some)
+        } else {
+            [None, None]
         };
         [dx, dw, db]
     }
@@ -69,7 +78,7 @@ fn dims(x: &FlexTensor) -> [usize; 4] {
     std::array::from_fn(|i| shape[i])
 }
 
-fn forward<T: Float>(
+fn forward<T: Tiles>(
     window: Window,
     x: &FlexTensor,
     weight: &FlexTensor,
@@ -96,31 +105,40 @@ fn forward<T: Float>(
     from_vec(y, Shape::from([batch, outputs, size[0], size[1]]))
 }
 
-/// The value of a correlation. How it is taken depends on the sizes of one sample alone, so a sample's output does not depend on how many
-/// there are.
-fn correlate<T: Float>(of: &Correlation, x: &[T], weight: &[T], bias: Option<&[T]>) -> Vec<T> {
+/// The value of a correlation. The way it is computed depends on the sizes of one sample alone, so
+/// a sample's output does not depend on its batch.
+fn correlate<T: Tiles>(of: &Correlation, x: &[T], weight: &[T], bias: Option<&[T]>) -> Vec<T> {
     let sizes = [of.planes.size, of.size];
-    match winograd::pays(
-        of.kernel,
-        of.stride,
-        sizes,
-        [of.planes.channels, of.outputs],
-    ) {
-        true => by_tile!(T, winograd::value::run(of, x, weight, bias)),
-        false => by_tile!(T, direct::value::run(of, x, weight, bias)),
+    let channels = [of.planes.channels, of.outputs];
+    if winograd::pays(of.kernel, of.stride, sizes, channels) {
+        T::on_tiles(winograd::correlation::Winograd {
+            of,
+            x,
+            weight,
+            bias,
+        })
+    } else {
+        T::on_tiles(direct::correlation::Direct {
+            of,
+            x,
+            weight,
+            bias,
+        })
     }
 }
 
-/// The gradient of the kernel, `[outputs, channels, rows, columns]`, and of the bias, likewise.
-fn correspond<T: Float>(of: &Correspondence, x: &[T], g: &[T]) -> (Vec<T>, Vec<T>) {
+/// The gradients of the kernel, `[outputs, channels, rows, columns]`, and of the bias, computed in
+/// a way that is chosen likewise.
+fn weight_gradient<T: Tiles>(of: &WeightGradient, x: &[T], g: &[T]) -> (Vec<T>, Vec<T>) {
     let sizes = [of.size, of.pixels];
-    match winograd::pays(of.kernel, of.stride, sizes, [of.channels, of.outputs]) {
-        true => by_tile!(T, winograd::weight::run(of, x, g)),
-        false => by_tile!(T, direct::weight::run(of, x, g)),
+    if winograd::pays(of.kernel, of.stride, sizes, [of.channels, of.outputs]) {
+        T::on_tiles(winograd::weight_gradient::Winograd { of, x, g })
+    } else {
+        T::on_tiles(direct::weight_gradient::Direct { of, x, g })
     }
 }
 
-fn of_input<T: Float>(
+fn of_input<T: Tiles>(
     window: Window,
     x: &FlexTensor,
     weight: &FlexTensor,
@@ -145,13 +163,13 @@ fn of_input<T: Float>(
         outputs: channels,
         size: [height, width],
     };
-    let turned = turned(slice::<T>(weight), [outputs, channels, rows * columns]);
-    let dx = correlate(&correlation, slice::<T>(g), &turned, None);
+    let rotated = rotated(slice::<T>(weight), [outputs, channels, rows * columns]);
+    let dx = correlate(&correlation, slice::<T>(g), &rotated, None);
     from_vec(dx, Shape::from(shape))
 }
 
-/// `[outputs, channels, places]` → `[channels, outputs, places]`, the places in reverse order.
-fn turned<T: Float>(weight: &[T], [outputs, channels, places]: [usize; 3]) -> Vec<T> {
+/// `[outputs, channels, places]` → `[channels, outputs, places]`, with the places in reverse order.
+fn rotated<T: Tiles>(weight: &[T], [outputs, channels, places]: [usize; 3]) -> Vec<T> {
     let mut out = Vec::with_capacity(weight.len());
     for c in 0..channels {
         for o in 0..outputs {
@@ -162,7 +180,7 @@ fn turned<T: Float>(weight: &[T], [outputs, channels, places]: [usize; 3]) -> Ve
     out
 }
 
-fn of_parameters<T: Float>(
+fn of_parameters<T: Tiles>(
     window: Window,
     x: &FlexTensor,
     weight: &FlexTensor,
@@ -170,7 +188,7 @@ fn of_parameters<T: Float>(
 ) -> [FlexTensor; 2] {
     let (shape, [_, channels, height, width]) = (dims(weight), dims(x));
     let [_, outputs, g_height, g_width] = dims(g);
-    let correspondence = Correspondence {
+    let sizes = WeightGradient {
         channels,
         size: [height, width],
         padding: window.padding,
@@ -179,7 +197,7 @@ fn of_parameters<T: Float>(
         outputs,
         pixels: [g_height, g_width],
     };
-    let (dw, db) = correspond(&correspondence, slice::<T>(x), slice::<T>(g));
+    let (dw, db) = weight_gradient(&sizes, slice::<T>(x), slice::<T>(g));
     [
         from_vec(dw, Shape::from(shape)),
         from_vec(db, Shape::from([outputs])),

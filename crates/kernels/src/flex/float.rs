@@ -1,11 +1,13 @@
 //! Single and double precision, with functions that vectorise.
 //!
-//! Everything here is inlined into the loop that calls it, free of branches and of saturating conversions between floats and integers: that
-//! is what it takes for a compiler to turn the loop into vector instructions.
+//! Everything here is inlined into the loop that calls it, and has neither branches nor saturating
+//! conversions between floats and integers. Otherwise the compiler could not turn the loop into
+//! vector instructions.
 
 use burn::tensor::Element;
 use bytemuck::Pod;
 use pulp::Simd;
+use std::f64::consts::LOG2_E;
 use std::ops::{Add, AddAssign, Div, Mul, Neg, Sub};
 
 /// A float that the kernels run on.
@@ -27,16 +29,26 @@ pub(crate) trait Float:
     /// 1.
     const ONE: Self;
 
+    /// Where eˣ is held to, so that it is a normal number.
+    const EXP_RANGE: [Self; 2];
+
+    /// ln 2 in two parts: the nearest number, and the rest.
+    const LN_2: [Self; 2];
+
+    /// Added to a small number, it rounds to an integer, which is then in the lowest bits of the
+    /// sum.
+    const ROUND: Self;
+
     /// A vector of the processor.
     type Vector<S: Simd>: Copy;
 
-    /// The vectors that a slice holds.
+    /// The slice as vectors.
     fn vectors<S: Simd>(slice: &[Self]) -> &[Self::Vector<S>];
 
-    /// The vectors that a slice holds, to be written.
+    /// The slice as vectors, to be written.
     fn vectors_mut<S: Simd>(slice: &mut [Self]) -> &mut [Self::Vector<S>];
 
-    /// A vector of one number.
+    /// A vector whose lanes all hold one number.
     fn splat<S: Simd>(simd: S, value: Self) -> Self::Vector<S>;
 
     /// `a·b + c` of each lane.
@@ -53,13 +65,15 @@ pub(crate) trait Float:
     /// `a − b` of each lane.
     fn sub_lanes<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>) -> Self::Vector<S>;
 
-    /// The first and the second of each pair, from two vectors of pairs. The order of the lanes is the processor's own, the same for both.
+    /// The first and the second number of each pair, from two vectors of pairs. The order of the
+    /// lanes depends on the processor and is the same in both.
     fn unzip_lanes<S: Simd>(simd: S, pairs: [Self::Vector<S>; 2]) -> [Self::Vector<S>; 2];
 
-    /// The pairs, in order, that [`Float::unzip_lanes`] has taken apart.
+    /// The inverse of [`Float::unzip_lanes`]: the pairs in order.
     fn zip_lanes<S: Simd>(simd: S, parts: [Self::Vector<S>; 2]) -> [Self::Vector<S>; 2];
 
-    /// The four numbers of each group of four, from four vectors of groups, in an order of lanes likewise.
+    /// The four numbers of each group of four, from four vectors of groups, with the lanes in an
+    /// order as in [`Float::unzip_lanes`].
     fn unzip_fours<S: Simd>(simd: S, fours: [Self::Vector<S>; 4]) -> [Self::Vector<S>; 4];
 
     /// The nearest value.
@@ -71,13 +85,30 @@ pub(crate) trait Float:
     /// The square root.
     fn root(self) -> Self;
 
-    /// 2ⁿ and e^r − 1, with x = n·ln 2 + r and |r| ≤ ½·ln 2; x is held where 2ⁿ is a normal number.
-    fn split_exp(self) -> (Self, Self);
+    /// 2ⁿ, from `ROUND + n`.
+    fn power_of_two(rounded: Self) -> Self;
+
+    /// `(e^r − 1 − r)/r²` for `|r| ≤ ½·ln 2`, by its Taylor series.
+    fn exp_series(r: Self) -> Self;
 
     /// The error function, to the precision of the type.
     fn erf(self) -> Self;
 
-    /// eˣ to an ulp or two, between the least and the largest normal number.
+    /// 2ⁿ and e^r − 1, with `x = n·ln 2 + r` and `|r| ≤ ½·ln 2`.
+    #[inline(always)]
+    fn split_exp(self) -> (Self, Self) {
+        let [low, high] = Self::EXP_RANGE;
+        let x = if self > high { high } else { self };
+        let x = if x < low { low } else { x };
+        let rounded = x.fma(Self::of(LOG2_E), Self::ROUND);
+        let n = rounded - Self::ROUND;
+        let r = (-n).fma(Self::LN_2[0], x);
+        let r = (-n).fma(Self::LN_2[1], r);
+        let rest = (r * r).fma(Self::exp_series(r), r);
+        (Self::power_of_two(rounded), rest)
+    }
+
+    /// eˣ to within two units in the last place, between the least and the largest normal number.
     #[inline(always)]
     fn exp_(self) -> Self {
         let (scale, rest) = self.split_exp();
@@ -109,168 +140,157 @@ pub(crate) trait Float:
     }
 }
 
-/// `Σ_k c_k·r^k` from the highest coefficient down.
-macro_rules! horner {
-    ($t:ty, $r:expr, $first:expr $(, $c:expr)*) => {{
-        let sum: $t = $first;
-        $(let sum = Float::fma(sum, $r, $c);)*
-        sum
-    }};
-}
+/// What both types do alike: operations on pulp's vectors, under their names for the type, and on
+/// single numbers.
+macro_rules! shared {
+    ($t:ty; vector $vector:ident, $as_slice:ident, $as_mut_slice:ident;
+     splat $splat:ident, fma $fma:ident, add $add:ident, sub $sub:ident;
+     unzip $unzip:ident, zip $zip:ident) => {
+        const ONE: Self = 1.0;
 
-macro_rules! float {
-    ($t:ty, $bits:ty, $mantissa:literal, $bias:literal, [$low:expr, $high:expr], [$ln2:expr, $ln2_rest:expr], $erf:path, ($vector:ident, $slice:ident, $slice_mut:ident, $splat:ident, $fma:ident, $add:ident, $sub:ident, $unzip:ident, $zip:ident), [$($c:expr),*]) => {
-        impl Float for $t {
-            const ONE: Self = 1.0;
+        type Vector<S: Simd> = S::$vector;
 
-            type Vector<S: Simd> = S::$vector;
+        #[inline(always)]
+        fn vectors<S: Simd>(slice: &[Self]) -> &[S::$vector] {
+            S::$as_slice(slice).0
+        }
 
-            #[inline(always)]
-            fn vectors<S: Simd>(slice: &[Self]) -> &[S::$vector] {
-                S::$slice(slice).0
-            }
+        #[inline(always)]
+        fn vectors_mut<S: Simd>(slice: &mut [Self]) -> &mut [S::$vector] {
+            S::$as_mut_slice(slice).0
+        }
 
-            #[inline(always)]
-            fn vectors_mut<S: Simd>(slice: &mut [Self]) -> &mut [S::$vector] {
-                S::$slice_mut(slice).0
-            }
+        #[inline(always)]
+        fn splat<S: Simd>(simd: S, value: Self) -> S::$vector {
+            simd.$splat(value)
+        }
 
-            #[inline(always)]
-            fn splat<S: Simd>(simd: S, value: Self) -> S::$vector {
-                simd.$splat(value)
-            }
+        #[inline(always)]
+        fn fma_lanes<S: Simd>(simd: S, a: S::$vector, b: S::$vector, c: S::$vector) -> S::$vector {
+            simd.$fma(a, b, c)
+        }
 
-            #[inline(always)]
-            fn fma_lanes<S: Simd>(simd: S, a: S::$vector, b: S::$vector, c: S::$vector) -> S::$vector {
-                simd.$fma(a, b, c)
-            }
+        #[inline(always)]
+        fn add_lanes<S: Simd>(simd: S, a: S::$vector, b: S::$vector) -> S::$vector {
+            simd.$add(a, b)
+        }
 
-            #[inline(always)]
-            fn add_lanes<S: Simd>(simd: S, a: S::$vector, b: S::$vector) -> S::$vector {
-                simd.$add(a, b)
-            }
+        #[inline(always)]
+        fn sub_lanes<S: Simd>(simd: S, a: S::$vector, b: S::$vector) -> S::$vector {
+            simd.$sub(a, b)
+        }
 
-            #[inline(always)]
-            fn sub_lanes<S: Simd>(simd: S, a: S::$vector, b: S::$vector) -> S::$vector {
-                simd.$sub(a, b)
-            }
+        #[inline(always)]
+        fn unzip_lanes<S: Simd>(simd: S, pairs: [S::$vector; 2]) -> [S::$vector; 2] {
+            simd.$unzip(pairs)
+        }
 
-            #[inline(always)]
-            fn unzip_lanes<S: Simd>(simd: S, pairs: [S::$vector; 2]) -> [S::$vector; 2] {
-                simd.$unzip(pairs)
-            }
+        #[inline(always)]
+        fn zip_lanes<S: Simd>(simd: S, parts: [S::$vector; 2]) -> [S::$vector; 2] {
+            simd.$zip(parts)
+        }
 
-            #[inline(always)]
-            fn zip_lanes<S: Simd>(simd: S, parts: [S::$vector; 2]) -> [S::$vector; 2] {
-                simd.$zip(parts)
-            }
+        #[inline(always)]
+        fn unzip_fours<S: Simd>(simd: S, fours: [S::$vector; 4]) -> [S::$vector; 4] {
+            simd.$unzip(fours)
+        }
 
-            #[inline(always)]
-            fn unzip_fours<S: Simd>(simd: S, fours: [S::$vector; 4]) -> [S::$vector; 4] {
-                simd.$unzip(fours)
-            }
+        #[inline(always)]
+        fn of(value: f64) -> Self {
+            value as $t
+        }
 
-            #[inline(always)]
-            fn of(value: f64) -> Self {
-                value as $t
-            }
+        #[inline(always)]
+        fn fma(self, a: Self, b: Self) -> Self {
+            self.mul_add(a, b)
+        }
 
-            #[inline(always)]
-            fn fma(self, a: Self, b: Self) -> Self {
-                self.mul_add(a, b)
-            }
-
-            #[inline(always)]
-            fn root(self) -> Self {
-                self.sqrt()
-            }
-
-            #[inline(always)]
-            fn split_exp(self) -> (Self, Self) {
-                // Added, it rounds to an integer, whose bits are then the lowest of the sum.
-                const ROUND: $t = 1.5 * (1_u64 << $mantissa) as $t;
-                let x = if self > $high { $high } else { self };
-                let x = if x < $low { $low } else { x };
-                let sum = x.mul_add(std::f64::consts::LOG2_E as $t, ROUND);
-                let n = sum - ROUND;
-                let r = (-n).mul_add($ln2, x);
-                let r = (-n).mul_add($ln2_rest, r);
-                let scale = <$t>::from_bits(sum.to_bits().wrapping_add($bias) << $mantissa);
-                // Taylor's series: its first term left out is less than half an ulp.
-                let rest = horner!($t, r, $($c),*);
-                (scale, (r * r).mul_add(rest, r))
-            }
-
-            #[inline(always)]
-            fn erf(self) -> Self {
-                $erf(self)
-            }
+        #[inline(always)]
+        fn root(self) -> Self {
+            self.sqrt()
         }
     };
 }
 
-float!(
-    f32,
-    u32,
-    23,
-    127,
-    [-87.33, 88.37],
-    [std::f32::consts::LN_2, -1.904_654_2e-9],
-    libm::erff,
-    (
-        f32s,
-        as_simd_f32s,
-        as_mut_simd_f32s,
-        splat_f32s,
-        mul_add_f32s,
-        add_f32s,
-        sub_f32s,
-        deinterleave_shfl_f32s,
-        interleave_shfl_f32s
-    ),
-    [
-        1.0 / 5040.0,
-        1.0 / 720.0,
-        1.0 / 120.0,
-        1.0 / 24.0,
-        1.0 / 6.0,
-        0.5
-    ]
-);
-float!(
-    f64,
-    u64,
-    52,
-    1023,
-    [-708.39, 709.43],
-    [std::f64::consts::LN_2, 2.319_046_813_846_3e-17],
-    libm::erf,
-    (
-        f64s,
-        as_simd_f64s,
-        as_mut_simd_f64s,
-        splat_f64s,
-        mul_add_f64s,
-        add_f64s,
-        sub_f64s,
-        deinterleave_shfl_f64s,
-        interleave_shfl_f64s
-    ),
-    [
-        1.0 / 6_227_020_800.0,
-        1.0 / 479_001_600.0,
-        1.0 / 39_916_800.0,
-        1.0 / 3_628_800.0,
-        1.0 / 362_880.0,
-        1.0 / 40_320.0,
-        1.0 / 5040.0,
-        1.0 / 720.0,
-        1.0 / 120.0,
-        1.0 / 24.0,
-        1.0 / 6.0,
-        0.5
-    ]
-);
+/// `Σ_k c_k·r^k`, from the highest coefficient down.
+macro_rules! horner {
+    ($r:expr; $first:expr $(, $c:expr)*) => {{
+        let sum: Self = $first;
+        $(let sum = sum.fma($r, $c);)*
+        sum
+    }};
+}
+
+impl Float for f32 {
+    shared! {
+        f32;
+        vector f32s, as_simd_f32s, as_mut_simd_f32s;
+        splat splat_f32s, fma mul_add_f32s, add add_f32s, sub sub_f32s;
+        unzip deinterleave_shfl_f32s, zip interleave_shfl_f32s
+    }
+
+    const EXP_RANGE: [Self; 2] = [-87.33, 88.37];
+    const LN_2: [Self; 2] = [std::f32::consts::LN_2, -1.904_654_2e-9];
+    const ROUND: Self = 1.5 * (1_u64 << 23) as Self;
+
+    #[inline(always)]
+    fn power_of_two(rounded: Self) -> Self {
+        Self::from_bits(rounded.to_bits().wrapping_add(127) << 23)
+    }
+
+    // The first term left out of either series is less than half a unit in the last place.
+    #[inline(always)]
+    fn exp_series(r: Self) -> Self {
+        horner!(r; 1.0 / 5040.0, 1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5)
+    }
+
+    #[inline(always)]
+    fn erf(self) -> Self {
+        libm::erff(self)
+    }
+}
+
+impl Float for f64 {
+    shared! {
+        f64;
+        vector f64s, as_simd_f64s, as_mut_simd_f64s;
+        splat splat_f64s, fma mul_add_f64s, add add_f64s, sub sub_f64s;
+        unzip deinterleave_shfl_f64s, zip interleave_shfl_f64s
+    }
+
+    const EXP_RANGE: [Self; 2] = [-708.39, 709.43];
+    const LN_2: [Self; 2] = [std::f64::consts::LN_2, 2.319_046_813_846_3e-17];
+    const ROUND: Self = 1.5 * (1_u64 << 52) as Self;
+
+    #[inline(always)]
+    fn power_of_two(rounded: Self) -> Self {
+        Self::from_bits(rounded.to_bits().wrapping_add(1023) << 52)
+    }
+
+    #[inline(always)]
+    fn exp_series(r: Self) -> Self {
+        horner!(
+            r;
+            1.0 / 6_227_020_800.0,
+            1.0 / 479_001_600.0,
+            1.0 / 39_916_800.0,
+            1.0 / 3_628_800.0,
+            1.0 / 362_880.0,
+            1.0 / 40_320.0,
+            1.0 / 5040.0,
+            1.0 / 720.0,
+            1.0 / 120.0,
+            1.0 / 24.0,
+            1.0 / 6.0,
+            0.5
+        )
+    }
+
+    #[inline(always)]
+    fn erf(self) -> Self {
+        libm::erf(self)
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -1,13 +1,15 @@
-//! Group normalisation with a gain and a bias a channel, and the SiLU that follows it, in two passes over a group.
+//! Group normalisation with a gain and a bias per channel and the SiLU after it, in two passes over
+//! a group.
 //!
 //! `x̂ = (x − mean)/√(var + ε)`, `z = x̂·gain + bias`, `y = z` or `SiLU(z)`;
 //! `dz = g·y'(z)`, `dx = (dz·gain − mean(dz·gain) − x̂·mean(dz·gain·x̂))/√(var + ε)`
 
-use super::float::Float;
-use super::silu::{slope, value};
-use super::simd::{build, sum, sum_and_dot, vectorised};
-use super::{CHUNK, by_dtype, contiguous, from_vec, owned, raw, reusable, run, slice};
-use crate::group_norm::Grouping;
+use crate::downcast::raw;
+use crate::flex::float::Float;
+use crate::flex::silu::{slope, value};
+use crate::flex::simd::{CHUNK, build, sum, sum_and_dot, vectorised};
+use crate::flex::tensor::{by_dtype, contiguous, from_vec, owned, reusable, run, slice};
+use crate::grouping::Grouping;
 use crate::tape::Fused;
 use burn::tensor::backend::Backend;
 use burn::tensor::{Shape, Tensor};
@@ -20,28 +22,31 @@ pub(crate) fn group_norm<B: Backend, const D: usize>(
     bias: Tensor<B, 2>,
     grouping: Grouping,
 ) -> Tensor<B, D> {
-    run::<B, _, 3, D>(grouping, [raw(x), raw(gain), raw(bias)])
+    run::<B, _, 3, D>(GroupNorm(grouping), [raw(x), raw(gain), raw(bias)])
 }
 
-/// What the backward reads again.
 #[derive(Debug, Clone)]
-pub(crate) struct Saved {
+struct GroupNorm(Grouping);
+
+/// What the backward needs.
+#[derive(Debug, Clone)]
+struct Saved {
     x: FlexTensor,
     gain: FlexTensor,
     bias: FlexTensor,
-    /// The mean and the reciprocal deviation of each group, after one another.
+    /// Mean and 1/√(var + ε) of each group.
     moments: FlexTensor,
 }
 
-impl Fused<Flex, 3> for Grouping {
+impl Fused<Flex, 3> for GroupNorm {
     type Saved = Saved;
 
     fn forward(&self, inputs: [FlexTensor; 3]) -> (FlexTensor, Saved) {
         let [x, gain, bias] = inputs.map(|x| contiguous(&x));
-        let moments = by_dtype!(x.dtype(), moments::<_>(self, &x));
+        let moments = by_dtype!(x.dtype(), moments::<_>(&self.0, &x));
         let y = by_dtype!(
             x.dtype(),
-            normalised::<_>(self, x.clone(), &gain, &bias, &moments)
+            normalised::<_>(&self.0, x.clone(), &gain, &bias, &moments)
         );
         let saved = Saved {
             x,
@@ -55,8 +60,11 @@ impl Fused<Flex, 3> for Grouping {
     fn value(&self, [x, gain, bias]: [FlexTensor; 3]) -> FlexTensor {
         let [gain, bias] = [gain, bias].map(|x| contiguous(&x));
         let x = owned(x);
-        let moments = by_dtype!(x.dtype(), moments::<_>(self, &x));
-        by_dtype!(x.dtype(), normalised::<_>(self, x, &gain, &bias, &moments))
+        let moments = by_dtype!(x.dtype(), moments::<_>(&self.0, &x));
+        by_dtype!(
+            x.dtype(),
+            normalised::<_>(&self.0, x, &gain, &bias, &moments)
+        )
     }
 
     fn backward(
@@ -67,17 +75,19 @@ impl Fused<Flex, 3> for Grouping {
     ) -> [Option<FlexTensor>; 3] {
         by_dtype!(
             gradient.dtype(),
-            backward::<_>(self, &saved, owned(gradient))
+            backward::<_>(&self.0, &saved, owned(gradient))
         )
         .map(Some)
     }
 }
 
-/// The sizes of an input: samples, channels of a group, and pixels of a channel.
+/// The sizes of an input.
 struct Sizes {
     batch: usize,
     groups: usize,
+    /// Channels per group.
     channels: usize,
+    /// Pixels per channel.
     pixels: usize,
     /// Groups that one thread takes at a time.
     at_once: usize,
@@ -98,18 +108,19 @@ impl Sizes {
         }
     }
 
+    /// Numbers per group of a sample.
     fn row(&self) -> usize {
         self.channels * self.pixels
     }
 
-    /// Where the gain of the first channel of a group lies among `rows` rows of them.
+    /// Where the gain of a group's first channel lies among `rows` rows of gains.
     fn channel(&self, group: usize, rows: usize) -> usize {
         let all = self.groups * self.channels;
         group * self.channels % if rows == 1 { all } else { rows * all }
     }
 }
 
-/// The mean and the reciprocal deviation of each group, after one another.
+/// Mean and 1/√(var + ε) of each group, one after the other.
 fn moments<T: Float>(grouping: &Grouping, x: &FlexTensor) -> FlexTensor {
     let sizes = Sizes::of(x, grouping.groups);
     let mut out = vec![T::default(); 2 * sizes.batch * sizes.groups];
@@ -135,7 +146,7 @@ fn moments<T: Float>(grouping: &Grouping, x: &FlexTensor) -> FlexTensor {
     from_vec(out, Shape::from([count]))
 }
 
-/// `x̂·gain + bias` and its SiLU; written over x where nobody else holds it.
+/// `x̂·gain + bias` and its SiLU, written over x if nothing else holds it.
 fn normalised<T: Float>(
     grouping: &Grouping,
     mut x: FlexTensor,
@@ -148,7 +159,7 @@ fn normalised<T: Float>(
     }
     let sizes = Sizes::of(&x, grouping.groups);
     let rows = [gain, bias].map(|v| v.layout().shape()[0]);
-    let lines = Lines {
+    let channels = Channels {
         sizes,
         rows,
         gains: slice::<T>(gain),
@@ -161,7 +172,7 @@ fn normalised<T: Float>(
         chunks.for_each(|(i, x)| {
             vectorised(
                 #[inline(always)]
-                || lines.apply(i * CHUNK, x),
+                || channels.apply(i * CHUNK, x),
             );
         });
         return x;
@@ -172,16 +183,16 @@ fn normalised<T: Float>(
         #[inline(always)]
         |start, out: &mut [T]| {
             out.copy_from_slice(&values[start..start + out.len()]);
-            lines.apply(start, out);
+            channels.apply(start, out);
         },
     );
     from_vec(y, x.layout().shape().clone())
 }
 
-/// What each sample and channel is scaled and shifted by.
-struct Lines<'a, T> {
+/// What each channel of each sample is scaled and shifted by.
+struct Channels<'a, T> {
     sizes: Sizes,
-    /// Of the gains and of the biases.
+    /// The rows of the gains and of the biases.
     rows: [usize; 2],
     gains: &'a [T],
     biases: &'a [T],
@@ -189,8 +200,8 @@ struct Lines<'a, T> {
     silu: bool,
 }
 
-impl<T: Float> Lines<'_, T> {
-    /// Scales, shifts and activates the numbers from one on.
+impl<T: Float> Channels<'_, T> {
+    /// Scales, shifts and activates a part of the image that begins at number `start`.
     #[inline(always)]
     fn apply(&self, start: usize, x: &mut [T]) {
         let Sizes {
@@ -207,9 +218,10 @@ impl<T: Float> Lines<'_, T> {
             let scale = inverse * self.gains[gain];
             let shift = (-mean).fma(scale, self.biases[bias]);
             let x = &mut x[from..to];
-            match self.silu {
-                true => x.iter_mut().for_each(|x| *x = value(x.fma(scale, shift))),
-                false => x.iter_mut().for_each(|x| *x = x.fma(scale, shift)),
+            if self.silu {
+                x.iter_mut().for_each(|x| *x = value(x.fma(scale, shift)));
+            } else {
+                x.iter_mut().for_each(|x| *x = x.fma(scale, shift));
             }
             (from, line) = (to, line + 1);
             channel += 1;
@@ -220,7 +232,7 @@ impl<T: Float> Lines<'_, T> {
     }
 }
 
-/// The gradients; that of x is written over the one that came in.
+/// The gradients. That of x is written over the incoming one.
 fn backward<T: Float>(
     grouping: &Grouping,
     saved: &Saved,
@@ -231,7 +243,7 @@ fn backward<T: Float>(
     let (gains, biases) = (slice::<T>(&saved.gain), slice::<T>(&saved.bias));
     let rows = [&saved.gain, &saved.bias].map(|v| v.layout().shape()[0]);
     let all = sizes.groups * sizes.channels;
-    // Of each sample and channel: Σ dz·x̂ and Σ dz.
+    // Σ dz·x̂ and Σ dz of each channel of each sample.
     let mut sums = vec![T::default(); 2 * sizes.batch * all];
     let (row, at_once, pixels) = (sizes.row(), sizes.at_once, sizes.pixels);
     let chunk = |index: usize, dx: &mut [T], sums: &mut [T], x: &[T]| {
@@ -281,11 +293,11 @@ fn backward<T: Float>(
     };
     if !x.is_empty() {
         let dx = gradient.storage_mut::<T>();
-        (dx.par_chunks_mut(at_once * row)
-            .zip(sums.par_chunks_mut(2 * sizes.channels * at_once)))
-        .zip(x.par_chunks(at_once * row))
-        .enumerate()
-        .for_each(|(index, ((dx, sums), x))| chunk(index, dx, sums, x));
+        dx.par_chunks_mut(at_once * row)
+            .zip(sums.par_chunks_mut(2 * sizes.channels * at_once))
+            .zip(x.par_chunks(at_once * row))
+            .enumerate()
+            .for_each(|(index, ((dx, sums), x))| chunk(index, dx, sums, x));
     }
     let of = |part: usize, rows: usize| {
         let mut out = vec![T::default(); rows * all];

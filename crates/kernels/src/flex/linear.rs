@@ -1,19 +1,26 @@
+//! A linear layer with its activation.
+//!
 //! `z = x·W + b`, `y = act(z)`; `dz = g·act'(z)`, `dx = dz·Wᵀ`, `dW = xᵀ·dz`, `db = Σ dz`
 //!
-//! The products are flex's, and what is fused is everything around them; where no gradient is wanted and the weight is small, [`dense`]
-//! does all of it at once, to the same numbers up to rounding.
+//! The matrix products are flex's, and everything around them is fused. Where no gradient is wanted
+//! and the weight is small, [`one_pass`] does all of it together, to the same numbers up to
+//! rounding.
 
-use super::float::Float;
-use super::simd::{build, vectorised};
-use super::tile::by_tile;
-use super::{CHUNK, by_dtype, contiguous, from_vec, owned, raw, run, slice};
-use super::{dense, silu};
+mod one_pass;
+
 use crate::activation::Activation;
+use crate::downcast::raw;
+use crate::flex::activation::by_activation;
+use crate::flex::float::Float;
+use crate::flex::simd::{CHUNK, build, vectorised};
+use crate::flex::tensor::{by_dtype, contiguous, from_vec, owned, run, slice};
+use crate::flex::tile::Tiles;
 use crate::tape::Fused;
 use burn::tensor::backend::Backend;
 use burn::tensor::ops::FloatTensorOps;
 use burn::tensor::{Shape, Tensor};
 use burn_flex::{Flex, FlexTensor};
+use one_pass::OnePass;
 use rayon::prelude::*;
 
 pub(crate) fn linear<B: Backend, const D: usize>(
@@ -28,11 +35,12 @@ pub(crate) fn linear<B: Backend, const D: usize>(
 #[derive(Debug, Clone)]
 struct Linear(Activation);
 
-/// What the backward reads again; `x·W` and b where there is an activation.
+/// What the backward needs.
 #[derive(Debug, Clone)]
 struct Saved {
     x: FlexTensor,
     weight: FlexTensor,
+    /// `x·W` and b, where there is an activation.
     z: Option<(FlexTensor, FlexTensor)>,
 }
 
@@ -53,9 +61,9 @@ impl Fused<Flex, 3> for Linear {
     }
 
     fn value(&self, [x, weight, bias]: [FlexTensor; 3]) -> FlexTensor {
-        if dense::takes(weight.layout().num_elements()) {
+        if one_pass::fits(weight.layout().num_elements()) {
             let inputs = [x, weight, bias].map(|x| contiguous(&x));
-            return by_dtype!(inputs[0].dtype(), at_once::<_>(&inputs, self.0));
+            return by_dtype!(inputs[0].dtype(), in_one_pass::<_>(&inputs, self.0));
         }
         let (z, shape) = product(&x, &weight);
         let y = by_dtype!(z.dtype(), finished::<_>(z, &contiguous(&bias), self.0));
@@ -79,43 +87,24 @@ impl Fused<Flex, 3> for Linear {
     }
 }
 
-/// Runs an expression with a name for the activation (`value`) or its derivative (`slope`).
-macro_rules! by_activation {
-    ($activation:expr, value $f:ident => $run:expr) => {
-        by_activation!(@ $activation, $f => $run;
-            Identity: identity; Selu: selu; Silu: silu::value; Gelu: gelu; Relu: relu; Tanh: Float::tanh_)
-    };
-    ($activation:expr, slope $f:ident => $run:expr) => {
-        by_activation!(@ $activation, $f => $run;
-            Identity: one; Selu: selu_slope; Silu: silu::slope; Gelu: gelu_slope; Relu: relu_slope; Tanh: tanh_slope)
-    };
-    (@ $activation:expr, $f:ident => $run:expr; $($name:ident: $of:expr);*) => {
-        match $activation {
-            $(Activation::$name => {
-                // An attribute may stand on a closure only within another expression.
-                let ($f,) = (
-                    #[inline(always)]
-                    |z: T| $of(z),
-                );
-                $run
-            })*
-        }
-    };
-}
-
 /// The value in one pass.
-fn at_once<T: Float>([x, weight, bias]: &[FlexTensor; 3], activation: Activation) -> FlexTensor {
+fn in_one_pass<T: Tiles>(
+    [x, weight, bias]: &[FlexTensor; 3],
+    activation: Activation,
+) -> FlexTensor {
     let mut shape = x.layout().shape().clone();
     let last = shape.num_dims() - 1;
     shape[last] = weight.layout().shape()[1];
-    let (x, weight, bias) = (slice::<T>(x), slice::<T>(weight), slice::<T>(bias));
-    let y = by_activation!(activation, value act => {
-        by_tile!(T, dense::run(x, weight, bias, act))
+    let y = T::on_tiles(OnePass {
+        x: slice(x),
+        weight: slice(weight),
+        bias: slice(bias),
+        activation,
     });
-    from_vec(y, shape)
+    from_vec::<T>(y, shape)
 }
 
-/// `x·W` as a matrix, and the shape that it stands for.
+/// `x·W` as a matrix, and the shape of the layer's output.
 fn product(x: &FlexTensor, weight: &FlexTensor) -> (FlexTensor, Shape) {
     let mut shape = x.layout().shape().clone();
     let last = shape.num_dims() - 1;
@@ -124,15 +113,15 @@ fn product(x: &FlexTensor, weight: &FlexTensor) -> (FlexTensor, Shape) {
     (owned(z), shape)
 }
 
-/// x as a matrix of its last axis.
+/// x as a matrix whose rows are its last axis.
 fn into_rows(x: FlexTensor) -> FlexTensor {
     let shape = x.layout().shape();
     let last = shape.num_dims() - 1;
     let (count, width) = (shape.iter().take(last).product(), shape[last]);
-    match shape.num_dims() {
-        2 => x,
-        _ => x.reshape(Shape::from([count, width])),
+    if shape.num_dims() == 2 {
+        return x;
     }
+    x.reshape(Shape::from([count, width]))
 }
 
 /// Elements of whole rows that one thread takes at a time.
@@ -147,39 +136,41 @@ fn finished<T: Float>(mut z: FlexTensor, bias: &FlexTensor, activation: Activati
     let chunks = z
         .storage_mut::<T>()
         .par_chunks_mut(rows_at_once(bias.len()));
-    by_activation!(activation, value act => chunks.for_each(|z| {
-        vectorised(
+    chunks.for_each(|z| {
+        by_activation!(activation, value act => vectorised(
             #[inline(always)]
             || {
                 for z in z.chunks_exact_mut(bias.len()) {
                     z.iter_mut().zip(bias).for_each(|(z, b)| *z = act(*z + *b));
                 }
             },
-        );
-    }));
+        ));
+    });
     z
 }
 
 /// `act(z + b)`.
 fn activated<T: Float>(z: &FlexTensor, bias: &FlexTensor, activation: Activation) -> FlexTensor {
     let (values, bias) = (slice::<T>(z), slice::<T>(bias));
-    let y = by_activation!(activation, value act => build(
+    let y = build(
         values.len(),
         #[inline(always)]
         |start, out: &mut [T]| {
-            let (mut from, mut column) = (0, start % bias.len());
-            while from < out.len() {
-                let to = out.len().min(from + bias.len() - column);
-                let pairs = values[start + from..start + to].iter().zip(&bias[column..]);
-                out[from..to].iter_mut().zip(pairs).for_each(|(y, (z, b))| *y = act(*z + *b));
-                (from, column) = (to, 0);
-            }
+            by_activation!(activation, value act => {
+                let (mut from, mut column) = (0, start % bias.len());
+                while from < out.len() {
+                    let to = out.len().min(from + bias.len() - column);
+                    let pairs = values[start + from..start + to].iter().zip(&bias[column..]);
+                    out[from..to].iter_mut().zip(pairs).for_each(|(y, (z, b))| *y = act(*z + *b));
+                    (from, column) = (to, 0);
+                }
+            });
         },
-    ));
+    );
     from_vec(y, z.layout().shape().clone())
 }
 
-/// `dz = g·act'(z + b)`, written over g, and its sum over the rows.
+/// `dz = g·act'(z)`, written over g, and its sum over the rows.
 fn slopes<T: Float>(
     mut gradient: FlexTensor,
     z: Option<(FlexTensor, FlexTensor)>,
@@ -201,37 +192,28 @@ fn slopes<T: Float>(
             let bias = slice::<T>(&bias);
             let chunks = gradient.storage_mut::<T>().par_chunks_mut(size);
             let chunks = chunks.zip(slice::<T>(&z).par_chunks(size));
-            by_activation!(activation, slope slope => chunks.map(|(g, z)| {
-                vectorised(
+            let parts = chunks.map(|(g, z)| {
+                by_activation!(activation, slope slope => vectorised(
                     #[inline(always)]
                     || {
                         let rows = g.chunks_exact_mut(width).zip(z.chunks_exact(width));
                         for (g, z) in rows {
                             let pairs = z.iter().zip(bias);
-                            g.iter_mut().zip(pairs).for_each(|(g, (z, b))| *g = *g * slope(*z + *b));
+                            let pairs = g.iter_mut().zip(pairs);
+                            pairs.for_each(|(g, (z, b))| *g = *g * slope(*z + *b));
                         }
                     },
-                );
+                ));
                 summed(g)
-            })
-            .collect())
+            });
+            parts.collect()
         }
     };
-    let mut bias = vec![T::default(); width];
+    let mut total = vec![T::default(); width];
     for sum in sums {
-        bias.iter_mut().zip(sum).for_each(|(b, s)| *b += s);
+        total.iter_mut().zip(sum).for_each(|(t, s)| *t += s);
     }
-    (gradient, from_vec(bias, Shape::from([width])))
-}
-
-#[inline(always)]
-fn identity<T: Float>(z: T) -> T {
-    z
-}
-
-#[inline(always)]
-fn one<T: Float>(_: T) -> T {
-    T::ONE
+    (gradient, from_vec(total, Shape::from([width])))
 }
 
 #[inline(always)]
@@ -239,64 +221,4 @@ fn add_rows<T: Float>(sum: &mut [T], rows: &[T]) {
     for row in rows.chunks_exact(sum.len().max(1)) {
         sum.iter_mut().zip(row).for_each(|(sum, x)| *sum += *x);
     }
-}
-
-/// Klambauer et al. 2017: λ and λ·α.
-const SELU: (f64, f64) = (1.050_700_987_355_480_5, 1.758_099_340_847_376_6);
-
-#[inline(always)]
-fn selu<T: Float>(z: T) -> T {
-    let low = T::of(SELU.1) * z.exp_m1_();
-    if z > T::default() {
-        T::of(SELU.0) * z
-    } else {
-        low
-    }
-}
-
-#[inline(always)]
-fn selu_slope<T: Float>(z: T) -> T {
-    let low = T::of(SELU.1) * z.exp_();
-    if z > T::default() { T::of(SELU.0) } else { low }
-}
-
-#[inline(always)]
-fn relu<T: Float>(z: T) -> T {
-    if z > T::default() { z } else { T::default() }
-}
-
-#[inline(always)]
-fn relu_slope<T: Float>(z: T) -> T {
-    if z > T::default() {
-        T::ONE
-    } else {
-        T::default()
-    }
-}
-
-#[inline(always)]
-fn tanh_slope<T: Float>(z: T) -> T {
-    let y = z.tanh_();
-    (-y).fma(y, T::ONE)
-}
-
-/// Φ(z).
-#[inline(always)]
-fn phi<T: Float>(z: T) -> T {
-    let half = T::of(0.5);
-    (z * T::of(std::f64::consts::FRAC_1_SQRT_2))
-        .erf()
-        .fma(half, half)
-}
-
-#[inline(always)]
-fn gelu<T: Float>(z: T) -> T {
-    z * phi(z)
-}
-
-#[inline(always)]
-fn gelu_slope<T: Float>(z: T) -> T {
-    // 1/√(2π).
-    let density = T::of(0.398_942_280_401_432_7) * (z * z * T::of(-0.5)).exp_();
-    z.fma(density, phi(z))
 }

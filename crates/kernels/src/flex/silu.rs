@@ -1,8 +1,11 @@
-//! `y = x·s(x)`, `dx = g·s·(1 + x·(1 − s))`, s the logistic function
+//! The SiLU.
+//!
+//! `y = x·s(x)`, `dx = g·s·(1 + x·(1 − s))`, with s the logistic function
 
-use super::float::Float;
-use super::simd::{map, update, update_with};
-use super::{by_dtype, contiguous, from_vec, owned, raw, reusable, run, slice};
+use crate::downcast::raw;
+use crate::flex::float::Float;
+use crate::flex::simd::{map, update, update_with};
+use crate::flex::tensor::{by_dtype, contiguous, from_vec, owned, reusable, run, slice};
 use crate::tape::Fused;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;

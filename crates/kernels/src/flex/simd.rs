@@ -1,29 +1,34 @@
 //! Loops over slices, on the widest vectors that the processor has and on all threads.
 //!
-//! What a chunk holds depends on sizes alone, so results do not depend on the number of threads.
+//! How a loop is split depends on sizes alone, so results do not depend on the number of threads.
 
-use super::CHUNK;
-use super::arch::arch;
-use super::float::Float;
+use crate::flex::arch::arch;
+use crate::flex::float::Float;
 use rayon::prelude::*;
 
-/// Lanes of a sum. Fixed, so that a sum is the same whatever the width of a vector.
+/// Elements that one thread takes at a time. No more than that, and one thread takes them all.
+pub(super) const CHUNK: usize = 32_768;
+/// Lanes of a sum: a fixed number, so that a sum does not depend on the width of the vectors.
 const LANES: usize = 32;
-/// Numbers that are summed in their own precision before the sum is taken on in double.
+/// Numbers that are summed in their own precision, before the sums are added in double precision.
 const BLOCK: usize = 2048;
-/// Elements of a large result that are made at a time: they fit the first-level cache.
+/// Elements of a large result that are made at a time, in the first-level cache.
 const PIECE: usize = 1024;
 
-/// Runs a closure compiled for the processor at hand. What it calls has to be inlined into it.
+/// Runs a closure that is compiled for each kind of vectors, on the widest that the processor has.
+///
+/// Whatever it calls has to be inlined into it: other functions are compiled for the oldest
+/// processor.
 #[inline(always)]
 pub(super) fn vectorised<R>(f: impl FnOnce() -> R) -> R {
     arch().dispatch(f)
 }
 
-/// n elements made piece by piece: `f(start, piece)` writes those from `start` on. Inlined into a loop that is vectorised.
+/// n elements, made piece by piece: `f(start, piece)` writes those from `start` on. It has to be
+/// inlined, since it runs in a vectorised loop.
 ///
-/// The pieces of a large result are made in the cache and moved into place, so its memory is written once, not zeroed before, and by all
-/// threads.
+/// The pieces of a large result are made in the cache and moved into place. So its memory is
+/// written once, without being zeroed first, and by all threads.
 pub(super) fn build<T: Float>(n: usize, f: impl Fn(usize, &mut [T]) + Sync) -> Vec<T> {
     let piece = |start: usize, out: &mut [T]| {
         vectorised(
@@ -83,9 +88,10 @@ pub(super) fn update<T: Float>(x: &mut [T], f: impl Fn(T) -> T + Sync) {
             || x.iter_mut().for_each(|x| *x = f(*x)),
         );
     };
-    match x.len() > CHUNK {
-        true => x.par_chunks_mut(CHUNK).for_each(chunk),
-        false => chunk(x),
+    if x.len() > CHUNK {
+        x.par_chunks_mut(CHUNK).for_each(chunk);
+    } else {
+        chunk(x);
     }
 }
 
@@ -97,13 +103,25 @@ pub(super) fn update_with<T: Float>(x: &mut [T], y: &[T], f: impl Fn(T, T) -> T 
             || x.iter_mut().zip(y).for_each(|(x, y)| *x = f(*x, *y)),
         );
     };
-    match x.len() > CHUNK {
-        true => (x.par_chunks_mut(CHUNK).zip(y.par_chunks(CHUNK))).for_each(chunk),
-        false => chunk((x, y)),
+    if x.len() > CHUNK {
+        let chunks = x.par_chunks_mut(CHUNK).zip(y.par_chunks(CHUNK));
+        chunks.for_each(chunk);
+    } else {
+        chunk((x, y));
     }
 }
 
-/// `Σ f(x_i)`, inlined into a loop that is vectorised.
+/// `x_i ← x_i + y_i`.
+pub(super) fn add<T: Float>(x: &mut [T], y: &[T]) {
+    update_with(
+        x,
+        y,
+        #[inline(always)]
+        |x, y| x + y,
+    );
+}
+
+/// `Σ f(x_i)`, inlined into a vectorised loop.
 #[inline(always)]
 pub(super) fn sum<T: Float>(x: &[T], f: impl Fn(T) -> T) -> T {
     let mut total = 0.0;
@@ -123,7 +141,7 @@ pub(super) fn sum<T: Float>(x: &[T], f: impl Fn(T) -> T) -> T {
     T::of(total)
 }
 
-/// `Σ x_i` and `Σ x_i·f(y_i)`.
+/// `Σ x_i` and `Σ x_i·f(y_i)`, inlined likewise.
 #[inline(always)]
 pub(super) fn sum_and_dot<T: Float>(x: &[T], y: &[T], f: impl Fn(T) -> T) -> (T, T) {
     let mut total = (0.0, 0.0);
@@ -147,7 +165,7 @@ pub(super) fn sum_and_dot<T: Float>(x: &[T], y: &[T], f: impl Fn(T) -> T) -> (T,
     (T::of(total.0), T::of(total.1))
 }
 
-/// The sum of the lanes, by halves.
+/// The sum of the lanes, by repeated halving.
 #[inline(always)]
 fn fold<T: Float>(mut lanes: [T; LANES]) -> f64 {
     let mut half = LANES / 2;

@@ -1,12 +1,64 @@
 //! A tile of sums that stays in registers.
 //!
-//! `C_ij += Σ_k A_ki·B_kj`, i < MR, j < NR
+//! `C_ij += Σ_k A_ki·B_kj`, i < MR, j < NR, with NR as wide as two vectors
 //!
-//! Each element is summed in the order of k, one rounding a term, whatever the tile's size.
+//! Each element is summed in the order of k with one rounding per term, whatever the tile's size.
 
-use super::arch::arch;
-use super::float::Float;
-use pulp::Simd;
+use crate::flex::arch::arch;
+use crate::flex::float::Float;
+use pulp::{Arch, Scalar, Simd};
+
+/// A computation on tiles, written for tiles of any size.
+pub(super) trait Tiled<T> {
+    type Output;
+
+    /// Runs it with these vectors and this tile. The loops in it are run by [`Simd::vectorize`],
+    /// which compiles them for the vectors.
+    fn run<S: Simd, const MR: usize, const NR: usize>(self, simd: S) -> Self::Output;
+}
+
+/// The float types with the tiles that fill a processor's registers.
+///
+/// A tile is two vectors wide. In single precision it is 8 rows high where there are 32 registers,
+/// and 4 rows where there may be 16. NR is a multiple of MR.
+pub(super) trait Tiles: Float {
+    /// Runs a computation with the vectors of the processor at hand and the tile that fits them.
+    ///
+    /// The computation is compiled for no other pair of vectors and tile.
+    fn on_tiles<K: Tiled<Self>>(computation: K) -> K::Output;
+}
+
+impl Tiles for f32 {
+    fn on_tiles<K: Tiled<Self>>(computation: K) -> K::Output {
+        match arch() {
+            #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+            Arch::V4(simd) => computation.run::<_, 8, 32>(simd),
+            #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+            Arch::V3(simd) => computation.run::<_, 4, 16>(simd),
+            #[cfg(target_arch = "aarch64")]
+            Arch::Neon(simd) => computation.run::<_, 4, 8>(simd),
+            #[cfg(target_arch = "wasm32")]
+            Arch::Simd128(simd) => computation.run::<_, 4, 8>(simd),
+            _ => computation.run::<_, 2, 2>(Scalar),
+        }
+    }
+}
+
+impl Tiles for f64 {
+    fn on_tiles<K: Tiled<Self>>(computation: K) -> K::Output {
+        match arch() {
+            #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+            Arch::V4(simd) => computation.run::<_, 4, 16>(simd),
+            #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+            Arch::V3(simd) => computation.run::<_, 4, 8>(simd),
+            #[cfg(target_arch = "aarch64")]
+            Arch::Neon(simd) => computation.run::<_, 4, 4>(simd),
+            #[cfg(target_arch = "wasm32")]
+            Arch::Simd128(simd) => computation.run::<_, 4, 4>(simd),
+            _ => computation.run::<_, 2, 2>(Scalar),
+        }
+    }
+}
 
 /// MR rows of two vectors.
 pub(super) type Tile<V, const MR: usize> = [[V; 2]; MR];
@@ -17,7 +69,7 @@ pub(super) fn zeros<S: Simd, T: Float, const MR: usize>(simd: S) -> Tile<T::Vect
     [[T::splat(simd, T::default()); 2]; MR]
 }
 
-/// The tile as it lies in memory.
+/// A tile from memory.
 #[inline(always)]
 pub(super) fn load<S: Simd, T: Float, const MR: usize, const NR: usize>(
     sums: &[[T; NR]; MR],
@@ -39,7 +91,7 @@ pub(super) fn store<S: Simd, T: Float, const MR: usize, const NR: usize>(
     }
 }
 
-/// The tile and the sums over the long axis: for each step MR numbers of a and NR numbers of b, NR being two vectors.
+/// The tile plus the sums over k: each step has MR numbers of A and NR numbers of B.
 #[inline(always)]
 pub(super) fn product<'a, S: Simd, T: Float, const MR: usize, const NR: usize>(
     simd: S,
@@ -52,7 +104,7 @@ pub(super) fn product<'a, S: Simd, T: Float, const MR: usize, const NR: usize>(
     tile
 }
 
-/// Adds the products of MR numbers and NR.
+/// Adds the products of MR numbers and NR numbers.
 #[inline(always)]
 fn step<S: Simd, T: Float, const MR: usize, const NR: usize>(
     simd: S,
@@ -69,7 +121,7 @@ fn step<S: Simd, T: Float, const MR: usize, const NR: usize>(
     }
 }
 
-/// The same for rows that are read where they lie, `[depth]` each, and columns `[depth, NR]`.
+/// The same with the rows of A read where they lie, `[depth]` each, and B as `[depth, NR]`.
 #[inline(always)]
 pub(super) fn product_of_rows<S: Simd, T: Float, const MR: usize, const NR: usize>(
     simd: S,
@@ -77,7 +129,7 @@ pub(super) fn product_of_rows<S: Simd, T: Float, const MR: usize, const NR: usiz
     rows: [&[T]; MR],
     columns: &[[T; NR]],
 ) -> Tile<T::Vector<S>, MR> {
-    /// Steps whose indices are checked at once.
+    /// Steps whose indices are checked together.
     const K: usize = 8;
     let (blocks, rest) = columns.as_chunks::<K>();
     let pieces: [&[[T; K]]; MR] = rows.map(|row| row.as_chunks::<K>().0);
@@ -93,35 +145,6 @@ pub(super) fn product_of_rows<S: Simd, T: Float, const MR: usize, const NR: usiz
     }
     tile
 }
-
-/// Bytes of the processor's vectors.
-pub(super) fn vector_bytes() -> usize {
-    struct Bytes;
-    impl pulp::WithSimd for Bytes {
-        type Output = usize;
-
-        #[inline(always)]
-        fn with_simd<S: pulp::Simd>(self, _: S) -> usize {
-            size_of::<S::f32s>()
-        }
-    }
-    arch().dispatch(Bytes)
-}
-
-/// Calls `function::<T, MR, NR>` with the tile that fills the processor's registers: two vectors wide, and 8 rows high for
-/// single precision where there are 32 registers, 4 where there may be 16. NR is a multiple of MR.
-macro_rules! by_tile {
-    ($t:ident, $($function:ident)::+($($argument:expr),* $(,)?)) => {
-        match $crate::flex::tile::vector_bytes() / size_of::<$t>() {
-            16 => $($function)::+::<$t, 8, 32>($($argument),*),
-            8 => $($function)::+::<$t, 4, 16>($($argument),*),
-            4 => $($function)::+::<$t, 4, 8>($($argument),*),
-            2 => $($function)::+::<$t, 4, 4>($($argument),*),
-            _ => $($function)::+::<$t, 2, 2>($($argument),*),
-        }
-    };
-}
-pub(super) use by_tile;
 
 /// `[rows, depth]` → panels of MR rows, each `[depth, MR]`; rows beyond the last are 0.
 pub(super) fn panels<T: Float, const MR: usize>(

@@ -1,14 +1,16 @@
-//! The updates of parameters, each in one pass and in place.
+//! Updates of parameters, each in one pass and in place.
 
-use super::float::Float;
-use super::simd::{update_with, vectorised};
-use super::{CHUNK, by_dtype, contiguous, owned, slice, values, wrap};
-use crate::adamw::AdamWStep;
+use crate::adamw_step::AdamWStep;
+use crate::downcast::wrap;
+use crate::flex::float::Float;
+use crate::flex::simd::{CHUNK, update_with, vectorised};
+use crate::flex::tensor::{by_dtype, contiguous, owned, slice, values};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use burn_flex::FlexTensor;
 use rayon::prelude::*;
 
+/// The average after a step.
 pub(crate) fn lerp<B: Backend, const D: usize>(
     average: Tensor<B, D>,
     x: &Tensor<B, D>,
@@ -24,7 +26,7 @@ pub(crate) fn lerp<B: Backend, const D: usize>(
     wrap(by_dtype!(x.dtype(), typed::<_>(average, &x, weight)))
 }
 
-/// θ, m and v after a step.
+/// θ, m and v after a step of AdamW.
 pub(crate) fn adamw<B: Backend, const D: usize>(
     state: [Tensor<B, D>; 3],
     gradient: Tensor<B, D>,
@@ -67,11 +69,11 @@ fn typed_adamw<T: Float>(
         );
     };
     let (thetas, firsts) = (theta.storage_mut::<T>(), first.storage_mut::<T>());
-    (thetas
+    thetas
         .par_chunks_mut(CHUNK)
-        .zip(firsts.par_chunks_mut(CHUNK)))
-    .zip(second.storage_mut::<T>().par_chunks_mut(CHUNK))
-    .zip(slice::<T>(gradient).par_chunks(CHUNK))
-    .for_each(|(((theta, m), v), g)| chunk(theta, m, v, g));
+        .zip(firsts.par_chunks_mut(CHUNK))
+        .zip(second.storage_mut::<T>().par_chunks_mut(CHUNK))
+        .zip(slice::<T>(gradient).par_chunks(CHUNK))
+        .for_each(|(((theta, m), v), g)| chunk(theta, m, v, g));
     [theta, first, second]
 }

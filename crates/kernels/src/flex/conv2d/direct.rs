@@ -1,4 +1,4 @@
-//! Kernels of any size and stride, product by product.
+//! Convolutions of any kernel size and stride, with one multiplication per term.
 
-pub(super) mod value;
-pub(super) mod weight;
+pub(super) mod correlation;
+pub(super) mod weight_gradient;

@@ -1,6 +1,7 @@
-//! Kernels of 3×3 with fewer products: 16 for 2×2 outputs, whose sums take 36.
+//! Convolutions with a 3×3 kernel and fewer multiplications: 16 per 2×2 outputs instead of 36.
 //!
-//! `Y = Aᵀ[Σ_c (G g_c Gᵀ) ⊙ (Bᵀ d_c B)]A`, Y 2×2 outputs, d the 4×4 pixels that they see, g a kernel, ⊙ place by place
+//! `Y = Aᵀ[Σ_c (G g_c Gᵀ) ⊙ (Bᵀ d_c B)]A`, with Y the 2×2 outputs, d the 4×4 pixels that they
+//! depend on, g the kernel and ⊙ the product place by place
 //!
 //! ```text
 //!      ⎡1  0 −1  0⎤      ⎡1  0  0⎤
@@ -9,26 +10,31 @@
 //!      ⎣0  1  0 −1⎦      ⎣0  0  1⎦
 //! ```
 //!
-//! Source: Winograd 1980; Lavin & Gray 2016, F(2×2, 3×3). Against the largest pixel of a tile its rounding is of the direct sum's size; an
-//! output is not exact to its own size beside a pixel far larger, and an infinite or undefined pixel makes all four outputs of its tiles
-//! undefined. Larger tiles take fewer products still, and lose digits.
+//! Relative to the largest pixel of a tile, the rounding error is that of the direct sum. But it is
+//! not small relative to an output that is far smaller than that pixel, and an infinite or NaN
+//! pixel makes all four outputs of its tiles NaN. Larger tiles need still fewer multiplications,
+//! and lose digits.
 //!
-//! The gradient of a kernel is the transpose, `Gᵀ[Σ_tiles (A dY Aᵀ) ⊙ (Bᵀ d B)]G`: 16 products where the sum takes 36.
+//! The gradient of the kernel is the transpose, `Gᵀ[Σ_tiles (A dY Aᵀ) ⊙ (Bᵀ d B)]G`, again with 16
+//! multiplications instead of 36.
+//!
+//! Source: Winograd 1980; Lavin & Gray 2016, F(2×2, 3×3).
 
+pub(super) mod correlation;
 mod filters;
-pub(super) mod value;
-pub(super) mod weight;
+pub(super) mod weight_gradient;
 
-use super::super::float::Float;
+use crate::flex::float::Float;
 use pulp::Simd;
 
 /// Places of a transformed tile.
 const PLACES: usize = 16;
-/// Channels from which on the products saved make up for the transforms: at 16 both ways take as long, at 24 this one a fifth less.
+/// The fewest channels for which the multiplications saved make up for the transforms: with 16 both
+/// ways take equally long, with 24 this one takes a fifth less.
 const CHANNELS: usize = 16;
 
-/// Whether a convolution can be taken so, and is faster for it: by its kernel, its stride, the sizes of input and output, and the channels of
-/// both.
+/// Whether a convolution can be computed like this and is faster for it, given its kernel, its
+/// stride, and the sizes and channels of its input and output.
 pub(super) fn pays(
     kernel: [usize; 2],
     stride: usize,
@@ -129,7 +135,7 @@ fn transform_back<S: Simd, T: Float>(simd: S, m: [[T::Vector<S>; 4]; 4]) -> [[T:
     y
 }
 
-/// Puts half of the lanes of the places where they belong, a step apart.
+/// Stores half of the lanes of each place, `step` apart.
 #[inline(always)]
 fn put<S: Simd, T: Float, const NR: usize>(
     places: [[T::Vector<S>; 4]; 4],

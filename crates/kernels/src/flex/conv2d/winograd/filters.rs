@@ -1,14 +1,13 @@
-//! Kernels of 3×3 as 16 places, and back.
+//! 3×3 kernels as 16 places, and back.
 
-use super::super::super::arch::arch;
-use super::super::super::float::Float;
-use super::super::super::simd::vectorised;
-use super::PLACES;
-use pulp::Simd;
+use crate::flex::conv2d::winograd::PLACES;
+use crate::flex::float::Float;
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-/// `G g Gᵀ`, `[panels, places, channels, MR]`; outputs beyond the last are 0.
-pub(super) fn of<T: Float, const MR: usize>(
+/// `G g Gᵀ` as `[panels, places, channels, MR]`; outputs beyond the last are 0.
+pub(super) fn of<S: Simd, T: Float, const MR: usize>(
+    simd: S,
     weight: &[T],
     outputs: usize,
     channels: usize,
@@ -39,10 +38,10 @@ pub(super) fn of<T: Float, const MR: usize>(
     out.par_chunks_mut(PLACES * channels)
         .enumerate()
         .for_each(|job| {
-            vectorised(
+            simd.vectorize(
                 #[inline(always)]
                 || panel(job),
-            )
+            );
         });
     out
 }
@@ -60,8 +59,9 @@ fn lines<T: Float, const MR: usize>([a, b, c]: [&[T; MR]; 3]) -> [[T; MR]; 4] {
     out
 }
 
-/// `Gᵀ u G` of the places' sums, `[panels, lanes, places]` tiles: `[outputs, channels, 3, 3]`.
-pub(super) fn gradient<T: Float, const MR: usize, const NR: usize>(
+/// `Gᵀ u G` of the sums u, tiles `[panels, lanes, places]`, as `[outputs, channels, 3, 3]`.
+pub(super) fn gradient<S: Simd, T: Float, const MR: usize, const NR: usize>(
+    simd: S,
     sums: &[[[T; NR]; MR]],
     outputs: usize,
     channels: usize,
@@ -71,7 +71,7 @@ pub(super) fn gradient<T: Float, const MR: usize, const NR: usize>(
     out.par_chunks_mut(MR * channels * 9)
         .zip(sums.par_chunks(lanes * PLACES))
         .for_each(|(out, sums)| {
-            arch().dispatch(Panel {
+            simd.vectorize(Panel {
                 sums,
                 channels,
                 out,
@@ -87,7 +87,7 @@ struct Panel<'a, T, const MR: usize, const NR: usize> {
     out: &'a mut [T],
 }
 
-impl<T: Float, const MR: usize, const NR: usize> pulp::WithSimd for Panel<'_, T, MR, NR> {
+impl<T: Float, const MR: usize, const NR: usize> WithSimd for Panel<'_, T, MR, NR> {
     type Output = ();
 
     #[inline(always)]

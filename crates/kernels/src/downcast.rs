@@ -1,6 +1,6 @@
-//! A tensor of an unknown backend as what it is made of.
+//! Recognises a backend by the type of its primitives.
 //!
-//! A backend is recognised by the type of its primitives: [`is`] asks, [`run`] runs a fused operation on what was recognised, with or
+//! [`is`] and [`is_over`] ask; [`run`] runs a fused operation on what was recognised, with or
 //! without a tape.
 
 use crate::tape::{Fused, Tracked, track};
@@ -9,7 +9,7 @@ use burn::tensor::ops::FloatTensor;
 use burn::tensor::{Tensor, TensorPrimitive};
 use std::any::{Any, TypeId};
 
-/// Whether a backend's tensors are made of `T`s.
+/// Whether the primitives of a backend are `T`s.
 pub(crate) fn is<B: Backend, T: 'static>() -> bool {
     TypeId::of::<FloatTensor<B>>() == TypeId::of::<T>()
 }
@@ -19,7 +19,7 @@ pub(crate) fn is_over<B: Backend, I: Backend>() -> bool {
     is::<B, FloatTensor<I>>() || is::<B, Tracked<I>>()
 }
 
-/// A value as the type that it turns out to be.
+/// The value as a `T`, if that is its type.
 pub(crate) fn cast<S: 'static, T: 'static>(value: S) -> Option<T> {
     (&mut Some(value) as &mut dyn Any)
         .downcast_mut::<Option<T>>()
@@ -31,13 +31,13 @@ pub(crate) fn raw<B: Backend, const D: usize>(x: Tensor<B, D>) -> FloatTensor<B>
     x.into_primitive().tensor()
 }
 
-/// A tensor made of a `T`, as the backend's are known to be.
+/// A tensor with the primitive `value`, whose type is known to be the backend's.
 pub(crate) fn wrap<B: Backend, T: 'static, const D: usize>(value: T) -> Tensor<B, D> {
     let value = cast::<T, FloatTensor<B>>(value).expect("the same type as came in");
     Tensor::from_primitive(TensorPrimitive::Float(value))
 }
 
-/// A fused operation on primitives of a backend that is known to be over `I`.
+/// Runs a fused operation on primitives of a backend that is known to be over `I`.
 pub(crate) fn run<B: Backend, I: Backend, O: Fused<I, N>, const N: usize, const D: usize>(
     operation: O,
     inputs: [FloatTensor<B>; N],

@@ -1,64 +1,73 @@
-//! The gradient of the kernel: the columns of a tile are input channels, beside each other at one place of the kernel.
+//! The gradient of the kernel: the columns of a tile are input channels, side by side at one place
+//! of the kernel.
 
-use super::super::super::arch::arch;
-use super::super::super::float::Float;
-use super::super::super::tile::{load, product, store};
-use super::super::super::turn::Turn;
-use super::super::correspond::{Correspondence, Sums, add_bias, bias_of, over_samples};
+use crate::flex::conv2d::weight_gradient::{Sums, WeightGradient, add_bias, bias_of, over_samples};
+use crate::flex::float::Float;
+use crate::flex::tile::{Tiled, load, product, store};
+use crate::flex::transpose::Transpose;
+use pulp::{Simd, WithSimd};
 
-/// Samples and pixels that are summed in one go.
+/// Pixels of all samples that are summed in one go.
 const LONG: usize = 512;
 
-/// `[outputs, channels, rows, columns]` and `[outputs]`.
-pub(in super::super) fn run<T: Float, const MR: usize, const NR: usize>(
-    of: &Correspondence,
-    x: &[T],
-    g: &[T],
-) -> (Vec<T>, Vec<T>) {
-    let Correspondence {
-        channels,
-        kernel: [rows, columns],
-        outputs,
-        ..
-    } = *of;
-    let places = rows * columns;
-    let layout = Layout::new::<MR, NR>(of);
-    let panels = outputs.div_ceil(MR);
-    let sizes = [panels * layout.tiles, of.pixels[0] * of.pixels[1]];
-    let (tiles, db) = over_samples(
-        of,
-        sizes,
-        [x, g],
-        || (),
-        |_, [x, g]| {
-            let share: Share<'_, T, MR, NR> = Share {
-                layout: &layout,
-                x,
-                g,
-            };
-            arch().dispatch(share)
-        },
-    );
-    let mut dw = vec![T::default(); outputs * channels * places];
-    for (index, tile) in tiles.iter().enumerate() {
-        let (panel, column) = (index / layout.tiles, index % layout.tiles);
-        let (block, lane) = (column / layout.lanes, column % layout.lanes);
-        for (i, row) in tile.iter().enumerate() {
-            let o = panel * MR + i;
-            for (j, value) in row.iter().enumerate() {
-                let column = lane * NR + j;
-                if o >= outputs || column >= layout.columns {
-                    continue;
+/// The gradients from images and the gradient of the output.
+pub(in crate::flex::conv2d) struct Direct<'a, T> {
+    pub(in crate::flex::conv2d) of: &'a WeightGradient,
+    pub(in crate::flex::conv2d) x: &'a [T],
+    pub(in crate::flex::conv2d) g: &'a [T],
+}
+
+impl<T: Float> Tiled<T> for Direct<'_, T> {
+    /// `[outputs, channels, rows, columns]` and `[outputs]`.
+    type Output = (Vec<T>, Vec<T>);
+
+    fn run<S: Simd, const MR: usize, const NR: usize>(self, simd: S) -> (Vec<T>, Vec<T>) {
+        let Self { of, x, g } = self;
+        let WeightGradient {
+            channels,
+            kernel: [rows, columns],
+            outputs,
+            ..
+        } = *of;
+        let places = rows * columns;
+        let layout = Layout::new::<MR, NR>(of);
+        let panels = outputs.div_ceil(MR);
+        let sizes = [panels * layout.tiles, of.pixels[0] * of.pixels[1]];
+        let (tiles, db) = over_samples(
+            of,
+            sizes,
+            [x, g],
+            || (),
+            |_, [x, g]| {
+                simd.vectorize(Share::<'_, T, MR, NR> {
+                    layout: &layout,
+                    x,
+                    g,
+                })
+            },
+        );
+        let mut dw = vec![T::default(); outputs * channels * places];
+        for (index, tile) in tiles.iter().enumerate() {
+            let (panel, column) = (index / layout.tiles, index % layout.tiles);
+            let (block, lane) = (column / layout.lanes, column % layout.lanes);
+            for (i, row) in tile.iter().enumerate() {
+                let o = panel * MR + i;
+                for (j, value) in row.iter().enumerate() {
+                    let column = lane * NR + j;
+                    if o >= outputs || column >= layout.columns {
+                        continue;
+                    }
+                    let (c, place) = if layout.whole {
+                        (column / places, column % places)
+                    } else {
+                        (column, block)
+                    };
+                    dw[(o * channels + c) * places + place] = *value;
                 }
-                let (c, place) = match layout.whole {
-                    true => (column / places, column % places),
-                    false => (column, block),
-                };
-                dw[(o * channels + c) * places + place] = *value;
             }
         }
+        (dw, db)
     }
-    (dw, db)
 }
 
 /// Some samples.
@@ -68,39 +77,42 @@ struct Share<'a, T, const MR: usize, const NR: usize> {
     g: &'a [T],
 }
 
-impl<T: Float, const MR: usize, const NR: usize> pulp::WithSimd for Share<'_, T, MR, NR> {
+impl<T: Float, const MR: usize, const NR: usize> WithSimd for Share<'_, T, MR, NR> {
     type Output = Sums<T, MR, NR>;
 
     #[inline(always)]
-    fn with_simd<S: pulp::Simd>(self, simd: S) -> Sums<T, MR, NR> {
+    fn with_simd<S: Simd>(self, simd: S) -> Sums<T, MR, NR> {
         self.layout.sum::<S, T, MR, NR>(simd, self.x, self.g)
     }
 }
 
-/// How the input is laid out: a row of `width` numbers a padded pixel, the channels beside each other, so that a tile's columns lie
-/// beside each other at every step. Where a whole patch fits into one tile, a row a pixel of the output, with the patch in it.
+/// How the input is laid out.
+///
+/// One row of `width` numbers per padded pixel, with the channels side by side, so that a tile's
+/// columns lie side by side at every step. Where the patch of the input that an output pixel
+/// depends on fits into one tile, one row per output pixel instead, with the patch in it.
 struct Layout<'a> {
-    of: &'a Correspondence,
-    /// A row is a patch.
+    of: &'a WeightGradient,
+    /// Whether a row is a patch.
     whole: bool,
-    /// Numbers of a row that count.
+    /// Numbers per row that are used.
     columns: usize,
-    /// Tiles of a row.
+    /// Tiles per row.
     lanes: usize,
-    /// Numbers of a row.
+    /// Numbers per row.
     width: usize,
-    /// Rows of a sample.
+    /// Rows per sample.
     rows: usize,
-    /// From a pixel's row to that of each place of the kernel.
+    /// The distance of each place of the kernel from a pixel's row.
     offsets: Vec<usize>,
-    /// The row of each pixel of the output.
+    /// Where the row of each output pixel begins.
     starts: Vec<usize>,
-    /// Tiles of all places.
+    /// Tiles for all places.
     tiles: usize,
 }
 
 impl<'a> Layout<'a> {
-    fn new<const MR: usize, const NR: usize>(of: &'a Correspondence) -> Self {
+    fn new<const MR: usize, const NR: usize>(of: &'a WeightGradient) -> Self {
         let [rows, columns] = of.kernel;
         let patch = of.channels * rows * columns;
         let line = of.size[1] + 2 * of.padding;
@@ -139,7 +151,7 @@ impl<'a> Layout<'a> {
     }
 
     #[inline(always)]
-    fn sum<S: pulp::Simd, T: Float, const MR: usize, const NR: usize>(
+    fn sum<S: Simd, T: Float, const MR: usize, const NR: usize>(
         &self,
         simd: S,
         x: &[T],
@@ -152,8 +164,8 @@ impl<'a> Layout<'a> {
         let mut bias = vec![[0.0; NR]; outputs.div_ceil(NR)];
         let at_once = LONG.div_ceil(pixels);
         let mut rows = vec![T::default(); at_once * self.rows * self.width];
-        let order = Turn::<NR>::new::<S, T>(simd);
-        // Outputs beside each other likewise.
+        let transpose = Transpose::<NR>::new::<S, T>(simd);
+        // The outputs lie side by side likewise.
         let step = outputs.div_ceil(NR) * NR;
         let mut left = vec![T::default(); at_once * pixels * step];
         let mut starts = vec![0; at_once * pixels];
@@ -165,7 +177,7 @@ impl<'a> Layout<'a> {
             for (s, x) in x.chunks_exact(input).enumerate() {
                 self.fill(
                     simd,
-                    &order,
+                    &transpose,
                     x,
                     &mut rows[s * self.rows * self.width..(s + 1) * self.rows * self.width],
                 );
@@ -175,7 +187,7 @@ impl<'a> Layout<'a> {
             }
             let samples_of_g = g.chunks_exact(outputs * pixels);
             for (g, left) in samples_of_g.zip(left.chunks_exact_mut(pixels * step)) {
-                order.apply(simd, g, pixels, [outputs, pixels], left, step);
+                transpose.apply(simd, g, pixels, [outputs, pixels], left, step);
                 add_bias(left.as_chunks::<NR>().0, &mut bias);
             }
             let (left, _) = left.as_chunks::<MR>();
@@ -206,16 +218,16 @@ impl<'a> Layout<'a> {
         (tiles, bias_of(&bias, outputs))
     }
 
-    /// Lays a sample out. What is not written is never anything but 0.
+    /// Lays a sample out. What this does not write stays 0.
     #[inline(always)]
-    fn fill<S: pulp::Simd, T: Float, const NR: usize>(
+    fn fill<S: Simd, T: Float, const NR: usize>(
         &self,
         simd: S,
-        order: &Turn<NR>,
+        transpose: &Transpose<NR>,
         x: &[T],
         rows: &mut [T],
     ) {
-        let Correspondence {
+        let WeightGradient {
             channels,
             size: [height, width],
             padding,
@@ -225,9 +237,9 @@ impl<'a> Layout<'a> {
             ..
         } = *self.of;
         if !self.whole {
-            beside(
+            side_by_side(
                 simd,
-                order,
+                transpose,
                 x,
                 [channels, height, width],
                 padding,
@@ -247,9 +259,10 @@ impl<'a> Layout<'a> {
                             let inside = (padding..padding + height).contains(&y)
                                 && (padding..padding + width).contains(&column);
                             let slot = slots.next().expect("a row is as long as a patch");
-                            *slot = match inside {
-                                true => x[(c * height + y - padding) * width + column - padding],
-                                false => T::default(),
+                            *slot = if inside {
+                                x[(c * height + y - padding) * width + column - padding]
+                            } else {
+                                T::default()
                             };
                         }
                     }
@@ -259,12 +272,12 @@ impl<'a> Layout<'a> {
     }
 }
 
-/// Lays a sample out with its channels beside each other, a row of `row` numbers a pixel, a multiple of NR, inside a
-/// border that is not written.
+/// Lays a sample out with its channels side by side, in rows of `row` numbers per pixel, a multiple
+/// of NR. The padding around it is not written.
 #[inline(always)]
-fn beside<S: pulp::Simd, T: Float, const NR: usize>(
+fn side_by_side<S: Simd, T: Float, const NR: usize>(
     simd: S,
-    order: &Turn<NR>,
+    transpose: &Transpose<NR>,
     x: &[T],
     [channels, height, width]: [usize; 3],
     padding: usize,
@@ -276,6 +289,6 @@ fn beside<S: pulp::Simd, T: Float, const NR: usize>(
     for y in 0..height {
         let start = ((y + padding) * line + padding) * row;
         let (x, out) = (&x[y * width..], &mut out[start..start + width * row]);
-        order.apply(simd, x, pixels, [channels, width], out, row);
+        transpose.apply(simd, x, pixels, [channels, width], out, row);
     }
 }

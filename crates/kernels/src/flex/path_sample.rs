@@ -1,15 +1,19 @@
-//! `y_b = Σ_j a_bj·x_j`, `z_b = Σ_j c_bj·x_j` for two tensors x and numbers of each row b, in one pass
+//! Two linear combinations of two tensors, with coefficients per row, in one pass.
+//!
+//! `y_b = Σ_j a_bj·x_j`, `z_b = Σ_j c_bj·x_j` for each row b
 
-use super::float::Float;
-use super::simd::vectorised;
-use super::{CHUNK, Tracked, by_dtype, contiguous, from_vec, is, primitive, slice, wrap};
+use crate::downcast::{is, wrap};
+use crate::flex::float::Float;
+use crate::flex::simd::{CHUNK, vectorised};
+use crate::flex::tensor::{Tracked, by_dtype, contiguous, from_vec, primitive, slice};
 use burn::backend::Autodiff;
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{DType, Tensor};
 use burn_flex::{Flex, FlexTensor};
 use rayon::prelude::*;
 
-/// Both combinations; `None` where a gradient is wanted of an input, or the backend or float type is another.
+/// Both combinations, with rows of `[a_0, a_1, c_0, c_1]`. `None` where an input wants a gradient,
+/// or the backend or float type is not supported.
 pub(crate) fn two_combinations<B: Backend, const D: usize>(
     x: [&Tensor<B, D>; 2],
     rows: &[[f64; 4]],
@@ -64,7 +68,8 @@ fn typed<T: Float>(x: &[FlexTensor; 2], rows: &[[f64; 4]]) -> [FlexTensor; 2] {
         };
         let [y, z] = &mut out;
         let size = at_once * width;
-        (y.par_chunks_mut(size).zip(z.par_chunks_mut(size)))
+        y.par_chunks_mut(size)
+            .zip(z.par_chunks_mut(size))
             .zip(x0.par_chunks(size).zip(x1.par_chunks(size)))
             .zip(rows.par_chunks(at_once))
             .for_each(|(((y, z), (x0, x1)), rows)| chunk([y, z], [x0, x1], rows));

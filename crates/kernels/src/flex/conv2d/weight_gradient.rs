@@ -1,27 +1,30 @@
-//! The gradients of kernel and bias, however they are taken: `dW[o, c, place] = Σ_{sample, p} g[o, p]·x[c, p·stride + place]`,
+//! The gradients of a convolution's kernel and bias.
+//!
+//! `dW[o, c, place] = Σ_{sample, p} g[o, p]·x[c, p·stride + place]`,
 //! `db[o] = Σ_{sample, p} g[o, p]`
 
-use super::super::float::Float;
-use super::super::simd::update_with;
+use crate::flex::float::Float;
+use crate::flex::simd::add;
 use rayon::prelude::*;
 
-/// Numbers that the partial sums of all tasks may take together, if there are more than four tasks.
+/// Numbers of the partial sums of all tasks together, at most, if there are more than four tasks.
 const PARTIAL: usize = 1 << 23;
-/// Steps of a task, if there are more than four: each has its own sums to clear and to add.
+/// Steps per task, at least, if there are more than four tasks: each task has sums of its own to
+/// clear and to add.
 const STEPS: usize = 128;
 
-/// Which output pixel sees which input pixels.
+/// The sizes of a convolution whose gradients are wanted.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Correspondence {
+pub(super) struct WeightGradient {
     /// Channels of the input.
     pub(super) channels: usize,
     /// Height and width of the input.
     pub(super) size: [usize; 2],
-    /// Zeros around it.
+    /// Zeros on every side of the input.
     pub(super) padding: usize,
     /// Rows and columns of the kernel.
     pub(super) kernel: [usize; 2],
-    /// From one output to the next.
+    /// Pixels from one output to the next.
     pub(super) stride: usize,
     /// Channels of the output.
     pub(super) outputs: usize,
@@ -29,14 +32,15 @@ pub(super) struct Correspondence {
     pub(super) pixels: [usize; 2],
 }
 
-/// The tiles of some samples' share, and the bias.
+/// The tiles of the kernel's gradient and the gradient of the bias, summed over some samples.
 pub(super) type Sums<T, const MR: usize, const NR: usize> = (Vec<[[T; NR]; MR]>, Vec<T>);
 
-/// The sum of the shares of all samples: of that many tiles, over that many steps a sample. `scratch` makes what a thread writes to.
+/// The sums over all samples, from those over some samples that `share` makes in memory from
+/// `scratch`. There are so many tiles, and so many steps per sample.
 ///
-/// The samples are dealt out among a number of tasks that depends on sizes alone, and the tasks' sums are added in order.
+/// The number of tasks depends on sizes alone, and their sums are added in order.
 pub(super) fn over_samples<T: Float, W, const MR: usize, const NR: usize>(
-    of: &Correspondence,
+    of: &WeightGradient,
     [tiles, steps]: [usize; 2],
     [x, g]: [&[T]; 2],
     scratch: impl Fn() -> W + Sync + Send,
@@ -64,8 +68,8 @@ pub(super) fn over_samples<T: Float, W, const MR: usize, const NR: usize>(
         .collect();
     let total = parts.into_iter().reduce(|mut total, part| {
         let (sums, more) = (total.0.as_flattened_mut(), part.0.as_flattened());
-        update_with(sums.as_flattened_mut(), more.as_flattened(), |a, b| a + b);
-        update_with(&mut total.1, &part.1, |a, b| a + b);
+        add(sums.as_flattened_mut(), more.as_flattened());
+        add(&mut total.1, &part.1);
         total
     });
     total.unwrap_or_else(|| {
@@ -76,10 +80,11 @@ pub(super) fn over_samples<T: Float, W, const MR: usize, const NR: usize>(
     })
 }
 
-/// Adds a sample's gradients, as many tiles wide for each pixel as the bias is, to that of the bias.
+/// Adds the gradients of a sample's pixels, each as many tiles wide as the bias, to the gradient of
+/// the bias.
 #[inline(always)]
 pub(super) fn add_bias<T: Float, const NR: usize>(pixels: &[[T; NR]], bias: &mut [[f64; NR]]) {
-    /// Pixels that are summed in their own precision before the sum is taken on in double.
+    /// Pixels that are summed in their own precision, before their sums are added in double.
     const BLOCK: usize = 32;
     let width = bias.len();
     for (lane, bias) in bias.iter_mut().enumerate() {
@@ -97,7 +102,7 @@ pub(super) fn add_bias<T: Float, const NR: usize>(pixels: &[[T; NR]], bias: &mut
     }
 }
 
-/// The gradient of the bias, when all samples are added.
+/// The gradient of the bias in its own precision.
 pub(super) fn bias_of<T: Float, const NR: usize>(sums: &[[f64; NR]], outputs: usize) -> Vec<T> {
     let sums = sums.as_flattened()[..outputs].iter();
     sums.map(|sum| T::of(*sum)).collect()

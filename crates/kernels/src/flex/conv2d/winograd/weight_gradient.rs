@@ -1,58 +1,66 @@
-//! The gradient of the kernel: lanes are channels, and each of the 16 places is a product over the tiles.
+//! The gradient of the kernel: lanes are channels, and each of the 16 places is a product over the
+//! tiles.
 
-use super::super::super::arch::arch;
-use super::super::super::float::Float;
-use super::super::super::tile::{load, product, store};
-use super::super::super::turn::Turn;
-use super::super::correspond::{Correspondence, Sums, add_bias, bias_of, over_samples};
-use super::{PLACES, filters, put, transform_gradient, transform_pixels};
-use pulp::Simd;
+use crate::flex::conv2d::weight_gradient::{Sums, WeightGradient, add_bias, bias_of, over_samples};
+use crate::flex::conv2d::winograd::{PLACES, filters, put, transform_gradient, transform_pixels};
+use crate::flex::float::Float;
+use crate::flex::tile::{Tiled, load, product, store};
+use crate::flex::transpose::Transpose;
+use pulp::{Simd, WithSimd};
 
-/// Bytes that the transformed tiles are to take, so that a second-level cache holds them.
+/// Bytes of the transformed tiles, at most: a second-level cache holds them.
 const CACHE: usize = 1 << 19;
 
-/// `[outputs, channels, 3, 3]` and `[outputs]`.
-pub(in super::super) fn run<T: Float, const MR: usize, const NR: usize>(
-    of: &Correspondence,
-    x: &[T],
-    g: &[T],
-) -> (Vec<T>, Vec<T>) {
-    let layout = Layout::new::<T, NR>(of);
-    let tiles = PLACES * of.outputs.div_ceil(MR) * layout.lanes;
-    let sizes = [tiles, of.pixels[0] * of.pixels[1] / 4];
-    let scratch = || Scratch::<T, NR>::new(&layout);
-    let (sums, db) = over_samples(of, sizes, [x, g], scratch, |scratch, [x, g]| {
-        let share: Share<'_, T, MR, NR> = Share {
-            layout: &layout,
-            scratch,
-            x,
-            g,
-        };
-        arch().dispatch(share)
-    });
-    (filters::gradient(&sums, of.outputs, of.channels), db)
+/// The gradients from images and the gradient of the output.
+pub(in crate::flex::conv2d) struct Winograd<'a, T> {
+    pub(in crate::flex::conv2d) of: &'a WeightGradient,
+    pub(in crate::flex::conv2d) x: &'a [T],
+    pub(in crate::flex::conv2d) g: &'a [T],
 }
 
-/// How pixels and tiles are laid out, the channels in lanes beside each other.
+impl<T: Float> Tiled<T> for Winograd<'_, T> {
+    /// `[outputs, channels, 3, 3]` and `[outputs]`.
+    type Output = (Vec<T>, Vec<T>);
+
+    fn run<S: Simd, const MR: usize, const NR: usize>(self, simd: S) -> (Vec<T>, Vec<T>) {
+        let Self { of, x, g } = self;
+        let layout = Layout::new::<T, NR>(of);
+        let tiles = PLACES * of.outputs.div_ceil(MR) * layout.lanes;
+        let sizes = [tiles, of.pixels[0] * of.pixels[1] / 4];
+        let scratch = || Scratch::<T, NR>::new(&layout);
+        let (sums, db) = over_samples(of, sizes, [x, g], scratch, |scratch, [x, g]| {
+            simd.vectorize(Share::<'_, T, MR, NR> {
+                layout: &layout,
+                scratch,
+                x,
+                g,
+            })
+        });
+        let dw = filters::gradient(simd, &sums, of.outputs, of.channels);
+        (dw, db)
+    }
+}
+
+/// How pixels and tiles are laid out, with the channels side by side in lanes.
 struct Layout {
     channels: usize,
     outputs: usize,
-    /// Of a sample.
+    /// Pixels per sample.
     pixels: usize,
-    /// A pixel's input channels, in tiles as wide as NR.
+    /// Tiles, as wide as NR, per pixel's input channels.
     lanes: usize,
-    /// Its output channels likewise.
+    /// Tiles per pixel's output channels.
     output_lanes: usize,
-    /// Samples that are laid out at once.
+    /// Samples that are laid out at a time.
     samples: usize,
-    /// Tiles that are transformed at once.
+    /// Tiles that are transformed at a time.
     at_once: usize,
-    /// Those of all samples.
+    /// The tiles of all samples that are laid out.
     tiles: Vec<Tile>,
 }
 
 impl Layout {
-    fn new<T: Float, const NR: usize>(of: &Correspondence) -> Self {
+    fn new<T: Float, const NR: usize>(of: &WeightGradient) -> Self {
         let [height, width] = of.size;
         let pixels = height * width;
         let (lanes, output_lanes) = (of.channels.div_ceil(NR), of.outputs.div_ceil(NR));
@@ -77,9 +85,9 @@ impl Layout {
     }
 }
 
-/// What a thread writes to, from one share to the next.
+/// Memory that a thread writes to, for one share after another.
 struct Scratch<T, const NR: usize> {
-    /// The pixels of the input, and one for all beyond the border, which stays 0.
+    /// The pixels of the input, and one more that stands for all beyond the border and stays 0.
     rows: Vec<[T; NR]>,
     /// The pixels of the output's gradient.
     gradients: Vec<[T; NR]>,
@@ -109,7 +117,7 @@ struct Share<'a, T, const MR: usize, const NR: usize> {
     g: &'a [T],
 }
 
-impl<T: Float, const MR: usize, const NR: usize> pulp::WithSimd for Share<'_, T, MR, NR> {
+impl<T: Float, const MR: usize, const NR: usize> WithSimd for Share<'_, T, MR, NR> {
     type Output = Sums<T, MR, NR>;
 
     #[inline(always)]
@@ -132,7 +140,7 @@ impl<T: Float, const MR: usize, const NR: usize> pulp::WithSimd for Share<'_, T,
         } = self.scratch;
         let (input, output) = (channels * area, outputs * area);
         let panels = outputs.div_ceil(MR);
-        let order = Turn::<NR>::new::<S, T>(simd);
+        let transpose = Transpose::<NR>::new::<S, T>(simd);
         let mut sums = vec![[[T::default(); NR]; MR]; panels * lanes * PLACES];
         let mut bias = vec![[0.0; NR]; output_lanes];
         let chunks = self.x.chunks(samples * input);
@@ -145,9 +153,9 @@ impl<T: Float, const MR: usize, const NR: usize> pulp::WithSimd for Share<'_, T,
             for ((x, g), (rows, gradients)) in pairs.zip(samples) {
                 let (row, of_gradient) = (lanes * NR, output_lanes * NR);
                 let rows = rows.as_flattened_mut();
-                order.apply(simd, x, area, [channels, area], rows, row);
+                transpose.apply(simd, x, area, [channels, area], rows, row);
                 let out = gradients.as_flattened_mut();
-                order.apply(simd, g, area, [outputs, area], out, of_gradient);
+                transpose.apply(simd, g, area, [outputs, area], out, of_gradient);
                 add_bias(gradients, &mut bias);
             }
             for tiles in tiles[..count * area / 4].chunks(at_once) {
@@ -203,21 +211,23 @@ impl<T: Float, const MR: usize, const NR: usize> pulp::WithSimd for Share<'_, T,
 
 /// Where the pixels of a tile lie.
 struct Tile {
-    /// Of the input, 4×4.
+    /// The 4×4 input pixels that it depends on.
     sees: [usize; PLACES],
-    /// Of the output, 2×2.
+    /// The 2×2 output pixels.
     covers: [usize; 4],
 }
 
 impl Tile {
-    /// The tile whose first output is the corner, of the sample whose pixels begin at `first`; `beyond` is the pixel outside.
+    /// The tile whose first output is the corner, in the sample whose pixels begin at `first`;
+    /// `beyond` is the pixel that stands for those outside.
     fn new([i, j]: [usize; 2], [height, width]: [usize; 2], first: usize, beyond: usize) -> Self {
         let sees = std::array::from_fn(|p| {
-            // From one row and one column before the corner.
+            // They begin one row and one column before the corner.
             let (i, j) = (i + p / 4, j + p % 4);
-            match (1..=height).contains(&i) && (1..=width).contains(&j) {
-                true => first + (i - 1) * width + j - 1,
-                false => beyond,
+            if (1..=height).contains(&i) && (1..=width).contains(&j) {
+                first + (i - 1) * width + j - 1
+            } else {
+                beyond
             }
         });
         let covers = std::array::from_fn(|p| first + (i + p / 2) * width + j + p % 2);

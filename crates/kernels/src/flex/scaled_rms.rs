@@ -1,12 +1,14 @@
-//! `Σ (e_i/(atol + rtol·max(|x_i|, |y_i|)))²`, in one pass
+//! Squared errors relative to a tolerance, summed in one pass.
+//!
+//! `Σ (e_i/(atol + rtol·max(|x_i|, |y_i|)))²`
 
-use super::float::Float;
-use super::{contiguous, takes, values};
+use crate::flex::float::Float;
+use crate::flex::tensor::{contiguous, supports, values};
 use burn::tensor::backend::Backend;
 use burn::tensor::{DType, Tensor};
 use burn_flex::FlexTensor;
 
-/// The sum over all of `(e/(atol + rtol·max(|x|, |y|)))²`, or one sum a row; `None` where the backend is another.
+/// One sum for the whole tensor, or one for each row. `None` where the backend is not supported.
 pub(crate) fn scaled_squares<B: Backend, const D: usize>(
     error: &Tensor<B, D>,
     x: &Tensor<B, D>,
@@ -15,7 +17,7 @@ pub(crate) fn scaled_squares<B: Backend, const D: usize>(
     leading: Option<usize>,
     by_row: bool,
 ) -> Option<Vec<f64>> {
-    if !takes::<B>(error.dtype()) {
+    if !supports::<B>(error.dtype()) {
         return None;
     }
     let ordered = |t: &Tensor<B, D>| contiguous(&values(t.clone()));
@@ -31,9 +33,10 @@ pub(crate) fn scaled_squares<B: Backend, const D: usize>(
     );
     let (e, x, y) = (ordered(error), ordered(x), ordered(y));
     let n = e.layout().num_elements();
-    let row = match by_row {
-        true => n / error.dims()[0].max(1),
-        false => n,
+    let row = if by_row {
+        n / error.dims()[0].max(1)
+    } else {
+        n
     };
     match e.dtype() {
         DType::F64 => typed_squares::<f64>(&e, &x, &y, tolerance, row, (leading, width)),

@@ -1,4 +1,4 @@
-//! Norms that weigh an error against a tolerance.
+//! Norms that measure an error relative to a tolerance.
 //!
 //! `rms_i(e_i/(atol + rtol·max(|x_i|, |y_i|)))`
 //!
@@ -7,12 +7,28 @@
 use burn::tensor::backend::Backend;
 use burn::tensor::{ElementConversion, Tensor};
 
-/// The norm of the whole tensor, read back to the host: one read, and one pass over memory on flex.
+/// The norm of an error relative to a tolerance, over the whole tensor.
 ///
-/// With `leading = Some(n)` only the first n entries of the last axis count. NaN if any counted error is.
+/// `√(mean_i (e_i/(atol + rtol·max(|x_i|, |y_i|)))²)`
+///
+/// With `leading = Some(n)` only the first n entries of the last axis count. NaN if any error that
+/// counts is NaN. The result is read back to the host, in one read; on flex, one pass over memory.
+///
+/// # Shapes
+/// - error, x and y: all the same
 ///
 /// # Panics
-/// If a shape differs, or `leading` is 0 or more than the last axis holds.
+/// If a shape differs, or `leading` is 0 or more than the length of the last axis.
+///
+/// ```
+/// use burn::tensor::Tensor;
+/// use burn_flex::Flex;
+/// use pyroclast_kernels::scaled_rms;
+///
+/// let of = |x: f32| Tensor::<Flex, 1>::from_floats([x], &Default::default());
+/// // An error of 3 where 1 + 0.5·4 is tolerated.
+/// assert_eq!(scaled_rms(of(3.0), &of(-4.0), &of(2.0), (0.5, 1.0), None), 1.0);
+/// ```
 pub fn scaled_rms<B: Backend, const D: usize>(
     error: Tensor<B, D>,
     x: &Tensor<B, D>,
@@ -29,7 +45,7 @@ pub fn scaled_rms<B: Backend, const D: usize>(
     squares.mean().into_scalar().elem::<f64>().sqrt()
 }
 
-/// The norm of each row (each index of axis 0), read back to the host in one read.
+/// The same norm for each row (each index of axis 0), read back to the host in one read.
 ///
 /// # Panics
 /// If a shape differs.
@@ -43,16 +59,16 @@ pub fn scaled_rms_rows<B: Backend, const D: usize>(
     let width = error.shape().num_elements() / rows.max(1);
     #[cfg(feature = "flex")]
     if let Some(sums) = crate::flex::scaled_squares(&error, x, y, (rtol, atol), None, true) {
-        return (sums.into_iter())
+        return sums
+            .into_iter()
             .map(|sum| (sum / width as f64).sqrt())
             .collect();
     }
     let squares = scaled(error, x, y, (rtol, atol), None).square();
     let means: Tensor<B, 2> = squares.reshape([rows, width]).mean_dim(1);
     let means = means.into_data().convert::<f64>().into_vec::<f64>();
-    (means.expect("converted to f64 just now").into_iter())
-        .map(f64::sqrt)
-        .collect()
+    let means = means.expect("converted to f64 just now");
+    means.into_iter().map(f64::sqrt).collect()
 }
 
 #[cfg(feature = "flex")]

@@ -1,20 +1,21 @@
-//! Lines side by side: the transpose of a matrix.
+//! The transpose of a matrix, with vectors.
 //!
-//! Four numbers of each line are taken at a time, and come apart as four vectors across the lines. Left to a compiler, it is moved number by
-//! number.
+//! Four numbers of each row are read at a time and come apart as four vectors across the rows. A
+//! compiler left to itself moves the matrix number by number.
 
-use super::float::Float;
+use crate::flex::float::Float;
 use pulp::Simd;
 
-/// Groups of four that are taken of a line before the next: all that a line of the cache holds, since lines far apart evict each other.
+/// Groups of four that are read from one row before the next. Together they fill a cache line,
+/// since rows that lie far apart evict each other from the cache.
 const GROUPS: usize = 4;
 
-/// The lane in which each of NR groups arrives.
+/// A transpose of NR rows at a time, with the lane in which each of them arrives.
 #[derive(Clone, Copy)]
-pub(super) struct Turn<const NR: usize>([usize; NR]);
+pub(super) struct Transpose<const NR: usize>([usize; NR]);
 
-impl<const NR: usize> Turn<NR> {
-    /// Tries it.
+impl<const NR: usize> Transpose<NR> {
+    /// Finds the lanes by trying.
     #[inline(always)]
     pub(super) fn new<S: Simd, T: Float>(simd: S) -> Self {
         let mut fours = [[T::default(); 4]; NR];
@@ -33,8 +34,9 @@ impl<const NR: usize> Turn<NR> {
         Self(lanes)
     }
 
-    /// `out[p·width + i] = x[i·stride + p]` for i < count and p < length; the width is a multiple of NR. Up to the next such multiple, what
-    /// lies beyond the count is set to 0 or left.
+    /// `out[p·width + i] = x[i·stride + p]` for i < count and p < length, with the width a multiple
+    /// of NR. Between the count and the next multiple of NR, numbers are set to 0 or left as they
+    /// are.
     #[inline(always)]
     pub(super) fn apply<S: Simd, T: Float>(
         &self,
@@ -47,18 +49,18 @@ impl<const NR: usize> Turn<NR> {
     ) {
         let whole = length / 4 * 4;
         for first in (0..count).step_by(NR) {
-            // A line is put where it will arrive in its own lane.
-            let mut lines: [&[T]; NR] = [&[]; NR];
-            for (line, lane) in lines.iter_mut().zip(self.0) {
+            // Each row is put where it will arrive in its own lane.
+            let mut rows: [&[T]; NR] = [&[]; NR];
+            for (row, lane) in rows.iter_mut().zip(self.0) {
                 if first + lane < count {
-                    *line = &x[(first + lane) * stride..][..length];
+                    *row = &x[(first + lane) * stride..][..length];
                 }
             }
             let mut fours = [[[T::default(); 4]; NR]; GROUPS];
             for start in (0..whole).step_by(4 * GROUPS) {
                 let count = GROUPS.min((whole - start) / 4);
-                for (l, line) in lines.iter().enumerate() {
-                    let groups = line.get(start..start + 4 * count).unwrap_or(&[]);
+                for (l, row) in rows.iter().enumerate() {
+                    let groups = row.get(start..start + 4 * count).unwrap_or(&[]);
                     for (fours, group) in fours.iter_mut().zip(groups.as_chunks::<4>().0) {
                         fours[l] = *group;
                     }
@@ -98,19 +100,26 @@ mod tests {
     use super::*;
     use pulp::{Scalar, Scalar128b, Scalar256b};
 
-    fn turns<S: Simd, T: Float, const NR: usize>(simd: S) {
+    fn check<S: Simd, T: Float, const NR: usize>(simd: S) {
         let (stride, width) = (29, (37_usize).div_ceil(NR) * NR);
         let x: Vec<T> = (0..37 * stride).map(|i| T::of(i as f64)).collect();
         for length in [0, 3, 4, 7, 16, 23] {
             let mut out = vec![T::of(9.0); length * width];
-            Turn::<NR>::new::<S, T>(simd).apply(simd, &x, stride, [37, length], &mut out, width);
+            Transpose::<NR>::new::<S, T>(simd).apply(
+                simd,
+                &x,
+                stride,
+                [37, length],
+                &mut out,
+                width,
+            );
             for (p, row) in out.chunks_exact(width).enumerate() {
                 for (i, value) in row.iter().enumerate().take(37) {
                     let expected = T::of((i * stride + p) as f64);
                     assert!(*value == expected, "{length}: {p}, {i}");
                 }
             }
-            // Pairs that are taken apart are the same pairs, and go together again.
+            // Unzipped and zipped again, pairs are what they were.
             let pairs = T::vectors::<S>(&x[..NR]);
             let parts = T::unzip_lanes(simd, [pairs[0], pairs[1]]);
             let (mut apart, mut together) = ([T::default(); NR], [T::default(); NR]);
@@ -123,28 +132,28 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_turned_on_vectors_of_any_width() {
-        turns::<_, f32, 2>(Scalar::new());
-        turns::<_, f64, 2>(Scalar::new());
-        turns::<_, f32, 8>(Scalar128b);
-        turns::<_, f64, 4>(Scalar128b);
-        turns::<_, f32, 16>(Scalar256b);
-        turns::<_, f64, 8>(Scalar256b);
+    fn rows_become_columns_on_vectors_of_any_width() {
+        check::<_, f32, 2>(Scalar::new());
+        check::<_, f64, 2>(Scalar::new());
+        check::<_, f32, 8>(Scalar128b);
+        check::<_, f64, 4>(Scalar128b);
+        check::<_, f32, 16>(Scalar256b);
+        check::<_, f64, 8>(Scalar256b);
         #[cfg(target_arch = "x86_64")]
         {
             if let Some(simd) = pulp::x86::V3::try_new() {
-                turns::<_, f32, 16>(simd);
-                turns::<_, f64, 8>(simd);
+                check::<_, f32, 16>(simd);
+                check::<_, f64, 8>(simd);
             }
             if let Some(simd) = pulp::x86::V4::try_new() {
-                turns::<_, f32, 32>(simd);
-                turns::<_, f64, 16>(simd);
+                check::<_, f32, 32>(simd);
+                check::<_, f64, 16>(simd);
             }
         }
         #[cfg(target_arch = "aarch64")]
         if let Some(simd) = pulp::aarch64::Neon::try_new() {
-            turns::<_, f32, 8>(simd);
-            turns::<_, f64, 4>(simd);
+            check::<_, f32, 8>(simd);
+            check::<_, f64, 4>(simd);
         }
     }
 }
