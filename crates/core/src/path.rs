@@ -262,3 +262,121 @@ impl Path {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::coupling::Pairing;
+    use crate::noise::{Noise, Stream};
+    use crate::schedule::{Cosine, Linear, Polynomial};
+    use std::sync::Arc;
+
+    /// Ones, paired in reverse.
+    #[derive(Debug)]
+    struct Mine;
+
+    impl Distribution for Mine {
+        fn points(&self, n: usize, dim: usize, _: &mut Draws) -> Vec<f32> {
+            vec![1.0; n * dim]
+        }
+    }
+
+    impl Pairing for Mine {
+        fn pairs(
+            &self,
+            x0: &[f32],
+            _: &[f32],
+            dim: usize,
+            _: Option<&[u32]>,
+            _: &mut Draws,
+        ) -> Vec<usize> {
+            (0..x0.len() / dim).rev().collect()
+        }
+    }
+
+    fn draws() -> Draws {
+        Noise::new(1).draws(Stream::Time, 0)
+    }
+
+    fn named_paths() -> Vec<Path> {
+        vec![
+            Path::linear(),
+            Path::optimal_transport(),
+            Path::trigonometric(),
+            Path::bridge(0.3),
+            Path::variance_preserving(),
+            Path::variance_exploding(),
+            Path::edm(),
+            Path::chain(BetaTable::scaled_linear(40, 0.001, 0.2).zero_terminal_snr()),
+            Path::chain(BetaTable::new(vec![0.1, 0.2, 0.3]).expect("a table")),
+            Path::new(Cosine),
+            Path {
+                source: Source::Toy(crate::toy::Toy::Moons),
+                ..Path::new(Polynomial { degree: 3.0 })
+            },
+        ]
+    }
+
+    #[test]
+    fn a_path_reads_back_as_it_was_written() {
+        for path in named_paths() {
+            let text = serde_json::to_string(&path).expect("named values");
+            let again: Path = serde_json::from_str(&text).expect(&text);
+            assert_eq!(again, path, "{text}");
+        }
+        let short: Path = serde_json::from_str(r#"{"coupling": "ot"}"#).expect("an alias");
+        assert_eq!(short, Path::optimal_transport());
+    }
+
+    #[test]
+    fn parts_of_ones_own_are_used_and_have_no_name() {
+        let own = Path {
+            source: Source::Custom(Arc::new(Mine)),
+            coupling: Coupling::Custom(Arc::new(Mine)),
+            ..Path::new(Arc::new(Linear::default()) as Arc<dyn Schedule>)
+        };
+        assert_eq!(own.source.points(2, 3, &mut draws()), [1.0; 6]);
+        let pairs = own.pairs(&[0.0; 3], &[0.0; 3], 1, None, &mut draws());
+        assert_eq!(pairs, [2, 1, 0]);
+        assert_eq!(own.schedule.at(0.25).alpha, 0.25);
+        for path in [
+            Path::new(own.schedule.clone()),
+            Path {
+                source: own.source.clone(),
+                ..Path::linear()
+            },
+            Path {
+                coupling: own.coupling.clone(),
+                ..Path::linear()
+            },
+        ] {
+            let error = serde_json::to_string(&path)
+                .expect_err("no name")
+                .to_string();
+            assert!(error.contains("of your own has no name"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_chain_is_trained_at_its_own_times() {
+        let table = BetaTable::default();
+        for t in Path::chain(table.clone()).times(100, &mut draws()) {
+            assert!(table.exact_index(t).is_some(), "{t}");
+        }
+    }
+
+    #[test]
+    fn only_independent_pairs_from_noise_determine_the_score() {
+        let known = named_paths()
+            .iter()
+            .filter(|path| path.knows_score())
+            .count();
+        assert_eq!(known, named_paths().len() - 3);
+    }
+
+    #[test]
+    fn sampling_starts_as_wide_as_the_schedule() {
+        let x0 = Tensor::<burn_ndarray::NdArray, 2>::ones([1, 1], &Default::default());
+        assert_eq!(Path::edm().start(0.0, x0).into_scalar(), 80.0);
+    }
+}

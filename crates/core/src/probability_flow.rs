@@ -26,7 +26,7 @@ pub fn velocity_of<B: Backend, const D: usize>(
 /// `u_t(x) = α̇x̂1 + σ̇x̂0`
 ///
 /// It still is the denoiser, so that [`ReverseSde`](crate::reverse_sde::ReverseSde) and
-/// [`Rescheduled`](crate::schedule::Rescheduled) take it too.
+/// [`Rescheduled`](crate::rescheduled::Rescheduled) take it too.
 #[derive(Debug, Clone, Copy)]
 pub struct ProbabilityFlow<F>(
     /// The denoiser.
