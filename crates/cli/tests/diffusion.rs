@@ -346,7 +346,7 @@ fn what_does_not_go_together_is_refused_with_what_would() {
         (
             "sample run --device flex --schedule cosin",
             2,
-            vec!["unknown variant `cosin`", "trigonometric"],
+            vec!["did you mean `cosine`?", "trigonometric"],
         ),
         (
             "compare run --device flex",
