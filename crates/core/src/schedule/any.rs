@@ -17,8 +17,8 @@ macro_rules! schedules {
             /// let schedule = AnySchedule::from(Linear { sigma_min: 0.1 });
             /// assert_eq!(schedule.at(1.0).sigma, 0.1);
             ///
-            /// let named: AnySchedule = "ve".parse().unwrap();
-            /// assert_eq!(named.at(0.0).sigma, 50.0);
+            /// let named: AnySchedule = "edm".parse().unwrap();
+            /// assert_eq!(named.at(0.0).sigma, 80.0);
             /// ```
             #[derive(Clone)]
             pub enum AnySchedule as "schedule" {
