@@ -17,5 +17,6 @@ pub mod rows;
 pub mod run;
 pub mod sampler;
 pub mod task;
+pub mod tensor_file;
 pub mod trainer;
 pub mod training;

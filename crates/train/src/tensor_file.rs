@@ -1,0 +1,419 @@
+//! Tensors in a safetensors file, sealed with a digest, under a header of ours.
+//!
+//! The file's metadata holds two entries: `pyroclast`, a JSON object with the format's version, the
+//! version of the package that wrote it, what kind of file it is, and the header; and
+//! `pyroclast-digest`, the SHA-256 of that object and of every tensor's name, shape and bytes. So a
+//! file that was cut off, edited or damaged is refused, in one line, before anything is loaded.
+
+use crate::checkpoint::write_atomically;
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::collections::HashMap;
+use std::path::Path;
+
+/// The version of the layout that this package writes, and the newest that it reads.
+pub const FORMAT: u32 = 1;
+/// The metadata entry with the envelope.
+const ENVELOPE: &str = "pyroclast";
+/// The metadata entry with the digest of everything else.
+const DIGEST: &str = "pyroclast-digest";
+
+/// Why a file of tensors cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TensorFileError {
+    /// The file system refuses to write.
+    #[error("cannot save {path}")]
+    Write {
+        /// The file.
+        path: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file system refuses to read.
+    #[error("cannot read {path}")]
+    Read {
+        /// The file.
+        path: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file is cut off, or not safetensors at all.
+    #[error("{path} is damaged or not a safetensors file ({reason}); use another copy")]
+    Damaged {
+        /// The file.
+        path: String,
+        /// What the reader says.
+        reason: String,
+    },
+    /// The file is safetensors of something else.
+    #[error("{path} is not a {kind} of this library ({reason})")]
+    Foreign {
+        /// The file.
+        path: String,
+        /// What it should be.
+        kind: &'static str,
+        /// What is missing or different.
+        reason: String,
+    },
+    /// The file was written by a newer package, in a layout that this one does not know.
+    #[error(
+        "{path} has format {format}, written by pyroclast {package}; this version reads up to \
+         format {FORMAT}: update pyroclast"
+    )]
+    Newer {
+        /// The file.
+        path: String,
+        /// Its format.
+        format: u32,
+        /// The version of the package that wrote it.
+        package: String,
+    },
+    /// The contents are not those that were written.
+    #[error(
+        "the contents of {path} do not match their digest; the file was damaged or edited: use another copy"
+    )]
+    Digest {
+        /// The file.
+        path: String,
+    },
+    /// A value is infinite or undefined.
+    #[error("{name} in {path} holds {value}; the file was saved from a model that diverged")]
+    NotFinite {
+        /// The file.
+        path: String,
+        /// The tensor.
+        name: String,
+        /// The first such value.
+        value: f32,
+    },
+}
+
+/// A tensor on the host, in single precision.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HostTensor {
+    /// Its name in the file.
+    pub name: String,
+    /// Its shape.
+    pub shape: Vec<usize>,
+    /// Its values, row-major: as many as the shape holds.
+    pub values: Vec<f32>,
+}
+
+/// What the metadata holds around the header.
+#[derive(Serialize, Deserialize)]
+struct Envelope<H> {
+    format: u32,
+    package: String,
+    kind: String,
+    header: H,
+}
+
+/// Writes tensors under a header, atomically: what stood at `path` before stays until the new file is
+/// complete.
+///
+/// # Errors
+/// [`TensorFileError::Write`], and [`TensorFileError::NotFinite`] for a value that is infinite or
+/// undefined; the file is not touched then.
+///
+/// # Panics
+/// If two tensors have the same name, or a shape does not hold as many values as are given.
+pub fn write(
+    path: &Path,
+    kind: &'static str,
+    header: &impl Serialize,
+    tensors: &[HostTensor],
+) -> Result<(), TensorFileError> {
+    check_finite(path, tensors)?;
+    let envelope = Envelope {
+        format: FORMAT,
+        package: env!("CARGO_PKG_VERSION").to_owned(),
+        kind: kind.to_owned(),
+        header,
+    };
+    let envelope = serde_json::to_string(&envelope).expect("a header holds plain values");
+    let bytes: Vec<Vec<u8>> = (tensors.iter())
+        .map(|tensor| tensor.values.iter().flat_map(|v| v.to_le_bytes()).collect())
+        .collect();
+    let views: Vec<(&str, TensorView<'_>)> = (tensors.iter().zip(&bytes))
+        .map(|(tensor, bytes)| {
+            let view = TensorView::new(Dtype::F32, tensor.shape.clone(), bytes);
+            (
+                &*tensor.name,
+                view.expect("as many values as the shape holds"),
+            )
+        })
+        .collect();
+    let metadata = HashMap::from([
+        (DIGEST.to_owned(), digest(&envelope, &views)),
+        (ENVELOPE.to_owned(), envelope),
+    ]);
+    let bytes = safetensors::serialize(views, Some(metadata)).expect("names differ");
+    write_atomically(path, &bytes).map_err(|source| TensorFileError::Write {
+        path: path.display().to_string(),
+        source,
+    })
+}
+
+/// Reads the header and the tensors of a file of this kind, in the order of their names.
+///
+/// # Errors
+/// [`TensorFileError`]: a file that cannot be read, is damaged, of something else, in a newer format,
+/// not what was written, or holds values that are not finite.
+pub fn read<H: DeserializeOwned>(
+    path: &Path,
+    kind: &'static str,
+) -> Result<(H, Vec<HostTensor>), TensorFileError> {
+    let name = || path.display().to_string();
+    let bytes = std::fs::read(path).map_err(|source| TensorFileError::Read {
+        path: name(),
+        source,
+    })?;
+    let damaged = |error: safetensors::SafeTensorError| TensorFileError::Damaged {
+        path: name(),
+        reason: error.to_string(),
+    };
+    let foreign = |reason: String| TensorFileError::Foreign {
+        path: name(),
+        kind,
+        reason,
+    };
+    let file = SafeTensors::deserialize(&bytes).map_err(damaged)?;
+    let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(damaged)?;
+    let metadata = metadata.metadata().as_ref();
+    let entry = |key: &str| {
+        metadata
+            .and_then(|metadata| metadata.get(key))
+            .ok_or_else(|| foreign(format!("its header has no `{key}`")))
+    };
+    let envelope = entry(ENVELOPE)?;
+    let parse = |error: serde_json::Error| foreign(error.to_string());
+    // The format comes first: a newer header need not be one that this version understands.
+    let outer: Envelope<serde::de::IgnoredAny> = serde_json::from_str(envelope).map_err(parse)?;
+    if outer.format > FORMAT {
+        return Err(TensorFileError::Newer {
+            path: name(),
+            format: outer.format,
+            package: outer.package,
+        });
+    }
+    if outer.kind != kind {
+        return Err(foreign(format!("it is a {}", outer.kind)));
+    }
+    let mut views: Vec<(&str, TensorView<'_>)> = file.iter().collect();
+    views.sort_by_key(|(name, _)| *name);
+    if *entry(DIGEST)? != digest(envelope, &views) {
+        return Err(TensorFileError::Digest { path: name() });
+    }
+    let outer: Envelope<H> = serde_json::from_str(envelope).map_err(parse)?;
+    let tensors: Result<Vec<HostTensor>, TensorFileError> = (views.iter())
+        .map(|(name, view)| match view.dtype() {
+            Dtype::F32 => Ok(HostTensor {
+                name: (*name).to_owned(),
+                shape: view.shape().to_vec(),
+                values: floats(view.data()),
+            }),
+            dtype => Err(foreign(format!("{name} is {dtype:?}, not F32"))),
+        })
+        .collect();
+    let tensors = tensors?;
+    check_finite(path, &tensors)?;
+    Ok((outer.header, tensors))
+}
+
+fn check_finite(path: &Path, tensors: &[HostTensor]) -> Result<(), TensorFileError> {
+    for tensor in tensors {
+        if let Some(&value) = tensor.values.iter().find(|value| !value.is_finite()) {
+            return Err(TensorFileError::NotFinite {
+                path: path.display().to_string(),
+                name: tensor.name.clone(),
+                value,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// The SHA-256 of the envelope and of every tensor's name, shape and bytes, in the order of names.
+fn digest(envelope: &str, views: &[(&str, TensorView<'_>)]) -> String {
+    let mut views: Vec<&(&str, TensorView<'_>)> = views.iter().collect();
+    views.sort_by_key(|(name, _)| *name);
+    let mut sha = Sha256::new();
+    let mut part = |bytes: &[u8]| {
+        // With its length, so that bytes cannot move from one part to the next.
+        sha.update((bytes.len() as u64).to_le_bytes());
+        sha.update(bytes);
+    };
+    part(envelope.as_bytes());
+    for (name, view) in views {
+        part(name.as_bytes());
+        part(format!("{:?} {:?}", view.dtype(), view.shape()).as_bytes());
+        part(view.data());
+    }
+    hex(&sha.finalize())
+}
+
+/// Bytes as hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn floats(bytes: &[u8]) -> Vec<f32> {
+    let (chunks, _) = bytes.as_chunks::<4>();
+    chunks
+        .iter()
+        .map(|chunk| f32::from_le_bytes(*chunk))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::PathBuf;
+
+    fn tensors() -> Vec<HostTensor> {
+        let tensor = |name: &str, shape: &[usize]| HostTensor {
+            name: name.to_owned(),
+            shape: shape.to_vec(),
+            values: (0..shape.iter().product())
+                .map(|i: usize| i as f32 - 0.5)
+                .collect(),
+        };
+        vec![tensor("a.weight", &[2, 3]), tensor("b", &[4])]
+    }
+
+    /// A folder with a file of the two tensors under the header `[1.5, 0.1]`.
+    fn written() -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("t.safetensors");
+        write(&path, "model", &[1.5, 0.1], &tensors()).expect("a writable folder");
+        (folder, path)
+    }
+
+    fn refused(path: &Path) -> String {
+        let error = read::<Vec<f64>>(path, "model").expect_err("a broken file");
+        let message = error.to_string();
+        assert!(!message.contains('\n'), "{message}");
+        message
+    }
+
+    /// The bytes with one part of the header replaced by another of the same length.
+    fn edited(bytes: &[u8], from: &str, to: &str) -> Vec<u8> {
+        assert_eq!(from.len(), to.len());
+        let mut places = bytes.windows(from.len());
+        let at = places.position(|part| part == from.as_bytes());
+        let at = at.expect("part of the header");
+        let mut bytes = bytes.to_vec();
+        bytes[at..at + to.len()].copy_from_slice(to.as_bytes());
+        bytes
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let (_folder, path) = written();
+        let (header, read) = read::<Vec<f64>>(&path, "model").expect("just written");
+        assert_eq!((header, read), (vec![1.5, 0.1], tensors()));
+    }
+
+    #[test]
+    fn every_flipped_bit_is_noticed() {
+        let (_folder, path) = written();
+        let bytes = std::fs::read(&path).expect("just written");
+        for bit in 0..8 * bytes.len() {
+            let mut flipped = bytes.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            std::fs::write(&path, &flipped).expect("a writable folder");
+            if let Ok((header, tensors)) = read::<Vec<f64>>(&path, "model") {
+                // Only what has no meaning may differ: padding, and the case of a letter of a key
+                // that nobody reads.
+                assert_eq!(
+                    (header, tensors),
+                    (vec![1.5, 0.1], self::tensors()),
+                    "bit {bit}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_cut_off_is_damaged() {
+        let (_folder, path) = written();
+        let bytes = std::fs::read(&path).expect("just written");
+        for n in [0, 7, bytes.len() / 2, bytes.len() - 1] {
+            std::fs::write(&path, &bytes[..n]).expect("a writable folder");
+            let message = refused(&path);
+            assert!(
+                message.contains("is damaged or not a safetensors file"),
+                "{message}"
+            );
+        }
+    }
+
+    #[test]
+    fn another_kind_and_a_stranger_are_foreign() {
+        let (_folder, path) = written();
+        let error = read::<Vec<f64>>(&path, "checkpoint").expect_err("a model");
+        let message = error.to_string();
+        assert!(
+            message.contains("is not a checkpoint of this library (it is a model)"),
+            "{message}"
+        );
+        let none = Vec::<(String, TensorView<'_>)>::new();
+        let bytes = safetensors::serialize(none, None).expect("no tensors");
+        std::fs::write(&path, bytes).expect("a writable folder");
+        let message = refused(&path);
+        assert!(message.contains("is not a model of this library (its header has no `pyroclast`)"));
+    }
+
+    #[test]
+    fn a_newer_format_is_named_with_the_version_that_wrote_it() {
+        let (_folder, path) = written();
+        let bytes = std::fs::read(&path).expect("just written");
+        let newer = edited(&bytes, "\\\"format\\\":1", "\\\"format\\\":2");
+        std::fs::write(&path, newer).expect("a writable folder");
+        let message = refused(&path);
+        let package = env!("CARGO_PKG_VERSION");
+        let expected = format!("has format 2, written by pyroclast {package}; this version reads");
+        assert!(message.contains(&expected), "{message}");
+    }
+
+    #[test]
+    fn an_edited_header_fails_the_digest() {
+        let (_folder, path) = written();
+        let bytes = std::fs::read(&path).expect("just written");
+        std::fs::write(&path, edited(&bytes, "[1.5,0.1]", "[1.5,0.2]")).expect("a writable folder");
+        let message = refused(&path);
+        assert!(message.contains("do not match their digest"), "{message}");
+    }
+
+    #[test]
+    fn values_that_are_not_finite_are_neither_written_nor_read() {
+        let (_folder, path) = written();
+        let mut tensors = tensors();
+        tensors[1].values[2] = f32::NAN;
+        let error = write(&path, "model", &[0.0], &tensors).expect_err("a NaN");
+        assert!(error.to_string().contains("b in "), "{error}");
+        read::<Vec<f64>>(&path, "model").expect("the file from before");
+
+        let bytes: Vec<u8> = [1.0, f32::INFINITY]
+            .iter()
+            .flat_map(|v| v.to_le_bytes())
+            .collect();
+        let view = TensorView::new(Dtype::F32, vec![2], &bytes).expect("two values");
+        let views = vec![("w", view)];
+        let envelope = r#"{"format":1,"package":"0.1.0","kind":"model","header":[]}"#.to_owned();
+        let metadata = HashMap::from([
+            (DIGEST.to_owned(), digest(&envelope, &views)),
+            (ENVELOPE.to_owned(), envelope),
+        ]);
+        let bytes = safetensors::serialize(views, Some(metadata)).expect("one tensor");
+        std::fs::write(&path, bytes).expect("a writable folder");
+        let message = refused(&path);
+        assert!(
+            message.contains("w in ") && message.contains("holds inf"),
+            "{message}"
+        );
+    }
+}
