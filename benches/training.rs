@@ -32,7 +32,7 @@ fn step(c: &mut Criterion, name: &str, preset: &str, settings: &[&str]) {
     let batch = batcher(&config, task.training.clone()).batch(0, &mut Order::default());
     let dataset = &task.training;
     match config
-        .architecture(&dataset.shape, dataset.classes)
+        .architecture(&dataset.shape, dataset.classes())
         .expect("a network")
     {
         Architecture::Mlp(mlp) => {
@@ -86,7 +86,7 @@ fn image_step(c: &mut Criterion) {
         x1: normals(1),
         z: None,
         t: noise.draws(Stream::Time, 0).uniforms(batch),
-        labels: None,
+        given: Default::default(),
     };
     c.bench_function("train/image-unet-batch-16", |b| {
         b.iter(|| trainer.step(&batch).into_scalar());

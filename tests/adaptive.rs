@@ -3,12 +3,12 @@
 //! ndarray with f64 is the backend of record; flex, with its fused loops, runs the same bodies where they are cheap.
 
 use burn::tensor::backend::Backend;
-use burn::tensor::{DType, Int, Tensor, TensorData};
+use burn::tensor::{DType, Tensor, TensorData};
 use burn_flex::Flex;
 use burn_ndarray::NdArray;
+use pyroclast::core::condition::{Condition, Given, Labels, Vectors};
 use pyroclast::core::field::{BatchField, VectorField};
 use pyroclast::core::flow::Flow;
-use pyroclast::core::network::Labels;
 use pyroclast::core::noise::{Noise, Stream};
 use pyroclast::core::objective::Objective;
 use pyroclast::core::path::Path;
@@ -1484,9 +1484,11 @@ fn a_network_takes_a_time_for_each_row<T: Backend>(dtype: DType, bound: f64) {
             Path::new(VariancePreserving::default()),
             Objective::new(prediction),
         );
-        let of = |labels: &[i64]| -> Labels<T> {
-            let data = TensorData::new(labels.to_vec(), [labels.len()]);
-            (classes > 0).then(|| Tensor::<T, 1, Int>::from_data(data, &device))
+        let of = |labels: &[u32]| -> (Labels<T>, Vectors<T>) {
+            match classes {
+                0 => Default::default(),
+                _ => Condition::upload(&Given::labels(labels, classes), &device),
+            }
         };
         // A batch of seven samples, of which five are under way.
         let all = [0, 2, 1, 2, 0, 0, 1];

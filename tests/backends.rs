@@ -8,6 +8,7 @@ use burn::backend::Autodiff;
 use burn::module::{AutodiffModule, Module, Param};
 use burn::tensor::backend::Backend;
 use burn::tensor::{DType, Tensor};
+use pyroclast::core::condition::Given;
 use pyroclast::core::field::{Additive, BatchField, Diffusion, Sde, VectorField};
 use pyroclast::core::noise::{Noise, Stream};
 use pyroclast::core::per_sample::PerSample;
@@ -63,7 +64,10 @@ fn run<B: Backend>(case: &Case, device: B::Device) -> Outcome {
         .path
         .source
         .for_sampling(20, dataset.dim(), Noise::new(6), 0);
-    let labels: Option<Vec<i64>> = (dataset.classes > 0).then(|| (0..20).map(|i| i % 10).collect());
+    let given = match dataset.classes() {
+        0 => Given::nothing(),
+        classes => Given::labels(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9].repeat(2), classes),
+    };
     let plan = Plan {
         guidance: 1.5,
         noise_level: 0.5,
@@ -87,7 +91,7 @@ fn run<B: Backend>(case: &Case, device: B::Device) -> Outcome {
                 &trainer.averaged(),
                 &x0,
                 &dataset.shape,
-                labels.as_deref(),
+                &given,
                 &plan,
                 &device,
                 &mut |_, _, _| {},
@@ -99,7 +103,7 @@ fn run<B: Backend>(case: &Case, device: B::Device) -> Outcome {
         }};
     }
     match config
-        .architecture(&dataset.shape, dataset.classes)
+        .architecture(&dataset.shape, dataset.classes())
         .expect("a fitting network")
     {
         Architecture::Mlp(mlp) => outcome!(mlp.init(&mut init), 2),

@@ -309,7 +309,7 @@ fn a_network_is_measured_through_its_own_gradient() {
     let plain = flow.unconditional::<F32, 2>().endpoints(0.5, x.clone());
     let tracked = flow.clone().tracked::<F32>();
     let wrapped = Measured {
-        field: tracked.given::<Autodiff<F32>, 2>(&None),
+        field: tracked.unconditional::<Autodiff<F32>, 2>(),
         forward: |x1: Tensor<Autodiff<F32>, 2>| x1.narrow(1, 0, 1),
         measurement: Tensor::<F32, 2>::from_data([[3.0]], &device),
         likelihood: Likelihood::Gaussian {

@@ -377,7 +377,7 @@ fn the_density_of_a_trained_model_integrates_to_one() {
         .collect();
     let data = TensorData::new(points, [n.0 * n.1, 2]).convert::<f32>();
     let found = log_density(
-        &flow.given::<A, 2>(&None),
+        &flow.unconditional::<A, 2>(),
         &DOPRI5,
         Tensor::<Flex, 2>::from_data(data, &device),
         (0.0, 1.0),

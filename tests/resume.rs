@@ -54,7 +54,7 @@ fn go(run: &Run, config: &Config, resume: bool, stop: u64) -> Result<Outcome, Tr
     let watcher = &mut StopAfter(stop);
     let dataset = &task.training;
     match config
-        .architecture(&dataset.shape, dataset.classes)
+        .architecture(&dataset.shape, dataset.classes())
         .expect("a network")
     {
         Architecture::Mlp(mlp) => train::<Autodiff<Flex>, _, 2>(

@@ -176,7 +176,7 @@ fn waits_of_steps(preset: &str, settings: &[&str]) -> [usize; 2] {
         }};
     }
     match config
-        .architecture(shape, task.training.classes)
+        .architecture(shape, task.training.classes())
         .expect("a fitting network")
     {
         Architecture::Mlp(mlp) => steps!(mlp.init(&mut init), 2),

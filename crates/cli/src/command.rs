@@ -63,7 +63,7 @@ fn check_guidance(solver: &Solver, task: &Task) -> Result<()> {
         ("guidance-rescale", solver.guidance_rescale.is_some()),
     ];
     match flags.iter().find(|(_, is_given)| *is_given) {
-        Some((flag, _)) if task.training.classes == 0 => bail!(unguided(flag, task)),
+        Some((flag, _)) if task.training.classes() == 0 => bail!(unguided(flag, task)),
         _ => Ok(()),
     }
 }

@@ -46,7 +46,7 @@ pub(crate) fn write(
     path: &Path,
     format: Format,
     values: &[f32],
-    labels: Option<&[i64]>,
+    labels: Option<&[u32]>,
     dataset: &Dataset,
     picture: impl FnOnce() -> Result<RgbImage>,
 ) -> Result<()> {
@@ -63,7 +63,7 @@ pub(crate) fn write(
             let label_bytes: Vec<u8> = labels
                 .unwrap_or_default()
                 .iter()
-                .flat_map(|label| label.to_le_bytes())
+                .flat_map(|&label| i64::from(label).to_le_bytes())
                 .collect();
             let mut views = vec![("samples", samples)];
             if labels.is_some() {
@@ -92,7 +92,7 @@ fn npy(values: &[f32], shape: &[usize]) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn csv(values: &[f32], labels: Option<&[i64]>, dim: usize) -> String {
+fn csv(values: &[f32], labels: Option<&[u32]>, dim: usize) -> String {
     let mut text = if labels.is_some() { "label," } else { "" }.to_owned();
     let header: Vec<String> = (0..dim).map(|i| format!("x{i}")).collect();
     text += &header.join(",");

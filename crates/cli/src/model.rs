@@ -6,7 +6,7 @@ use burn::backend::Autodiff;
 use burn::module::AutodiffModule;
 use burn::tensor::backend::Backend;
 use pyroclast_core::flow::Flow;
-use pyroclast_core::network::{Labels, Network};
+use pyroclast_core::network::Network;
 use pyroclast_core::noise::Noise;
 use pyroclast_models::Init;
 use pyroclast_train::config::{Architecture, Config};
@@ -25,8 +25,8 @@ pub(crate) trait WithFlow {
     fn with<B, N, const D: usize>(self, flow: &Flow<N>, device: &B::Device) -> Result<Self::Output>
     where
         B: Backend,
-        N: Network<Autodiff<B>, D, Condition = Labels<Autodiff<B>>> + AutodiffModule<Autodiff<B>>,
-        N::InnerModule: Network<B, D, Condition = Labels<B>>;
+        N: Network<Autodiff<B>, D> + AutodiffModule<Autodiff<B>>,
+        N::InnerModule: Network<B, D>;
 }
 
 /// Reads the parameters after the newest checkpoint's step and hands the model on.
@@ -40,7 +40,7 @@ pub(crate) fn with_flow<B: Backend, W: WithFlow>(
 ) -> Result<W::Output> {
     let dataset = &task.training;
     let mut init = Init::<Autodiff<B>>::new(Noise::new(0), device);
-    match config.architecture(&dataset.shape, dataset.classes)? {
+    match config.architecture(&dataset.shape, dataset.classes())? {
         Architecture::Mlp(mlp) => {
             let flow = load::<Autodiff<B>, _, 2>(
                 run,

@@ -6,11 +6,12 @@
 //! Source: Lipman et al. 2023 (flow matching), eq. 14; Ho et al. 2020 and Song et al. 2021 for the
 //! same with noise and score.
 
+use crate::condition::Condition;
 use crate::ddpm::{ReverseStep, variational_term};
 use crate::endpoints::Endpoints;
 use crate::field::{BatchField, Denoiser, LearnedVariance, VectorField};
 use crate::loss::SampleLoss;
-use crate::network::{Labels, Network};
+use crate::network::Network;
 use crate::noise::Draws;
 use crate::objective::{Objective, VarianceLoss};
 use crate::path::{Path, PathSample};
@@ -311,7 +312,6 @@ impl<N> Flow<N> {
     pub fn unconditional<B: Backend, const D: usize>(&self) -> Conditioned<'_, N, N::Condition>
     where
         N: Network<B, D>,
-        N::Condition: Default,
     {
         Conditioned {
             flow: self,
@@ -420,22 +420,17 @@ where
     }
 }
 
-/// The labels are picked by the rows.
-impl<B, N, const D: usize> BatchField<B, D> for Conditioned<'_, N, Labels<B>>
+/// Each row has the condition of its sample.
+impl<B, N, C, const D: usize> BatchField<B, D> for Conditioned<'_, N, C>
 where
     B: Backend,
-    N: Network<B, D, Condition = Labels<B>>,
+    N: Network<B, D, Condition = C>,
+    C: Condition<B>,
 {
     fn velocities(&self, t: &[f64], x: Tensor<B, D>, rows: &[usize]) -> Tensor<B, D> {
-        let labels = self.condition.as_ref().map(|labels| {
-            let rows: Vec<i64> = rows.iter().map(|&row| row as i64).collect();
-            let rows = TensorData::new(rows, [t.len()]);
-            labels
-                .clone()
-                .select(0, Tensor::from_data(rows, &x.device()))
-        });
+        let condition = self.condition.select(rows);
         let coefficients: Vec<_> = t.iter().map(|&t| self.flow.path.schedule.at(t)).collect();
-        let output = (self.flow).rows(t, &coefficients, x.clone(), &labels, None);
+        let output = (self.flow).rows(t, &coefficients, x.clone(), &condition, None);
         let (output, _) = halves(output, x.dims());
         match self.flow.objective.prediction {
             Prediction::Velocity => output,

@@ -13,6 +13,7 @@
 
 pub mod analytic;
 pub mod assignment;
+pub mod condition;
 pub mod conservation;
 pub mod coupling;
 pub mod ddpm;

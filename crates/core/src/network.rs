@@ -2,10 +2,11 @@
 //!
 //! `output = N_θ(x_t, t, condition)`
 
+use crate::condition::Condition;
 use crate::noise::Draws;
 use burn::module::Module;
+use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
-use burn::tensor::{Int, Tensor};
 
 /// A trainable function of a noisy state, its time and a condition.
 ///
@@ -13,9 +14,8 @@ use burn::tensor::{Int, Tensor};
 /// - x: `[batch, …]`, and the output alike
 /// - t: `[batch]`, in [0, 1], one time per sample
 pub trait Network<B: Backend, const D: usize>: Module<B> {
-    /// What the output is conditioned on, beside the time: [`Labels`] for classes, `()` for
-    /// nothing.
-    type Condition: Clone;
+    /// What the output is conditioned on, beside the time: `()` for nothing.
+    type Condition: Condition<B>;
 
     /// The output, without randomness.
     fn forward(
@@ -38,9 +38,3 @@ pub trait Network<B: Backend, const D: usize>: Module<B> {
         self.forward(x, t, condition)
     }
 }
-
-/// Class labels of a batch, shape `[batch]`; none for an unconditional network.
-///
-/// A network of K classes also knows label K, "no class", which classifier-free guidance trains by
-/// dropping labels.
-pub type Labels<B> = Option<Tensor<B, 1, Int>>;

@@ -15,6 +15,7 @@ use burn::module::AutodiffModule;
 use burn::tensor::activation::log_softmax;
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{ElementConversion, Int, Tensor, TensorData};
+use pyroclast_core::condition::{Condition, Labels};
 use pyroclast_core::noise::Noise;
 use pyroclast_models::{Classifier, ClassifierConfig, Init};
 use pyroclast_train::batch::Order;
@@ -107,8 +108,8 @@ pub fn train<B: AutodiffBackend>(
     device: &B::Device,
     watcher: &mut dyn FnMut(u64, Option<f64>),
 ) -> Result<Trained<B::InnerBackend>, ClassifierError> {
-    let (name, classes) = (dataset.name.clone(), dataset.classes);
-    if dataset.labels.is_none() {
+    let (name, classes) = (dataset.name.clone(), dataset.classes());
+    if dataset.labels().is_none() {
         return Err(ClassifierError::NoLabels { name });
     }
     if classes < 2 {
@@ -194,12 +195,10 @@ fn upload<B: Backend>(
     device: &B::Device,
 ) -> (Tensor<B, 2>, Tensor<B, 1, Int>) {
     let x = TensorData::new(dataset.gather(rows), [rows.len(), dataset.dim()]);
-    let labels = dataset.gather_labels(rows).unwrap_or_default();
-    let labels: Vec<i64> = labels.into_iter().map(i64::from).collect();
-    let labels = TensorData::new(labels, [rows.len()]);
+    let labels = Labels::upload(&dataset.given.select(rows), device);
     (
         Tensor::from_data(x, device),
-        Tensor::from_data(labels, device),
+        labels.or_class(0, rows.len(), device),
     )
 }
 
@@ -223,8 +222,8 @@ pub(crate) fn accuracy<B: Backend>(
         let classes = row.iter().enumerate();
         classes.max_by(|a, b| a.1.total_cmp(b.1)).map(|(k, _)| k)
     };
-    let labels = dataset.labels.iter().flatten();
-    let correct = (logits.chunks_exact(dataset.classes).zip(labels))
+    let labels = dataset.labels().into_iter().flatten();
+    let correct = (logits.chunks_exact(dataset.classes()).zip(labels))
         .filter(|(row, label)| largest(row) == Some(**label as usize))
         .count();
     correct as f64 / dataset.len() as f64
@@ -298,8 +297,8 @@ mod tests {
     fn vectors_are_classified_too() {
         // Two classes separated by a line, in units far from the network's.
         let values = (0..400).map(|i| 1e4 + (i % 200) as f32).collect();
-        let labels = (0..200).map(|i| u32::from(i % 100 >= 50)).collect();
-        let data = Dataset::new("line", values, vec![2]).with_labels(labels, 2);
+        let labels: Vec<u32> = (0..200).map(|i| u32::from(i % 100 >= 50)).collect();
+        let data = Dataset::new("line", values, vec![2]).with_labels(&labels, 2);
         let found = train::<Autodiff<Flex>>(&data, few(200), &FlexDevice, &mut |_, _| {});
         let about = found.expect("two classes").about;
         assert!(about.accuracy > 0.9, "{}", about.accuracy);
@@ -315,7 +314,7 @@ mod tests {
             "`plain` has no labels to learn from; give digits, or a .csv file with a column named label"
         );
         assert_eq!(
-            train(&plain.with_labels(vec![0; 4], 1))
+            train(&plain.with_labels(&[0; 4], 1))
                 .expect_err("one class")
                 .to_string(),
             "`plain` has a single class; a classifier needs two or more"

@@ -9,7 +9,7 @@ use crate::classifier::Trained;
 use crate::{drawn, frechet_distance};
 use burn::tensor::backend::Backend;
 use pyroclast_core::flow::Flow;
-use pyroclast_core::network::{Labels, Network};
+use pyroclast_core::network::Network;
 use pyroclast_core::noise::Noise;
 use pyroclast_core::schedule::{AnySchedule, Schedule};
 use pyroclast_train::sampler::{GridName, MethodName, Plan, SampleError, Stepping, check, sample};
@@ -54,7 +54,7 @@ impl Contest {
     pub fn unserved<B, N, const D: usize>(&self, flow: &Flow<N>) -> Vec<(MethodName, SampleError)>
     where
         B: Backend,
-        N: Network<B, D, Condition = Labels<B>>,
+        N: Network<B, D>,
     {
         let of = |&method: &MethodName| {
             let plans = (self.budgets.iter())
@@ -103,7 +103,7 @@ pub struct Comparison {
 
 /// Runs the contest. All methods start from the same noise; `seen` is shown each entry.
 ///
-/// Samples are compared with all of the data, training and held out, since the labels are theirs.
+/// Samples are compared with all of the data, training and held out, since the conditions are theirs.
 ///
 /// A method that fails keeps its error in its entries and does not stop the others.
 /// [`Contest::unserved`] names beforehand the methods that the model cannot serve.
@@ -123,22 +123,21 @@ pub fn compare<B, N, const D: usize>(
 ) -> Result<Comparison, SampleError>
 where
     B: Backend,
-    N: Network<B, D, Condition = Labels<B>>,
+    N: Network<B, D>,
 {
     let (dataset, n) = (&task.training, contest.n);
+    let given = dataset.spread(n);
     let x0 = flow
         .path
         .source
         .for_sampling(n, dataset.dim(), Noise::new(contest.plan.seed), 0);
-    let labels = drawn::labels(dataset, n);
     let features = |values: &[f32]| drawn::features_of(classifier, &task.scaling, values, device);
     let draw = |plan: Plan| -> Result<(Vec<f32>, usize), SampleError> {
-        let labels = labels.as_deref();
         let samples = sample(
             flow,
             &x0,
             &dataset.shape,
-            labels,
+            &given,
             &plan,
             device,
             &mut |_, _, _| {},
@@ -193,9 +192,9 @@ mod tests {
     }
 
     impl<B: Backend> Network<B, 4> for Hole<B> {
-        type Condition = Labels<B>;
+        type Condition = ();
 
-        fn forward(&self, x: Tensor<B, 4>, t: Tensor<B, 1>, _: &Labels<B>) -> Tensor<B, 4> {
+        fn forward(&self, x: Tensor<B, 4>, t: Tensor<B, 1>, _: &()) -> Tensor<B, 4> {
             let t = t.into_data().convert::<f64>().into_vec::<f64>();
             let t = t.expect("converted just now")[0];
             let hole = (t - 1.0 / 3.0).abs() < 1e-5;

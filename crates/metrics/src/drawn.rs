@@ -1,19 +1,10 @@
-//! What is drawn from a model to be scored: with which labels, and its features.
+//! The features of what is drawn from a model to be scored.
 
 use crate::classifier::Trained;
 use crate::features::features;
 use burn::tensor::backend::Backend;
-use pyroclast_train::dataset::{Dataset, Scaling};
+use pyroclast_train::dataset::Scaling;
 use pyroclast_train::sampler::SampleError;
-
-/// Labels for `n` samples in the proportions of the data; none for data without classes.
-pub(crate) fn labels(dataset: &Dataset, n: usize) -> Option<Vec<i64>> {
-    dataset.labels.as_ref().map(|labels| {
-        // Spread over the rows, which may be sorted by class.
-        let of = |i: usize| i64::from(labels[i * labels.len() / n % labels.len()]);
-        (0..n).map(of).collect()
-    })
-}
 
 /// The features of samples on the model's scale.
 ///

@@ -8,12 +8,13 @@
 use crate::likelihood::Likelihood;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
+use pyroclast_core::condition::Condition;
 use pyroclast_core::ddpm::{
     BetaTable, Bound, Decoder, End, Spacing, Variance, elbo, prior_kl, variational_term,
 };
 use pyroclast_core::field::{Denoiser, LearnedVariance};
 use pyroclast_core::flow::Flow;
-use pyroclast_core::network::{Labels, Network};
+use pyroclast_core::network::Network;
 use pyroclast_core::noise::{Draws, Noise, Stream};
 use pyroclast_core::path::Source;
 use pyroclast_core::schedule::Schedule;
@@ -56,7 +57,7 @@ pub struct Elbo {
 /// The bound of the first `n` held-out samples: one draw of noise, and one evaluation, per term and
 /// sample.
 ///
-/// A conditional model is given each sample's own label.
+/// A conditional model is given each sample's own condition.
 ///
 /// `None` where paths start from a distribution other than the normal one, and where nothing is held
 /// out.
@@ -70,7 +71,7 @@ pub fn bound<B, N, const D: usize>(
 ) -> Option<Elbo>
 where
     B: Backend,
-    N: Network<B, D, Condition = Labels<B>>,
+    N: Network<B, D>,
 {
     let held_out = &task.validation;
     let n = n.min(held_out.len());
@@ -80,11 +81,11 @@ where
     let (dim, decoder) = (held_out.dim(), task.training.decoder());
     let mut totals: Vec<f64> = Vec::with_capacity(n);
     let mut terms: Vec<f64> = Vec::new();
-    let labels = held_out.labels.as_deref().map(|labels| &labels[..n]);
+    let given = held_out.given.slice(0..n);
     let (values, shape) = (&held_out.values[..n * dim], &held_out.shape);
-    for chunk in chunks::<B, D>(values, shape, labels, CHUNK, device) {
+    for chunk in chunks::<B, D>(values, shape, &given, CHUNK, device) {
         let (first, x1) = (chunk.first, chunk.x);
-        let field = flow.given::<B, D>(&chunk.labels);
+        let field = flow.given::<B, D>(&N::Condition::upload(&chunk.given, device));
         let mut draws = noise.draws(Stream::Likelihood, NOISING + first as u64);
         let bound = match (chain.variance, chain.table) {
             (None, Some(table)) => learned(&field, table, x1, decoder, &mut draws),

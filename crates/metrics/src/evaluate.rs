@@ -13,7 +13,7 @@ use burn::backend::Autodiff;
 use burn::module::AutodiffModule;
 use burn::tensor::backend::Backend;
 use pyroclast_core::flow::Flow;
-use pyroclast_core::network::{Labels, Network};
+use pyroclast_core::network::Network;
 use pyroclast_core::noise::Noise;
 use pyroclast_solvers::Control;
 use pyroclast_train::sampler::{Plan, SampleError, sample};
@@ -174,7 +174,7 @@ pub struct Protocol {
 /// Draws `n` samples and scores them. `k` numbers the repetition, which has its own source points and
 /// its own data.
 ///
-/// A conditional model is given the labels of as many training samples. The classifier, if there is
+/// A conditional model is given the conditions of as many training samples. The classifier, if there is
 /// one, expects samples in the units of the data.
 ///
 /// # Errors
@@ -192,8 +192,8 @@ pub fn evaluate<B, N, const D: usize>(
 ) -> Result<Scores, SampleError>
 where
     B: Backend,
-    N: Network<Autodiff<B>, D, Condition = Labels<Autodiff<B>>> + AutodiffModule<Autodiff<B>>,
-    N::InnerModule: Network<B, D, Condition = Labels<B>>,
+    N: Network<Autodiff<B>, D> + AutodiffModule<Autodiff<B>>,
+    N::InnerModule: Network<B, D>,
 {
     let Protocol {
         n,
@@ -206,7 +206,6 @@ where
     let dim = dataset.dim();
     let noise = Noise::new(plan.seed);
     let x0 = flow.path.source.for_sampling(n, dim, noise, k + 1);
-    let labels = drawn::labels(dataset, n);
     let clock = Instant::now();
     let plan = Plan {
         seed: plan.seed.wrapping_add(k),
@@ -216,7 +215,7 @@ where
         &flow.valid(),
         &x0,
         &dataset.shape,
-        labels.as_deref(),
+        &dataset.spread(n),
         &plan,
         device,
         &mut |_, _, _| {},

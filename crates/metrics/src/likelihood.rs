@@ -5,9 +5,9 @@
 
 use burn::backend::Autodiff;
 use burn::tensor::backend::Backend;
-use burn::tensor::{Int, Tensor};
+use pyroclast_core::condition::Condition;
 use pyroclast_core::flow::Flow;
-use pyroclast_core::network::{Labels, Network};
+use pyroclast_core::network::Network;
 use pyroclast_core::noise::{Noise, Stream};
 use pyroclast_core::path::Source;
 use pyroclast_core::schedule::Schedule;
@@ -43,7 +43,7 @@ pub struct Likelihood {
 ///
 /// The trace is exact for up to eight dimensions, and otherwise Hutchinson's with one Rademacher
 /// probe per sample. Images of rounded pixels are dequantised with uniform noise. A conditional model
-/// is given each sample's own label. Where the model stops before t = 1 ([`Flow::span`]), the density
+/// is given each sample's own condition. Where the model stops before t = 1 ([`Flow::span`]), the density
 /// is the one there.
 ///
 /// `None` where paths start from a distribution other than the normal one, and where nothing is held
@@ -61,7 +61,7 @@ pub fn likelihood<B, N, const D: usize>(
 ) -> Result<Option<Likelihood>, SolveError>
 where
     B: Backend,
-    N: Network<Autodiff<B>, D, Condition = Labels<Autodiff<B>>>,
+    N: Network<Autodiff<B>, D>,
 {
     let held_out = &task.validation;
     let n = n.min(held_out.len());
@@ -82,11 +82,10 @@ where
     let flow = &flow.with_network(flow.network.clone().no_grad());
     let base_std = flow.path.schedule.at(flow.span().0).sigma;
     let mut log_densities: Vec<f64> = Vec::with_capacity(n);
-    let labels = held_out.labels.as_deref().map(|labels| &labels[..n]);
+    let given = held_out.given.slice(0..n);
     let shape = &held_out.shape;
-    for chunk in chunks::<B, D>(&values, shape, labels, CHUNK, device) {
-        let condition: Labels<Autodiff<B>> =
-            chunk.labels.map(Tensor::<Autodiff<B>, 1, Int>::from_inner);
+    for chunk in chunks::<B, D>(&values, shape, &given, CHUNK, device) {
+        let condition = N::Condition::upload(&chunk.given, device);
         let trace = if dim <= MOST_EXACT {
             Trace::Exact
         } else {

@@ -2,6 +2,7 @@
 
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
+use pyroclast_core::condition::Given;
 use pyroclast_train::rows::chunks;
 
 /// Values that the network evaluates at once.
@@ -18,7 +19,7 @@ pub(crate) fn map_rows<B: Backend>(
     map: impl Fn(Tensor<B, 2>) -> Tensor<B, 2>,
 ) -> Vec<f32> {
     let rows = (CHUNK / dim).max(1);
-    chunks::<B, 2>(values, &[dim], None::<&[i64]>, rows, device)
+    chunks::<B, 2>(values, &[dim], &Given::nothing(), rows, device)
         .flat_map(|chunk| {
             let mapped = map(chunk.x).into_data().convert::<f32>();
             mapped.into_vec::<f32>().expect("converted to f32 just now")

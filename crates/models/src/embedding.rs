@@ -1,4 +1,4 @@
-//! Time and class as vectors.
+//! Time, class and attributes as vectors.
 //!
 //! `e(t) = [cos(1000·t·ω_i), sin(1000·t·ω_i)], ω_i = 10000^{−i/h}`, then two linear layers with a SiLU between
 //!
@@ -9,8 +9,8 @@ use crate::layer::dense;
 use burn::module::Module;
 use burn::nn::{Embedding, Linear};
 use burn::tensor::backend::Backend;
-use burn::tensor::{Int, Tensor, TensorData};
-use pyroclast_core::network::Labels;
+use burn::tensor::{Tensor, TensorData};
+use pyroclast_core::condition::{Labels, Vectors};
 use pyroclast_kernels::Activation;
 
 /// How many indices of a DDPM one unit of time spans.
@@ -61,7 +61,7 @@ impl<B: Backend> TimeEmbedding<B> {
     }
 }
 
-/// A learned vector a class, with one more for "no class".
+/// A learned vector per class, with one more for "no class".
 #[derive(Module, Debug)]
 pub struct ClassEmbedding<B: Backend> {
     table: Embedding<B>,
@@ -81,13 +81,40 @@ impl<B: Backend> ClassEmbedding<B> {
     ///
     /// A label above the number of classes is a caller's bug; backends differ in what they do with it.
     pub fn forward(&self, labels: &Labels<B>, batch: usize) -> Tensor<B, 2> {
-        let labels = match labels {
-            Some(labels) => labels.clone(),
-            None => {
-                let device = self.table.weight.val().device();
-                Tensor::<B, 1, Int>::full([batch], self.classes as i64, &device)
-            }
-        };
-        self.table.weight.val().select(0, labels)
+        let weight = self.table.weight.val();
+        let labels = labels.or_class(self.classes, batch, &weight.device());
+        weight.select(0, labels)
+    }
+}
+
+/// Attributes of a sample as a vector of learned features, with one for "no attributes".
+///
+/// `e(c) = W_2·SiLU(W_1·[c, 1] + b_1) + b_2`, with `[0, 0]` in place of `[c, 1]` where there are none
+#[derive(Module, Debug)]
+pub struct VectorEmbedding<B: Backend> {
+    first: Linear<B>,
+    second: Linear<B>,
+    numbers: usize,
+}
+
+impl<B: Backend> VectorEmbedding<B> {
+    /// From `numbers` attributes to `width` outputs.
+    pub fn new(numbers: usize, width: usize, init: &mut Init<'_, B>) -> Self {
+        Self {
+            first: init.linear(numbers + 1, width),
+            second: init.linear(width, width),
+            numbers,
+        }
+    }
+
+    /// The embedding of each of `batch` rows, `[batch, width]`.
+    ///
+    /// # Panics
+    /// If the vectors do not have as many numbers as the embedding takes.
+    pub fn forward(&self, vectors: &Vectors<B>, batch: usize) -> Tensor<B, 2> {
+        let weight = self.first.weight.val();
+        let flagged = vectors.flagged(batch, self.numbers, &weight.device());
+        let hidden = dense(&self.first, flagged.cast(weight.dtype()), Activation::Silu);
+        dense(&self.second, hidden, Activation::Identity)
     }
 }

@@ -1,6 +1,6 @@
 //! A multilayer perceptron on `[x, t]`.
 //!
-//! `h_0 = [x, e(t), c], h_{i+1} = act(W_i·h_i + b_i), output = W_L·h_L + b_L`
+//! `h_0 = [x, e(t), e(y), c], h_{i+1} = act(W_i·h_i + b_i), output = W_L·h_L + b_L`, with a class y and attributes c
 
 use crate::embedding::{ClassEmbedding, sinusoids};
 use crate::init::Init;
@@ -9,7 +9,8 @@ use burn::module::Module;
 use burn::nn::Linear;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
-use pyroclast_core::network::{Labels, Network};
+use pyroclast_core::condition::{Labels, Vectors};
+use pyroclast_core::network::Network;
 use pyroclast_kernels::{Activation, concat};
 
 /// How the time enters.
@@ -38,6 +39,8 @@ pub struct MlpConfig {
     pub time: TimeInput,
     /// Classes to condition on; 0 for none.
     pub classes: usize,
+    /// Numbers in the vector of attributes to condition on; 0 for none.
+    pub attributes: usize,
     /// Put out a variance beside the prediction: twice the coordinates.
     pub learns_variance: bool,
 }
@@ -52,6 +55,7 @@ impl MlpConfig {
             activation: Activation::Selu,
             time: TimeInput::Plain,
             classes: 0,
+            attributes: 0,
             learns_variance: false,
         }
     }
@@ -72,7 +76,13 @@ impl MlpConfig {
         let classes =
             (self.classes > 0).then(|| ClassEmbedding::new(self.classes, self.width, init));
         let embedded = if self.classes > 0 { self.width } else { 0 };
-        let mut inputs = self.dim + time + embedded;
+        // The attributes come with their flag.
+        let attributes = if self.attributes > 0 {
+            self.attributes + 1
+        } else {
+            0
+        };
+        let mut inputs = self.dim + time + embedded + attributes;
         let mut layers = Vec::with_capacity(self.depth + 1);
         for _ in 0..self.depth {
             layers.push(init.linear(inputs, self.width));
@@ -83,6 +93,7 @@ impl MlpConfig {
         Mlp {
             layers,
             classes,
+            attributes: self.attributes,
             activation: self.activation,
             time: self.time,
         }
@@ -94,6 +105,7 @@ impl MlpConfig {
 pub struct Mlp<B: Backend> {
     layers: Vec<Linear<B>>,
     classes: Option<ClassEmbedding<B>>,
+    attributes: usize,
     #[module(skip)]
     activation: Activation,
     #[module(skip)]
@@ -101,17 +113,26 @@ pub struct Mlp<B: Backend> {
 }
 
 impl<B: Backend> Network<B, 2> for Mlp<B> {
-    type Condition = Labels<B>;
+    type Condition = (Labels<B>, Vectors<B>);
 
-    fn forward(&self, x: Tensor<B, 2>, t: Tensor<B, 1>, condition: &Labels<B>) -> Tensor<B, 2> {
-        let batch = x.dims()[0];
+    fn forward(
+        &self,
+        x: Tensor<B, 2>,
+        t: Tensor<B, 1>,
+        (labels, attributes): &Self::Condition,
+    ) -> Tensor<B, 2> {
+        let (batch, device, dtype) = (x.dims()[0], x.device(), x.dtype());
         let time = match self.time {
             TimeInput::Plain => t.unsqueeze_dim::<2>(1),
             TimeInput::Sinusoids(n) => sinusoids(t, n),
         };
         let mut h = concat(x, time, 1);
         if let Some(classes) = &self.classes {
-            h = concat(h, classes.forward(condition, batch), 1);
+            h = concat(h, classes.forward(labels, batch), 1);
+        }
+        if self.attributes > 0 {
+            let flagged = attributes.flagged(batch, self.attributes, &device);
+            h = concat(h, flagged.cast(dtype), 1);
         }
         for (i, layer) in self.layers.iter().enumerate() {
             let last = i + 1 == self.layers.len();
@@ -123,5 +144,36 @@ impl<B: Backend> Network<B, 2> for Mlp<B> {
             h = dense(layer, h, activation);
         }
         h
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn_ndarray::NdArray;
+    use pyroclast_core::condition::{Condition, Given};
+    use pyroclast_core::noise::Noise;
+
+    #[test]
+    fn attributes_matter_and_dropped_ones_are_absent_ones() {
+        let device = Default::default();
+        let config = MlpConfig {
+            classes: 3,
+            attributes: 2,
+            ..MlpConfig::new(2)
+        };
+        let network: Mlp<NdArray> = config.init(&mut Init::new(Noise::new(0), &device));
+        let output = |given: &Given| -> Vec<f32> {
+            let x = Tensor::from_data([[0.3, -0.7], [0.3, -0.7]], &device);
+            let t = Tensor::from_data([0.4, 0.4], &device);
+            let y = network.forward(x, t, &Condition::upload(given, &device));
+            y.into_data().to_vec().expect("single precision")
+        };
+        let given = Given::labels(&[2, 2], 3).and(Given::vectors(&[0.5, 1.0, 0.0, 0.0], 2));
+        let both = output(&given);
+        assert_ne!(both[..2], both[2..]);
+        let dropped = output(&given.dropped(&[true, true]));
+        assert_eq!(dropped, output(&Given::nothing()));
+        assert_ne!(dropped[2..], both[2..]);
     }
 }

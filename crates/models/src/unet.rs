@@ -1,12 +1,13 @@
 //! The UNet of diffusion models.
 //!
-//! Down: residual blocks, halved between levels. Middle: block, attention, block. Up: residual blocks on the concatenated
-//! skips, doubled between levels. Time and class enter every block by scale and shift.
+//! Down: residual blocks, halved between levels. Middle: block, attention, block. Up: residual blocks on the
+//! concatenated skips, doubled between levels. Time, class and
+//! attributes enter every block by scale and shift, an image beside the state as more channels.
 //!
 //! Source: Ronneberger et al. 2015; Ho et al. 2020, appendix B; Dhariwal & Nichol 2021, §3.
 
 use crate::attention::SelfAttention;
-use crate::embedding::{ClassEmbedding, TimeEmbedding};
+use crate::embedding::{ClassEmbedding, TimeEmbedding, VectorEmbedding};
 use crate::init::Init;
 use crate::layer::convolve;
 use crate::norm::GroupNorm;
@@ -17,7 +18,8 @@ use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use burn::tensor::module::interpolate;
 use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
-use pyroclast_core::network::{Labels, Network};
+use pyroclast_core::condition::{Images, Labels, Vectors};
+use pyroclast_core::network::Network;
 use pyroclast_core::noise::Draws;
 use pyroclast_kernels::{concat, silu};
 
@@ -45,6 +47,10 @@ pub struct UNetConfig {
     pub dropout: f64,
     /// Classes to condition on; 0 for none.
     pub classes: usize,
+    /// Numbers in the vector of attributes to condition on; 0 for none.
+    pub attributes: usize,
+    /// Channels of an image beside the state to condition on, of the same height and width; 0 for none.
+    pub beside: usize,
     /// Put out a variance beside the prediction: twice the image's channels.
     pub learns_variance: bool,
 }
@@ -62,6 +68,8 @@ impl UNetConfig {
             heads: 1,
             dropout: 0.0,
             classes: 0,
+            attributes: 0,
+            beside: 0,
             learns_variance: false,
         }
     }
@@ -109,7 +117,9 @@ impl UNetConfig {
         let time = TimeEmbedding::new(self.channels, embedding, init);
         let classes =
             (self.classes > 0).then(|| ClassEmbedding::new(self.classes, embedding, init));
-        let stem = init.conv(self.image_channels, self.channels, 3, 1);
+        let attributes =
+            (self.attributes > 0).then(|| VectorEmbedding::new(self.attributes, embedding, init));
+        let stem = init.conv(self.image_channels + self.beside, self.channels, 3, 1);
         let stage = |inputs: usize, outputs: usize, attends: bool, init: &mut Init<'_, B>| Stage {
             block: ResidualBlock::new(inputs, outputs, embedding, self.dropout, init),
             attention: attends.then(|| SelfAttention::new(outputs, self.heads, init)),
@@ -158,6 +168,8 @@ impl UNetConfig {
         UNet {
             time,
             classes,
+            attributes,
+            beside: self.beside,
             stem,
             down,
             middle,
@@ -201,11 +213,14 @@ struct Level<B: Backend> {
     resize: Option<Conv2d<B>>,
 }
 
-/// A class-conditional UNet for images, `[batch, channels, height, width]`; its output has twice the channels where it learns a variance.
+/// A UNet for images, `[batch, channels, height, width]`, conditional on a class, attributes and an image beside
+/// the state, or on none of them. Its output has twice the channels where it learns a variance.
 #[derive(Module, Debug)]
 pub struct UNet<B: Backend> {
     time: TimeEmbedding<B>,
     classes: Option<ClassEmbedding<B>>,
+    attributes: Option<VectorEmbedding<B>>,
+    beside: usize,
     stem: Conv2d<B>,
     down: Vec<Level<B>>,
     middle: Vec<Stage<B>>,
@@ -219,16 +234,27 @@ impl<B: Backend> UNet<B> {
         &self,
         x: Tensor<B, 4>,
         t: Tensor<B, 1>,
-        labels: &Labels<B>,
+        (labels, (attributes, beside)): &Condition<B>,
         mut draws: Option<&mut Draws>,
     ) -> Tensor<B, 4> {
-        let batch = x.dims()[0];
+        let [batch, _, height, width] = x.dims();
         let mut embedding = self.time.forward(t);
         if let Some(classes) = &self.classes {
             embedding = embedding + classes.forward(labels, batch);
         }
+        if let Some(embed) = &self.attributes {
+            embedding = embedding + embed.forward(attributes, batch);
+        }
         let embedding = silu(embedding);
 
+        let x = match self.beside {
+            0 => x,
+            channels => {
+                let image = beside.or_zeros([batch, channels, height, width], &x.device());
+                let image = image.cast(x.dtype());
+                concat(x, image, 1)
+            }
+        };
         let mut h = convolve(&self.stem, x);
         let mut skips = vec![h.clone()];
         for level in &self.down {
@@ -269,10 +295,18 @@ fn double<B: Backend>(x: Tensor<B, 4>) -> Tensor<B, 4> {
     )
 }
 
-impl<B: Backend> Network<B, 4> for UNet<B> {
-    type Condition = Labels<B>;
+/// A class, attributes, and an image beside the state.
+type Condition<B> = (Labels<B>, (Vectors<B>, Images<B>));
 
-    fn forward(&self, x: Tensor<B, 4>, t: Tensor<B, 1>, condition: &Labels<B>) -> Tensor<B, 4> {
+impl<B: Backend> Network<B, 4> for UNet<B> {
+    type Condition = Condition<B>;
+
+    fn forward(
+        &self,
+        x: Tensor<B, 4>,
+        t: Tensor<B, 1>,
+        condition: &Self::Condition,
+    ) -> Tensor<B, 4> {
         self.run(x, t, condition, None)
     }
 
@@ -280,9 +314,45 @@ impl<B: Backend> Network<B, 4> for UNet<B> {
         &self,
         x: Tensor<B, 4>,
         t: Tensor<B, 1>,
-        condition: &Labels<B>,
+        condition: &Self::Condition,
         dropout: &mut Draws,
     ) -> Tensor<B, 4> {
         self.run(x, t, condition, Some(dropout))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn_ndarray::NdArray;
+    use pyroclast_core::condition::{Condition as _, Given};
+    use pyroclast_core::noise::Noise;
+
+    #[test]
+    fn an_image_beside_the_state_is_more_channels_and_zero_where_dropped() {
+        let device = Default::default();
+        let config = UNetConfig {
+            channels: 4,
+            attributes: 1,
+            beside: 1,
+            ..UNetConfig::new(1, [2, 2])
+        };
+        let mut init = Init::new(Noise::new(0), &device);
+        let mut network: UNet<NdArray> = config.init(&mut init);
+        // The last convolution starts at zero, and everything before it would not be seen.
+        network.head = init.conv(4, 1, 3, 1);
+        let output = |given: &Given| -> Vec<f32> {
+            let x = Tensor::from_data([[[[0.1, 0.2], [0.3, 0.4]]]], &device);
+            let t = Tensor::from_data([0.4], &device);
+            let y = network.forward(x, t, &super::Condition::upload(given, &device));
+            y.into_data().to_vec().expect("single precision")
+        };
+        let image = Given::images(&[1.0, 2.0, 3.0, 4.0], [1, 2, 2]);
+        assert_ne!(output(&image), output(&Given::nothing()));
+        assert_ne!(
+            output(&image),
+            output(&image.clone().and(Given::vectors(&[2.0], 1)))
+        );
+        assert_eq!(output(&image.dropped(&[true])), output(&Given::nothing()));
     }
 }

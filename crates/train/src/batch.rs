@@ -1,11 +1,12 @@
 //! Training batches, made on the host.
 //!
-//! `batch(step) = (x0, x1, z, t, labels)`: a pure function of the seed and the step
+//! `batch(step) = (x0, x1, z, t, c)`: a pure function of the seed and the step
 //!
 //! Nothing but the step has to be saved for a run to go on exactly. [`prefetch`] makes the next batches (and pairs them by
 //! optimal transport) on another thread while the device works on this one.
 
 use crate::dataset::Dataset;
+use pyroclast_core::condition::Given;
 use pyroclast_core::coupling::Coupling;
 use pyroclast_core::noise::{Noise, Stream};
 use pyroclast_core::path::{Gamma, Path};
@@ -30,8 +31,8 @@ pub struct Batch {
     pub z: Option<Vec<f32>>,
     /// Times, `[n]`.
     pub t: Vec<f64>,
-    /// Classes, `[n]`; the number of classes stands for a dropped label.
-    pub labels: Option<Vec<i64>>,
+    /// Conditions of x1, some of them dropped.
+    pub given: Given,
 }
 
 /// Everything that decides what a batch holds.
@@ -43,7 +44,7 @@ pub struct Batcher {
     pub size: usize,
     /// The path that they are the endpoints of.
     pub path: Path,
-    /// The probability of dropping a label.
+    /// The probability of dropping a condition.
     pub label_dropout: f64,
     /// The run's noise.
     pub noise: Noise,
@@ -57,7 +58,7 @@ impl Batcher {
         let mut draws = self.noise.draws(Stream::Source, step);
         let x0 = self.path.source.points(self.size, dim, &mut draws);
         let x1 = self.dataset.gather(&rows);
-        let classes = (self.dataset.labels.as_ref())
+        let classes = (self.dataset.labels())
             .map(|labels| rows.iter().map(|&row| labels[row]).collect::<Vec<_>>());
         let mut draws = self.noise.draws(Stream::Coupling, step);
         let pairs = (self.path).pairs(&x0, &x1, dim, classes.as_deref(), &mut draws);
@@ -66,15 +67,9 @@ impl Batcher {
             Coupling::Independent => x1,
             _ => self.dataset.gather(&rows),
         };
-        let labels = self.dataset.labels.as_ref().map(|labels| {
-            let mut draws = self.noise.draws(Stream::Labels, step);
-            let none = self.dataset.classes as i64;
-            let drop = |_| draws.uniform() < self.label_dropout;
-            let dropped: Vec<bool> = (0..self.size).map(drop).collect();
-            (rows.iter().zip(dropped))
-                .map(|(&row, drop)| if drop { none } else { i64::from(labels[row]) })
-                .collect()
-        });
+        let mut draws = self.noise.draws(Stream::Labels, step);
+        let drop = |_| draws.uniform() < self.label_dropout;
+        let dropped: Vec<bool> = (0..self.size).map(drop).collect();
         Batch {
             step,
             x0,
@@ -85,7 +80,7 @@ impl Batcher {
                     .normals(self.size * dim)
             }),
             t: self.times(step),
-            labels,
+            given: self.dataset.given.select(&rows).dropped(&dropped),
         }
     }
 
@@ -175,14 +170,13 @@ mod tests {
     fn labelled() -> Dataset {
         let n = 4 * SIZE;
         let values = (0..n).flat_map(|i| [i as f32, (i % 3) as f32]).collect();
-        let labels = (0..n).map(|i| (i % 3) as u32).collect();
-        Dataset::new("rows", values, vec![2]).with_labels(labels, 3)
+        let labels: Vec<u32> = (0..n).map(|i| (i % 3) as u32).collect();
+        Dataset::new("rows", values, vec![2]).with_labels(&labels, 3)
     }
 
     fn unlabelled() -> Dataset {
         Dataset {
-            labels: None,
-            classes: 0,
+            given: Given::nothing(),
             ..labelled()
         }
     }
@@ -196,7 +190,7 @@ mod tests {
             Coupling::Sinkhorn(Regularisation::OfMeanCost(0.05)),
         ] {
             let batch = batch(labelled(), coupling.clone(), 1);
-            let labels = batch.labels.expect("the data has labels");
+            let labels = batch.given.labels.expect("the data has labels").labels;
             assert_eq!(labels.len(), SIZE);
             for (point, label) in batch.x1.chunks(2).zip(labels) {
                 assert_eq!(point[1], label as f32, "{coupling:?}");
@@ -210,9 +204,9 @@ mod tests {
         let within = batch(labelled(), Coupling::ClassOptimalTransport, 1);
         let across = batch(labelled(), Coupling::OptimalTransport, 1);
         assert_eq!(within.x0, independent.x0);
-        assert_eq!(within.labels, independent.labels);
+        assert_eq!(within.given, independent.given);
         assert_ne!(within.x1, independent.x1);
-        assert_ne!(across.labels, independent.labels);
+        assert_ne!(across.given, independent.given);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Datasets on the host: `n` samples `x1` of one shape, row-major, with labels or without.
+//! Datasets on the host: `n` samples `x1` of one shape, row-major, with a condition each or without.
 //!
 //! `x1 ~ p1`, drawn from a toy distribution ([`Toy`]), shipped (digits) or read from a file of the user's.
 //!
@@ -12,6 +12,7 @@ mod file;
 mod scaling;
 mod table;
 
+use pyroclast_core::condition::{Given, LabelRows};
 use pyroclast_core::ddpm::{Decoder, Lattice};
 use pyroclast_core::noise::{Draws, Noise, Stream};
 use pyroclast_core::toy::Toy;
@@ -22,7 +23,7 @@ pub use scaling::Scaling;
 /// The step of [`Stream::Data`] at which a split is drawn: far from the small steps at which datasets are generated.
 const SPLIT: u64 = u64::MAX;
 
-/// A dataset on the host: n samples of the same shape, with labels or not.
+/// A dataset on the host: n samples of the same shape, conditioned or not.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Dataset {
     /// What it is called in logs and reports: the law's name, or the file's without its extension.
@@ -31,10 +32,8 @@ pub struct Dataset {
     pub values: Vec<f32>,
     /// The shape of one sample: `[2]` for points of the plane; channels, height, width for images.
     pub shape: Vec<usize>,
-    /// The class of each sample, each below `classes`.
-    pub labels: Option<Vec<u32>>,
-    /// The number of classes, 0 where there are no labels.
-    pub classes: usize,
+    /// What each sample is conditioned on.
+    pub given: Given,
 }
 
 impl Dataset {
@@ -57,8 +56,7 @@ impl Dataset {
             name: name.into(),
             values,
             shape,
-            labels: None,
-            classes: 0,
+            given: Given::nothing(),
         }
     }
 
@@ -72,17 +70,38 @@ impl Dataset {
     /// # Panics
     /// If there is not one label per sample, or a label is not below `classes`.
     #[must_use]
-    pub fn with_labels(self, labels: Vec<u32>, classes: usize) -> Self {
-        assert_eq!(labels.len(), self.len(), "one label per sample");
-        assert!(
-            labels.iter().all(|&label| (label as usize) < classes),
-            "every label is below {classes}"
-        );
-        Self {
-            labels: Some(labels),
-            classes,
-            ..self
+    pub fn with_labels(self, labels: &[u32], classes: usize) -> Self {
+        self.with(Given::labels(labels, classes))
+    }
+
+    /// The same samples under these conditions, beside those that they have.
+    ///
+    /// # Panics
+    /// If there is not one row per sample.
+    #[must_use]
+    pub fn with(mut self, given: Given) -> Self {
+        if let Some(rows) = given.len() {
+            assert_eq!(rows, self.len(), "one condition per sample");
         }
+        self.given = self.given.and(given);
+        self
+    }
+
+    /// The class of each sample, where there are classes.
+    pub fn labels(&self) -> Option<&[u32]> {
+        let rows = self.given.labels.as_ref()?;
+        Some(&rows.labels)
+    }
+
+    /// The number of classes; 0 where there are no labels.
+    pub fn classes(&self) -> usize {
+        (self.given.labels.as_ref()).map_or(0, |rows: &LabelRows| rows.classes)
+    }
+
+    /// The conditions of `n` samples that are spread evenly over the dataset, whose rows may be sorted.
+    pub fn spread(&self, n: usize) -> Given {
+        let rows: Vec<usize> = (0..n).map(|i| i * self.len() / n % self.len()).collect();
+        self.given.select(&rows)
     }
 
     /// The number of samples.
@@ -172,15 +191,6 @@ impl Dataset {
         out
     }
 
-    /// The labels of the samples named, where there are labels.
-    ///
-    /// # Panics
-    /// If a sample does not exist.
-    pub fn gather_labels(&self, rows: &[usize]) -> Option<Vec<u32>> {
-        let labels = self.labels.as_ref()?;
-        Some(rows.iter().map(|&row| labels[row]).collect())
-    }
-
     /// The dataset of the samples named, in that order.
     ///
     /// # Panics
@@ -191,8 +201,7 @@ impl Dataset {
             name: self.name.clone(),
             values: self.gather(rows),
             shape: self.shape.clone(),
-            labels: self.gather_labels(rows),
-            classes: self.classes,
+            given: self.given.select(rows),
         }
     }
 
@@ -271,8 +280,8 @@ mod tests {
 
     fn numbered(n: usize) -> Dataset {
         let values = (0..2 * n).map(|i| i as f32).collect();
-        let labels = (0..n).map(|i| (i % 3) as u32).collect();
-        Dataset::new("numbered", values, vec![2]).with_labels(labels, 3)
+        let labels: Vec<u32> = (0..n).map(|i| (i % 3) as u32).collect();
+        Dataset::new("numbered", values, vec![2]).with_labels(&labels, 3)
     }
 
     #[test]
@@ -281,10 +290,10 @@ mod tests {
         assert_eq!((data.len(), data.dim()), (5, 2));
         assert_eq!(data.row(3), [6.0, 7.0]);
         assert_eq!(data.gather(&[4, 0, 4]), [8.0, 9.0, 0.0, 1.0, 8.0, 9.0]);
-        assert_eq!(data.gather_labels(&[4, 0, 4]), Some(vec![1, 0, 1]));
+        assert_eq!(data.select(&[4, 0, 4]).labels(), Some([1, 0, 1].as_slice()));
         let plain = Dataset::new("plain", vec![0.0; 6], vec![1, 2, 3]);
         assert_eq!((plain.len(), plain.dim()), (1, 6));
-        assert_eq!(plain.gather_labels(&[0]), None);
+        assert_eq!(plain.labels(), None);
         assert!(plain.is_image() && !data.is_image());
     }
 
@@ -299,10 +308,10 @@ mod tests {
             seen.sort_by(f32::total_cmp);
             assert_eq!(seen, data.values);
             for half in [train, validation] {
-                for (i, label) in half.labels.iter().flatten().enumerate() {
+                for (i, label) in half.labels().into_iter().flatten().enumerate() {
                     assert_eq!(half.row(i)[0] as usize / 2 % 3, *label as usize);
                 }
-                assert_eq!(half.classes, 3);
+                assert_eq!(half.classes(), 3);
                 assert!(half.values.is_sorted());
             }
         }
@@ -348,7 +357,7 @@ mod tests {
     #[test]
     #[should_panic(expected = "every label is below 2")]
     fn a_label_out_of_range_panics() {
-        let _ = Dataset::new("labelled", vec![0.0; 2], vec![1]).with_labels(vec![0, 2], 2);
+        let _ = Dataset::new("labelled", vec![0.0; 2], vec![1]).with_labels(&[0, 2], 2);
     }
 
     #[test]

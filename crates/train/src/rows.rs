@@ -1,8 +1,8 @@
 //! Rows on the host, uploaded a few at a time.
 
 use burn::tensor::backend::Backend;
-use burn::tensor::{Int, Tensor, TensorData};
-use pyroclast_core::network::Labels;
+use burn::tensor::{Tensor, TensorData};
+use pyroclast_core::condition::Given;
 
 /// Consecutive rows on a device.
 #[derive(Debug, Clone)]
@@ -11,22 +11,22 @@ pub struct Chunk<B: Backend, const D: usize> {
     pub first: usize,
     /// The rows, `[rows, shape…]`.
     pub x: Tensor<B, D>,
-    /// One label per row, where there are any.
-    pub labels: Labels<B>,
+    /// The conditions of the rows, still on the host.
+    pub given: Given,
 }
 
 /// Uploads `rows` rows at a time, in order; the last chunk holds what is left.
 ///
 /// # Shapes
-/// - values: `[n, shape…]`, row-major; labels: `[n]`
+/// - values: `[n, shape…]`, row-major; given: n conditions, or nothing
 ///
 /// # Panics
 /// If `rows` or a size in `shape` is 0, the rank of a row is not D − 1, `values` is not a whole
-/// number of rows, or there is not one label per row.
+/// number of rows, or there is not one condition per row.
 pub fn chunks<'a, B: Backend, const D: usize>(
     values: &'a [f32],
     shape: &'a [usize],
-    labels: Option<&'a [impl Copy + Into<i64>]>,
+    given: &'a Given,
     rows: usize,
     device: &'a B::Device,
 ) -> impl Iterator<Item = Chunk<B, D>> + 'a {
@@ -36,8 +36,8 @@ pub fn chunks<'a, B: Backend, const D: usize>(
         "{} values are not a whole number of rows of {dim}",
         values.len()
     );
-    if let Some(labels) = labels {
-        assert_eq!(labels.len(), values.len() / dim, "one label per row");
+    if let Some(n) = given.len() {
+        assert_eq!(n, values.len() / dim, "one condition per row");
     }
     values
         .chunks(rows * dim)
@@ -46,15 +46,10 @@ pub fn chunks<'a, B: Backend, const D: usize>(
             let (first, n) = (index * rows, values.len() / dim);
             let mut dims = [n; D];
             dims[1..].copy_from_slice(shape);
-            let labels = labels.map(|labels| {
-                let labels = &labels[first..first + n];
-                let labels: Vec<i64> = labels.iter().map(|&label| label.into()).collect();
-                Tensor::<B, 1, Int>::from_data(TensorData::new(labels, [n]), device)
-            });
             Chunk {
                 first,
                 x: Tensor::from_data(TensorData::new(values.to_vec(), dims), device),
-                labels,
+                given: given.slice(first..first + n),
             }
         })
 }
@@ -65,12 +60,12 @@ mod tests {
     use burn_ndarray::NdArray;
 
     #[test]
-    fn chunks_hold_every_row_once_with_its_label() {
+    fn chunks_hold_every_row_once_with_its_condition() {
         let device = Default::default();
         let values: Vec<f32> = (0..14).map(|i| i as f32).collect();
-        let labels: Vec<i64> = (0..7).collect();
-        let chunks: Vec<_> =
-            chunks::<NdArray, 2>(&values, &[2], Some(&labels), 3, &device).collect();
+        let labels: Vec<u32> = (0..7).collect();
+        let given = Given::labels(&labels, 7);
+        let chunks: Vec<_> = chunks::<NdArray, 2>(&values, &[2], &given, 3, &device).collect();
         assert_eq!(
             chunks.iter().map(|c| c.first).collect::<Vec<_>>(),
             [0, 3, 6]
@@ -78,8 +73,7 @@ mod tests {
         let (mut rows, mut classes) = (Vec::new(), Vec::new());
         for chunk in chunks {
             rows.extend(chunk.x.into_data().into_vec::<f32>().expect("f32"));
-            let labels = chunk.labels.expect("labels were given");
-            classes.extend(labels.into_data().iter::<i64>());
+            classes.extend(chunk.given.labels.expect("labels were given").labels);
         }
         assert_eq!((rows, classes), (values, labels));
     }

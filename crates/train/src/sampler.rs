@@ -17,10 +17,11 @@ use crate::rows::chunks;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use path_meter::PathMeter;
+use pyroclast_core::condition::{Condition, Given};
 use pyroclast_core::ddpm::{BetaTable, Variance};
 use pyroclast_core::field::{Counted, Denoiser};
 use pyroclast_core::flow::Flow;
-use pyroclast_core::network::{Labels, Network};
+use pyroclast_core::network::Network;
 use pyroclast_core::schedule::{AnySchedule, Schedule};
 use pyroclast_solvers::sampler::Unserved;
 use pyroclast_solvers::{Control, SolveError, Statistics};
@@ -48,7 +49,7 @@ pub struct Plan {
     pub method: MethodName,
     /// Its steps.
     pub stepping: Stepping,
-    /// Weight of classifier-free guidance, for labelled samples; 1 is the conditional model.
+    /// Weight of classifier-free guidance, for samples under a condition; 1 is the conditional model.
     pub guidance: f64,
     /// The noise levels σ/α, low and high, between which guidance acts.
     pub guidance_interval: (f64, f64),
@@ -181,7 +182,7 @@ pub type Observer<'a, B, const D: usize> = &'a mut dyn FnMut(usize, f64, &Tensor
 pub fn check<B, N, const D: usize>(flow: &Flow<N>, plan: &Plan) -> Result<(), SampleError>
 where
     B: Backend,
-    N: Network<B, D, Condition = Labels<B>>,
+    N: Network<B, D>,
 {
     let field = flow.unconditional();
     let field = Steered::new(Counted::new(&field), Counted::new(&field), false, plan);
@@ -192,7 +193,7 @@ where
 /// Carries source points to data.
 ///
 /// # Shapes
-/// - x0: `[n, dim]`, row-major; shape: of one sample; labels: one a row, or none
+/// - x0: `[n, dim]`, row-major; shape: of one sample; given: a condition per row, or nothing
 ///
 /// # Errors
 /// [`SampleError`].
@@ -200,14 +201,14 @@ pub fn sample<B, N, const D: usize>(
     flow: &Flow<N>,
     x0: &[f32],
     shape: &[usize],
-    labels: Option<&[i64]>,
+    given: &Given,
     plan: &Plan,
     device: &B::Device,
     observer: Observer<'_, B, D>,
 ) -> Result<Samples, SampleError>
 where
     B: Backend,
-    N: Network<B, D, Condition = Labels<B>>,
+    N: Network<B, D>,
 {
     let dim: usize = shape.iter().product();
     let n = x0.len() / dim;
@@ -218,13 +219,13 @@ where
         path_energy: Some(0.0),
         straightness: Some(0.0),
     };
-    for chunk in chunks::<B, D>(x0, shape, labels, CHUNK, device) {
-        let (first, condition) = (chunk.first, chunk.labels);
+    for chunk in chunks::<B, D>(x0, shape, given, CHUNK, device) {
+        let (first, condition) = (chunk.first, N::Condition::upload(&chunk.given, device));
         let (conditional, unconditional) = (flow.given(&condition), flow.unconditional());
         let field = Steered::new(
             Counted::new(&conditional),
             Counted::new(&unconditional),
-            condition.is_some(),
+            !given.is_nothing(),
             plan,
         );
         let mut path = PathMeter::default();
@@ -281,7 +282,15 @@ mod tests {
 
     fn samples(flow: &Flow<Mlp<NdArray>>, plan: &Plan) -> Samples {
         let (x0, device) = ([0.3, -0.7], Default::default());
-        let drawn = sample(flow, &x0, &[2], None, plan, &device, &mut |_, _, _| {});
+        let drawn = sample(
+            flow,
+            &x0,
+            &[2],
+            &Given::nothing(),
+            plan,
+            &device,
+            &mut |_, _, _| {},
+        );
         drawn.expect("samples")
     }
 

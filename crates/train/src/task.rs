@@ -2,6 +2,7 @@
 
 use crate::config::Data;
 use crate::dataset::{Dataset, DatasetError, Scaling};
+use pyroclast_core::condition::Given;
 use pyroclast_core::noise::{Noise, Stream};
 use pyroclast_core::toy::Toy;
 use std::path::Path;
@@ -83,8 +84,7 @@ impl Task {
         }
         if !data.labels {
             for part in [&mut training, &mut validation] {
-                part.labels = None;
-                part.classes = 0;
+                part.given = Given::nothing();
             }
         }
         Ok(Self {

@@ -10,11 +10,12 @@ use crate::optimizer::{AdamW, LearningRate};
 use crate::parameters::{gradients, values, with_values};
 use burn::module::AutodiffModule;
 use burn::tensor::backend::{AutodiffBackend, Backend};
-use burn::tensor::{ElementConversion, Int, Tensor, TensorData};
+use burn::tensor::{ElementConversion, Tensor, TensorData};
+use pyroclast_core::condition::Condition;
 use pyroclast_core::endpoints::Endpoints;
 use pyroclast_core::flow::Flow;
 use pyroclast_core::loss::SampleLoss;
-use pyroclast_core::network::{Labels, Network};
+use pyroclast_core::network::Network;
 use pyroclast_core::noise::{Draws, Noise, Stream};
 
 /// A model in training, with the memory of its optimizer and its moving average.
@@ -40,8 +41,8 @@ pub struct Trainer<B: AutodiffBackend, N, const D: usize> {
 impl<B, N, const D: usize> Trainer<B, N, D>
 where
     B: AutodiffBackend,
-    N: Network<B, D, Condition = Labels<B>> + AutodiffModule<B>,
-    N::InnerModule: Network<B::InnerBackend, D, Condition = Labels<B::InnerBackend>>,
+    N: Network<B, D> + AutodiffModule<B>,
+    N::InnerModule: Network<B::InnerBackend, D>,
 {
     /// Before the first step. `noise` gives the dropout masks; `sample` is the shape of one sample, of rank D − 1.
     ///
@@ -149,16 +150,14 @@ fn batch_loss<B, N, const D: usize>(
 ) -> Tensor<B, 1>
 where
     B: Backend,
-    N: Network<B, D, Condition = Labels<B>>,
+    N: Network<B, D>,
 {
     let mut shape = sample;
     shape[0] = batch.t.len();
     let upload = |values: &[f32]| -> Tensor<B, D> {
         Tensor::from_data(TensorData::new(values.to_vec(), shape), device)
     };
-    let labels: Labels<B> = batch.labels.as_ref().map(|labels| {
-        Tensor::<B, 1, Int>::from_data(TensorData::new(labels.clone(), [labels.len()]), device)
-    });
+    let condition = N::Condition::upload(&batch.given, device);
     let ends = Endpoints {
         x0: upload(&batch.x0),
         x1: upload(&batch.x1),
@@ -166,7 +165,7 @@ where
     let z = batch.z.as_deref().map(upload);
     let points = flow.path.sample(ends, z, &batch.t);
     match own {
-        None => flow.loss(points, &labels, dropout),
-        Some(own) => flow.loss_by(own, points, &labels, dropout),
+        None => flow.loss(points, &condition, dropout),
+        Some(own) => flow.loss_by(own, points, &condition, dropout),
     }
 }

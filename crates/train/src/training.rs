@@ -17,7 +17,8 @@ use crate::trainer::Trainer;
 use burn::module::AutodiffModule;
 use burn::tensor::backend::AutodiffBackend;
 use burn::tensor::{ElementConversion, Tensor};
-use pyroclast_core::network::{Labels, Network};
+use pyroclast_core::condition::Given;
+use pyroclast_core::network::Network;
 use pyroclast_core::noise::Noise;
 use std::sync::Arc;
 use std::time::Instant;
@@ -104,8 +105,8 @@ pub fn train<B, N, const D: usize>(
 ) -> Result<Outcome, TrainError>
 where
     B: AutodiffBackend,
-    N: Network<B, D, Condition = Labels<B>> + AutodiffModule<B>,
-    N::InnerModule: Network<B::InnerBackend, D, Condition = Labels<B::InnerBackend>>,
+    N: Network<B, D> + AutodiffModule<B>,
+    N::InnerModule: Network<B::InnerBackend, D>,
 {
     let training = &config.training;
     let mut trainer = begin::<B, N, D>(network, task, config, device);
@@ -196,8 +197,8 @@ pub fn begin<B, N, const D: usize>(
 ) -> Trainer<B, N, D>
 where
     B: AutodiffBackend,
-    N: Network<B, D, Condition = Labels<B>> + AutodiffModule<B>,
-    N::InnerModule: Network<B::InnerBackend, D, Condition = Labels<B::InnerBackend>>,
+    N: Network<B, D> + AutodiffModule<B>,
+    N::InnerModule: Network<B::InnerBackend, D>,
 {
     let training = &config.training;
     let parameters: Vec<_> = values(&network).into_iter().map(Tensor::inner).collect();
@@ -254,7 +255,7 @@ fn save<B, N, const D: usize>(
 ) -> Result<(), CheckpointError>
 where
     B: AutodiffBackend,
-    N: Network<B, D, Condition = Labels<B>> + AutodiffModule<B>,
+    N: Network<B, D> + AutodiffModule<B>,
 {
     let inner = |tensors: Vec<Tensor<B, 1>>| tensors.into_iter().map(Tensor::inner).collect();
     Checkpoint::<B::InnerBackend> {
@@ -280,7 +281,7 @@ fn snapshot<B, N, const D: usize>(
 ) -> Result<(), CheckpointError>
 where
     B: AutodiffBackend,
-    N: Network<B, D, Condition = Labels<B>> + AutodiffModule<B>,
+    N: Network<B, D> + AutodiffModule<B>,
 {
     save_snapshot(
         &run.snapshot_path(trainer.step),
@@ -300,7 +301,7 @@ fn restore<B, N, const D: usize>(
 ) -> Result<(), TrainError>
 where
     B: AutodiffBackend,
-    N: Network<B, D, Condition = Labels<B>> + AutodiffModule<B>,
+    N: Network<B, D> + AutodiffModule<B>,
 {
     let slots = slots::<B, N>(&trainer.flow.network);
     let path = run.latest()?;
@@ -336,14 +337,14 @@ where
 }
 
 /// The labels of a picture: a row of ten for each class; none without classes.
-pub fn picture_labels(classes: usize) -> Option<Vec<i64>> {
-    let row = |class| std::iter::repeat_n(class as i64, PICTURE_ROW);
+pub fn picture_labels(classes: usize) -> Option<Vec<u32>> {
+    let row = |class| std::iter::repeat_n(class as u32, PICTURE_ROW);
     (classes > 0).then(|| (0..classes).flat_map(row).collect())
 }
 
 /// How many samples a picture shows.
 pub fn picture_size(dataset: &Dataset) -> usize {
-    match (dataset.is_image(), dataset.classes) {
+    match (dataset.is_image(), dataset.classes()) {
         (true, 0) => PICTURE_ROW * PICTURE_ROW,
         (true, classes) => PICTURE_ROW * classes,
         (false, _) => PICTURE_POINTS,
@@ -357,16 +358,15 @@ fn picture<B, N, const D: usize>(
 ) -> Result<Samples, SampleError>
 where
     B: AutodiffBackend,
-    N: Network<B, D, Condition = Labels<B>> + AutodiffModule<B>,
-    N::InnerModule: Network<B::InnerBackend, D, Condition = Labels<B::InnerBackend>>,
+    N: Network<B, D> + AutodiffModule<B>,
+    N::InnerModule: Network<B::InnerBackend, D>,
 {
     let dataset = &task.training;
     let n = picture_size(dataset);
-    let labels = if dataset.is_image() {
-        picture_labels(dataset.classes)
-    } else {
-        None
-    };
+    let labels = (dataset.is_image()).then(|| picture_labels(dataset.classes()));
+    let given = (labels.flatten()).map_or_else(Given::nothing, |labels| {
+        Given::labels(&labels, dataset.classes())
+    });
     let noise = Noise::new(config.training.seed);
     let x0 = trainer
         .flow
@@ -379,7 +379,7 @@ where
         &flow,
         &x0,
         &dataset.shape,
-        labels.as_deref(),
+        &given,
         &plan,
         trainer.device(),
         &mut |_, _, _| {},

@@ -41,7 +41,7 @@ pub(crate) fn run(arguments: Classifier) -> Result<ExitCode> {
         dataset.name,
         dataset.len(),
         dataset.shape,
-        dataset.classes
+        dataset.classes()
     );
     let start = Instant::now();
     let job = Training {

@@ -12,7 +12,7 @@ use burn::module::AutodiffModule;
 use burn::tensor::backend::Backend;
 use indicatif::ProgressBar;
 use pyroclast_core::flow::Flow;
-use pyroclast_core::network::{Labels, Network};
+use pyroclast_core::network::Network;
 use pyroclast_core::noise::Noise;
 use pyroclast_metrics::comparison::{Comparison, Contest, Entry, Found, compare};
 use pyroclast_train::config::Config;
@@ -43,7 +43,7 @@ pub(crate) fn run(arguments: Compare) -> Result<ExitCode> {
     let (run, config) = Run::open(&arguments.run)?;
     let device = device::choose(arguments.device.as_deref())?;
     let task = Task::load(&config.data, Noise::new(config.training.seed))?;
-    if arguments.guidance != 1.0 && task.training.classes == 0 {
+    if arguments.guidance != 1.0 && task.training.classes() == 0 {
         bail!(super::unguided("guidance", &task));
     }
     let named = !arguments.methods.is_empty();
@@ -134,8 +134,8 @@ impl WithFlow for Comparing<'_> {
     fn with<B, N, const D: usize>(self, flow: &Flow<N>, device: &B::Device) -> Result<Self::Output>
     where
         B: Backend,
-        N: Network<Autodiff<B>, D, Condition = Labels<Autodiff<B>>> + AutodiffModule<Autodiff<B>>,
-        N::InnerModule: Network<B, D, Condition = Labels<B>>,
+        N: Network<Autodiff<B>, D> + AutodiffModule<Autodiff<B>>,
+        N::InnerModule: Network<B, D>,
     {
         let Some(classifier) = classifier::<B>(self.features, self.config, self.task, device)?
         else {

@@ -10,7 +10,7 @@ use burn::module::AutodiffModule;
 use burn::tensor::backend::Backend;
 use indicatif::ProgressBar;
 use pyroclast_core::flow::Flow;
-use pyroclast_core::network::{Labels, Network};
+use pyroclast_core::network::Network;
 use pyroclast_core::noise::Noise;
 use pyroclast_core::path::Source;
 use pyroclast_core::prediction::Prediction;
@@ -123,8 +123,8 @@ impl WithFlow for Evaluation<'_> {
     fn with<B, N, const D: usize>(self, flow: &Flow<N>, device: &B::Device) -> Result<Vec<Scores>>
     where
         B: Backend,
-        N: Network<Autodiff<B>, D, Condition = Labels<Autodiff<B>>> + AutodiffModule<Autodiff<B>>,
-        N::InnerModule: Network<B, D, Condition = Labels<B>>,
+        N: Network<Autodiff<B>, D> + AutodiffModule<Autodiff<B>>,
+        N::InnerModule: Network<B, D>,
     {
         let classifier = classifier::<B>(self.features, self.config, self.task, device)?;
         // indicatif hides the bar by itself where nobody watches.

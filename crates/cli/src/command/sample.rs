@@ -11,8 +11,9 @@ use burn::backend::Autodiff;
 use burn::module::AutodiffModule;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
+use pyroclast_core::condition::Given;
 use pyroclast_core::flow::Flow;
-use pyroclast_core::network::{Labels, Network};
+use pyroclast_core::network::Network;
 use pyroclast_core::noise::Noise;
 use pyroclast_train::config::Config;
 use pyroclast_train::ema::Averaged;
@@ -51,6 +52,9 @@ pub(crate) fn run(arguments: Sample) -> Result<ExitCode> {
         (None, Some(n)) => n as usize,
         (None, None) => picture_size(&task.training),
     };
+    let given = (labels.as_deref()).map_or_else(Given::nothing, |labels| {
+        Given::labels(labels, task.training.classes())
+    });
     let start = Instant::now();
     let job = Sampling {
         run: &run,
@@ -59,7 +63,7 @@ pub(crate) fn run(arguments: Sample) -> Result<ExitCode> {
         plan,
         weights: arguments.weights,
         n,
-        labels: labels.as_deref(),
+        given,
         trajectory: arguments.trajectory,
     };
     let (samples, frames) = device::run_on(device, job)?;
@@ -100,9 +104,9 @@ fn title(task: &Task, n: usize) -> String {
 }
 
 /// One class, or all in turn; none for a model without classes.
-fn labels(arguments: &Sample, task: &Task) -> Result<Option<Vec<i64>>> {
+fn labels(arguments: &Sample, task: &Task) -> Result<Option<Vec<u32>>> {
     let dataset = &task.training;
-    let classes = dataset.classes;
+    let classes = dataset.classes();
     let n = arguments.n.map(|n| n as usize);
     match arguments.class {
         Some(_) if classes == 0 => bail!(Usage(format!(
@@ -113,16 +117,13 @@ fn labels(arguments: &Sample, task: &Task) -> Result<Option<Vec<i64>>> {
             "there is no class {class}; classes are 0 to {}",
             classes - 1
         ))),
-        Some(class) => Ok(Some(vec![
-            i64::from(class);
-            n.unwrap_or(picture_size(dataset))
-        ])),
+        Some(class) => Ok(Some(vec![class; n.unwrap_or(picture_size(dataset))])),
         None if classes == 0 => Ok(None),
         None => match n {
             None if dataset.is_image() => Ok(picture_labels(classes)),
             n => {
                 let n = n.unwrap_or(picture_size(dataset));
-                Ok(Some((0..n).map(|i| (i % classes) as i64).collect()))
+                Ok(Some((0..n).map(|i| (i % classes) as u32).collect()))
             }
         },
     }
@@ -154,7 +155,7 @@ struct Sampling<'a> {
     plan: Plan,
     weights: Averaged,
     n: usize,
-    labels: Option<&'a [i64]>,
+    given: Given,
     trajectory: bool,
 }
 
@@ -173,8 +174,8 @@ impl WithFlow for Sampling<'_> {
     fn with<B, N, const D: usize>(self, flow: &Flow<N>, device: &B::Device) -> Result<Self::Output>
     where
         B: Backend,
-        N: Network<Autodiff<B>, D, Condition = Labels<Autodiff<B>>> + AutodiffModule<Autodiff<B>>,
-        N::InnerModule: Network<B, D, Condition = Labels<B>>,
+        N: Network<Autodiff<B>, D> + AutodiffModule<Autodiff<B>>,
+        N::InnerModule: Network<B, D>,
     {
         let dim = self.task.training.dim();
         let noise = Noise::new(self.plan.seed);
@@ -209,7 +210,7 @@ impl WithFlow for Sampling<'_> {
             &flow.valid(),
             &x0,
             shape,
-            self.labels,
+            &self.given,
             &self.plan,
             device,
             &mut observe,

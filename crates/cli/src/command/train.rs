@@ -43,7 +43,7 @@ pub(crate) fn run(arguments: Train) -> Result<ExitCode> {
     // Whatever can be refused is refused before a folder is made.
     let device = device::choose(arguments.device.as_deref())?;
     let task = Task::load(&config.data, Noise::new(config.training.seed))?;
-    config.architecture(&task.training.shape, task.training.classes)?;
+    config.architecture(&task.training.shape, task.training.classes())?;
     let run = match resumed {
         Some(run) => run,
         None => {
@@ -190,7 +190,7 @@ impl Job for Training<'_> {
         let mut watcher = Console::new(self.run, task)?;
         let mut init = Init::<Autodiff<B>>::new(Noise::new(config.training.seed), &device);
         let shape = &task.training.shape;
-        let outcome = match config.architecture(shape, task.training.classes)? {
+        let outcome = match config.architecture(shape, task.training.classes())? {
             Architecture::Mlp(mlp) => {
                 let network = mlp.init(&mut init);
                 train::<Autodiff<B>, _, 2>(

@@ -129,6 +129,7 @@ impl Network {
                     n => TimeInput::Sinusoids(n),
                 },
                 classes,
+                attributes: 0,
                 learns_variance,
             })),
             (Self::Unet(unet), &[c, h, w]) => {
@@ -142,6 +143,8 @@ impl Network {
                     heads: unet.heads,
                     dropout: unet.dropout,
                     classes,
+                    attributes: 0,
+                    beside: 0,
                     learns_variance,
                 };
                 match config.problem() {

@@ -40,11 +40,11 @@ mod tests {
         let digits = Dataset::digits();
         assert_eq!((digits.len(), digits.dim()), (1797, 64));
         assert_eq!(
-            (digits.shape.as_slice(), digits.classes),
+            (digits.shape.as_slice(), digits.classes()),
             ([1, 8, 8].as_slice(), 10)
         );
         let mut counts = [0; 10];
-        for &label in digits.labels.iter().flatten() {
+        for &label in digits.labels().into_iter().flatten() {
             counts[label as usize] += 1;
         }
         // The class counts that scikit-learn documents for `load_digits`.

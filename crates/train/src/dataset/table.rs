@@ -208,7 +208,7 @@ impl<'a> Table<'a> {
                 largest,
             });
         }
-        Ok(data.with_labels(self.labels, present.len()))
+        Ok(data.with_labels(&self.labels, present.len()))
     }
 }
 
@@ -288,15 +288,15 @@ mod tests {
         ] {
             let data = parse(text).expect(text);
             assert_eq!(data.values, [1.0, 2.0, 3.0, 4.0, 5.0, 6.0], "{text:?}");
-            assert_eq!(data.labels, Some(vec![0, 2, 1]));
-            assert_eq!((data.classes, data.shape), (3, vec![2]));
+            assert_eq!(data.labels(), Some([0, 2, 1].as_slice()));
+            assert_eq!((data.classes(), data.shape), (3, vec![2]));
         }
     }
 
     #[test]
     fn without_a_header_every_column_is_data() {
         let data = parse("1,2,0\n3,4,1\n").expect("a plain table");
-        assert_eq!((data.dim(), data.labels, data.classes), (3, None, 0));
+        assert_eq!((data.dim(), data.labels(), data.classes()), (3, None, 0));
     }
 
     #[test]
