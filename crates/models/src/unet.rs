@@ -333,7 +333,6 @@ mod tests {
         let device = Default::default();
         let config = UNetConfig {
             channels: 4,
-            attributes: 1,
             beside: 1,
             ..UNetConfig::new(1, [2, 2])
         };
@@ -349,10 +348,6 @@ mod tests {
         };
         let image = Given::images(&[1.0, 2.0, 3.0, 4.0], [1, 2, 2]);
         assert_ne!(output(&image), output(&Given::nothing()));
-        assert_ne!(
-            output(&image),
-            output(&image.clone().and(Given::vectors(&[2.0], 1)))
-        );
         assert_eq!(output(&image.dropped(&[true])), output(&Given::nothing()));
     }
 }
