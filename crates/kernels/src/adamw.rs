@@ -55,6 +55,12 @@ pub fn adamw<B: Backend, const D: usize>(
     if crate::flex::supports_untracked::<B>(theta.dtype()) {
         return crate::flex::adamw([theta, m, v], gradient, factor, step);
     }
+    #[cfg(any(feature = "wgpu", feature = "cuda"))]
+    if crate::cube::supports_untracked::<B>(&[theta.dtype(), gradient.dtype()])
+        && shape.num_elements() > 0
+    {
+        return crate::cube::adamw([theta, m, v], gradient, factor, step);
+    }
     let [beta1, beta2] = step.betas;
     let g = match factor {
         Some(factor) => gradient * factor.clone().unsqueeze(),

@@ -9,7 +9,7 @@ use burn::tensor::backend::Backend;
 ///
 /// In this form θ̄ = θ is a fixed point, however the numbers are rounded. In single precision the
 /// sum `(1 − w)·θ̄ + w·θ` would shrink parameters by up to a thousandth for a weight of 1e-5. On
-/// flex, one pass that writes over the average.
+/// flex, one pass that writes over the average; on GPUs, one launch.
 ///
 /// # Shapes
 /// - average, x and output: all the same
@@ -39,6 +39,12 @@ pub fn lerp<B: Backend, const D: usize>(
     #[cfg(feature = "flex")]
     if crate::flex::supports_untracked::<B>(x.dtype()) {
         return crate::flex::lerp(average, x, weight);
+    }
+    #[cfg(any(feature = "wgpu", feature = "cuda"))]
+    if crate::cube::supports_untracked::<B>(&[average.dtype(), x.dtype()])
+        && x.shape().num_elements() > 0
+    {
+        return crate::cube::lerp(average, x, weight);
     }
     let difference = x.clone() - average.clone();
     average + difference * weight

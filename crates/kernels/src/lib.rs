@@ -20,6 +20,7 @@ mod cube;
 mod downcast;
 #[cfg(feature = "flex")]
 mod flex;
+mod global_norm;
 mod group_norm;
 mod grouping;
 mod lerp;
@@ -39,6 +40,7 @@ pub use attention::attention;
 pub use combine::combine;
 pub use concat::concat;
 pub use conv2d::conv2d;
+pub use global_norm::global_norm;
 pub use group_norm::group_norm;
 pub use grouping::Grouping;
 pub use lerp::lerp;

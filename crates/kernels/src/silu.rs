@@ -7,7 +7,7 @@ use burn::tensor::{DType, Tensor, activation};
 ///
 /// `y = x·s(x)`, `s(x) = 1/(1 + e⁻ˣ)`
 ///
-/// On flex, one pass forward and one backward, which computes `s·(1 + x·(1 − s))` from x again and
+/// On flex and on GPUs, one pass forward and one backward, which computes `s·(1 + x·(1 − s))` from x again and
 /// so need not keep s.
 ///
 /// Source: Elfwing, Uchibe & Doya 2018; Hendrycks & Gimpel 2016.
@@ -27,6 +27,10 @@ pub fn silu<B: Backend, const D: usize>(x: Tensor<B, D>) -> Tensor<B, D> {
     #[cfg(feature = "flex")]
     if crate::flex::supports::<B>(x.dtype()) {
         return crate::flex::silu(x);
+    }
+    #[cfg(any(feature = "wgpu", feature = "cuda"))]
+    if crate::cube::supports::<B>(&[x.dtype()]) && x.shape().num_elements() > 0 {
+        return crate::cube::silu(x);
     }
     if x.dtype() == DType::F64 {
         // burn's logistic function has single precision. The clamp keeps the exponential from

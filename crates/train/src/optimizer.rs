@@ -8,7 +8,7 @@
 
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
-use pyroclast_kernels::{AdamWStep, adamw};
+use pyroclast_kernels::{AdamWStep, adamw, global_norm};
 
 /// The constants of AdamW. The defaults are PyTorch's, but for the decay, which is off.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -101,10 +101,10 @@ impl<B: Backend> AdamW<B> {
 
 /// `min(1, c/‖g‖)` as a tensor of shape `[1]`.
 fn clip_factor<B: Backend>(gradients: &[Tensor<B, 1>], clip: f64) -> Tensor<B, 1> {
-    let squares = gradients.iter().map(|g| g.clone().square().sum());
-    let norm = squares.reduce(|a, b| a + b).map(Tensor::sqrt);
-    let norm = norm.expect("a network has parameters");
-    (norm + 1e-6).recip().mul_scalar(clip).clamp_max(1.0)
+    (global_norm(gradients) + 1e-6)
+        .recip()
+        .mul_scalar(clip)
+        .clamp_max(1.0)
 }
 
 /// The learning rate over a run: a linear rise, then a cosine down to zero.

@@ -8,6 +8,8 @@
 //! is added in the same order every time. The units of a cube form teams. Each team takes every
 //! n-th channel of the group, n being the number of teams, and its units read neighbouring pixels.
 
+use super::logistic::{logistic, silu_slope};
+use super::sum::sum;
 use crate::grouping::Grouping;
 use crate::tape::Fused;
 use burn::tensor::backend::Backend;
@@ -18,7 +20,6 @@ use burn_cubecl::tensor::CubeTensor;
 use burn_cubecl::{BoolElement, CubeBackend, CubeRuntime, FloatElement, IntElement};
 use cubecl::prelude::*;
 use cubecl::std::tensor::layout::linear::LinearView;
-use std::ops::AddAssign;
 
 /// The most units of a cube: every runtime allows this many.
 const UNITS: usize = 256;
@@ -28,8 +29,6 @@ const FEWEST: usize = 32;
 const WORK: usize = 8;
 /// Units of a team, at least: so many neighbours in memory are read together.
 const LANES: usize = 16;
-/// Halvings per step of a sum.
-const AT_ONCE: u32 = 3;
 
 /// What the backward needs.
 #[derive(Debug, Clone)]
@@ -338,53 +337,11 @@ fn differentiate(
     }
 }
 
-/// The sum over each run of `lanes` units, which every unit of the run gets. All units of the cube
-/// have to call it together.
-///
-/// Each step adds several numbers, since the units have to wait for each other after each step.
-#[cube]
-fn sum<T: CubePrimitive + AddAssign>(
-    value: T,
-    shared: &mut SharedMemory<T>,
-    #[comptime] lanes: usize,
-) -> T {
-    let unit = UNIT_POS as usize;
-    // Other units may still be reading the last sum.
-    sync_cube();
-    shared[unit] = value;
-    sync_cube();
-    let halvings = comptime![lanes.trailing_zeros()];
-    #[unroll]
-    for step in 0..comptime![halvings.div_ceil(AT_ONCE)] {
-        let from = comptime![lanes >> (step * AT_ONCE)];
-        let to = comptime![lanes >> ((step + 1) * AT_ONCE).min(halvings)];
-        if unit % lanes < to {
-            let mut total = shared[unit];
-            #[unroll]
-            for k in 1..comptime![from / to] {
-                total += shared[unit + k * to];
-            }
-            shared[unit] = total;
-        }
-        sync_cube();
-    }
-    shared[unit / lanes * lanes]
-}
-
-/// `s(z) = 1/(1 + e⁻ᶻ)`, with an exponential that does not overflow.
-#[cube]
-fn logistic(z: f32) -> f32 {
-    let e = f32::exp(-f32::abs(z));
-    let share = 1.0 / (1.0 + e);
-    select(z >= 0.0, share, e * share)
-}
-
 /// The derivative of what follows the normalisation: 1, or the SiLU's `s·(1 + z·(1 − s))`.
 #[cube]
 fn slope(z: f32, #[comptime] silu: bool) -> f32 {
     if silu {
-        let s = logistic(z);
-        s * (1.0 + z * (1.0 - s))
+        silu_slope(z)
     } else {
         1.0f32.runtime()
     }
