@@ -49,21 +49,21 @@
 //! Source: Chen et al. 2018 (the adjoint); Griewank 1992 and Chen et al. 2016 (checkpoints at √n).
 
 mod backsolve;
+mod chain;
 mod checkpointed;
 mod parameters;
-mod rebase;
-mod seed;
+mod rebased;
 mod tape;
 mod time_gradients;
 
 pub use backsolve::{Adjoint, Backsolvable, backsolve};
-pub use checkpointed::{Replay, Replayable, checkpointed, checkpointed_adaptive, checkpointed_sde};
-pub use rebase::Rebased;
+pub use checkpointed::{Replay, Replayable, checkpointed, checkpointed_adaptive};
+pub use rebased::Rebased;
 pub use tape::{Recorded, Tape, tape, tape_adaptive};
 pub use time_gradients::time_gradients;
 
 use crate::error::SolveError;
-use crate::solution::Statistics;
+use crate::solve::Statistics;
 use burn::backend::Autodiff;
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;

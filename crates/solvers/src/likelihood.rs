@@ -4,11 +4,9 @@
 //!
 //! Source: Chen et al. 2018, theorem 1. The error of the solve is controlled on the state alone.
 
-use crate::adaptive::integrate_adaptive;
-use crate::control::Control;
 use crate::divergence::{Trace, WithDivergence};
 use crate::method::EmbeddedMethod;
-use crate::solution::{Statistics, Stopped};
+use crate::solve::{Control, Statistics, Stopped, solve_measured};
 use burn::backend::Autodiff;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
@@ -107,11 +105,8 @@ where
     M: for<'a, 'b> EmbeddedMethod<B, Counted<'a, WithDivergence<'b, F, B, D>>, 2>,
 {
     let augmented = WithDivergence::new(field, trace, &x);
-    let control = Control {
-        measured: Some(augmented.size()),
-        ..control
-    };
-    let solution = integrate_adaptive(&augmented, method, augmented.pack(x), span, control)?;
+    let (size, z) = (augmented.size(), augmented.pack(x));
+    let solution = solve_measured(control, size, &augmented, method, z, span)?;
     let (x, integral) = augmented.unpack(solution.x);
     Ok((x, integral, solution.statistics))
 }

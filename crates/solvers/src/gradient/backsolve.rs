@@ -6,13 +6,10 @@
 //! not an ODE").
 
 use super::{Gradients, Pullback, Solved, parameters};
-use crate::adaptive::integrate_adaptive;
-use crate::control::Control;
 use crate::error::SolveError;
 use crate::grid::TimeGrid;
-use crate::landing::integrate_landing;
 use crate::method::EmbeddedMethod;
-use crate::solution::Stopped;
+use crate::solve::{Adaptive, Control, Stopped, solve_measured};
 use burn::backend::Autodiff;
 use burn::module::{AutodiffModule, ParamId};
 use burn::tensor::Tensor;
@@ -55,7 +52,10 @@ where
     M: for<'b> EmbeddedMethod<B, Counted<'b, F::InnerModule>, D>,
 {
     let inner = field.valid();
-    let solution = integrate_landing(&inner, method, x, times, control)?;
+    let at = times.times();
+    let solution = Adaptive::new(control)
+        .landing_on(at.iter().copied())
+        .solve(&inner, method, x, (at[0], at[at.len() - 1]))?;
     let states: Vec<Tensor<B, D>> = solution.saved.into_iter().map(|(_, x)| x).collect();
     Ok(Solved {
         pullback: Adjoint {
@@ -136,10 +136,6 @@ where
         let mut gamma = Tensor::<B, 2>::zeros([1, count], (&x.device(), x.dtype()));
         let mut lambda = cotangents[n - 1].clone();
         let mut evaluations = 0;
-        let control = Control {
-            measured: Some(2 * size),
-            ..self.control
-        };
         for i in (1..n).rev() {
             let z = Tensor::cat(
                 vec![
@@ -150,7 +146,7 @@ where
                 1,
             );
             let span = (self.times[i], self.times[i - 1]);
-            let solution = integrate_adaptive(&adjoint, self.method, z, span, control)?;
+            let solution = solve_measured(self.control, 2 * size, &adjoint, self.method, z, span)?;
             evaluations += solution.statistics.evaluations;
             lambda = adjoint.part(&solution.x, 1);
             lambda = lambda + cotangents[i - 1].clone();

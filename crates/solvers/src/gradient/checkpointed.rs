@@ -6,21 +6,19 @@
 //!
 //! The number of steps need not be known: when too many states have been kept, every other one is dropped and the stride doubles.
 
-use super::rebase::Rebased;
-use super::seed::Chain;
+use super::chain::Chain;
+use super::rebased::Rebased;
 use super::{Gradients, Pullback, Solved, parameters};
-use crate::control::Control;
 use crate::error::SolveError;
 use crate::grid::TimeGrid;
-use crate::landing::land;
 use crate::method::{EmbeddedMethod, Memory, Method, Parts};
-use crate::solution::{Statistics, Stopped};
+use crate::solve::{Control, Statistics, Stopped, land};
 use burn::backend::Autodiff;
 use burn::module::AutodiffModule;
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
-use pyroclast_core::field::{Counted, Sde, VectorField};
+use pyroclast_core::field::{Counted, VectorField};
 
 /// A state that was kept, with the memory of the method.
 #[derive(Debug, Clone)]
@@ -105,72 +103,35 @@ pub fn checkpointed<'a, B, F, M, const D: usize>(
 where
     B: Backend,
     F: AutodiffModule<Autodiff<B>>,
-    F::InnerModule: VectorField<B, D>,
     M: for<'b> Method<B, Counted<'b, F::InnerModule>, D>,
 {
-    Replay::solve(field, method, x, times, substeps)
-}
-
-/// [`checkpointed`] for a stochastic equation, along the same Brownian path there and back. Its times have no gradient.
-///
-/// # Panics
-/// If `substeps` is 0.
-pub fn checkpointed_sde<'a, B, F, M, const D: usize>(
-    field: &'a F,
-    method: &'a M,
-    x: Tensor<B, D>,
-    times: &TimeGrid,
-    substeps: usize,
-) -> Replayable<'a, B, F, M, D>
-where
-    B: Backend,
-    F: AutodiffModule<Autodiff<B>>,
-    F::InnerModule: Sde<B, D>,
-    M: for<'b> Method<B, Counted<'b, F::InnerModule>, D>,
-{
-    Replay::solve(field, method, x, times, substeps)
-}
-
-impl<'a, B: Backend, F, M, const D: usize> Replay<'a, B, F, M, D> {
-    fn solve(
-        field: &'a F,
-        method: &'a M,
-        x: Tensor<B, D>,
-        times: &TimeGrid,
-        substeps: usize,
-    ) -> Replayable<'a, B, F, M, D>
-    where
-        F: AutodiffModule<Autodiff<B>>,
-        M: for<'b> Method<B, Counted<'b, F::InnerModule>, D>,
-    {
-        let inner = field.valid();
-        let counted = Counted::new(&inner);
-        let mut record = Record::new();
-        let mut states = vec![x.clone()];
-        let mut state = method.init(&counted, times.times()[0], &x);
-        let mut x = x;
-        for (from, to) in times.intervals() {
-            for (t, s) in TimeGrid::uniform(from, to, substeps).intervals() {
-                record.before(t, &x, || state.clone().into_parts());
-                (x, state) = method.step(&counted, t, s, x, state);
-            }
-            states.push(x.clone());
+    let inner = field.valid();
+    let counted = Counted::new(&inner);
+    let mut record = Record::new();
+    let mut states = vec![x.clone()];
+    let mut state = method.init(&counted, times.times()[0], &x);
+    let mut x = x;
+    for (from, to) in times.intervals() {
+        for (t, s) in TimeGrid::uniform(from, to, substeps).intervals() {
+            record.before(t, &x, || state.clone().into_parts());
+            (x, state) = method.step(&counted, t, s, x, state);
         }
-        let statistics = Statistics {
-            steps: record.starts.len(),
-            rejections: 0,
-            evaluations: counted.evaluations(),
-        };
-        Solved {
-            pullback: Replay {
-                field,
-                method,
-                times: times.times().to_vec(),
-                record,
-            },
-            states,
-            statistics,
-        }
+        states.push(x.clone());
+    }
+    let statistics = Statistics {
+        steps: record.starts.len(),
+        rejections: 0,
+        evaluations: counted.evaluations(),
+    };
+    Solved {
+        pullback: Replay {
+            field,
+            method,
+            times: times.times().to_vec(),
+            record,
+        },
+        states,
+        statistics,
     }
 }
 
@@ -194,10 +155,16 @@ where
     let inner = field.valid();
     let counted = Counted::new(&inner);
     let mut record = Record::new();
-    let (solver, saved, outcome) = land(&counted, method, x, times, control, |solver| {
-        record.before(solver.t, &solver.x, || solver.state.clone().into_parts());
-    });
-    let solution = solver.finish(outcome, saved, counted.evaluations())?;
+    let solution = land(
+        control,
+        &counted,
+        method,
+        x,
+        times,
+        |t, x, state: &M::State| {
+            record.before(t, x, || state.clone().into_parts());
+        },
+    )?;
     let states: Vec<Tensor<B, D>> = solution.saved.into_iter().map(|(_, x)| x).collect();
     Ok(Solved {
         pullback: Replay {
@@ -253,7 +220,7 @@ where
                     let parts = Parts {
                         tensors: memory.clone(),
                         times: parts.times.clone(),
-                        steps: parts.steps,
+                        counts: parts.counts.clone(),
                     };
                     (memory, M::State::from_parts(parts))
                 }

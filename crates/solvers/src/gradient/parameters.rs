@@ -1,6 +1,6 @@
 //! The gradients of a module's parameters, summed over segments.
 
-use super::seed::Chain;
+use super::chain::Chain;
 use burn::backend::Autodiff;
 use burn::backend::autodiff::grads::Gradients;
 use burn::module::{Module, ModuleVisitor, Param, ParamId};

@@ -2,15 +2,13 @@
 //!
 //! The solve is recorded as it runs. Nothing is evaluated twice, and memory grows with the number of evaluations.
 
-use super::rebase::Rebased;
-use super::seed::Chain;
+use super::chain::Chain;
+use super::rebased::Rebased;
 use super::{Gradients, Pullback, Solved, parameters};
-use crate::control::Control;
 use crate::error::SolveError;
 use crate::grid::TimeGrid;
-use crate::landing::land;
 use crate::method::{EmbeddedMethod, Method};
-use crate::solution::{Statistics, Stopped};
+use crate::solve::{Control, Statistics, Stopped, land};
 use burn::backend::Autodiff;
 use burn::module::AutodiffModule;
 use burn::tensor::Tensor;
@@ -98,8 +96,7 @@ where
     let rebased = Rebased(field);
     let counted = Counted::new(&rebased);
     let x = Tensor::from_inner(x).require_grad();
-    let (solver, saved, outcome) = land(&counted, method, x, times, control, |_| {});
-    let solution = solver.finish(outcome, saved, counted.evaluations())?;
+    let solution = land(control, &counted, method, x, times, |_, _, _| {})?;
     let states = solution.saved.into_iter().map(|(_, x)| x).collect();
     Ok(Tape::solved(field, states, solution.statistics))
 }

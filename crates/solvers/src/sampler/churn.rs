@@ -4,7 +4,7 @@
 //!
 //! Source: Karras et al. 2022, algorithm 2, lines 4–6.
 
-use super::hop::level;
+use super::log_snr_step::level;
 use crate::brownian::{BrownianMotion, Interval};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;

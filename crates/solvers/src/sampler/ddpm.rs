@@ -4,7 +4,7 @@
 //!
 //! Source: Ho et al. 2020, algorithm 2 and eq. 7; Nichol & Dhariwal 2021, eq. 15 for the learned variance.
 
-use super::hop::Hop;
+use super::log_snr_step::LogSnrStep;
 use crate::brownian::BrownianMotion;
 use crate::method::Method;
 use burn::tensor::Tensor;
@@ -28,22 +28,17 @@ where
     F: Denoiser<B, D> + ?Sized,
     W: BrownianMotion<B, D>,
 {
-    /// Steps taken.
     type State = u64;
 
-    fn init(&self, _: &F, _: f64, _: &Tensor<B, D>) -> u64 {
-        0
-    }
-
     fn step(&self, field: &F, t: f64, s: f64, x: Tensor<B, D>, step: u64) -> (Tensor<B, D>, u64) {
-        let hop = Hop::of(field.schedule(), t, s);
-        let transition = Transition::between(hop.from, hop.to);
+        let change = LogSnrStep::of(field.schedule(), t, s);
+        let transition = Transition::between(change.from, change.to);
         let x1 = field.denoise(t, x.clone());
         let mean = combine(x * transition.coef_xt, &[(transition.coef_x1, &x1)]);
-        if hop.ends_clean() {
+        if change.ends_clean() {
             return (mean, step + 1);
         }
-        let z = hop.unit_noise(&self.brownian, step, &mean);
+        let z = change.unit_noise(&self.brownian, step, &mean);
         let std = self.variance.at(&transition).sqrt();
         (combine(mean, &[(std, &z)]), step + 1)
     }
@@ -62,23 +57,18 @@ where
     F: LearnedVariance<B, D> + ?Sized,
     W: BrownianMotion<B, D>,
 {
-    /// Steps taken.
     type State = u64;
 
-    fn init(&self, _: &F, _: f64, _: &Tensor<B, D>) -> u64 {
-        0
-    }
-
     fn step(&self, field: &F, t: f64, s: f64, x: Tensor<B, D>, step: u64) -> (Tensor<B, D>, u64) {
-        let hop = Hop::of(field.schedule(), t, s);
-        let transition = Transition::between(hop.from, hop.to);
+        let change = LogSnrStep::of(field.schedule(), t, s);
+        let transition = Transition::between(change.from, change.to);
         let (ends, v) = field.endpoints_and_variance(t, x.clone());
         let mean = combine(x * transition.coef_xt, &[(transition.coef_x1, &ends.x1)]);
-        if hop.ends_clean() {
+        if change.ends_clean() {
             return (mean, step + 1);
         }
         let std = (interpolated_log_variance(&transition, transition.small, v) * 0.5).exp();
-        let z = hop.unit_noise(&self.brownian, step, &mean);
+        let z = change.unit_noise(&self.brownian, step, &mean);
         (mean + std * z, step + 1)
     }
 }

@@ -4,7 +4,7 @@
 //!
 //! Source: Lu et al. 2022 (DPM-Solver++), algorithm 1 (2S) with r₁ = ½.
 
-use super::hop::Hop;
+use super::log_snr_step::LogSnrStep;
 use crate::method::Method;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
@@ -22,18 +22,16 @@ where
 {
     type State = ();
 
-    fn init(&self, _: &F, _: f64, _: &Tensor<B, D>) {}
-
     fn step(&self, field: &F, t: f64, s: f64, x: Tensor<B, D>, (): ()) -> (Tensor<B, D>, ()) {
         let schedule = field.schedule();
-        let hop = Hop::of(schedule, t, s);
+        let change = LogSnrStep::of(schedule, t, s);
         let mut m = field.denoise(t, x.clone());
-        if hop.h.is_finite() {
-            let middle = schedule.time_at_log_snr(schedule.log_snr(t) + hop.h);
-            let half = Hop::of(schedule, t, middle);
+        if change.h.is_finite() {
+            let middle = schedule.time_at_log_snr(schedule.log_snr(t) + change.h);
+            let half = LogSnrStep::of(schedule, t, middle);
             let u = combine(x.clone() * half.decay(), &[(half.gain(), &m)]);
             m = field.denoise(middle, u);
         }
-        (combine(x * hop.decay(), &[(hop.gain(), &m)]), ())
+        (combine(x * change.decay(), &[(change.gain(), &m)]), ())
     }
 }

@@ -5,7 +5,7 @@
 //!
 //! Source: Song et al. 2021 (score SDE), appendix F, as an Euler step down and noise up (Crowson 2022, k-diffusion).
 
-use super::hop::{Hop, level};
+use super::log_snr_step::{LogSnrStep, level};
 use crate::brownian::BrownianMotion;
 use crate::method::Method;
 use burn::tensor::Tensor;
@@ -29,33 +29,28 @@ where
     F: Denoiser<B, D> + ?Sized,
     W: BrownianMotion<B, D>,
 {
-    /// Steps taken.
     type State = u64;
 
-    fn init(&self, _: &F, _: f64, _: &Tensor<B, D>) -> u64 {
-        0
-    }
-
     fn step(&self, field: &F, t: f64, s: f64, x: Tensor<B, D>, step: u64) -> (Tensor<B, D>, u64) {
-        let hop = Hop::of(field.schedule(), t, s);
-        let (alpha, next) = (hop.to.alpha, level(hop.to));
+        let change = LogSnrStep::of(field.schedule(), t, s);
+        let (alpha, next) = (change.to.alpha, level(change.to));
         // Without η a step back, to more noise, is Euler's too; there the root is not a number.
         let up = match self.eta {
             0.0 => 0.0,
-            eta => next.min(eta * next * hop.renewed().sqrt()),
+            eta => next.min(eta * next * change.renewed().sqrt()),
         };
         let down = (next * next - up * up).sqrt();
         // The step for y, times α_s; ς_t is σ_t/α_t, which may be infinite.
-        let kept = down / hop.from.sigma;
+        let kept = down / change.from.sigma;
         let x1 = field.denoise(t, x.clone());
         let mean = combine(
             x * (alpha * kept),
-            &[(alpha * (1.0 - kept * hop.from.alpha), &x1)],
+            &[(alpha * (1.0 - kept * change.from.alpha), &x1)],
         );
         if up == 0.0 {
             return (mean, step + 1);
         }
-        let z = hop.unit_noise(&self.brownian, step, &mean);
+        let z = change.unit_noise(&self.brownian, step, &mean);
         (combine(mean, &[(alpha * up, &z)]), step + 1)
     }
 }

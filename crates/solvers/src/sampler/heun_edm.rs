@@ -5,7 +5,7 @@
 //! Source: Karras et al. 2022, algorithms 1 and 2, on any schedule with signal at the start of the grid.
 
 use super::churn::Churn;
-use super::hop::level;
+use super::log_snr_step::level;
 use crate::brownian::{BrownianMotion, Interval};
 use crate::method::Method;
 use burn::tensor::Tensor;
@@ -29,12 +29,7 @@ where
     F: Denoiser<B, D> + ?Sized,
     W: BrownianMotion<B, D>,
 {
-    /// Steps taken.
     type State = u64;
-
-    fn init(&self, _: &F, _: f64, _: &Tensor<B, D>) -> u64 {
-        0
-    }
 
     fn step(&self, field: &F, t: f64, s: f64, x: Tensor<B, D>, step: u64) -> (Tensor<B, D>, u64) {
         let schedule = field.schedule();

@@ -41,33 +41,24 @@ pub struct PredictorCorrector<P> {
     pub brownian: Increments,
 }
 
-/// The predictor's memory, and the corrections made.
-#[derive(Debug, Clone)]
+/// The predictor's memory, and the number of corrections made.
+#[derive(Debug, Clone, Default)]
 pub struct Corrections<S> {
-    of_predictor: S,
+    predictor: S,
     steps: u64,
 }
 
-/// The predictor's steps and the corrections share a count, which is enough for both to be told apart: it is the corrections' times a
-/// number that no predictor reaches, plus the predictor's.
-const APART: u64 = 1 << 32;
-
 impl<B: Backend, S: Memory<B, D>, const D: usize> Memory<B, D> for Corrections<S> {
     fn into_parts(self) -> Parts<B, D> {
-        let parts = self.of_predictor.into_parts();
-        Parts {
-            steps: parts.steps + APART * self.steps,
-            ..parts
-        }
+        let mut parts = self.predictor.into_parts();
+        parts.counts.push(self.steps);
+        parts
     }
 
-    fn from_parts(parts: Parts<B, D>) -> Self {
+    fn from_parts(mut parts: Parts<B, D>) -> Self {
         Self {
-            steps: parts.steps / APART,
-            of_predictor: S::from_parts(Parts {
-                steps: parts.steps % APART,
-                ..parts
-            }),
+            steps: parts.counts.pop().unwrap_or_default(),
+            predictor: S::from_parts(parts),
         }
     }
 }
@@ -90,7 +81,7 @@ where
 
     fn init(&self, field: &F, t: f64, x: &Tensor<B, D>) -> Self::State {
         Corrections {
-            of_predictor: self.predictor.init(field, t, x),
+            predictor: self.predictor.init(field, t, x),
             steps: 0,
         }
     }
@@ -103,14 +94,10 @@ where
         x: Tensor<B, D>,
         state: Self::State,
     ) -> (Tensor<B, D>, Self::State) {
-        let (mut x, of_predictor) = self.predictor.step(field, t, s, x, state.of_predictor);
-        let c = field.schedule().at(s);
+        let (mut x, predictor) = self.predictor.step(field, t, s, x, state.predictor);
         let mut steps = state.steps;
-        for _ in 0..(if c.sigma > 0.0 {
-            self.corrector.steps
-        } else {
-            0
-        }) {
+        let has_score = field.schedule().at(s).sigma > 0.0;
+        for _ in 0..if has_score { self.corrector.steps } else { 0 } {
             let unit = Interval {
                 t: 0.0,
                 s: 1.0,
@@ -122,12 +109,6 @@ where
             x = x + score * size.clone() + z * (size * 2.0).sqrt();
             steps += 1;
         }
-        (
-            x,
-            Corrections {
-                of_predictor,
-                steps,
-            },
-        )
+        (x, Corrections { predictor, steps })
     }
 }

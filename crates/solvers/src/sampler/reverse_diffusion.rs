@@ -4,7 +4,7 @@
 //!
 //! Source: Song et al. 2021 (score SDE), eq. 46 and appendix E, with the exact transition `a = α_t/α_s, b² = σ_t² − a²σ_s²`.
 
-use super::hop::Hop;
+use super::log_snr_step::LogSnrStep;
 use crate::brownian::BrownianMotion;
 use crate::method::Method;
 use burn::tensor::Tensor;
@@ -26,24 +26,19 @@ where
     F: Denoiser<B, D> + ?Sized,
     W: BrownianMotion<B, D>,
 {
-    /// Steps taken.
     type State = u64;
 
-    fn init(&self, _: &F, _: f64, _: &Tensor<B, D>) -> u64 {
-        0
-    }
-
     fn step(&self, field: &F, t: f64, s: f64, x: Tensor<B, D>, step: u64) -> (Tensor<B, D>, u64) {
-        let hop = Hop::of(field.schedule(), t, s);
-        let a = hop.from.alpha / hop.to.alpha;
-        let variance = hop.from.sigma.powi(2) * hop.renewed();
+        let change = LogSnrStep::of(field.schedule(), t, s);
+        let a = change.from.alpha / change.to.alpha;
+        let variance = change.from.sigma.powi(2) * change.renewed();
         let noise = field.noise(t, x.clone());
         // The score is −x̂0/σ.
-        let mean = combine(x * (2.0 - a), &[(-variance / hop.from.sigma, &noise)]);
-        if hop.ends_clean() {
+        let mean = combine(x * (2.0 - a), &[(-variance / change.from.sigma, &noise)]);
+        if change.ends_clean() {
             return (mean, step + 1);
         }
-        let z = hop.unit_noise(&self.brownian, step, &mean);
+        let z = change.unit_noise(&self.brownian, step, &mean);
         (combine(mean, &[(variance.sqrt(), &z)]), step + 1)
     }
 }

@@ -5,8 +5,9 @@
 //!
 //! Source: Zhao et al. 2023 (UniPC), theorem 3.1, algorithms 5–8 (data prediction).
 
-use super::hop::Hop;
-use super::past::{Corrected, Past};
+use super::corrected_history::CorrectedHistory;
+use super::history::History;
+use super::log_snr_step::LogSnrStep;
 use super::phi::{factorial, phi};
 use super::vandermonde::solve;
 use crate::method::Method;
@@ -46,24 +47,24 @@ impl UniPc {
         schedule: &dyn Schedule,
         s: f64,
         x: Tensor<B, D>,
-        past: &Past<B, D>,
+        past: &History<B, D>,
         order: usize,
         end: Option<&Tensor<B, D>>,
     ) -> Tensor<B, D> {
         let (t, m0) = (past.time(0), past.value(0));
-        let hop = Hop::of(schedule, t, s);
+        let change = LogSnrStep::of(schedule, t, s);
         let lambda = |t: f64| 0.5 * schedule.log_snr(t);
         let mut nodes: Vec<(f64, &Tensor<B, D>)> = (1..order)
-            .map(|i| ((lambda(past.time(i)) - lambda(t)) / hop.h, past.value(i)))
+            .map(|i| ((lambda(past.time(i)) - lambda(t)) / change.h, past.value(i)))
             .collect();
         nodes.extend(end.map(|m| (1.0, m)));
-        let z = -hop.h;
+        let z = -change.h;
         let b = match self.variant {
             Variant::Bh1 => z,
             Variant::Bh2 => z.exp_m1(),
         };
         let rates: Vec<f64> = nodes.iter().map(|node| node.0).collect();
-        let mut of_m0 = hop.gain();
+        let mut of_m0 = change.gain();
         let mut terms: Vec<(f64, &Tensor<B, D>)> = Vec::with_capacity(nodes.len() + 1);
         // One node has a = ½, which no h changes: the authors' choice.
         let shares = match rates.len() {
@@ -74,12 +75,12 @@ impl UniPc {
             }
         };
         for ((r, m), a) in nodes.iter().zip(shares) {
-            let weight = -hop.to.alpha * b * a / r;
+            let weight = -change.to.alpha * b * a / r;
             of_m0 -= weight;
             terms.push((weight, m));
         }
         terms.push((of_m0, m0));
-        combine(x * hop.decay(), &terms)
+        combine(x * change.decay(), &terms)
     }
 }
 
@@ -88,17 +89,17 @@ where
     B: Backend,
     F: Denoiser<B, D> + ?Sized,
 {
-    type State = Corrected<B, D>;
+    type State = CorrectedHistory<B, D>;
 
     /// # Panics
     /// If the order is not 1, 2 or 3.
-    fn init(&self, _: &F, _: f64, _: &Tensor<B, D>) -> Corrected<B, D> {
+    fn init(&self, _: &F, _: f64, _: &Tensor<B, D>) -> CorrectedHistory<B, D> {
         assert!(
             (1..=3).contains(&self.order),
             "UniPC has order 1, 2 or 3, not {}",
             self.order
         );
-        Corrected::none()
+        CorrectedHistory::default()
     }
 
     fn step(
@@ -107,11 +108,11 @@ where
         t: f64,
         s: f64,
         x: Tensor<B, D>,
-        state: Corrected<B, D>,
-    ) -> (Tensor<B, D>, Corrected<B, D>) {
+        state: CorrectedHistory<B, D>,
+    ) -> (Tensor<B, D>, CorrectedHistory<B, D>) {
         let schedule = field.schedule();
         let m = field.denoise(t, x.clone());
-        let Corrected {
+        let CorrectedHistory {
             start,
             mut past,
             order,
@@ -130,6 +131,6 @@ where
         };
         let next = self.advance(schedule, s, x.clone(), &past, order, None);
         let start = Some(x);
-        (next, Corrected { start, past, order })
+        (next, CorrectedHistory { start, past, order })
     }
 }

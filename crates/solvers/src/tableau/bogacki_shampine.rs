@@ -1,8 +1,7 @@
 //! Bogacki–Shampine 3(2).
 
-use super::Tableau;
-use crate::interpolant::DenseWeights;
-use crate::runge_kutta::{EmbeddedRk, ExplicitRk};
+use crate::dense::DenseWeights;
+use crate::runge_kutta::{EmbeddedRk, ExplicitRk, Tableau};
 
 /// Bogacki–Shampine 3(2): order 3, first same as last, so three evaluations a step.
 ///

@@ -1,8 +1,7 @@
 //! Dormand–Prince 5(4).
 
-use super::Tableau;
-use crate::interpolant::DenseWeights;
-use crate::runge_kutta::{EmbeddedRk, ExplicitRk};
+use crate::dense::DenseWeights;
+use crate::runge_kutta::{EmbeddedRk, ExplicitRk, Tableau};
 
 /// Dormand–Prince 5(4): order 5, first same as last, so six evaluations a step.
 ///

@@ -1,7 +1,6 @@
 //! Euler's method.
 
-use super::Tableau;
-use crate::runge_kutta::ExplicitRk;
+use crate::runge_kutta::{ExplicitRk, Tableau};
 
 /// Euler's method, order 1, one evaluation a step.
 ///

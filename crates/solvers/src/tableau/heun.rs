@@ -1,8 +1,7 @@
 //! Heun's method with Euler's as its error estimate.
 
-use super::Tableau;
-use crate::interpolant::DenseWeights;
-use crate::runge_kutta::{EmbeddedRk, ExplicitRk};
+use crate::dense::DenseWeights;
+use crate::runge_kutta::{EmbeddedRk, ExplicitRk, Tableau};
 
 /// Heun's method 2(1), the explicit trapezoidal rule: order 2, two evaluations a step.
 ///

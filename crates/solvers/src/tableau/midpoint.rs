@@ -1,7 +1,6 @@
 //! The explicit midpoint method.
 
-use super::Tableau;
-use crate::runge_kutta::ExplicitRk;
+use crate::runge_kutta::{ExplicitRk, Tableau};
 
 /// The explicit midpoint method, order 2, two evaluations a step.
 ///

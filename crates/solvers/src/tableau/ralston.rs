@@ -1,8 +1,7 @@
 //! Ralston's method with Euler's as its error estimate.
 
-use super::Tableau;
-use crate::interpolant::DenseWeights;
-use crate::runge_kutta::{EmbeddedRk, ExplicitRk};
+use crate::dense::DenseWeights;
+use crate::runge_kutta::{EmbeddedRk, ExplicitRk, Tableau};
 
 /// Ralston's method 2(1): order 2 with the least bound on its truncation error, two evaluations a step.
 ///

@@ -1,7 +1,6 @@
 //! The classical Runge–Kutta method.
 
-use super::Tableau;
-use crate::runge_kutta::ExplicitRk;
+use crate::runge_kutta::{ExplicitRk, Tableau};
 
 /// The classical method of order 4, four evaluations a step.
 ///

@@ -1,8 +1,7 @@
 //! Tsitouras 5(4).
 
-use super::Tableau;
-use crate::interpolant::DenseWeights;
-use crate::runge_kutta::{EmbeddedRk, ExplicitRk};
+use crate::dense::DenseWeights;
+use crate::runge_kutta::{EmbeddedRk, ExplicitRk, Tableau};
 
 /// Tsitouras 5(4): order 5, first same as last, so six evaluations a step; smaller error constants than Dormand–Prince's.
 ///

@@ -26,12 +26,7 @@ where
     F::Calculus: AsIto,
     W: BrownianMotion<B, D>,
 {
-    /// How many steps have been taken.
     type State = u64;
-
-    fn init(&self, _: &F, _: f64, _: &Tensor<B, D>) -> u64 {
-        0
-    }
 
     /// # Panics
     /// If `s < t`: Itô's integral looks forward.

@@ -5,7 +5,7 @@
 /// Why a schedule, a grid and a sampler do not go together.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
-pub enum Unserved {
+pub enum Unsupported {
     /// The grid runs from data to noise, and the sampler draws.
     #[error(
         "{sampler} adds noise, for which a grid back from t = {start} to {end} has no room; use a sampler without noise (ddim or \

@@ -8,9 +8,9 @@ use burn::tensor::backend::Backend;
 
 /// No noise: a stochastic sampler becomes the recursion of its means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Still;
+pub struct ZeroNoise;
 
-impl<B: Backend, const D: usize> BrownianMotion<B, D> for Still {
+impl<B: Backend, const D: usize> BrownianMotion<B, D> for ZeroNoise {
     fn increment(&self, _: Interval, shape: [usize; D], like: &Tensor<B, D>) -> Tensor<B, D> {
         Tensor::zeros(shape, (&like.device(), like.dtype()))
     }
@@ -26,4 +26,4 @@ impl<B: Backend, const D: usize> BrownianMotion<B, D> for Still {
     }
 }
 
-impl Replays for Still {}
+impl Replays for ZeroNoise {}

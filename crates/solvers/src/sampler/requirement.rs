@@ -3,7 +3,7 @@
 //! `α² + σ² = 1` for DDPM's chain; `α(t_0) > 0` where a step divides by the signal; `σ(t_0) > 0`; a grid towards the data where noise is
 //! added; a denoiser that is defined where the grid starts
 
-use super::unserved::Unserved;
+use super::unsupported::Unsupported;
 use super::{
     Ddim, Ddpm, DdpmLearned, Deis, DpmSolver, DpmSolverSde, DpmSolverSingle, EulerAncestral,
     EulerEdm, HeunEdm, Pndm, PredictorCorrector, ReverseDiffusion, UniPc,
@@ -17,7 +17,7 @@ const ROUNDING: f64 = 1e-6;
 
 /// What a sampler asks of a schedule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Demand {
+pub enum Requirement {
     /// Nothing.
     Any,
     /// Some signal at the start of the grid: λ = ln(α/σ) is finite there.
@@ -26,13 +26,13 @@ pub enum Demand {
     VariancePreserving,
 }
 
-/// A method with a name and a demand.
+/// A method with a name and a requirement.
 pub trait Sampler {
     /// What it is called.
     fn name(&self) -> &'static str;
 
     /// What it asks of the schedule.
-    fn demand(&self) -> Demand;
+    fn requirement(&self) -> Requirement;
 
     /// Whether its steps add noise, which only a grid towards the data leaves room for.
     fn adds_noise(&self) -> bool;
@@ -41,12 +41,12 @@ pub trait Sampler {
 /// Whether a sampler can run from this denoiser on this grid.
 ///
 /// # Errors
-/// [`Unserved`], which names what would work.
+/// [`Unsupported`], which names what would work.
 pub fn check<B, F, const D: usize>(
     sampler: &impl Sampler,
     field: &F,
     grid: &TimeGrid,
-) -> Result<(), Unserved>
+) -> Result<(), Unsupported>
 where
     B: Backend,
     F: Denoiser<B, D> + ?Sized,
@@ -54,36 +54,36 @@ where
     let (schedule, sampler_name) = (field.schedule(), sampler.name());
     let (start, end) = (grid.times()[0], grid.times()[grid.steps()]);
     if end < start && sampler.adds_noise() {
-        return Err(Unserved::Backward {
+        return Err(Unsupported::Backward {
             sampler: sampler_name,
             start,
             end,
         });
     }
     if schedule.at(start).sigma <= 0.0 {
-        return Err(Unserved::NoNoise {
+        return Err(Unsupported::NoNoise {
             sampler: sampler_name,
             t: start,
         });
     }
-    match sampler.demand() {
-        Demand::Any => {}
-        Demand::Signal => {
+    match sampler.requirement() {
+        Requirement::Any => {}
+        Requirement::Signal => {
             // The noisy end is where a sampler starts or, on a reversed grid, stops.
             let noisy = start.min(end);
             if schedule.at(noisy).alpha <= 0.0 {
-                return Err(Unserved::NoSignal {
+                return Err(Unsupported::NoSignal {
                     sampler: sampler_name,
                     t: noisy,
                 });
             }
         }
-        Demand::VariancePreserving => {
+        Requirement::VariancePreserving => {
             for &t in grid.times() {
                 let c = schedule.at(t);
                 let power = c.alpha.powi(2) + c.sigma.powi(2);
                 if (power - 1.0).abs() > ROUNDING {
-                    return Err(Unserved::NotVariancePreserving {
+                    return Err(Unsupported::NotVariancePreserving {
                         sampler: sampler_name,
                         power,
                         t,
@@ -94,19 +94,19 @@ where
     }
     match field.is_defined(start) {
         true => Ok(()),
-        false => Err(Unserved::Undefined { t: start }),
+        false => Err(Unsupported::Undefined { t: start }),
     }
 }
 
 macro_rules! samplers {
-    ($($type:ty $(where $($parameter:ident),+)?: $name:literal, $demand:ident, $adds_noise:expr;)*) => {$(
+    ($($type:ty $(where $($parameter:ident),+)?: $name:literal, $requirement:ident, $adds_noise:expr;)*) => {$(
         impl $(<$($parameter),+>)? Sampler for $type {
             fn name(&self) -> &'static str {
                 $name
             }
 
-            fn demand(&self) -> Demand {
-                Demand::$demand
+            fn requirement(&self) -> Requirement {
+                Requirement::$requirement
             }
 
             fn adds_noise(&self) -> bool {
@@ -138,8 +138,8 @@ impl<P: Sampler> Sampler for PredictorCorrector<P> {
         "pc"
     }
 
-    fn demand(&self) -> Demand {
-        self.predictor.demand()
+    fn requirement(&self) -> Requirement {
+        self.predictor.requirement()
     }
 
     /// Corrections keep the law of their time, so that they take either direction.

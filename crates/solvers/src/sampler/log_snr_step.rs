@@ -11,7 +11,7 @@ use pyroclast_core::schedule::{Coefficients, Schedule};
 
 /// A step from t to s.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Hop {
+pub(super) struct LogSnrStep {
     pub(super) t: f64,
     pub(super) s: f64,
     pub(super) from: Coefficients,
@@ -20,7 +20,7 @@ pub(super) struct Hop {
     pub(super) h: f64,
 }
 
-impl Hop {
+impl LogSnrStep {
     pub(super) fn of(schedule: &dyn Schedule, t: f64, s: f64) -> Self {
         Self {
             t,

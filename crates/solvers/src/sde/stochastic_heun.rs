@@ -4,8 +4,8 @@
 //!
 //! Source: Rümelin 1982; Kloeden & Platen 1992, §15.4.
 
-use crate::brownian::{BrownianMotion, Interval, Replays, shared};
-use crate::method::{Attempt, EmbeddedMethod, Method};
+use super::embedded::embedded_sde_method;
+use crate::brownian::{BrownianMotion, Interval, shared};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use pyroclast_core::field::{AsStratonovich, Sde};
@@ -51,58 +51,9 @@ impl<W> StochasticHeun<W> {
     }
 }
 
-impl<B, F, W, const D: usize> Method<B, F, D> for StochasticHeun<W>
-where
-    B: Backend,
-    F: Sde<B, D> + ?Sized,
-    F::Calculus: AsStratonovich,
-    W: BrownianMotion<B, D>,
-{
-    type State = u64;
-
-    fn init(&self, _: &F, _: f64, _: &Tensor<B, D>) -> u64 {
-        0
-    }
-
-    fn step(&self, field: &F, t: f64, s: f64, x: Tensor<B, D>, step: u64) -> (Tensor<B, D>, u64) {
-        (self.attempt(field, t, s, x, step).0, step + 1)
-    }
-}
-
-impl<B, F, W, const D: usize> EmbeddedMethod<B, F, D> for StochasticHeun<W>
-where
-    B: Backend,
-    F: Sde<B, D> + ?Sized,
-    F::Calculus: AsStratonovich,
-    W: BrownianMotion<B, D> + Replays,
-{
-    fn order(&self) -> usize {
-        1
-    }
-
-    /// The difference is of the order of `g·g'·W²`.
-    fn error_order(&self) -> f64 {
-        1.0
-    }
-
-    fn slope(&self, field: &F, t: f64, x: Tensor<B, D>) -> Tensor<B, D> {
-        field.drift(t, x)
-    }
-
-    fn step_with_error(
-        &self,
-        field: &F,
-        t: f64,
-        s: f64,
-        x: Tensor<B, D>,
-        step: u64,
-    ) -> Attempt<B, u64, D> {
-        let (x, error) = self.attempt(field, t, s, x, step);
-        Attempt {
-            x,
-            error,
-            state: step + 1,
-            slopes: Vec::new(),
-        }
-    }
-}
+// The difference is of the order of g·g'·W².
+embedded_sde_method!(
+    StochasticHeun,
+    error_order: 1.0,
+    where F: Sde<B, D> + ?Sized, F::Calculus: AsStratonovich
+);

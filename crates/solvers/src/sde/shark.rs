@@ -5,8 +5,8 @@
 //!
 //! Source: Foster, dos Reis & Strange 2023, eq. 6.1; the last term is the integral of a g that changes linearly over the step.
 
-use crate::brownian::{BrownianMotion, Interval, Replays, shared};
-use crate::method::{Attempt, EmbeddedMethod, Method};
+use super::embedded::embedded_sde_method;
+use crate::brownian::{BrownianMotion, Interval, shared};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use pyroclast_core::field::{Additive, Sde};
@@ -60,56 +60,9 @@ impl<W> Shark<W> {
     }
 }
 
-impl<B, F, W, const D: usize> Method<B, F, D> for Shark<W>
-where
-    B: Backend,
-    F: Sde<B, D, Calculus = Additive> + ?Sized,
-    W: BrownianMotion<B, D>,
-{
-    type State = u64;
-
-    fn init(&self, _: &F, _: f64, _: &Tensor<B, D>) -> u64 {
-        0
-    }
-
-    fn step(&self, field: &F, t: f64, s: f64, x: Tensor<B, D>, step: u64) -> (Tensor<B, D>, u64) {
-        (self.attempt(field, t, s, x, step).0, step + 1)
-    }
-}
-
-impl<B, F, W, const D: usize> EmbeddedMethod<B, F, D> for Shark<W>
-where
-    B: Backend,
-    F: Sde<B, D, Calculus = Additive> + ?Sized,
-    W: BrownianMotion<B, D> + Replays,
-{
-    fn order(&self) -> usize {
-        1
-    }
-
-    /// The slopes differ by `√h`, since the states do.
-    fn error_order(&self) -> f64 {
-        1.5
-    }
-
-    fn slope(&self, field: &F, t: f64, x: Tensor<B, D>) -> Tensor<B, D> {
-        field.drift(t, x)
-    }
-
-    fn step_with_error(
-        &self,
-        field: &F,
-        t: f64,
-        s: f64,
-        x: Tensor<B, D>,
-        step: u64,
-    ) -> Attempt<B, u64, D> {
-        let (x, error) = self.attempt(field, t, s, x, step);
-        Attempt {
-            x,
-            error,
-            state: step + 1,
-            slopes: Vec::new(),
-        }
-    }
-}
+// The slopes differ by √h, since the states do.
+embedded_sde_method!(
+    Shark,
+    error_order: 1.5,
+    where F: Sde<B, D, Calculus = Additive> + ?Sized
+);
