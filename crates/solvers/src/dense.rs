@@ -4,12 +4,26 @@
 //!
 //! Source: Hairer, Nørsett & Wanner 1993, II.6; the cubic is Hermite's, of order 3.
 
-use crate::method::KeptStep;
 use crate::rows::{choose, select};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use pyroclast_core::per_sample::PerSample;
 use pyroclast_kernels::combine;
+
+/// A step that was kept, as dense output sees it.
+#[derive(Debug, Clone)]
+pub struct KeptStep<B: Backend, const D: usize> {
+    /// Where it starts.
+    pub t: f64,
+    /// Where it ends.
+    pub s: f64,
+    /// `x_t`.
+    pub start: Tensor<B, D>,
+    /// `x_s`.
+    pub end: Tensor<B, D>,
+    /// The slopes of its stages.
+    pub slopes: Vec<Tensor<B, D>>,
+}
 
 /// How a pair of methods interpolates.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -3,9 +3,10 @@
 //!
 //! `dX = u_t(X) dt`, `dX = f_t(X) dt + g_t(X) dW`
 //!
-//! A [`method`] takes one step from t to s. [`integrate()`] runs it over a [`TimeGrid`] and never waits for the device;
-//! an [`Adaptive`] solve chooses the steps itself. The compiler checks what a method can integrate: a
-//! Runge–Kutta method takes a [`VectorField`](pyroclast_core::field::VectorField), Euler–Maruyama an
+//! A [`method`] takes one step from t to s. [`integrate()`] runs it over a [`TimeGrid`] and never
+//! waits for the device; an [`Adaptive`] solve chooses the steps itself. The compiler checks what a
+//! method can integrate: a Runge–Kutta method takes a
+//! [`VectorField`](pyroclast_core::field::VectorField), Euler–Maruyama an
 //! [`Sde`](pyroclast_core::field::Sde) of Itô's calculus or with additive noise, a [`sampler`] a
 //! [`Denoiser`](pyroclast_core::field::Denoiser).
 
@@ -29,12 +30,12 @@ pub mod solve;
 pub mod tableau;
 
 pub use brownian::{BrownianMotion, BrownianTree, Increments};
-pub use dense::{DenseStep, DenseWeights};
+pub use dense::{DenseStep, DenseWeights, KeptStep};
 pub use divergence::{Probe, Trace};
 pub use error::SolveError;
 pub use grid::TimeGrid;
 pub use langevin::{AdjustedLangevin, LangevinDynamics};
-pub use method::{EmbeddedMethod, KeptStep, Memory, Method};
+pub use method::{EmbeddedMethod, Memory, Method};
 pub use runge_kutta::{EmbeddedRk, ExplicitRk, LastSlope, Tableau};
 pub use sde::{EulerMaruyama, Milstein, Shark, Sra1, StochasticHeun};
 pub use solve::{

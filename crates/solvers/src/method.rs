@@ -6,7 +6,7 @@
 //! passed along. A rejected step is retried from the memory that it started with, and a recorded
 //! one can be replayed.
 
-use crate::dense::DenseStep;
+use crate::dense::{DenseStep, KeptStep};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
@@ -132,21 +132,6 @@ pub struct Attempt<B: Backend, S, const D: usize> {
     pub slopes: Vec<Tensor<B, D>>,
 }
 
-/// A step that was kept, as dense output sees it.
-#[derive(Debug, Clone)]
-pub struct KeptStep<B: Backend, const D: usize> {
-    /// Where it starts.
-    pub t: f64,
-    /// Where it ends.
-    pub s: f64,
-    /// `x_t`.
-    pub start: Tensor<B, D>,
-    /// `x_s`.
-    pub end: Tensor<B, D>,
-    /// The slopes of its stages.
-    pub slopes: Vec<Tensor<B, D>>,
-}
-
 /// A method that estimates the error of its steps, so that their size can be chosen.
 pub trait EmbeddedMethod<B: Backend, F: ?Sized, const D: usize>: Method<B, F, D> {
     /// The order p of the step that is kept: the global error falls like hᵖ.
@@ -190,7 +175,8 @@ pub trait EmbeddedMethod<B: Backend, F: ?Sized, const D: usize>: Method<B, F, D>
     /// evaluated at its end is stored there, where the next step finds it.
     ///
     /// The default is the straight line between the ends, which is what SDE methods use: it follows
-    /// a Brownian path with strong order ½. Land on the times you need to keep a method's own order.
+    /// a Brownian path with strong order ½. Land on the times you need to keep a method's own
+    /// order.
     fn interpolant(
         &self,
         field: &F,

@@ -2,8 +2,9 @@
 //!
 //! `x_{i+1} = step(t_i, t_{i+1}, x_i)`, over a given grid or with steps chosen by their error
 //!
-//! [`integrate()`] runs over a [`TimeGrid`](crate::TimeGrid). An [`Adaptive`] solve chooses its steps, for the whole
-//! batch or for each sample, and saves, interpolates and stops at events as it is told.
+//! [`integrate()`] runs over a [`TimeGrid`](crate::TimeGrid). An [`Adaptive`] solve chooses its
+//! steps, for the whole batch or for each sample, and saves, interpolates and stops at events as it
+//! is told.
 
 mod adaptive;
 mod clock;

@@ -1,6 +1,7 @@
 //! The Runge–Kutta methods: each is its coefficients, in a file of its own.
 //!
-//! `k_i = u(t + c_i·h, x + h·Σ_{j<i} a_ij·k_j)`, `x' = x + h·Σ b_i·k_i`, `error = h·Σ (b_i − b̂_i)·k_i`
+//! `k_i = u(t + c_i·h, x + h·Σ_{j<i} a_ij·k_j)`, `x' = x + h·Σ b_i·k_i`,
+//! `error = h·Σ (b_i − b̂_i)·k_i`
 //!
 //! The tests check the order conditions of every rooted tree, so that a wrong digit cannot pass.
 

@@ -1,9 +1,10 @@
 //! The continuous adjoint.
 //!
-//! `dλ/dt = −λ·∂u/∂x`, `dγ/dt = −λ·∂u/∂θ`, with x solved backward along: `∂L/∂x(t_0) = λ(t_0)`, `∂L/∂θ = γ(t_0)`
+//! `dλ/dt = −λ·∂u/∂x`, `dγ/dt = −λ·∂u/∂θ`, with x solved backward at the same time:
+//! `∂L/∂x(t_0) = λ(t_0)`, `∂L/∂θ = γ(t_0)`
 //!
-//! Source: Chen et al. 2018, algorithm 1. The error is controlled on x and λ, not on the quadrature γ (Kidger et al. 2021, "Hey, that's
-//! not an ODE").
+//! Source: Chen et al. 2018, algorithm 1. The error is controlled on x and λ, not on the integral γ
+//! (Kidger et al. 2021, "Hey, that's not an ODE").
 
 use super::{Gradients, Pullback, Solved, parameters};
 use crate::error::SolveError;
@@ -18,7 +19,7 @@ use pyroclast_core::field::{Counted, VectorField};
 use std::cell::RefCell;
 use std::collections::HashSet;
 
-/// The way back by solving the adjoint.
+/// The pullback that solves the adjoint.
 #[derive(Debug)]
 pub struct Adjoint<'a, B: Backend, F, M, const D: usize> {
     field: &'a F,
@@ -28,13 +29,14 @@ pub struct Adjoint<'a, B: Backend, F, M, const D: usize> {
     states: Vec<Tensor<B, D>>,
 }
 
-/// States with a way back that solves the adjoint.
+/// States with a pullback that solves the adjoint.
 pub type Backsolvable<'a, B, F, M, const D: usize> = Solved<B, Adjoint<'a, B, F, M, D>, D>;
 
-/// Solves over `times` on B, and keeps the saved states alone: the way back solves x again, backward.
+/// Solves over `times` on B and keeps only the saved states: the pullback solves x again, backward.
 ///
-/// The gradient is that of the exact solution up to the tolerance, and not the discrete one. A field that contracts strongly is
-/// unstable backward; take [`checkpointed_adaptive`](super::checkpointed_adaptive) there.
+/// The gradient is that of the exact solution, up to the tolerance, and not of the discrete one. A
+/// field that contracts strongly is unstable backward; use
+/// [`checkpointed_adaptive`](super::checkpointed_adaptive) for it.
 ///
 /// # Errors
 /// [`Stopped`].
@@ -74,7 +76,7 @@ where
 struct AdjointField<'a, F, const D: usize> {
     field: &'a F,
     shape: [usize; D],
-    /// The parameters that an evaluation has found a gradient of.
+    /// The parameters for which an evaluation has found a gradient.
     used: RefCell<HashSet<ParamId>>,
 }
 
@@ -124,7 +126,7 @@ where
 {
     fn apply(self, cotangents: &[Tensor<B, D>]) -> Result<Gradients<B, D>, SolveError> {
         let n = self.states.len();
-        assert_eq!(cotangents.len(), n, "one cotangent a saved state");
+        assert_eq!(cotangents.len(), n, "one cotangent per saved state");
         let adjoint = AdjointField {
             field: self.field,
             shape: self.states[0].dims(),

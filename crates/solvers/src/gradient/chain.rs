@@ -1,8 +1,11 @@
 //! A backward pass that starts from given cotangents.
 //!
-//! burn's `backward` starts from ones at one tensor. A seed is a step on the tape that passes its carrier through, and hands its tensor a
-//! cotangent when the backward pass comes by. A chain that begins at the last tensor is deeper than any other step, so all
-//! cotangents are in place before anything else is added to them: sums over segments come out as on one tape, to the bit.
+//! `carrier → carrier`, and backward `tensor.grad += cotangent`
+//!
+//! burn's `backward` starts from ones at one tensor. A seed is a step on the tape that passes its
+//! carrier through, and in the backward pass gives its tensor a cotangent. A chain that begins at
+//! the last tensor is deeper than any other step, so all cotangents are in place before anything
+//! else is added to them. Sums over segments are then the same as on one tape, to the bit.
 
 use burn::backend::Autodiff;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
@@ -39,7 +42,7 @@ impl<B: Backend> Chain<B> {
         Self(Tensor::zeros([1], device).require_grad())
     }
 
-    /// Hands `tensor` a cotangent in the backward pass, before all that were added earlier.
+    /// Gives `tensor` a cotangent in the backward pass, before all that were added earlier.
     pub(super) fn add<const D: usize>(
         self,
         tensor: &Tensor<Autodiff<B>, D>,

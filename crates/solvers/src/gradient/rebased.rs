@@ -1,9 +1,12 @@
-//! A field whose parameters stand, on the tape, behind the state they meet.
+//! A field whose parameters come after the state on the tape.
 //!
-//! An expression of parameters and time alone, such as a time embedding, lies at the bottom of the tape whatever step it belongs to, and
-//! burn would add up its gradients in an order that depends on all of the tape. Behind the state of their evaluation, the
-//! gradients of an evaluation are added up together, and evaluations from the last to the first: the sum is the same, to the bit, on one
-//! tape and on segments.
+//! `u_t(x; θ)` with θ one step of the tape after x
+//!
+//! An expression of parameters and time alone, such as a time embedding, lies at the bottom of the
+//! tape whichever step it belongs to, and burn would add up its gradients in an order that depends
+//! on the whole tape. Moved behind the state of their evaluation, the gradients of one evaluation
+//! are added up together, and evaluations from the last to the first. The sum is then the same, to
+//! the bit, on one tape and on segments.
 
 use burn::backend::Autodiff;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;

@@ -4,8 +4,8 @@
 
 use super::explicit::Stages;
 use super::{ExplicitRk, LastSlope};
-use crate::dense::{DenseStep, DenseWeights};
-use crate::method::{Attempt, EmbeddedMethod, KeptStep, Method};
+use crate::dense::{DenseStep, DenseWeights, KeptStep};
+use crate::method::{Attempt, EmbeddedMethod, Method};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use pyroclast_core::field::VectorField;

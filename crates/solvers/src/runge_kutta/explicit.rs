@@ -20,8 +20,8 @@ pub(super) struct Stages<B: Backend, const D: usize> {
 }
 
 impl ExplicitRk {
-    /// The stages of a step of length h from x, given its first slope, and the slope at stage i as a
-    /// function of c_i and the state there.
+    /// The stages of a step of length h from x, given its first slope, and the slope at stage i as
+    /// a function of c_i and the state there.
     pub(super) fn stages<B: Backend, const D: usize>(
         &self,
         x: Tensor<B, D>,

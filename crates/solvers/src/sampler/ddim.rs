@@ -13,15 +13,16 @@ use burn::tensor::backend::Backend;
 use pyroclast_core::field::Denoiser;
 use pyroclast_kernels::combine;
 
-/// Denoising diffusion implicit models: order 1, one evaluation a step.
+/// Denoising diffusion implicit models: order 1, one evaluation per step.
 ///
-/// η = 0 is deterministic: Euler's method for `x/α` in the clock `σ/α`, and run on a reversed grid (from t < 1) it inverts the way to
-/// noise. η = 1 has the mean and variance of [`Ddpm`](super::Ddpm) with the small variance.
+/// η = 0 is deterministic: it is Euler's method for `x/α` with `σ/α` as its time. Run on a reversed
+/// grid (from t < 1) it leads from data to noise. η = 1 has the mean and variance of
+/// [`Ddpm`](super::Ddpm) with the small variance.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Ddim<W> {
     /// η in [0, 1].
     pub eta: f64,
-    /// The source of z; not asked where η = 0.
+    /// The source of z; not used if η = 0.
     pub brownian: W,
 }
 

@@ -1,8 +1,10 @@
 //! DDPM's ancestral sampler.
 //!
-//! `x_s = μ(x̂1, x_t) + √Σ·z`, with the mean of the posterior `q(x_s | x_t, x1)` at x̂1, and no noise on the step to clean data
+//! `x_s = μ(x̂1, x_t) + √Σ·z`, with the mean of the posterior `q(x_s | x_t, x1)` at x̂1, and no
+//! noise on the step to clean data
 //!
-//! Source: Ho et al. 2020, algorithm 2 and eq. 7; Nichol & Dhariwal 2021, eq. 15 for the learned variance.
+//! Source: Ho et al. 2020, algorithm 2 and eq. 7; Nichol & Dhariwal 2021, eq. 15 for the learned
+//! variance.
 
 use super::log_snr_step::LogSnrStep;
 use crate::brownian::BrownianMotion;
@@ -13,10 +15,11 @@ use pyroclast_core::ddpm::{Transition, Variance, interpolated_log_variance};
 use pyroclast_core::field::{Denoiser, LearnedVariance};
 use pyroclast_kernels::combine;
 
-/// Ancestral sampling of a variance-preserving chain: weak order 1, one evaluation a step. Steps may skip indices: `β' = 1 − ᾱ_t/ᾱ_s`.
+/// Ancestral sampling of a variance-preserving chain: weak order 1, one evaluation per step. Steps
+/// may skip indices: `β' = 1 − ᾱ_t/ᾱ_s`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Ddpm<W> {
-    /// Σ: β̃, which is exact for data of a point, or β', which is exact for N(0, I).
+    /// Σ: β̃, which is exact for data at a single point, or β', which is exact for N(0, I).
     pub variance: Variance,
     /// The source of z.
     pub brownian: W,
@@ -44,7 +47,7 @@ where
     }
 }
 
-/// [`Ddpm`] with the variance that the network has learned, `ln Σ = w·ln β' + (1 − w)·ln β̃`.
+/// [`Ddpm`] with the variance that the network has learned: `ln Σ = w·ln β' + (1 − w)·ln β̃`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct DdpmLearned<W> {
     /// The source of z.

@@ -1,9 +1,9 @@
 //! DEIS: exponential Adams–Bashforth.
 //!
-//! `x_s/α_s = x_t/α_t + Σ_j c_j·x̂0(t_j), c_j = ∫_t^s L_j dρ, ρ = σ/α`, L_j the Lagrange polynomials through the last times, in a clock
-//! of choice
+//! `x_s/α_s = x_t/α_t + Σ_j c_j·x̂0(t_j), c_j = ∫_t^s L_j dρ, ρ = σ/α`, with the Lagrange
+//! polynomials L_j through the last times, in a variable of choice
 //!
-//! Source: Zhang & Chen 2023, eq. 14 and table 1 (tAB, ρAB); Liu et al. 2022 and k-diffusion's LMS are the case of ρ.
+//! Source: Zhang & Chen 2023, eq. 14 and table 1 (tAB, ρAB). k-diffusion's LMS is the case of ρ.
 
 use super::history::History;
 use super::log_snr_step::{LogSnrStep, level};
@@ -15,7 +15,7 @@ use pyroclast_core::field::Denoiser;
 use pyroclast_core::schedule::Schedule;
 use pyroclast_kernels::combine;
 
-/// The clock in which x̂0 is taken for a polynomial.
+/// The variable in which x̂0 is extrapolated as a polynomial.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Extrapolation {
     /// t: the authors' choice, tAB-DEIS.
@@ -27,12 +27,13 @@ pub enum Extrapolation {
     LogLevel,
 }
 
-/// DEIS of an order from 1 to 4: one evaluation a step. The first steps have the order that their past allows.
+/// DEIS of an order from 1 to 4: one evaluation per step. The first steps have the order that their
+/// history allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Deis {
-    /// The order, which is how many evaluations a step uses.
+    /// The order, which is the number of evaluations that a step uses.
     pub order: usize,
-    /// The clock of the polynomial.
+    /// The variable of the polynomial.
     pub extrapolation: Extrapolation,
 }
 

@@ -1,10 +1,12 @@
 //! DPM-Solver++, multistep.
 //!
-//! `x_s = (σ_s/σ_t)·x_t + α_s·h·[φ_1(−h)·m_0 + φ_2(−h)·h·m' + φ_3(−h)·h²·m'']`, m the denoised x̂1 as a function of λ, its derivatives
-//! those of the polynomial through the last evaluations; for order 2 in its midpoint form `φ_1(−h)·(m_0 + ½h·m')`
+//! `x_s = (σ_s/σ_t)·x_t + α_s·h·[φ_1(−h)·m_0 + φ_2(−h)·h·m' + φ_3(−h)·h²·m'']`, where m is x̂1 as a
+//! function of λ, with the derivatives of the polynomial through the last evaluations; for order 2
+//! in its midpoint form `φ_1(−h)·(m_0 + ½h·m')`
 //!
-//! Source: Lu et al. 2022 (DPM-Solver++), eq. 9 and algorithm 2 (2M); the third order is the exact integral of the quadratic. (Published
-//! implementations of 3M take half of its m'', which leaves order 2.)
+//! Source: Lu et al. 2022 (DPM-Solver++), eq. 9 and algorithm 2 (2M). The third order is the exact
+//! integral of the quadratic. (Published implementations of 3M take half of its m'', which leaves
+//! order 2.)
 
 use super::history::History;
 use super::log_snr_step::LogSnrStep;
@@ -15,8 +17,8 @@ use burn::tensor::backend::Backend;
 use pyroclast_core::field::Denoiser;
 use pyroclast_kernels::combine;
 
-/// DPM-Solver++(1M, 2M, 3M): orders 1 to 3, one evaluation a step. The first steps have the order that their past allows, and a step to
-/// σ = 0 has order 1.
+/// DPM-Solver++(1M, 2M, 3M): orders 1 to 3, one evaluation per step. The first steps have the order
+/// that their history allows, and a step to σ = 0 has order 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DpmSolver {
     /// The order, 1, 2 or 3.

@@ -13,8 +13,8 @@ use burn::tensor::backend::Backend;
 use pyroclast_core::field::Denoiser;
 use pyroclast_kernels::combine;
 
-/// SDE-DPM-Solver++(1, 2M): order 2 in the limit of a slowly varying x̂1, one evaluation a step. With order 1 it is
-/// [`Ddim`](super::Ddim) with η = 1.
+/// SDE-DPM-Solver++(1, 2M): order 2 in the limit of a slowly varying x̂1, one evaluation per step.
+/// With order 1 it is [`Ddim`](super::Ddim) with η = 1.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct DpmSolverSde<W> {
     /// The order, 1 or 2.

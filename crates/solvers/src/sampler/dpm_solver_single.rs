@@ -1,6 +1,7 @@
 //! DPM-Solver++, singlestep.
 //!
-//! `u = (σ_r/σ_t)·x_t + α_r(1 − e^{−h/2})·m(t)`, `x_s = (σ_s/σ_t)·x_t + α_s(1 − e^{−h})·m(r, u)`, r half way in λ
+//! `u = (σ_r/σ_t)·x_t + α_r(1 − e^{−h/2})·m(t)`, `x_s = (σ_s/σ_t)·x_t + α_s(1 − e^{−h})·m(r, u)`,
+//! with r halfway in λ
 //!
 //! Source: Lu et al. 2022 (DPM-Solver++), algorithm 1 (2S) with r₁ = ½.
 
@@ -11,7 +12,8 @@ use burn::tensor::backend::Backend;
 use pyroclast_core::field::Denoiser;
 use pyroclast_kernels::combine;
 
-/// DPM-Solver++(2S): order 2, two evaluations a step, and one on a step to σ = 0 or from α = 0, where there is no half way.
+/// DPM-Solver++(2S): order 2, two evaluations per step. A step to σ = 0 or from α = 0, which has no
+/// midpoint in λ, takes one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct DpmSolverSingle;
 

@@ -13,13 +13,13 @@ use burn::tensor::backend::Backend;
 use pyroclast_core::field::Denoiser;
 use pyroclast_kernels::combine;
 
-/// Euler's method for `x/α` in the clock `σ/α`, with churn: order 1, one evaluation a step. Without churn it is
-/// [`Ddim`](super::Ddim) with η = 0.
+/// Euler's method for `x/α` with `σ/α` as its time, and with churn: order 1, one evaluation per
+/// step. Without churn it is [`Ddim`](super::Ddim) with η = 0.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct EulerEdm<W> {
     /// The noise that is added.
     pub churn: Churn,
-    /// Its source; not asked where γ = 0.
+    /// Its source; not used if γ = 0.
     pub brownian: W,
 }
 

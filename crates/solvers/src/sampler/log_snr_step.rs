@@ -1,6 +1,6 @@
-//! The numbers of one step of a sampler.
+//! One step of a sampler, in the half log-SNR.
 //!
-//! `λ = ln(α/σ)`, `h = λ_s − λ_t`, and from them what every exponential integrator is made of
+//! `λ = ln(α/σ)`, `h = λ_s − λ_t`, and the factors of exponential integrators made of them
 //!
 //! Source: Lu et al. 2022 (DPM-Solver), proposition 3.1; Kingma et al. 2021 for the variances.
 
@@ -16,7 +16,7 @@ pub(super) struct LogSnrStep {
     pub(super) s: f64,
     pub(super) from: Coefficients,
     pub(super) to: Coefficients,
-    /// `λ_s − λ_t`: infinite where the step starts without signal or ends without noise.
+    /// `λ_s − λ_t`: infinite if the step starts without signal or ends without noise.
     pub(super) h: f64,
 }
 
@@ -41,7 +41,7 @@ impl LogSnrStep {
         -self.to.alpha * (-self.h).exp_m1()
     }
 
-    /// `1 − e^{−2h}`: what share of the noise's power at s, as seen from t, is new.
+    /// `1 − e^{−2h}`: the share of the noise's power at s that is new since t.
     pub(super) fn renewed(&self) -> f64 {
         -(-2.0 * self.h).exp_m1()
     }
@@ -51,12 +51,12 @@ impl LogSnrStep {
         self.to.sigma * self.renewed().sqrt()
     }
 
-    /// Whether the step ends at clean data, where a method takes its first-order form.
+    /// Whether the step ends at clean data, for which methods use their first-order form.
     pub(super) fn ends_clean(&self) -> bool {
         self.to.sigma == 0.0
     }
 
-    /// z ~ N(0, I), as a Brownian motion makes it over this step.
+    /// z ~ N(0, I), the scaled increment of a Brownian motion over this step.
     pub(super) fn unit_noise<B: Backend, W: BrownianMotion<B, D>, const D: usize>(
         &self,
         brownian: &W,

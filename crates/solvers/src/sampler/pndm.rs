@@ -1,8 +1,10 @@
 //! PNDM: pseudo-numerical methods.
 //!
-//! `x_s = T(x_t, ε̄), T(x, ε) = (α_s/α_t)·x + (σ_s − σ_t·α_s/α_t)·ε`, with `ε̄ = (55ε_0 − 59ε_1 + 37ε_2 − 9ε_3)/24`
+//! `x_s = T(x_t, ε̄), T(x, ε) = (α_s/α_t)·x + (σ_s − σ_t·α_s/α_t)·ε`, with
+//! `ε̄ = (55ε_0 − 59ε_1 + 37ε_2 − 9ε_3)/24`
 //!
-//! Source: Liu et al. 2022 (PNDM), eq. 9–13: PLMS, and the pseudo-Runge–Kutta steps (PRK) that it starts from.
+//! Source: Liu et al. 2022 (PNDM), eq. 9–13: PLMS, and the pseudo-Runge–Kutta steps (PRK) that
+//! start it.
 
 use super::history::History;
 use super::log_snr_step::LogSnrStep;
@@ -23,15 +25,16 @@ const ADAMS_BASHFORTH: [&[f64]; 4] = [
 /// How the first three steps are taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum WarmUp {
-    /// By pseudo-Runge–Kutta steps of four evaluations (F-PNDM).
+    /// By pseudo-Runge–Kutta steps with four evaluations (F-PNDM).
     #[default]
     RungeKutta,
-    /// With what past there is, by one evaluation (S-PNDM's spirit; PLMS).
+    /// By one evaluation and the history so far (in the spirit of S-PNDM; PLMS).
     Multistep,
 }
 
-/// PNDM: order 2 in the solution (its transfer is DDIM's, of second order for the exact ε̄) with small constants, one evaluation a step
-/// after the first three. Its weights are those of a grid that is uniform in t.
+/// PNDM: order 2 with small constants (its transfer is DDIM's, which has order 2 for the exact ε̄),
+/// one evaluation per step after the first three. Its weights are those of a grid that is uniform
+/// in t.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Pndm {
     /// The first three steps.
@@ -68,7 +71,7 @@ where
         let schedule = field.schedule();
         let change = LogSnrStep::of(schedule, t, s);
         let e1 = field.noise(t, x.clone());
-        // No slope is known at σ = 0, which the last stage would ask for.
+        // The last stage would need the slope at σ = 0, which is not known.
         if self.warm_up == WarmUp::RungeKutta && past.len() < 3 && !change.ends_clean() {
             let middle = 0.5 * (t + s);
             let half = LogSnrStep::of(schedule, t, middle);

@@ -1,9 +1,11 @@
 //! Predictor–corrector sampling.
 //!
-//! A predictor's step to s, then some steps of Langevin dynamics on p_s: `x ← x + e·g + √(2e)·z, e = 2(r·‖z‖/‖g‖)², g = ∇log p_s(x)`
+//! A predictor's step to s, then some steps of Langevin dynamics on p_s:
+//! `x ← x + e·g + √(2e)·z, e = 2(r·‖z‖/‖g‖)², g = ∇log p_s(x)`
 //!
-//! Source: Song et al. 2021 (score SDE), algorithms 1 and 4; norms are means over the batch. (Their algorithm 5, for VP, has a further
-//! factor 1 − β_i of one step in a thousand, which is 1 up to 2 %.)
+//! Source: Song et al. 2021 (score SDE), algorithms 1 and 4; norms are means over the batch. (Their
+//! algorithm 5, for VP, has another factor 1 − β_i of one step in a thousand, which is 1 up to 2
+//! %.)
 
 use crate::brownian::{BrownianMotion, Increments, Interval};
 use crate::method::{Memory, Method, Parts};
@@ -14,7 +16,7 @@ use pyroclast_core::field::Denoiser;
 /// The corrector.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Langevin {
-    /// Steps after each of the predictor's, an evaluation each.
+    /// Steps after each step of the predictor; each costs an evaluation.
     pub steps: u64,
     /// r, the signal-to-noise ratio of a step: about 0.16.
     pub ratio: f64,
@@ -29,15 +31,17 @@ impl Default for Langevin {
     }
 }
 
-/// Any sampler, corrected by Langevin dynamics after each step but one to σ = 0, where there is no score.
+/// Any sampler, corrected by Langevin dynamics after each step, except a step to σ = 0, where there
+/// is no score.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PredictorCorrector<P> {
     /// The sampler that takes the steps in time.
     pub predictor: P,
-    /// What follows each of them.
+    /// The corrector that follows each of them.
     pub corrector: Langevin,
-    /// The source of the corrector's z, which has to be another than the predictor's. Corrections take no time, so a path in time such as a
-    /// [`BrownianTree`](crate::BrownianTree) has no increments for them.
+    /// The source of the corrector's z, which must differ from the predictor's. Corrections take no
+    /// time, so a path in time such as a [`BrownianTree`](crate::BrownianTree) has no increments
+    /// for them.
     pub brownian: Increments,
 }
 

@@ -1,7 +1,7 @@
-//! What a sampler needs of the schedule that it runs on.
+//! What a sampler requires of the schedule and the grid that it runs on.
 //!
-//! `α² + σ² = 1` for DDPM's chain; `α(t_0) > 0` where a step divides by the signal; `σ(t_0) > 0`; a grid towards the data where noise is
-//! added; a denoiser that is defined where the grid starts
+//! `α² + σ² = 1` for DDPM's chain; `α(t_0) > 0` if a step divides by the signal; `σ(t_0) > 0`; a
+//! grid towards the data if noise is added; a denoiser that is defined at the start of the grid
 
 use super::unsupported::Unsupported;
 use super::{
@@ -12,36 +12,36 @@ use crate::grid::TimeGrid;
 use burn::tensor::backend::Backend;
 use pyroclast_core::field::Denoiser;
 
-/// How far from 1 a variance-preserving α² + σ² may be, from rounding.
+/// How far rounding may move α² + σ² from 1.
 const ROUNDING: f64 = 1e-6;
 
-/// What a sampler asks of a schedule.
+/// What a sampler requires of a schedule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Requirement {
     /// Nothing.
     Any,
-    /// Some signal at the start of the grid: λ = ln(α/σ) is finite there.
+    /// Some signal at the start of the grid, so that λ = ln(α/σ) is finite there.
     Signal,
     /// α² + σ² = 1.
     VariancePreserving,
 }
 
-/// A method with a name and a requirement.
+/// A method with a name and requirements.
 pub trait Sampler {
-    /// What it is called.
+    /// Its name.
     fn name(&self) -> &'static str;
 
-    /// What it asks of the schedule.
+    /// What it requires of the schedule.
     fn requirement(&self) -> Requirement;
 
-    /// Whether its steps add noise, which only a grid towards the data leaves room for.
+    /// Whether its steps add noise, which is possible only on a grid towards the data.
     fn adds_noise(&self) -> bool;
 }
 
-/// Whether a sampler can run from this denoiser on this grid.
+/// Checks that a sampler can run on this denoiser and this grid.
 ///
 /// # Errors
-/// [`Unsupported`], which names what would work.
+/// [`Unsupported`], whose message says what would work.
 pub fn check<B, F, const D: usize>(
     sampler: &impl Sampler,
     field: &F,
@@ -69,7 +69,7 @@ where
     match sampler.requirement() {
         Requirement::Any => {}
         Requirement::Signal => {
-            // The noisy end is where a sampler starts or, on a reversed grid, stops.
+            // A sampler starts at the noisy end or, on a reversed grid, stops there.
             let noisy = start.min(end);
             if schedule.at(noisy).alpha <= 0.0 {
                 return Err(Unsupported::NoSignal {
@@ -92,14 +92,18 @@ where
             }
         }
     }
-    match field.is_defined(start) {
-        true => Ok(()),
-        false => Err(Unsupported::Undefined { t: start }),
+    if field.is_defined(start) {
+        Ok(())
+    } else {
+        Err(Unsupported::Undefined { t: start })
     }
 }
 
 macro_rules! samplers {
-    ($($type:ty $(where $($parameter:ident),+)?: $name:literal, $requirement:ident, $adds_noise:expr;)*) => {$(
+    ($(
+        $type:ty $(where $($parameter:ident),+)?:
+            $name:literal, $requirement:ident, $adds_noise:expr;
+    )*) => {$(
         impl $(<$($parameter),+>)? Sampler for $type {
             fn name(&self) -> &'static str {
                 $name
@@ -142,7 +146,7 @@ impl<P: Sampler> Sampler for PredictorCorrector<P> {
         self.predictor.requirement()
     }
 
-    /// Corrections keep the law of their time, so that they take either direction.
+    /// Corrections keep the distribution at their time, so they work in either direction.
     fn adds_noise(&self) -> bool {
         self.predictor.adds_noise()
     }

@@ -1,8 +1,10 @@
 //! The reverse-diffusion predictor.
 //!
-//! `x_s = (2 − a)·x_t + b²·∇log p_t(x_t) + b·z`, where `x_t = a·x_s + b·z` is the noising from s to t
+//! `x_s = (2 − a)·x_t + b²·∇log p_t(x_t) + b·z`, where `x_t = a·x_s + b·z` is the noising from s to
+//! t
 //!
-//! Source: Song et al. 2021 (score SDE), eq. 46 and appendix E, with the exact transition `a = α_t/α_s, b² = σ_t² − a²σ_s²`.
+//! Source: Song et al. 2021 (score SDE), eq. 46 and appendix E, with the exact transition
+//! `a = α_t/α_s, b² = σ_t² − a²σ_s²`.
 
 use super::log_snr_step::LogSnrStep;
 use crate::brownian::BrownianMotion;
@@ -12,8 +14,8 @@ use burn::tensor::backend::Backend;
 use pyroclast_core::field::Denoiser;
 use pyroclast_kernels::combine;
 
-/// The reverse SDE, discretised like the noising process: weak order 1, one evaluation a step. A step to σ = 0 is without noise, and no
-/// other: a grid that ends before adds noise on its last step too.
+/// The reverse SDE, discretised like the noising process: weak order 1, one evaluation per step.
+/// Only a step to σ = 0 is without noise: a grid that ends earlier adds noise on its last step too.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ReverseDiffusion<W> {
     /// The source of z.

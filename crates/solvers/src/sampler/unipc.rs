@@ -1,7 +1,8 @@
 //! UniPC.
 //!
-//! `x_s = (σ_s/σ_t)·x_t + α_s(1 − e^{−h})·m_0 − α_s·B(h)·Σ_i a_i·D_i, D_i = (m_i − m_0)/r_i, r_i = (λ_i − λ_t)/h`, with
-//! `Σ_i a_i·r_i^{k−1} = b_k = k!·z·φ_{k+1}(z)/B, z = −h`; the corrector is the same step taken again once x̂1 at its end is known
+//! `x_s = (σ_s/σ_t)·x_t + α_s(1 − e^{−h})·m_0 − α_s·B(h)·Σ_i a_i·D_i, D_i = (m_i − m_0)/r_i`,
+//! `r_i = (λ_i − λ_t)/h`, with `Σ_i a_i·r_i^{k−1} = b_k = k!·z·φ_{k+1}(z)/B, z = −h`; the corrector
+//! is the same step taken again, once x̂1 at its end is known
 //!
 //! Source: Zhao et al. 2023 (UniPC), theorem 3.1, algorithms 5–8 (data prediction).
 
@@ -27,21 +28,23 @@ pub enum Variant {
     Bh2,
 }
 
-/// UniPC-p: order p for its predictor and one more with its corrector, one evaluation a step.
+/// UniPC-p: order p for its predictor and one more with its corrector, one evaluation per step.
 ///
-/// The first steps have the order that their past allows; a step to σ = 0 has order 1.
+/// The first steps have the order that their history allows; a step to σ = 0 has order 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UniPc {
     /// p, 1, 2 or 3.
     pub order: usize,
     /// B(h).
     pub variant: Variant,
-    /// The number of steps of the grid, where the order shall come down to 1 over the last ones (the authors' advice for few steps).
+    /// The number of steps of the grid, if the order should fall to 1 over the last ones (which the
+    /// authors recommend for few steps).
     pub taper: Option<u64>,
 }
 
 impl UniPc {
-    /// One step of order `order` from the newest of `past`, with x̂1 at its end where that is known.
+    /// One step of order `order` from the newest evaluation of `past`, with x̂1 at its end if it is
+    /// known.
     fn advance<B: Backend, const D: usize>(
         &self,
         schedule: &dyn Schedule,
@@ -66,7 +69,7 @@ impl UniPc {
         let rates: Vec<f64> = nodes.iter().map(|node| node.0).collect();
         let mut of_m0 = change.gain();
         let mut terms: Vec<(f64, &Tensor<B, D>)> = Vec::with_capacity(nodes.len() + 1);
-        // One node has a = ½, which no h changes: the authors' choice.
+        // The authors fix a = ½ for one node, whatever h.
         let shares = match rates.len() {
             0 | 1 => vec![0.5; rates.len()],
             n => {
@@ -125,9 +128,10 @@ where
             .taper
             .map_or(u64::MAX, |n| n.saturating_sub(past.steps));
         past.remember(t, m, self.order);
-        let order = match schedule.at(s).sigma == 0.0 {
-            true => 1,
-            false => (past.len() as u64).min(left.max(1)) as usize,
+        let order = if schedule.at(s).sigma == 0.0 {
+            1
+        } else {
+            (past.len() as u64).min(left.max(1)) as usize
         };
         let next = self.advance(schedule, s, x.clone(), &past, order, None);
         let start = Some(x);

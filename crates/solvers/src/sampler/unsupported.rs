@@ -1,15 +1,16 @@
-//! Why a sampler does not run.
+//! Why a sampler cannot run.
 //!
-//! Each reason names what would work.
+//! Each message says what would work.
 
-/// Why a schedule, a grid and a sampler do not go together.
+/// Why a sampler cannot run on a schedule and a grid.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Unsupported {
-    /// The grid runs from data to noise, and the sampler draws.
+    /// The grid runs from data to noise, and the sampler adds noise.
     #[error(
-        "{sampler} adds noise, for which a grid back from t = {start} to {end} has no room; use a sampler without noise (ddim or \
-         euler-ancestral with eta = 0, heun-edm without churn, dpmpp), or a grid towards the data"
+        "{sampler} adds noise, so it cannot run back from t = {start} to {end}; use a sampler \
+         without noise (ddim or euler-ancestral with eta = 0, heun-edm without churn, dpmpp), or a \
+         grid towards the data"
     )]
     Backward {
         /// The sampler.
@@ -21,8 +22,8 @@ pub enum Unsupported {
     },
     /// The grid starts without noise.
     #[error(
-        "{sampler} divides by the noise, and the schedule has none at t = {t}; start the grid at a time with noise (t = 0.999, say), or \
-         integrate the velocity by an ODE method such as rk4"
+        "{sampler} divides by the noise, and the schedule has none at t = {t}; start the grid at a \
+         time with noise (t = 0.999, say), or integrate the velocity by an ODE method such as rk4"
     )]
     NoNoise {
         /// The sampler.
@@ -32,8 +33,9 @@ pub enum Unsupported {
     },
     /// The chain is not variance preserving.
     #[error(
-        "{sampler} needs α² + σ² = 1, and this schedule has {power:.4} at t = {t}; use ddim or euler-ancestral, which take any \
-         schedule, heun-edm or dpmpp-2m, which take any from a time with signal, or train under vp, vp-cosine or ddpm"
+        "{sampler} needs α² + σ² = 1, and this schedule has {power:.4} at t = {t}; use ddim or \
+         euler-ancestral, which work on any schedule, heun-edm or dpmpp-2m, which work on any \
+         from a time with signal, or train with vp, vp-cosine or ddpm"
     )]
     NotVariancePreserving {
         /// The sampler.
@@ -45,8 +47,8 @@ pub enum Unsupported {
     },
     /// The grid starts without signal.
     #[error(
-        "{sampler} divides by the signal, and the schedule has none at t = {t}; start the grid later (at t = 0.001, say), or use ddim or \
-         euler-ancestral, or ddpm where α² + σ² = 1"
+        "{sampler} divides by the signal, and the schedule has none at t = {t}; start the grid \
+         later (at t = 0.001, say), or use ddim or euler-ancestral, or ddpm if α² + σ² = 1"
     )]
     NoSignal {
         /// The sampler.
@@ -54,10 +56,11 @@ pub enum Unsupported {
         /// Where.
         t: f64,
     },
-    /// The model cannot tell the data from its output.
+    /// The prediction of the model does not determine the data.
     #[error(
-        "at t = {t} the model says nothing about the data: one of noise or score does not where the schedule has no signal (SNR 0), one of \
-         velocity not where its SNR does not grow; train with prediction v, data or edm, or start the grid later"
+        "at t = {t} the model's output does not determine the data: noise and score do not where \
+         the schedule has no signal (SNR 0), and the velocity does not where the SNR does not \
+         grow; train with prediction v, data or edm, or start the grid later"
     )]
     Undefined {
         /// Where.

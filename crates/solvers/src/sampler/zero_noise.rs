@@ -1,4 +1,4 @@
-//! A Brownian motion that does not move.
+//! A Brownian motion without noise.
 //!
 //! `W = 0, H = 0`
 

@@ -3,8 +3,9 @@
 //! `(x_s, x_s − x̂_s) = attempt(t, s, x_t, W)`
 
 /// Implements [`Method`](crate::Method) and [`EmbeddedMethod`](crate::EmbeddedMethod) for a method
-/// whose `attempt` returns a step and its error, for fields F with the given bounds. The error falls
-/// like h to the given power. Steps can be chosen only on a Brownian motion that can be replayed.
+/// whose `attempt` returns a step and its error, for fields F with the given bounds. The error
+/// falls like h to the given power. Steps can be chosen only on a Brownian motion that can be
+/// replayed.
 macro_rules! embedded_sde_method {
     ($method:ident, error_order: $error_order:expr, where $($bounds:tt)*) => {
         impl<B, F, W, const D: usize> crate::method::Method<B, F, D> for $method<W>

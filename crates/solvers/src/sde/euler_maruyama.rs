@@ -11,8 +11,8 @@ use burn::tensor::backend::Backend;
 use pyroclast_core::field::{AsIto, Diffusion, Sde};
 use pyroclast_kernels::combine;
 
-/// Euler's method with a Brownian increment, for Itô's calculus: strong order ½, and 1 for additive noise; weak order 1. One evaluation
-/// a step.
+/// Euler's method with a Brownian increment, for Itô's calculus: strong order ½, and 1 for additive
+/// noise; weak order 1. One evaluation per step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EulerMaruyama<W> {
     /// The Brownian motion.
@@ -29,7 +29,7 @@ where
     type State = u64;
 
     /// # Panics
-    /// If `s < t`: Itô's integral looks forward.
+    /// If `s < t`, since Itô's integral runs forward.
     fn step(&self, field: &F, t: f64, s: f64, x: Tensor<B, D>, step: u64) -> (Tensor<B, D>, u64) {
         assert!(
             s >= t,

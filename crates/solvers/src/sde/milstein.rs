@@ -1,6 +1,7 @@
 //! Milstein's method without derivatives.
 //!
-//! `x_s = x + h·f + g·W + (g(x + √h·g) − g)/(2√h)·(W² − c·h)`, c = 1 for Itô's calculus and 0 for Stratonovich's
+//! `x_s = x + h·f + g·W + (g(x + √h·g) − g)/(2√h)·(W² − c·h)`, with c = 1 for Itô's calculus and 0
+//! for Stratonovich's
 //!
 //! Source: Milstein 1974; Kloeden & Platen 1992, eq. 11.1.3 (the difference in place of `g·g'`).
 
@@ -11,8 +12,8 @@ use burn::tensor::backend::Backend;
 use pyroclast_core::field::{Calculus, Diffusion, Sde};
 use pyroclast_kernels::combine;
 
-/// Milstein's method, of strong order 1 for diagonal, scalar and additive noise, in either calculus. One evaluation of the drift and two
-/// of the diffusion a step.
+/// Milstein's method, of strong order 1 for diagonal, scalar and additive noise, in either
+/// calculus. A step takes one evaluation of the drift and two of the diffusion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Milstein<W> {
     /// The Brownian motion.
@@ -51,7 +52,7 @@ where
         let beside = combine(x.clone(), &[(root, &g)]);
         let next = combine(x, &[(h, &drift), (1.0, &noise)]);
         let next = match field.diffusion(t, &beside) {
-            // A level that did not depend on the state has no slope.
+            // A level that does not depend on the state has no slope.
             Diffusion::Level(_) => next,
             Diffusion::Diagonal(there) => {
                 let square = w.square() - h * F::Calculus::CORRECTION;

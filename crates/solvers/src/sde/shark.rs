@@ -3,7 +3,8 @@
 //! `y = x + g(t)·H`, `k1 = f(t, y)`, `k2 = f(t + ⅚h, y + ⅚(h·k1 + g(t)·W))`,
 //! `x_s = x + h·(⅖k1 + ⅗k2) + g(t)·W + (g(s) − g(t))·(½W − H)`
 //!
-//! Source: Foster, dos Reis & Strange 2023, eq. 6.1; the last term is the integral of a g that changes linearly over the step.
+//! Source: Foster, dos Reis & Strange 2023, eq. 6.1; the last term is the integral of a g that
+//! changes linearly over the step.
 
 use super::embedded::embedded_sde_method;
 use crate::brownian::{BrownianMotion, Interval, shared};
@@ -12,8 +13,8 @@ use burn::tensor::backend::Backend;
 use pyroclast_core::field::{Additive, Sde};
 use pyroclast_kernels::combine;
 
-/// ShARK, of strong order 1.5 for additive noise, with small error constants. Two evaluations a step. With a
-/// [`BrownianTree`](crate::BrownianTree) it chooses its steps.
+/// ShARK, of strong order 1.5 for additive noise, with small error constants. Two evaluations per
+/// step. With a [`BrownianTree`](crate::BrownianTree) it can choose its steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shark<W> {
     /// The Brownian motion.
@@ -21,7 +22,7 @@ pub struct Shark<W> {
 }
 
 impl<W> Shark<W> {
-    /// The step, and by how much it differs from one whose drift is `h·k1`.
+    /// The step, and its difference from one whose drift is `h·k1`.
     fn attempt<B, F, const D: usize>(
         &self,
         field: &F,

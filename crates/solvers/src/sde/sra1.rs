@@ -1,7 +1,7 @@
 //! Rößler's SRA1.
 //!
-//! With `A = H + ½W = (1/h)·∫(W_r − W_t)dr`: `k1 = f(t, x)`, `k2 = f(t + ¾h, x + ¾h·k1 + ³⁄₂g(s)·A)`,
-//! `x_s = x + h·(⅓k1 + ⅔k2) + g(t)·A + g(s)·(W − A)`
+//! With `A = H + ½W = (1/h)·∫(W_r − W_t)dr`: `k1 = f(t, x)`,
+//! `k2 = f(t + ¾h, x + ¾h·k1 + ³⁄₂g(s)·A)`, `x_s = x + h·(⅓k1 + ⅔k2) + g(t)·A + g(s)·(W − A)`
 //!
 //! Source: Rößler 2010, table 6.3.
 
@@ -12,7 +12,7 @@ use burn::tensor::backend::Backend;
 use pyroclast_core::field::{Additive, Sde};
 use pyroclast_kernels::combine;
 
-/// SRA1, of strong order 1.5 for additive noise. Two evaluations a step.
+/// SRA1, of strong order 1.5 for additive noise. Two evaluations per step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sra1<W> {
     /// The Brownian motion.

@@ -11,8 +11,9 @@ use burn::tensor::backend::Backend;
 use pyroclast_core::field::{AsStratonovich, Sde};
 use pyroclast_kernels::combine;
 
-/// Heun's method, for Stratonovich's calculus: strong order 1 for diagonal, scalar and additive noise. Two evaluations a step. It runs
-/// backward too, and with a [`BrownianTree`](crate::BrownianTree) it chooses its steps.
+/// Heun's method for Stratonovich's calculus: strong order 1 for diagonal, scalar and additive
+/// noise. Two evaluations per step. It also runs backward, and with a
+/// [`BrownianTree`](crate::BrownianTree) it can choose its steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StochasticHeun<W> {
     /// The Brownian motion.
@@ -20,7 +21,7 @@ pub struct StochasticHeun<W> {
 }
 
 impl<W> StochasticHeun<W> {
-    /// The step, and by how much it differs from Euler's.
+    /// The step, and its difference from Euler's.
     fn attempt<B, F, const D: usize>(
         &self,
         field: &F,

@@ -63,14 +63,9 @@ pub struct Adaptive<'a, B: Backend, const D: usize, S = SharedSteps> {
     pub steps: S,
 }
 
-impl<B: Backend, const D: usize, S: Default> Default for Adaptive<'_, B, D, S> {
+impl<B: Backend, const D: usize> Default for Adaptive<'_, B, D> {
     fn default() -> Self {
-        Self {
-            control: Control::default(),
-            save: Save::default(),
-            events: Vec::new(),
-            steps: S::default(),
-        }
+        Self::new(Control::default())
     }
 }
 
@@ -79,7 +74,9 @@ impl<'a, B: Backend, const D: usize> Adaptive<'a, B, D> {
     pub fn new(control: Control) -> Self {
         Self {
             control,
-            ..Self::default()
+            save: Save::default(),
+            events: Vec::new(),
+            steps: SharedSteps,
         }
     }
 
@@ -114,7 +111,8 @@ impl<'a, B: Backend, const D: usize> Adaptive<'a, B, D> {
     ///
     /// let x = Tensor::ones([2, 1], &Default::default());
     /// let field = Decay(vec![1.0, 50.0]);
-    /// let solution = Adaptive::tolerance(1e-6).per_sample().solve(&field, &DOPRI5, x, (0.0, 1.0))?;
+    /// let adaptive = Adaptive::tolerance(1e-6).per_sample();
+    /// let solution = adaptive.solve(&field, &DOPRI5, x, (0.0, 1.0))?;
     /// // The fast sample takes more steps, and the slow one does not wait for it.
     /// let steps = |i: usize| solution.samples[i].statistics.steps;
     /// assert!(steps(1) > 2 * steps(0));
@@ -183,8 +181,8 @@ impl<'a, B: Backend, const D: usize, S> Adaptive<'a, B, D, S> {
 }
 
 impl<B: Backend, const D: usize> Adaptive<'_, B, D, SharedSteps> {
-    /// Solves from x at the start of `span` to its end or to the first event, forward or backward in
-    /// time. All samples take the same steps; a step reads one number from the device.
+    /// Solves from x at the start of `span` to its end or to the first event, forward or backward
+    /// in time. All samples take the same steps; a step reads one number from the device.
     ///
     /// # Errors
     /// [`Stopped`], with the solution up to there: for settings that make no sense, a time to save
@@ -207,13 +205,14 @@ impl<B: Backend, const D: usize> Adaptive<'_, B, D, SharedSteps> {
 }
 
 impl<B: Backend, const D: usize> Adaptive<'_, B, D, OwnSteps> {
-    /// Solves each sample from its row of x at the start of `span` to the end or to its first event,
-    /// with steps of its own: its result does not depend on the rest of the batch. The control holds
-    /// for each sample alone. A step of all samples reads one row of errors from the device.
+    /// Solves each sample from its row of x at the start of `span` to the end or to its first
+    /// event, with steps of its own: its result does not depend on the rest of the batch. The
+    /// control holds for each sample alone. A step of all samples reads one row of errors from the
+    /// device.
     ///
     /// # Errors
-    /// [`Stopped`], for settings that make no sense and a time to save outside the span. The failure
-    /// of a sample is in its [`Outcome`](crate::Outcome).
+    /// [`Stopped`], for settings that make no sense and a time to save outside the span. The
+    /// failure of a sample is in its [`Outcome`](crate::Outcome).
     pub fn solve<F>(
         &self,
         field: &F,
@@ -252,8 +251,8 @@ where
     run(&shared, request, x, before)
 }
 
-/// A shared solve of states that carry integrals behind their first `measured` entries. The integrals
-/// have no part in the error.
+/// A shared solve of states that carry integrals behind their first `measured` entries. The
+/// integrals have no part in the error.
 pub(crate) fn solve_measured<B, F, M, const D: usize>(
     control: Control,
     measured: usize,

@@ -113,7 +113,8 @@ impl<B: Backend, const D: usize> Pieces<B, D> {
         Some(self.tensors[index].clone())
     }
 
-    /// The rows of all n places, in order, where each row has a clock. A place without a row is NaN.
+    /// The rows of all n places, in order, where each row has a clock. A place without a row is
+    /// NaN.
     pub(super) fn rows(mut self, n: usize, like: &Tensor<B, D>) -> Tensor<B, D> {
         // burn cannot concatenate nothing.
         if n == 0 {

@@ -46,8 +46,8 @@ pub struct Control {
     pub pid: Pid,
     /// The first step. `None` estimates it, which costs two evaluations.
     pub first_step: Option<f64>,
-    /// The solve gives up when a step becomes smaller than this, unless the end or a time to land on
-    /// is nearer. Steps below the resolution of time are never taken.
+    /// The solve gives up when a step becomes smaller than this, unless the end or a time to land
+    /// on is nearer. Steps below the resolution of time are never taken.
     pub dt_min: f64,
     /// The largest step.
     pub dt_max: f64,

@@ -83,7 +83,8 @@ impl Controller {
             * floored.powf(-(p + i + d) * self.exponent)
             * first.powf((p + 2.0 * d) * self.exponent)
             * second.powf(-d * self.exponent);
-        // An accepted step never shrinks the next one, and right after a rejection does not enlarge it.
+        // An accepted step never shrinks the next one, and right after a rejection does not enlarge
+        // it.
         let most = if self.just_rejected { 1.0 } else { FACTORS.1 };
         // After a step with almost no error, the next one would look worse than it is.
         self.errors = (error.max(1e-4), first);

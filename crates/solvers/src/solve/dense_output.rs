@@ -32,8 +32,8 @@ pub(super) struct DenseOutput<B: Backend, const D: usize> {
 }
 
 impl<B: Backend, const D: usize> DenseOutput<B, D> {
-    /// The state at a time. A row whose sample did not come to that time is NaN; `None` if no sample
-    /// did.
+    /// The state at a time. A row whose sample did not come to that time is NaN; `None` if no
+    /// sample did.
     pub(super) fn at(&self, time: f64) -> Option<Tensor<B, D>> {
         let mut found = Pieces::default();
         let mut at_start = Vec::new();

@@ -1,4 +1,4 @@
-//! The fixed-grid loop.
+//! The loop over a fixed grid.
 //!
 //! `x_{i+1} = step(t_i, t_{i+1}, x_i)`
 
@@ -9,7 +9,7 @@ use burn::tensor::backend::Backend;
 
 /// The state at the end of the grid.
 ///
-/// It cannot fail and never waits for the device: all work is queued when it returns.
+/// It cannot fail, and it never waits for the device: when it returns, all work has been queued.
 ///
 /// ```
 /// use burn::tensor::Tensor;
@@ -35,7 +35,21 @@ where
     integrate_observed(field, method, x, grid, |_, _| {})
 }
 
-/// [`integrate`], showing each state with its time, the first and the last included.
+/// [`integrate`], passing each time and state to `observe`, the first and the last included.
+///
+/// ```
+/// use burn::tensor::Tensor;
+/// use burn_ndarray::NdArray;
+/// use pyroclast_solvers::{EULER, TimeGrid, integrate_observed};
+///
+/// let field = |_: f64, x: Tensor<NdArray, 2>| x.ones_like();
+/// let x = Tensor::zeros([1, 1], &Default::default());
+/// let mut path = Vec::new();
+/// integrate_observed(&field, &EULER, x, &TimeGrid::uniform(0.0, 1.0, 4), |t, x| {
+///     path.push((t, x.clone().into_scalar()));
+/// });
+/// assert_eq!(path, [(0.0, 0.0), (0.25, 0.25), (0.5, 0.5), (0.75, 0.75), (1.0, 1.0)]);
+/// ```
 pub fn integrate_observed<B, F, M, const D: usize>(
     field: &F,
     method: &M,

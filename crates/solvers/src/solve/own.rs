@@ -9,14 +9,14 @@
 use super::clocking::Clocking;
 use super::segment::Segment;
 use super::stepping::Stepping;
-use crate::dense::{DenseStep, DenseWeights};
-use crate::method::{Attempt, KeptStep};
+use crate::dense::{DenseStep, DenseWeights, KeptStep};
+use crate::method::Attempt;
 use crate::rows::{choose, select};
 use crate::runge_kutta::EmbeddedRk;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
-use pyroclast_core::per_sample::PerSample;
 use pyroclast_core::field::BatchField;
+use pyroclast_core::per_sample::PerSample;
 use pyroclast_kernels::scaled_rms_rows;
 use std::cell::RefCell;
 

@@ -11,8 +11,8 @@ use crate::error::SolveError;
 pub struct Save {
     /// Times of the span whose states are saved, in any order; a time may occur more than once.
     pub times: Vec<f64>,
-    /// Whether steps are cut short to end on the times. Each saved state is then one of the method's
-    /// own, of its full order, instead of an interpolated one.
+    /// Whether steps are cut short to end on the times. Each saved state is then one of the
+    /// method's own, of its full order, instead of an interpolated one.
     pub landing: bool,
     /// Whether every step is kept, so that the solution can be evaluated at any time afterwards.
     /// Memory grows with the number of steps.

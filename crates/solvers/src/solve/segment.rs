@@ -21,7 +21,8 @@ pub(super) enum Segment<B: Backend, const D: usize> {
 }
 
 impl<B: Backend, const D: usize> Segment<B, D> {
-    /// The states of clocks at times of their steps, one after another in as few tensors as possible.
+    /// The states of clocks at times of their steps, one after another in as few tensors as
+    /// possible.
     pub(super) fn at(&self, asked: &[(usize, f64)]) -> Vec<Tensor<B, D>> {
         match self {
             _ if asked.is_empty() => Vec::new(),

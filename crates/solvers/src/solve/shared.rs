@@ -5,7 +5,8 @@
 use super::clocking::Clocking;
 use super::segment::Segment;
 use super::stepping::Stepping;
-use crate::method::{Attempt, EmbeddedMethod, KeptStep};
+use crate::dense::KeptStep;
+use crate::method::{Attempt, EmbeddedMethod};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use pyroclast_core::field::Counted;

@@ -55,8 +55,8 @@ pub struct Solution<B: Backend, const D: usize> {
     /// Which event ended the solve; `None` if it reached the end. Where samples have steps of their
     /// own, look in `samples`.
     pub event: Option<usize>,
-    /// The cost. Where samples have steps of their own, the sum over samples: an evaluation is one of
-    /// one row.
+    /// The cost. Where samples have steps of their own, the sum over samples: an evaluation is one
+    /// of one row.
     pub statistics: Statistics,
     /// The result for each sample, where they have steps of their own; otherwise empty.
     pub samples: Vec<Outcome>,
@@ -79,8 +79,8 @@ impl<B: Backend, const D: usize> Solution<B, D> {
 
     /// The state at any time that was reached, if [`Save::dense`](crate::Save::dense) was set.
     ///
-    /// `None` outside what was solved. Where samples have steps of their own, the rows of those that
-    /// did not reach the time are NaN.
+    /// `None` outside what was solved. Where samples have steps of their own, the rows of those
+    /// that did not reach the time are NaN.
     pub fn at(&self, time: f64) -> Option<Tensor<B, D>> {
         self.dense.as_ref()?.at(time)
     }

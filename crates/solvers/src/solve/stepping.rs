@@ -43,8 +43,8 @@ pub(super) trait Stepping<B: Backend, const D: usize> {
     /// The norm of an error between x and y, scaled by the tolerances.
     fn norms(&self, error: Tensor<B, D>, x: &Tensor<B, D>, y: &Tensor<B, D>) -> Vec<f64>;
 
-    /// The solution within the steps of an attempt. A slope at the end of a step may be evaluated for
-    /// it where that is `wanted`, and stored in the attempt's memory.
+    /// The solution within the steps of an attempt. A slope at the end of a step may be evaluated
+    /// for it where that is `wanted`, and stored in the attempt's memory.
     fn segment(
         &self,
         t: &[f64],

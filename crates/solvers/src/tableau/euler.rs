@@ -2,7 +2,7 @@
 
 use crate::runge_kutta::{ExplicitRk, Tableau};
 
-/// Euler's method, order 1, one evaluation a step.
+/// Euler's method, order 1, one evaluation per step.
 ///
 /// `x' = x + h·u(t, x)`
 ///

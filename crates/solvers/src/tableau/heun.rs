@@ -3,7 +3,7 @@
 use crate::dense::DenseWeights;
 use crate::runge_kutta::{EmbeddedRk, ExplicitRk, Tableau};
 
-/// Heun's method 2(1), the explicit trapezoidal rule: order 2, two evaluations a step.
+/// Heun's method 2(1), the explicit trapezoidal rule: order 2, two evaluations per step.
 ///
 /// `x' = x + h/2·(k1 + k2), k2 = u(t + h, x + h·k1)`
 ///

@@ -2,7 +2,7 @@
 
 use crate::runge_kutta::{ExplicitRk, Tableau};
 
-/// The explicit midpoint method, order 2, two evaluations a step.
+/// The explicit midpoint method, order 2, two evaluations per step.
 ///
 /// `x' = x + h·u(t + h/2, x + h/2·u(t, x))`
 ///

@@ -3,7 +3,8 @@
 use crate::dense::DenseWeights;
 use crate::runge_kutta::{EmbeddedRk, ExplicitRk, Tableau};
 
-/// Ralston's method 2(1): order 2 with the least bound on its truncation error, two evaluations a step.
+/// Ralston's method 2(1): order 2 with the least bound on its truncation error, two evaluations per
+/// step.
 ///
 /// `x' = x + h·(k1/4 + 3·k2/4), k2 = u(t + 2h/3, x + 2h/3·k1)`
 ///

@@ -2,7 +2,7 @@
 
 use crate::runge_kutta::{ExplicitRk, Tableau};
 
-/// The classical method of order 4, four evaluations a step.
+/// The classical method of order 4, four evaluations per step.
 ///
 /// Source: Kutta 1901.
 pub const RK4: ExplicitRk = ExplicitRk(&Tableau {
