@@ -16,8 +16,7 @@ use pyroclast::core::noise::{Draws, Noise, Stream};
 use pyroclast::kernels::{Activation, join_pool, linear};
 use pyroclast::solvers::gradient::{Pullback, backsolve, checkpointed, cotangents, tape};
 use pyroclast::solvers::{
-    Control, DOPRI5, EulerMaruyama, Increments, RK4, TimeGrid, integrate, integrate_per_sample,
-    integrate_saving,
+    Adaptive, Control, DOPRI5, EulerMaruyama, Increments, RK4, TimeGrid, integrate,
 };
 use std::time::Duration;
 
@@ -55,14 +54,16 @@ fn adaptive(c: &mut Criterion) {
     let (span, control) = ((0.0, 7.6), Control::tolerance(1e-5));
     let mut group = c.benchmark_group("solve");
 
-    let joint = || integrate_saving(&VanDerPol, &DOPRI5, x.clone(), span, &times, control);
+    let shared = Adaptive::new(control).saving(times);
+    let joint = || shared.solve(&VanDerPol, &DOPRI5, x.clone(), span);
     let statistics = joint().expect("smooth").statistics;
     group.throughput(Throughput::Elements(
         (statistics.steps + statistics.rejections) as u64,
     ));
     group.bench_function("vdp-256-dopri5", |b| b.iter(|| joint().expect("smooth")));
 
-    let each = || integrate_per_sample(&VanDerPol, &DOPRI5, x.clone(), span, &times, control);
+    let own = shared.clone().per_sample();
+    let each = || own.solve(&VanDerPol, &DOPRI5, x.clone(), span);
     let samples = each().expect("a span").samples;
     let steps = |s: &pyroclast::solvers::Statistics| s.steps + s.rejections;
     let most = samples.iter().map(|s| steps(&s.statistics)).max();

@@ -10,9 +10,7 @@ use pyroclast::core::noise::{Noise, Stream};
 use pyroclast::core::rescheduled::Rescheduled;
 use pyroclast::core::reverse_sde::{NoiseLevel, ReverseSde};
 use pyroclast::core::schedule::{Linear, Trigonometric};
-use pyroclast::solvers::{
-    DOPRI5, EulerMaruyama, HEUN, Increments, TimeGrid, integrate, integrate_adaptive,
-};
+use pyroclast::solvers::{Adaptive, DOPRI5, EulerMaruyama, HEUN, Increments, TimeGrid, integrate};
 
 const N: usize = 4000;
 
@@ -49,7 +47,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     );
     report("Heun, 50 steps", x, counted.evaluations());
 
-    let solution = integrate_adaptive(&field, &DOPRI5, x0.clone(), (0.0, 1.0), Default::default())?;
+    let solution = Adaptive::default().solve(&field, &DOPRI5, x0.clone(), (0.0, 1.0))?;
     report(
         "Dormand–Prince, adaptive",
         solution.x,

@@ -9,7 +9,7 @@ use burn_flex::Flex;
 use pyroclast::core::{field::VectorField, noise::Noise};
 use pyroclast::models::Init;
 use pyroclast::solvers::gradient::{Pullback, checkpointed_adaptive, cotangents};
-use pyroclast::solvers::{Control, DOPRI5, TimeGrid, integrate_adaptive};
+use pyroclast::solvers::{Adaptive, Control, DOPRI5, TimeGrid};
 
 #[derive(Module, Debug)]
 struct Net<B: Backend> {
@@ -52,7 +52,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         net = optimizer.step(0.02 * 0.996_f64.powi(step), net, gradients.parameters);
     }
     let start = spiral::<Flex>(0.0).narrow(0, 0, 1);
-    let end = integrate_adaptive(&net.valid(), &DOPRI5, start, (0.0, 10.0), control)?.x;
+    let end = Adaptive::new(control)
+        .solve(&net.valid(), &DOPRI5, start, (0.0, 10.0))?
+        .x;
     let error = (end - spiral(10.0).narrow(0, 0, 1)).square().sum().sqrt();
     println!("three turns on, it is {:.3} off", error.into_scalar());
     Ok(())

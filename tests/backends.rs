@@ -16,8 +16,8 @@ use pyroclast::models::Init;
 use pyroclast::solvers::gradient::{Pullback, checkpointed, cotangents};
 use pyroclast::solvers::likelihood::{log_density, normal_log_density};
 use pyroclast::solvers::{
-    BrownianTree, Control, DOPRI5, RK4, Shark, StochasticHeun, TSIT5, TimeGrid, Trace, integrate,
-    integrate_adaptive, integrate_per_sample, integrate_saving,
+    Adaptive, BrownianTree, Control, DOPRI5, RK4, Shark, StochasticHeun, TSIT5, TimeGrid, Trace,
+    integrate,
 };
 use pyroclast::train::batch::Order;
 use pyroclast::train::config::{Architecture, Config};
@@ -218,7 +218,9 @@ fn solved<B: Backend>(device: B::Device) -> Vec<f32> {
     let mut out = Vec::new();
 
     let times = [0.3, 1.0, 0.0];
-    let joint = integrate_saving(&field, &TSIT5, x.clone(), span, &times, control);
+    let joint = Adaptive::new(control)
+        .saving(times)
+        .solve(&field, &TSIT5, x.clone(), span);
     out.extend(
         joint
             .expect("smooth")
@@ -226,7 +228,11 @@ fn solved<B: Backend>(device: B::Device) -> Vec<f32> {
             .into_iter()
             .flat_map(|(_, x)| host(x)),
     );
-    let each = integrate_per_sample(&field, &DOPRI5, x.clone(), span, &times, control);
+    let each =
+        Adaptive::new(control)
+            .per_sample()
+            .saving(times)
+            .solve(&field, &DOPRI5, x.clone(), span);
     let each = each.expect("a span");
     assert_eq!(each.failures(), 0);
     out.extend(each.saved.into_iter().flat_map(|(_, x)| host(x)));
@@ -240,7 +246,7 @@ fn solved<B: Backend>(device: B::Device) -> Vec<f32> {
         &grid,
     )));
     let heun = StochasticHeun { brownian: tree() };
-    let adaptive = integrate_adaptive(&field, &heun, x.clone(), span, Control::tolerance(0.05));
+    let adaptive = Adaptive::tolerance(0.05).solve(&field, &heun, x.clone(), span);
     out.extend(host(adaptive.expect("smooth").x));
 
     let ends = TimeGrid::uniform(0.0, 1.0, 1);

@@ -1,25 +1,21 @@
 //! Orders of convergence, adaptive solves and their cost, on problems with closed forms.
 
-use burn::tensor::{DType, Tensor, TensorData};
+mod support;
+
+use burn::tensor::Tensor;
 use burn_ndarray::NdArray;
 use pyroclast::core::analytic::Gaussian;
 use pyroclast::core::field::Counted;
 use pyroclast::core::schedule::Edm;
+use pyroclast::solvers::tableau::PAIRS;
 use pyroclast::solvers::{
-    BOGACKI_SHAMPINE, Control, DOPRI5, DOPRI8, EULER, EmbeddedRk, ExplicitRk, HEUN, MIDPOINT,
-    Method, RALSTON, RK4, SolveError, TSIT5, TimeGrid, integrate, integrate_adaptive,
+    Adaptive, BOGACKI_SHAMPINE, Control, DOPRI5, DOPRI8, EULER, EmbeddedRk, ExplicitRk, HEUN,
+    MIDPOINT, Method, RALSTON, RK4, SolveError, TSIT5, TimeGrid, integrate,
 };
 
+use support::{host, state};
+
 type B = NdArray<f64>;
-
-fn state(values: &[f64]) -> Tensor<B, 2> {
-    let data = TensorData::new(values.to_vec(), [1, values.len()]);
-    Tensor::from_data(data, (&Default::default(), DType::F64))
-}
-
-fn host(x: Tensor<B, 2>) -> Vec<f64> {
-    x.into_data().to_vec().expect("f64 data")
-}
 
 type Field = fn(f64, Tensor<B, 2>) -> Tensor<B, 2>;
 
@@ -96,38 +92,25 @@ fn problems() -> Vec<Problem> {
     ]
 }
 
-/// The slope of log error over log step, by least squares.
-fn slope<M: Method<B, Field, 2>>(method: &M, problem: &Problem, grids: &[usize]) -> f64 {
-    let points: Vec<(f64, f64)> = (grids.iter())
-        .map(|&n| {
-            let grid = TimeGrid::uniform(0.0, 1.0, n);
-            let end = host(integrate(
-                &problem.field,
-                method,
-                state(&problem.start),
-                &grid,
-            ));
-            let error = end
-                .iter()
-                .zip(&problem.end)
-                .map(|(a, b)| (a - b).powi(2))
-                .sum::<f64>();
-            (-(n as f64).ln(), 0.5 * error.ln())
-        })
-        .collect();
-    let n = points.len() as f64;
-    let (sx, sy) = points
-        .iter()
-        .fold((0.0, 0.0), |(a, b), (x, y)| (a + x, b + y));
-    let (mx, my) = (sx / n, sy / n);
-    let cov: f64 = points.iter().map(|(x, y)| (x - mx) * (y - my)).sum();
-    cov / points.iter().map(|(x, _)| (x - mx).powi(2)).sum::<f64>()
+/// The order that a method shows on some grids.
+fn order_on<M: Method<B, Field, 2>>(method: &M, problem: &Problem, grids: &[usize]) -> f64 {
+    support::slope(grids.iter().map(|&n| {
+        let grid = TimeGrid::uniform(0.0, 1.0, n);
+        let end = host(integrate(
+            &problem.field,
+            method,
+            state(&problem.start),
+            &grid,
+        ));
+        let squares = (end.iter().zip(&problem.end)).map(|(a, b)| (a - b).powi(2));
+        (1.0 / n as f64, squares.sum::<f64>().sqrt())
+    }))
 }
 
 fn has_order(method: &impl Method<B, Field, 2>, order: f64, coarsest: usize, name: &str) {
     for problem in problems() {
         let grids: Vec<usize> = (0..5).map(|i| problem.fineness * (coarsest << i)).collect();
-        let slope = slope(method, &problem, &grids);
+        let slope = order_on(method, &problem, &grids);
         assert!(
             (slope - order).abs() < 0.15,
             "{name} on {}: {slope}",
@@ -160,7 +143,7 @@ fn order_eight_shows_as_far_as_f64_holds_it() {
     // Four halvings of the step would take the error from 10⁻⁶, where the leading term does not lead yet, to 10⁻¹⁵, where rounding does.
     let problems = problems();
     for (problem, grids) in [(0, [6, 8, 10, 12]), (3, [8, 10, 12, 16])] {
-        let slope = slope(&DOPRI8, &problems[problem], &grids);
+        let slope = order_on(&DOPRI8, &problems[problem], &grids);
         assert!(
             (slope - 8.0).abs() < 0.15,
             "{}: {slope}",
@@ -169,7 +152,7 @@ fn order_eight_shows_as_far_as_f64_holds_it() {
     }
     // On linear problems only 0.13 % of the ninth-order term is left, which hides the order from above.
     for (problem, grids) in [(1, [8, 12, 16, 24]), (2, [8, 12, 16, 24])] {
-        let slope = slope(&DOPRI8, &problems[problem], &grids);
+        let slope = order_on(&DOPRI8, &problems[problem], &grids);
         assert!(
             (7.85..9.15).contains(&slope),
             "{}: {slope}",
@@ -177,8 +160,6 @@ fn order_eight_shows_as_far_as_f64_holds_it() {
         );
     }
 }
-
-const PAIRS: [EmbeddedRk; 6] = [HEUN, RALSTON, BOGACKI_SHAMPINE, DOPRI5, TSIT5, DOPRI8];
 
 fn tolerance(tol: f64) -> Control {
     Control {
@@ -192,14 +173,9 @@ fn adaptive_solves_meet_their_tolerance() {
     for pair in PAIRS {
         for problem in problems() {
             let tol = 1e-6;
-            let solution = integrate_adaptive(
-                &problem.field,
-                &pair,
-                state(&problem.start),
-                (0.0, 1.0),
-                tolerance(tol),
-            )
-            .expect("a smooth problem");
+            let solution = Adaptive::new(tolerance(tol))
+                .solve(&problem.field, &pair, state(&problem.start), (0.0, 1.0))
+                .expect("a smooth problem");
             for (a, b) in host(solution.x).iter().zip(&problem.end) {
                 // A local tolerance bounds the global error up to a factor of the problem's.
                 assert!(
@@ -232,7 +208,7 @@ fn methods_of_order_five_and_more_reach_reference_values() {
     for pair in [DOPRI5, TSIT5, DOPRI8] {
         for (field, start, expected) in &problems {
             let solution =
-                integrate_adaptive(field, &pair, state(start), (0.0, 20.0), tolerance(1e-8));
+                Adaptive::new(tolerance(1e-8)).solve(field, &pair, state(start), (0.0, 20.0));
             let got = host(solution.expect("a smooth problem").x);
             for (got, expected) in got.iter().zip(expected) {
                 let name = pair.method.0.name;
@@ -245,22 +221,12 @@ fn methods_of_order_five_and_more_reach_reference_values() {
 #[test]
 fn time_runs_backward_too() {
     for problem in problems() {
-        let there = integrate_adaptive(
-            &problem.field,
-            &DOPRI5,
-            state(&problem.start),
-            (0.0, 1.0),
-            tolerance(1e-9),
-        )
-        .expect("forward");
-        let back = integrate_adaptive(
-            &problem.field,
-            &DOPRI5,
-            there.x,
-            (1.0, 0.0),
-            tolerance(1e-9),
-        )
-        .expect("backward");
+        let there = Adaptive::new(tolerance(1e-9))
+            .solve(&problem.field, &DOPRI5, state(&problem.start), (0.0, 1.0))
+            .expect("forward");
+        let back = Adaptive::new(tolerance(1e-9))
+            .solve(&problem.field, &DOPRI5, there.x, (1.0, 0.0))
+            .expect("backward");
         for (a, b) in host(back.x).iter().zip(&problem.start) {
             assert!((a - b).abs() < 1e-7, "{}", problem.name);
         }
@@ -271,7 +237,8 @@ fn time_runs_backward_too() {
 fn a_constant_slope_takes_five_steps_at_most() {
     let one: Field = |_, x| x.ones_like();
     for pair in PAIRS {
-        let solution = integrate_adaptive(&one, &pair, state(&[0.0]), (0.0, 1.0), tolerance(1e-6))
+        let solution = Adaptive::new(tolerance(1e-6))
+            .solve(&one, &pair, state(&[0.0]), (0.0, 1.0))
             .expect("a constant slope");
         let statistics = solution.statistics;
         assert!(
@@ -289,14 +256,9 @@ fn evaluations_are_what_the_stages_say() {
     // last step's end is known.
     for pair in PAIRS {
         let problem = &problems()[0];
-        let solution = integrate_adaptive(
-            &problem.field,
-            &pair,
-            state(&problem.start),
-            (0.0, 1.0),
-            tolerance(1e-5),
-        )
-        .expect("a smooth problem");
+        let solution = Adaptive::new(tolerance(1e-5))
+            .solve(&problem.field, &pair, state(&problem.start), (0.0, 1.0))
+            .expect("a smooth problem");
         let s = solution.statistics;
         let stages = pair.method.0.a.len();
         if s.rejections == 0 {
@@ -325,13 +287,8 @@ fn evaluations_are_what_the_stages_say() {
 #[test]
 fn an_empty_span_returns_the_state() {
     let problem = &problems()[0];
-    let solution = integrate_adaptive(
-        &problem.field,
-        &DOPRI5,
-        state(&[0.3]),
-        (0.5, 0.5),
-        tolerance(1e-6),
-    );
+    let solution =
+        Adaptive::new(tolerance(1e-6)).solve(&problem.field, &DOPRI5, state(&[0.3]), (0.5, 0.5));
     let solution = solution.expect("nothing to do");
     assert_eq!(host(solution.x), [0.3]);
     assert_eq!(solution.statistics.evaluations, 0);
@@ -341,7 +298,8 @@ fn an_empty_span_returns_the_state() {
 fn what_cannot_be_solved_is_refused_with_its_values() {
     let field: Field = |_, x| x;
     let solve = |field: &Field, span, tol: Control| {
-        integrate_adaptive(field, &DOPRI5, state(&[1.0]), span, tol)
+        Adaptive::new(tol)
+            .solve(field, &DOPRI5, state(&[1.0]), span)
             .expect_err("a bad problem")
             .reason
     };
@@ -377,7 +335,7 @@ fn what_cannot_be_solved_is_refused_with_its_values() {
 fn heun_on_edm_has_the_published_gain() {
     // Karras et al. 2022, algorithm 1 without churn, on data N(0, ½²): N = 18 steps from σ = 80 to 0, the last one Euler's.
     let field = Gaussian {
-        mean: state(&[0.0]),
+        mean: state::<B>(&[0.0]),
         std: 0.5,
         schedule: Edm::default(),
     };

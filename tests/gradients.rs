@@ -1,5 +1,7 @@
 //! Gradients through solves: tape = checkpoints = adjoint = closed form = finite differences.
 
+mod support;
+
 use burn::backend::Autodiff;
 use burn::module::{AutodiffModule, Module, Param};
 use burn::tensor::backend::Backend;
@@ -9,24 +11,19 @@ use burn_ndarray::NdArray;
 use pyroclast::core::field::{Counted, Diffusion, Sde, Stratonovich, VectorField};
 use pyroclast::core::noise::{Noise, Stream};
 use pyroclast::solvers::gradient::{
-    Gradients, Pullback, Rebased, backsolve, checkpointed, checkpointed_adaptive, checkpointed_sde,
-    cotangents, tape, tape_adaptive, time_gradients,
+    Gradients, Pullback, Rebased, backsolve, checkpointed, checkpointed_adaptive, cotangents, tape,
+    tape_adaptive, time_gradients,
 };
 use pyroclast::solvers::{
-    BOGACKI_SHAMPINE, BrownianTree, Control, DOPRI5, EULER, EmbeddedMethod, HEUN, Increments,
-    Method, RK4, StochasticHeun, TSIT5, TimeGrid, integrate, integrate_adaptive,
+    Adaptive, BOGACKI_SHAMPINE, BrownianTree, Control, DOPRI5, EULER, EmbeddedMethod, HEUN,
+    Increments, Method, RK4, StochasticHeun, TSIT5, TimeGrid, integrate,
 };
+use support::{host, tensor};
 
 type N = NdArray<f64>;
 
-fn constant<B: Backend, const D: usize>(values: &[f64], shape: [usize; D]) -> Tensor<B, D> {
-    let data = TensorData::new(values.to_vec(), shape);
-    Tensor::from_data(data, (&Default::default(), DType::F64))
-}
-
 fn number<B: Backend, const D: usize>(x: Tensor<B, D>) -> f64 {
-    let values = x.into_data().convert::<f64>().into_vec::<f64>();
-    values.expect("converted")[0]
+    host(x)[0]
 }
 
 /// x' = θx.
@@ -43,7 +40,7 @@ impl<B: Backend> VectorField<B, 2> for Growth<B> {
 
 fn growth<B: Backend>(theta: f64) -> Growth<B> {
     Growth {
-        theta: Param::from_tensor(constant(&[theta], [1])),
+        theta: Param::from_tensor(tensor([theta], [1])),
     }
 }
 
@@ -91,12 +88,12 @@ fn a_discrete_gradient_is_that_of_the_discrete_solution() {
     let grid = TimeGrid::uniform(0.0, 1.0, 10);
 
     let field = growth::<Autodiff<N>>(theta);
-    let x = constant::<Autodiff<N>, 2>(&[y0], [1, 1]);
+    let x = tensor::<Autodiff<N>, 2>([y0], [1, 1]);
     let gradients = integrate(&field, &EULER, x, &grid).sum().backward();
     let tape = number(field.theta.grad(&gradients).expect("tracked"));
     assert!((tape - discrete).abs() < 1e-12, "{tape}");
 
-    let x = constant::<N, 2>(&[y0], [1, 1]);
+    let x = tensor::<N, 2>([y0], [1, 1]);
     let ends = TimeGrid::uniform(0.0, 1.0, 1);
     let solved = checkpointed(&field, &EULER, x.clone(), &ends, 10);
     let (_, given) = cotangents(&solved.states, |x| x[1].clone().sum());
@@ -128,8 +125,10 @@ fn all_three_ways_find_the_gradients_of_an_exponential() {
         assert!((got - expected).abs() < 1e-8, "{what}: {got} {expected}");
     };
 
-    let x = constant::<Autodiff<N>, 2>(&[y0], [1, 1]).require_grad();
-    let end = integrate_adaptive(&field, &DOPRI5, x.clone(), (from, to), control).expect("smooth");
+    let x = tensor::<Autodiff<N>, 2>([y0], [1, 1]).require_grad();
+    let end = Adaptive::new(control)
+        .solve(&field, &DOPRI5, x.clone(), (from, to))
+        .expect("smooth");
     let gradients = end.x.sum().backward();
     close(
         number(x.grad(&gradients).expect("tracked")),
@@ -139,12 +138,12 @@ fn all_three_ways_find_the_gradients_of_an_exponential() {
     let at_theta = field.theta.grad(&gradients).expect("tracked");
     close(number(at_theta), b * y1, "tape, a");
 
-    let x = constant::<N, 2>(&[y0], [1, 1]);
+    let x = tensor::<N, 2>([y0], [1, 1]);
     let times = TimeGrid::uniform(from, to, 1);
     let replay = checkpointed_adaptive(&field, &DOPRI5, x.clone(), &times, control);
     let replay = replay.expect("smooth");
     let adjoint = backsolve(&field, &DOPRI5, x.clone(), &times, control).expect("smooth");
-    let one = [constant(&[0.0], [1, 1]), constant(&[1.0], [1, 1])];
+    let one = [tensor([0.0], [1, 1]), tensor([1.0], [1, 1])];
     for (name, gradients) in [
         ("checkpoints", replay.pullback.apply(&one)),
         ("adjoint", adjoint.pullback.apply(&one)),
@@ -152,7 +151,7 @@ fn all_three_ways_find_the_gradients_of_an_exponential() {
         let gradients = gradients.expect("smooth");
         close(number(gradients.x.clone()), y1 / y0, name);
         close(number(of_theta(&gradients, &field)), b * y1, name);
-        let states = [x.clone(), constant(&[y1], [1, 1])];
+        let states = [x.clone(), tensor([y1], [1, 1])];
         let at_times = time_gradients(&field.valid(), times.times(), &states, &one, &gradients);
         close(at_times[0], -a * y1, name);
         close(at_times[1], a * y1, name);
@@ -314,10 +313,10 @@ fn a_loss_of_several_times_agrees_with_finite_differences() {
     );
 
     let h = 1e-5;
-    let nudge = |tensor: &Tensor<N, 2>, by: f64| {
-        let mut values: Vec<f64> = tensor.to_data().to_vec().expect("f64");
+    let nudge = |parameter: &Tensor<N, 2>, by: f64| {
+        let mut values: Vec<f64> = parameter.to_data().to_vec().expect("f64");
         values[3] += by;
-        constant::<N, 2>(&values, tensor.dims())
+        tensor::<N, 2>(&values, parameter.dims())
     };
     let slope = |up: f64, down: f64| (up - down) / (2.0 * h);
     let at_x = slope(
@@ -382,7 +381,7 @@ fn a_solve_that_stops_keeps_the_states_before_it() {
         max_steps: 6,
         ..Control::tolerance(1e-10)
     };
-    let x = || constant::<N, 2>(&[1.0], [1, 1]);
+    let x = || tensor::<N, 2>([1.0], [1, 1]);
     let stopped = [
         backsolve(&field, &DOPRI5, x(), &times, control).expect_err("too few"),
         checkpointed_adaptive(&field, &DOPRI5, x(), &times, control).expect_err("too few"),
@@ -401,7 +400,7 @@ fn an_optimizer_of_burn_takes_the_gradients() {
     let mut optimizer = SgdConfig::new().init::<Autodiff<N>, Growth<Autodiff<N>>>();
     let ends = TimeGrid::uniform(0.0, 1.0, 1);
     for _ in 0..60 {
-        let x = constant::<N, 2>(&[1.0], [1, 1]);
+        let x = tensor::<N, 2>([1.0], [1, 1]);
         let solved = checkpointed(&field, &RK4, x, &ends, 10);
         let (_, given) = cotangents(&solved.states, |x| (x[1].clone() - 2.0).square().sum());
         let gradients = solved.pullback.apply(&given).expect("a replay");
@@ -452,7 +451,7 @@ where
     let field = net::<Autodiff<N>>(DType::F64);
     let method = StochasticHeun { brownian };
     let times = TimeGrid::uniform(0.0, 1.0, 1);
-    let solved = checkpointed_sde(&field, &method, start::<N>(DType::F64), &times, 32);
+    let solved = checkpointed(&field, &method, start::<N>(DType::F64), &times, 32);
     let (_, given) = cotangents(&solved.states, |x| loss(x[1].clone()));
     let gradients = solved.pullback.apply(&given).expect("a replay");
     let x = start::<Autodiff<N>>(DType::F64).require_grad();

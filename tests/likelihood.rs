@@ -1,5 +1,7 @@
 //! Densities of flows against closed forms, and training through the divergence.
 
+mod support;
+
 use burn::backend::Autodiff;
 use burn::module::{Module, Param};
 use burn::tensor::backend::Backend;
@@ -11,27 +13,18 @@ use pyroclast::core::field::VectorField;
 use pyroclast::core::noise::{Noise, Stream};
 use pyroclast::core::schedule::Linear;
 use pyroclast::models::{Init, MlpConfig};
-use pyroclast::solvers::divergence::{Augmented, Vectors};
+use pyroclast::solvers::divergence::{Augmented, Vectors, WithDivergence};
 use pyroclast::solvers::gradient::{
     Gradients, Pullback, backsolve, checkpointed, cotangents, tape,
 };
 use pyroclast::solvers::likelihood::{
     bits_per_dimension, dequantise, log_density, normal_log_density, push_forward,
 };
-use pyroclast::solvers::{Control, DOPRI5, DOPRI8, Probe, RK4, TSIT5, TimeGrid, Trace};
+use pyroclast::solvers::{Adaptive, Control, DOPRI5, DOPRI8, Probe, RK4, TSIT5, TimeGrid, Trace};
 use pyroclast::train::{batch, config::Config, task::Task, training};
+use support::{host, tensor};
 
 type N = NdArray<f64>;
-
-fn tensor<B: Backend, const D: usize>(values: &[f64], shape: [usize; D]) -> Tensor<B, D> {
-    let data = TensorData::new(values.to_vec(), shape);
-    Tensor::from_data(data, (&Default::default(), DType::F64))
-}
-
-fn host<B: Backend, const D: usize>(x: Tensor<B, D>) -> Vec<f64> {
-    let values = x.into_data().convert::<f64>().into_vec::<f64>();
-    values.expect("converted")
-}
 
 fn draws<B: Backend, const D: usize>(shape: [usize; D]) -> Tensor<B, D> {
     (Noise::new(1).draws(Stream::Sampler, 0)).normal_tensor(shape, &Default::default(), DType::F64)
@@ -50,7 +43,7 @@ fn gaussian<B: Backend, const D: usize>(mut shape: [usize; D]) -> Gaussian<B, Li
 }
 
 fn mixture<B: Backend>() -> GaussianMixture<B, Linear, 2> {
-    let means = tensor(&[-1.0, 0.5, 1.2, 0.0, 0.0, -1.5], [3, 2]);
+    let means = tensor([-1.0, 0.5, 1.2, 0.0, 0.0, -1.5], [3, 2]);
     GaussianMixture::new(means, &[0.2, 0.5, 0.3], &[0.3, 0.5, 0.4], Linear::default())
 }
 
@@ -150,7 +143,7 @@ fn hutchinsons_estimate_has_the_right_mean() {
     // 4000 rows of the same point, each with a probe of its own: their mean lies within 5 standard errors of the exact log-density.
     let n = 4000;
     let field = mixture::<Autodiff<N>>();
-    let x = tensor::<N, 2>(&[0.4, -0.7], [1, 2]);
+    let x = tensor::<N, 2>([0.4, -0.7], [1, 2]);
     let exact = host(mixture::<N>().log_density(1.0, x.clone()))[0];
     let noise = Noise::new(5);
     for (probe, probes) in [
@@ -185,6 +178,41 @@ fn hutchinsons_estimate_has_the_right_mean() {
     }
 }
 
+/// Two oscillators with a fine ripple: small in the state, and of order one in the divergence.
+fn rippled<B: Backend>(_: f64, x: Tensor<B, 2>) -> Tensor<B, 2> {
+    let turned = Tensor::cat(
+        vec![x.clone().narrow(1, 1, 1), -x.clone().narrow(1, 0, 1)],
+        1,
+    );
+    turned + (x * 1e4).sin() * 1e-4
+}
+
+#[test]
+fn the_integral_of_the_divergence_does_not_choose_the_steps() {
+    let control = Control::tolerance(1e-3);
+    let (x, span) = (draws::<N, 2>([3, 2]), (0.0, 3.0));
+    let plain = Adaptive::new(control).solve(&rippled::<N>, &DOPRI5, x.clone(), span);
+    let plain = plain.expect("smooth");
+    let field = rippled::<Autodiff<N>>;
+    let base = |x| normal_log_density(x, 1.0);
+    let carried = push_forward(
+        &field,
+        &DOPRI5,
+        x.clone(),
+        span,
+        base,
+        Trace::Exact,
+        control,
+    );
+    let carried = carried.expect("smooth");
+    assert_eq!(carried.statistics, plain.statistics);
+    assert_eq!(host(carried.x), host(plain.x));
+    // It would, if the whole row were measured.
+    let augmented = WithDivergence::new(&field, Trace::Exact, &x);
+    let all = Adaptive::new(control).solve(&augmented, &DOPRI5, augmented.pack(x), span);
+    assert!(all.expect("smooth").statistics.steps > 2 * plain.statistics.steps);
+}
+
 #[test]
 fn a_probe_stays_the_same_along_a_trajectory_and_changes_with_its_number() {
     let x = draws::<N, 2>([5, 2]);
@@ -203,7 +231,7 @@ fn images_are_measured_in_bits_per_dimension() {
     // the entropy of N(0, s²) in bins is log₂(s·√(2πe)/bin).
     let (s, bin, n) = (0.5, 0.05, 20_000);
     let field = Gaussian::<Autodiff<N>, Linear, 4> {
-        mean: tensor(&[0.0], [1, 1, 1, 1]),
+        mean: tensor([0.0], [1, 1, 1, 1]),
         std: s,
         schedule: Linear::default(),
     };
@@ -298,10 +326,7 @@ fn a_flow_is_trained_through_its_divergence_by_tape_checkpoints_and_adjoint() {
         let replayed = checkpointed(&flow, &RK4, z(), &times, 20);
         let replayed = listed(replayed.pullback.apply(&given).expect("a replay"), &flow);
         assert_eq!(taped, replayed, "{trace:?}");
-        let control = Control {
-            measured: Some(2),
-            ..Control::tolerance(1e-8)
-        };
+        let control = Control::tolerance(1e-8);
         let adjoint = backsolve(&flow, &DOPRI5, z(), &times, control).expect("smooth");
         let adjoint = listed(adjoint.pullback.apply(&given).expect("smooth"), &flow);
         for (a, b) in adjoint.iter().flatten().zip(taped.iter().flatten()) {

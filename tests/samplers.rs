@@ -20,8 +20,8 @@ use pyroclast::core::schedule::{
 };
 use pyroclast::solvers::sampler::{
     Churn, Ddim, Ddpm, Deis, DpmSolver, DpmSolverSde, DpmSolverSingle, EulerAncestral, EulerEdm,
-    Extrapolation, HeunEdm, Langevin, Pndm, PredictorCorrector, ReverseDiffusion, Sampler, Still,
-    UniPc, Variant, WarmUp, check,
+    Extrapolation, HeunEdm, Langevin, Pndm, PredictorCorrector, ReverseDiffusion, Sampler, UniPc,
+    Variant, WarmUp, ZeroNoise, check,
 };
 use pyroclast::solvers::{EULER, Increments, Memory, Method, RK4, TimeGrid, integrate};
 use std::sync::Arc;
@@ -131,7 +131,7 @@ fn published_loops_are_reproduced() {
     };
     let mean_only = Ddpm {
         variance: Variance::Small,
-        brownian: Still,
+        brownian: ZeroNoise,
     };
     let (noise, v) = (Prediction::Noise, Prediction::V);
     let second = DpmSolver { order: 2 };
@@ -194,7 +194,7 @@ fn ddim_is_eulers_method_in_the_scaled_variable() {
         let ddim = integrate(&field, &Ddim::DETERMINISTIC, x.clone(), &here) / ends(&here, 11);
         let euler_edm = EulerEdm {
             churn: Churn::default(),
-            brownian: Still,
+            brownian: ZeroNoise,
         };
         let scaled = integrate(&field, &euler_edm, x, &here) / ends(&here, 11);
         let field = Rescheduled {
@@ -246,7 +246,7 @@ fn euler_without_its_ancestral_noise_is_ddim_in_both_directions() {
         let grid = TimeGrid::log_snr(&*schedule, (20.0, 0.02), 12).until(0.99);
         let euler = EulerAncestral {
             eta: 0.0,
-            brownian: Still,
+            brownian: ZeroNoise,
         };
         let x = column(&[-1.0, 0.3, 2.0]);
         for grid in [grid.clone(), grid.reversed()] {
@@ -399,7 +399,7 @@ fn heun_edm_has_the_golden_gain_and_cost() {
     let field = gaussian(0.0, 0.5, Edm::default());
     let heun = HeunEdm {
         churn: Churn::default(),
-        brownian: Still,
+        brownian: ZeroNoise,
     };
     let gain = |n: usize| {
         let counted = Counted::new(&field);
@@ -432,7 +432,7 @@ fn gradients_through_edms_samplers_are_double() {
         let gradient = x.grad(&end.clone().sum().backward()).expect("tracked");
         all_close(gradient, end.inner(), 1e-13, what);
     }
-    let (churn, brownian) = (Churn::default(), Still);
+    let (churn, brownian) = (Churn::default(), ZeroNoise);
     held(&EulerEdm { churn, brownian }, "euler-edm");
     held(&HeunEdm { churn, brownian }, "heun-edm");
 }
@@ -595,7 +595,7 @@ fn the_corrector_mends_what_the_predictor_gets_wrong() {
 #[test]
 fn what_a_schedule_cannot_serve_is_refused_by_name() {
     let grid = TimeGrid::uniform(0.0, 1.0, 10);
-    let brownian = Still;
+    let brownian = ZeroNoise;
     let ddpm = Ddpm {
         variance: Variance::Small,
         brownian,
@@ -648,7 +648,7 @@ fn what_a_schedule_cannot_serve_is_refused_by_name() {
         refused(&by(corrected(1.0), &back), &vp),
     ] {
         assert!(
-            message.contains("adds noise, for which a grid back from t = 0.9 to 0.1 has no room")
+            message.contains("adds noise, so it cannot run back from t = 0.9 to 0.1")
                 && message.contains("eta = 0"),
             "{message}"
         );

@@ -17,7 +17,7 @@ use pyroclast::core::flow::Flow;
 use pyroclast::core::noise::Noise;
 use pyroclast::core::path::Path;
 use pyroclast::models::{Init, UNetConfig};
-use pyroclast::solvers::{DOPRI5, TimeGrid, integrate, integrate_adaptive};
+use pyroclast::solvers::{Adaptive, DOPRI5, TimeGrid, integrate};
 use pyroclast::train::batch::Order;
 use pyroclast::train::config::Config;
 use pyroclast::train::task::Task;
@@ -229,7 +229,7 @@ fn a_fixed_grid_does_not_wait_and_an_adaptive_one_does_once_a_step() {
     assert_eq!(waits(|| drop(integrate(&field, &DOPRI5, x(), &grid))), 0);
     let mut steps = 0;
     let adaptive = waits(|| {
-        let solution = integrate_adaptive(&field, &DOPRI5, x(), (0.0, 1.0), Default::default());
+        let solution = Adaptive::default().solve(&field, &DOPRI5, x(), (0.0, 1.0));
         steps = solution.expect("a smooth field").statistics.steps;
     });
     // Three norms for the starting step, then one error a step.

@@ -168,6 +168,7 @@ fn the_last_stage_is_the_step_where_it_is_first_of_the_next() {
 fn dense_weights(pair: &EmbeddedRk, theta: f64) -> Vec<f64> {
     let b = pair.method.0.b;
     match pair.dense {
+        DenseWeights::Line => b.iter().map(|b| theta * b).collect(),
         DenseWeights::Quartic(rows) => (rows.iter())
             .map(|row| (1..).zip(row).map(|(n, c)| c * theta.powi(n)).sum())
             .collect(),

@@ -12,7 +12,7 @@ use pyroclast::core::schedule::{Schedule, VariancePreserving};
 use pyroclast::solvers::brownian::Interval;
 use pyroclast::solvers::sampler::{
     Churn, Ddim, Ddpm, Deis, DpmSolver, DpmSolverSde, DpmSolverSingle, EulerAncestral, EulerEdm,
-    Extrapolation, HeunEdm, Pndm, ReverseDiffusion, Still, UniPc, Variant, WarmUp,
+    Extrapolation, HeunEdm, Pndm, ReverseDiffusion, UniPc, Variant, WarmUp, ZeroNoise,
 };
 use pyroclast::solvers::{BrownianMotion, Method, TimeGrid, integrate};
 
@@ -262,11 +262,11 @@ pub(crate) fn lines() -> Vec<Line> {
     };
     let heun = HeunEdm {
         churn: Churn::default(),
-        brownian: Still,
+        brownian: ZeroNoise,
     };
     let euler = EulerEdm {
         churn: Churn::default(),
-        brownian: Still,
+        brownian: ZeroNoise,
     };
     vec![
         Line::new("ddim (η = 0)", 1.0, Ddim::DETERMINISTIC),

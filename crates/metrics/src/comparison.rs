@@ -237,7 +237,7 @@ mod tests {
             methods: vec![MethodName::Ddpm],
             ..contest
         };
-        let [(MethodName::Ddpm, SampleError::Unserved(_))] =
+        let [(MethodName::Ddpm, SampleError::Unsupported(_))] =
             contest.unserved::<Flex, _, 4>(&flow)[..]
         else {
             panic!("the linear path does not preserve the variance");

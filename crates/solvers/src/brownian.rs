@@ -1,7 +1,7 @@
 //! Brownian motion as an argument of a method.
 //!
-//! Over an interval `[t, s]` of length h: `W = W_s − W_t ~ N(0, h)` and, independent of it, the space-time Lévy area
-//! `H = (1/h)·∫_t^s (W_r − W_t) dr − ½W ~ N(0, h/12)`
+//! Over an interval `[t, s]` of length h: `W = W_s − W_t ~ N(0, h)` and, independent of it, the
+//! space-time Lévy area `H = (1/h)·∫_t^s (W_r − W_t) dr − ½W ~ N(0, h/12)`
 //!
 //! Source: Foster, dos Reis & Strange 2023, definition 1.2.
 
@@ -13,21 +13,22 @@ use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use pyroclast_core::noise::{Noise, Stream};
 
-/// A step of a solve, as a Brownian motion is asked about it.
+/// A step of a solve, over which a Brownian motion is asked for its increment.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Interval {
     /// From.
     pub t: f64,
-    /// To; before `t` where the solve runs backward.
+    /// To; earlier than `t` if the solve runs backward.
     pub s: f64,
-    /// How many steps the solve has taken before.
+    /// How many steps the solve has taken before this one.
     pub step: u64,
 }
 
 /// A source of Brownian increments.
 ///
 /// # Shapes
-/// - shape: of the increment; like: any tensor of the device and float type that it is to have
+/// - shape: of the increment
+/// - like: any tensor on the device and with the float type that the increment should have
 pub trait BrownianMotion<B: Backend, const D: usize> {
     /// W over an interval.
     fn increment(&self, interval: Interval, shape: [usize; D], like: &Tensor<B, D>)
@@ -42,12 +43,13 @@ pub trait BrownianMotion<B: Backend, const D: usize> {
     ) -> (Tensor<B, D>, Tensor<B, D>);
 }
 
-/// A Brownian motion that gives the same path however it is cut into intervals: what adaptive steps and refinements need.
+/// A Brownian motion that gives the same path however it is divided into intervals, as adaptive
+/// steps and refinements need.
 pub trait Replays {}
 
 impl<W: Replays + ?Sized> Replays for &W {}
 
-/// A borrowed motion is the same motion.
+/// A borrowed Brownian motion is the same one.
 impl<B: Backend, W: BrownianMotion<B, D> + ?Sized, const D: usize> BrownianMotion<B, D> for &W {
     fn increment(
         &self,
@@ -68,20 +70,53 @@ impl<B: Backend, W: BrownianMotion<B, D> + ?Sized, const D: usize> BrownianMotio
     }
 }
 
-/// Increments for a fixed grid, at the cost of drawing them: step i of a solve has draws `first + i` of the sampler's stream.
+/// Independent increments for a fixed grid: step i of a solve uses draws `first + i` of the
+/// sampler's stream.
 ///
-/// The same grid gives the same path; another grid gives another.
+/// The same grid gives the same path, and another grid another path.
+///
+/// ```
+/// use burn::tensor::Tensor;
+/// use burn_ndarray::NdArray;
+/// use pyroclast_core::field::{Additive, Diffusion, Sde};
+/// use pyroclast_core::noise::Noise;
+/// use pyroclast_solvers::{EulerMaruyama, Increments, TimeGrid, integrate};
+///
+/// /// Ornstein and Uhlenbeck's process `dX = −X dt + √2 dW`: its stationary distribution is
+/// /// N(0, 1).
+/// struct OrnsteinUhlenbeck;
+///
+/// impl Sde<NdArray, 2> for OrnsteinUhlenbeck {
+///     type Calculus = Additive;
+///
+///     fn drift(&self, _: f64, x: Tensor<NdArray, 2>) -> Tensor<NdArray, 2> {
+///         -x
+///     }
+///
+///     fn diffusion(&self, _: f64, _: &Tensor<NdArray, 2>) -> Diffusion<NdArray, 2> {
+///         Diffusion::Level(2_f64.sqrt())
+///     }
+/// }
+///
+/// let method = EulerMaruyama { brownian: Increments { noise: Noise::new(0), first: 0 } };
+/// let x = Tensor::zeros([10_000, 1], &Default::default());
+/// let grid = TimeGrid::uniform(0.0, 5.0, 200);
+/// let end = integrate(&OrnsteinUhlenbeck, &method, x, &grid);
+/// let variance = end.square().mean().into_scalar();
+/// assert!((variance - 1.0).abs() < 0.1);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Increments {
     /// The source of the draws.
     pub noise: Noise,
-    /// The stream's step that the first increment is drawn from.
+    /// The step of the stream from which the first increment is drawn.
     pub first: u64,
 }
 
 impl<B: Backend, const D: usize> BrownianMotion<B, D> for Increments {
     /// # Panics
-    /// If the interval runs backward: its increment could not be told from that of another step.
+    /// If the interval runs backward, since its increment would not be the opposite of the forward
+    /// one.
     fn increment(
         &self,
         interval: Interval,
@@ -106,7 +141,7 @@ impl<B: Backend, const D: usize> BrownianMotion<B, D> for Increments {
     }
 }
 
-/// Scalar noise as all coordinates of a sample see it; any other noise as it is.
+/// Scalar noise, expanded to all coordinates of a sample; any other noise unchanged.
 pub(crate) fn shared<B: Backend, const D: usize>(
     w: Tensor<B, D>,
     state: [usize; D],
@@ -121,7 +156,7 @@ pub(crate) fn shared<B: Backend, const D: usize>(
 fn forward(Interval { t, s, .. }: Interval) -> f64 {
     assert!(
         s >= t,
-        "increments of a grid run forward in time, not from {t} to {s}; take a BrownianTree"
+        "increments of a grid run forward in time, not from {t} to {s}; use a BrownianTree"
     );
     s - t
 }

@@ -1,164 +1,195 @@
-//! Dense output: the solution at any time, from the steps that were taken anyway.
+//! The solution within a step.
 //!
-//! Saving costs one pass over memory a time, and no evaluation with a method that is first-same-as-last.
+//! `x(t + θh) = x_t + h·Σ_i b_i(θ)·k_i`, the cubic through both ends and both slopes, or a line
+//!
+//! Source: Hairer, Nørsett & Wanner 1993, II.6; the cubic is Hermite's, of order 3.
 
-use crate::adaptive::Stepper;
-use crate::control::Control;
-use crate::error::SolveError;
-use crate::interpolant::Interpolant;
-use crate::method::DenseMethod;
-use crate::solution::{Solution, Statistics, Stopped};
+use crate::rows::{choose, select};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
-use pyroclast_core::field::Counted;
+use pyroclast_core::per_sample::PerSample;
+use pyroclast_kernels::combine;
 
-/// [`integrate_adaptive`](crate::integrate_adaptive), saving the state at given times of the span: in any order, more than once, the ends
-/// included. Steps are as long as without them.
-///
-/// # Errors
-/// [`Stopped`], as for the solve without times, and where a time lies outside the span.
-pub fn integrate_saving<B, F, M, const D: usize>(
-    field: &F,
-    method: &M,
-    x: Tensor<B, D>,
-    span: (f64, f64),
-    times: &[f64],
-    control: Control,
-) -> Result<Solution<B, D>, Stopped<B, D>>
-where
-    B: Backend,
-    F: ?Sized,
-    M: for<'a> DenseMethod<B, Counted<'a, F>, D>,
-{
-    let field = Counted::new(field);
-    let (start, end) = span;
-    let forward = end >= start;
-    let mut solver = Stepper::new(&field, method, x, span, control);
-    let mut saved: Vec<Option<Tensor<B, D>>> = vec![None; times.len()];
-    let mut run = || {
-        let mut due = order_of_passing(span, times)?.into_iter().peekable();
-        let is_past = |time: f64, t: f64| if forward { time <= t } else { time >= t };
-        solver.start()?;
-        while let Some(i) = due.next_if(|&i| times[i] == start) {
-            saved[i] = Some(solver.x.clone());
-        }
-        while !solver.is_done() {
-            let kept = solver.step(end)?;
-            if due.peek().is_none_or(|&i| !is_past(times[i], kept.s)) {
-                continue;
-            }
-            let step = solver.interpolant(kept);
-            while let Some(i) = due.next_if(|&i| is_past(times[i], step.s)) {
-                saved[i] = Some(step.at(times[i]));
-            }
-        }
-        // An empty batch takes no step, and is everywhere what it is.
-        for i in due {
-            saved[i] = Some(solver.x.clone());
-        }
-        Ok(())
-    };
-    let outcome = run();
-    let saved = (times.iter().zip(saved))
-        .filter_map(|(&t, x)| Some((t, x?)))
-        .collect();
-    solver.finish(outcome, saved, field.evaluations())
-}
-
-/// The indices of the times in the order in which a solve comes past them.
-pub(crate) fn order_of_passing(
-    (start, end): (f64, f64),
-    times: &[f64],
-) -> Result<Vec<usize>, SolveError> {
-    let (low, high) = (start.min(end), start.max(end));
-    if let Some(&time) = times.iter().find(|t| !(low..=high).contains(*t)) {
-        return Err(SolveError::OutsideSpan { time, start, end });
-    }
-    let mut order: Vec<usize> = (0..times.len()).collect();
-    order.sort_by(|&a, &b| match end >= start {
-        true => times[a].total_cmp(&times[b]),
-        false => times[b].total_cmp(&times[a]),
-    });
-    Ok(order)
-}
-
-/// A solution that can be asked for any time of its span.
+/// A step that was kept, as dense output sees it.
 #[derive(Debug, Clone)]
-pub struct DenseSolution<B: Backend, const D: usize> {
-    /// The end of the solve.
-    pub solution: Solution<B, D>,
-    start: (f64, Tensor<B, D>),
-    steps: Vec<Interpolant<B, D>>,
+pub struct KeptStep<B: Backend, const D: usize> {
+    /// Where it starts.
+    pub t: f64,
+    /// Where it ends.
+    pub s: f64,
+    /// `x_t`.
+    pub start: Tensor<B, D>,
+    /// `x_s`.
+    pub end: Tensor<B, D>,
+    /// The slopes of its stages.
+    pub slopes: Vec<Tensor<B, D>>,
 }
 
-impl<B: Backend, const D: usize> DenseSolution<B, D> {
-    /// The state at a time; none outside what was solved.
-    pub fn at(&self, time: f64) -> Option<Tensor<B, D>> {
-        let (start, end) = (self.start.0, self.solution.t);
-        // An empty batch takes no step, and is everywhere what it is.
-        let stands = self.steps.is_empty() && (start.min(end)..=start.max(end)).contains(&time);
-        if time == start || stands {
-            return Some(self.start.1.clone());
+/// How a pair of methods interpolates.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum DenseWeights {
+    /// A straight line: order 1.
+    Line,
+    /// Cubic Hermite interpolation: order 3, or the method's if that is lower.
+    Hermite,
+    /// Row i holds the coefficients of θ, θ², θ³, θ⁴ in b_i(θ).
+    Quartic(&'static [[f64; 4]]),
+}
+
+impl DenseWeights {
+    /// `b_i(θ)` of every stage.
+    fn at(rows: &[[f64; 4]], theta: f64) -> impl Iterator<Item = f64> + '_ {
+        (rows.iter()).map(move |[a, b, c, d]| theta * (a + theta * (b + theta * (c + theta * d))))
+    }
+}
+
+/// The solution on one step.
+#[derive(Debug, Clone)]
+pub struct DenseStep<B: Backend, const D: usize> {
+    /// The step. For Hermite's cubic its slopes are those at both ends, otherwise those of all
+    /// stages.
+    step: KeptStep<B, D>,
+    weights: DenseWeights,
+}
+
+impl<B: Backend, const D: usize> DenseStep<B, D> {
+    /// The straight line between both ends.
+    pub fn line(step: KeptStep<B, D>) -> Self {
+        Self {
+            step,
+            weights: DenseWeights::Line,
         }
-        let forward = end >= start;
-        let ends_before = |step: &Interpolant<B, D>| {
-            if forward {
-                step.s < time
-            } else {
-                step.s > time
+    }
+
+    /// The cubic through both ends with the slopes `first` and `last` there.
+    pub fn hermite(step: KeptStep<B, D>, first: Tensor<B, D>, last: Tensor<B, D>) -> Self {
+        Self {
+            step: KeptStep {
+                slopes: vec![first, last],
+                ..step
+            },
+            weights: DenseWeights::Hermite,
+        }
+    }
+
+    /// The quartic `x_t + h·Σ_i b_i(θ)·k_i` over the stages of the step. Row i of `weights` holds
+    /// the coefficients of θ, θ², θ³, θ⁴ in b_i(θ).
+    pub fn quartic(step: KeptStep<B, D>, weights: &'static [[f64; 4]]) -> Self {
+        Self {
+            step,
+            weights: DenseWeights::Quartic(weights),
+        }
+    }
+
+    /// The state at a time of the step; at its ends exactly the solver's.
+    pub fn at(&self, time: f64) -> Tensor<B, D> {
+        let KeptStep {
+            t,
+            s,
+            start,
+            end,
+            slopes,
+        } = &self.step;
+        if time == *s {
+            return end.clone();
+        }
+        if time == *t {
+            return start.clone();
+        }
+        let h = s - t;
+        let theta = (time - t) / h;
+        let terms: Vec<(f64, &Tensor<B, D>)> = match self.weights {
+            DenseWeights::Line => vec![(-theta, start), (theta, end)],
+            DenseWeights::Quartic(rows) => DenseWeights::at(rows, theta)
+                .map(|b| h * b)
+                .zip(slopes)
+                .collect(),
+            DenseWeights::Hermite => {
+                let rest = 1.0 - theta;
+                let to_end = theta * theta * (3.0 - 2.0 * theta);
+                vec![
+                    (-to_end, start),
+                    (to_end, end),
+                    (h * theta * rest * rest, &slopes[0]),
+                    (-h * theta * theta * rest, &slopes[1]),
+                ]
             }
         };
-        let step = self.steps.get(self.steps.partition_point(ends_before))?;
-        let (low, high) = (step.t.min(step.s), step.t.max(step.s));
-        (low..=high).contains(&time).then(|| step.at(time))
+        combine(start.clone(), &terms)
     }
 
-    /// The steps, in the order in which they were taken.
-    pub fn steps(&self) -> &[Interpolant<B, D>] {
-        &self.steps
-    }
-
-    /// What it cost.
-    pub fn statistics(&self) -> Statistics {
-        self.solution.statistics
+    /// The same solution as a polynomial in θ, which each row can then evaluate at a θ of its own.
+    pub(crate) fn into_polynomial(self) -> Polynomial<B, D> {
+        let KeptStep {
+            t,
+            s,
+            start,
+            end,
+            slopes,
+        } = self.step;
+        let h = s - t;
+        let powers = match self.weights {
+            DenseWeights::Line => vec![end.clone() - start.clone()],
+            DenseWeights::Quartic(weights) => (0..4)
+                .map(|power| {
+                    let mut terms = (weights.iter().zip(&slopes))
+                        .map(|(w, k)| (h * w[power], k))
+                        .filter(|(w, _)| *w != 0.0);
+                    let (w, first) = terms.next().expect("every power has a stage");
+                    combine(first.clone() * w, &terms.collect::<Vec<_>>())
+                })
+                .collect(),
+            DenseWeights::Hermite => {
+                let (first, last) = (&slopes[0], &slopes[1]);
+                let change = end.clone() - start.clone();
+                vec![
+                    first.clone() * h,
+                    combine(change.clone() * 3.0, &[(-2.0 * h, first), (-h, last)]),
+                    combine(change * -2.0, &[(h, first), (h, last)]),
+                ]
+            }
+        };
+        Polynomial { start, end, powers }
     }
 }
 
-/// [`integrate_adaptive`](crate::integrate_adaptive), keeping every step, whose ends are the saved states. Memory grows with their number.
-///
-/// # Errors
-/// [`Stopped`].
-pub fn integrate_dense<B, F, M, const D: usize>(
-    field: &F,
-    method: &M,
-    x: Tensor<B, D>,
-    span: (f64, f64),
-    control: Control,
-) -> Result<DenseSolution<B, D>, Stopped<B, D>>
-where
-    B: Backend,
-    F: ?Sized,
-    M: for<'a> DenseMethod<B, Counted<'a, F>, D>,
-{
-    let field = Counted::new(field);
-    let start = (span.0, x.clone());
-    let mut solver = Stepper::new(&field, method, x, span, control);
-    let (mut steps, mut saved) = (Vec::new(), Vec::new());
-    let mut run = || {
-        solver.start()?;
-        while !solver.is_done() {
-            let kept = solver.step(span.1)?;
-            let step = solver.interpolant(kept);
-            saved.push((step.s, step.end.clone()));
-            steps.push(step);
+/// `x_t + Σ_k θᵏ·p_k`: the solution on one step of every row, each with a θ of its own.
+#[derive(Debug, Clone)]
+pub(crate) struct Polynomial<B: Backend, const D: usize> {
+    start: Tensor<B, D>,
+    end: Tensor<B, D>,
+    powers: Vec<Tensor<B, D>>,
+}
+
+impl<B: Backend, const D: usize> Polynomial<B, D> {
+    /// Row `rows[i]` at `thetas[i]`, for every i; at θ = 0 and 1 exactly the solver's states.
+    pub(crate) fn at(&self, rows: &[usize], thetas: &[f64]) -> Tensor<B, D> {
+        let start = select(self.start.clone(), rows);
+        let theta = PerSample::like(&start).tensor(thetas.iter().copied());
+        let sum = (self.powers.iter().rev())
+            .map(|power| select(power.clone(), rows))
+            .reduce(|sum, power| sum * theta.clone() + power)
+            .expect("a polynomial has a power");
+        let x = start.clone() + sum * theta;
+        let x = replace(x, start, thetas, 0.0);
+        if thetas.contains(&1.0) {
+            replace(x, select(self.end.clone(), rows), thetas, 1.0)
+        } else {
+            x
         }
-        Ok(())
-    };
-    let outcome = run();
-    let solution = solver.finish(outcome, saved, field.evaluations())?;
-    Ok(DenseSolution {
-        solution,
-        start,
-        steps,
-    })
+    }
+}
+
+/// `x`, with the rows of `exact` where θ has the given value.
+fn replace<B: Backend, const D: usize>(
+    x: Tensor<B, D>,
+    exact: Tensor<B, D>,
+    thetas: &[f64],
+    theta: f64,
+) -> Tensor<B, D> {
+    if !thetas.contains(&theta) {
+        return x;
+    }
+    let rows: Vec<bool> = thetas.iter().map(|&at| at == theta).collect();
+    choose(&rows, exact, x)
 }

@@ -1,9 +1,11 @@
 //! The divergence of a field, and its estimates.
 //!
-//! `∇·u = Σ_i e_iᵀ(∂u/∂x)e_i` over the unit vectors, or `E[εᵀ(∂u/∂x)ε]` over probes with `E[εεᵀ] = I`
+//! `∇·u = Σ_i e_iᵀ(∂u/∂x)e_i` over the unit vectors, or `E[εᵀ(∂u/∂x)ε]` over probes with
+//! `E[εεᵀ] = I`
 //!
-//! Source: Hutchinson 1990; Grathwohl et al. 2019 (one probe for a whole trajectory). Each term is a vector–Jacobian product: one forward and
-//! one backward pass on `Autodiff<B>`, which this module wraps around the caller's backend.
+//! Source: Hutchinson 1990; Grathwohl et al. 2019 (one probe for a whole trajectory). Each term is
+//! a vector–Jacobian product: one forward and one backward pass on `Autodiff<B>`, which this module
+//! wraps around the caller's backend.
 
 use burn::backend::Autodiff;
 use burn::module::{AutodiffModule, HasAutodiffModule, Module};
@@ -13,30 +15,33 @@ use pyroclast_core::field::VectorField;
 use pyroclast_core::noise::{Noise, Stream};
 use pyroclast_core::per_sample::from_host;
 
-/// The law of a probe.
+/// The distribution of a probe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Probe {
-    /// ±1 with equal probability: the least variance of all laws with independent coordinates.
+    /// ±1 with equal probability: the least variance among distributions with independent
+    /// coordinates.
     #[default]
     Rademacher,
     /// N(0, 1).
     Gaussian,
 }
 
-/// How a divergence is found.
+/// How a divergence is computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trace {
-    /// Exactly, by one pass a coordinate.
+    /// Exactly, with one pass per coordinate.
     Exact,
-    /// Hutchinson's estimate, without bias: the mean over some probes, which stay the same along a trajectory.
+    /// Hutchinson's unbiased estimate: the mean over some probes, which stay the same along a
+    /// trajectory.
     Hutchinson {
-        /// The law of the probes.
+        /// The distribution of the probes.
         probe: Probe,
-        /// How many, each one pass.
+        /// How many there are; each costs one pass.
         probes: usize,
         /// The source of the probes.
         noise: Noise,
-        /// The step of [`Stream::Likelihood`] that the first is drawn from: another one gives another estimate.
+        /// The step of [`Stream::Likelihood`] from which the first is drawn. Another step gives
+        /// another estimate.
         first: u64,
     },
 }
@@ -52,7 +57,7 @@ impl Trace {
         }
     }
 
-    /// The vectors of the products, and what each counts.
+    /// The vectors of the products, and the weight of each.
     ///
     /// # Panics
     /// If there is no probe.
@@ -78,7 +83,7 @@ impl Trace {
                 noise,
                 first,
             } => {
-                assert!(probes > 0, "an estimate takes at least one probe");
+                assert!(probes > 0, "an estimate needs at least one probe");
                 let draw = |i: usize| {
                     let mut draws = noise.draws(Stream::Likelihood, first + i as u64);
                     match probe {
@@ -102,7 +107,7 @@ impl Trace {
     }
 }
 
-/// The vectors that a Jacobian is multiplied with from both sides.
+/// The vectors by which a Jacobian is multiplied from both sides.
 #[derive(Debug, Clone)]
 pub struct Vectors<B: Backend, const D: usize> {
     vectors: Vec<Tensor<B, D>>,
@@ -112,7 +117,8 @@ pub struct Vectors<B: Backend, const D: usize> {
 impl<B: Backend, const D: usize> Vectors<B, D> {
     /// `u_t(x)` and `∇·u_t(x)`: `[batch, …]` and `[batch]`.
     ///
-    /// B may itself be an autodiff backend: the divergence is then on its tape, and can be trained through.
+    /// B may itself be an autodiff backend: the divergence is then on its tape, and can be trained
+    /// through.
     pub fn velocity_and_divergence<F>(
         &self,
         field: &F,
@@ -133,7 +139,7 @@ impl<B: Backend, const D: usize> Vectors<B, D> {
                 .sum()
                 .backward();
             velocity.get_or_insert_with(|| u.inner());
-            // A field that does not depend on x has no gradient, and no divergence.
+            // A field that does not depend on x has no gradient, and its divergence is zero.
             let Some(product) = leaf.grad(&gradients) else {
                 continue;
             };
@@ -151,6 +157,22 @@ impl<B: Backend, const D: usize> Vectors<B, D> {
 }
 
 /// A field and the integral of its divergence, as a field of rows `[x | ∫∇·u dt]`.
+///
+/// ```
+/// use burn::backend::Autodiff;
+/// use burn::tensor::Tensor;
+/// use burn_ndarray::NdArray;
+/// use pyroclast_solvers::divergence::WithDivergence;
+/// use pyroclast_solvers::{RK4, TimeGrid, Trace, integrate};
+///
+/// // u = −x in three dimensions: the divergence is −3.
+/// let field = |_: f64, x: Tensor<Autodiff<NdArray>, 2>| -x;
+/// let x = Tensor::<NdArray, 2>::ones([1, 3], &Default::default());
+/// let both = WithDivergence::new(&field, Trace::Exact, &x);
+/// let rows = integrate(&both, &RK4, both.pack(x), &TimeGrid::uniform(0.0, 2.0, 10));
+/// let (_, integral) = both.unpack(rows);
+/// assert!((integral.into_scalar() + 6.0).abs() < 1e-5);
+/// ```
 #[derive(Debug)]
 pub struct WithDivergence<'a, F, B: Backend, const D: usize> {
     field: &'a F,
@@ -168,7 +190,7 @@ impl<'a, F, B: Backend, const D: usize> WithDivergence<'a, F, B, D> {
         }
     }
 
-    /// Entries of a sample.
+    /// The number of entries of a sample.
     pub fn size(&self) -> usize {
         self.shape[1..].iter().product()
     }
@@ -209,11 +231,12 @@ where
     }
 }
 
-/// A trainable field of points `[batch, d]` and the integral of its divergence, as a field of rows `[x | ∫∇·u dt]`: what a continuous
-/// normalising flow is trained on by maximum likelihood, through gradients of gradients.
+/// A trainable field of points `[batch, d]` and the integral of its divergence, as a field of rows
+/// `[x | ∫∇·u dt]`. A continuous normalising flow is trained on it by maximum likelihood, through
+/// gradients of gradients.
 ///
-/// The field is lifted to the autodiff backend over the caller's for each divergence, so that this works on B, and on `Autodiff<B>` with
-/// every way of [`gradient`](crate::gradient).
+/// For each divergence the field is lifted to the autodiff backend over the caller's. So this works
+/// on B, and on `Autodiff<B>` with every function of [`gradient`](crate::gradient).
 #[derive(Module, Debug)]
 pub struct Augmented<B: Backend, F: Module<B>> {
     /// The field.
@@ -254,7 +277,7 @@ where
     fn velocity(&self, t: f64, z: Tensor<B, 2>) -> Tensor<B, 2> {
         let size = z.dims()[1] - 1;
         let x = z.narrow(1, 0, size);
-        // Gradients of parameters are the business of the caller's backend alone.
+        // Gradients of parameters are recorded by the caller's backend alone.
         let field = F::TrainModule::from_inner(self.field.clone()).no_grad();
         let vectors = self.trace.vectors(&x);
         let (u, divergence) = vectors.velocity_and_divergence(&field, t, x);

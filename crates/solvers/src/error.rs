@@ -1,4 +1,6 @@
-//! What can go wrong in a solve.
+//! Errors of a solve.
+//!
+//! Each message gives the value that is wrong, and what to do about it.
 
 /// Why a solve stopped before its end.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -6,7 +8,8 @@
 pub enum SolveError {
     /// A tolerance is not a positive number.
     #[error(
-        "tolerance rtol = {rtol}, atol = {atol} does not bound an error; give a finite rtol of 0 or more and a finite positive atol"
+        "a tolerance of rtol = {rtol}, atol = {atol} does not bound an error; \
+         give a finite rtol of 0 or more and a finite, positive atol"
     )]
     Tolerance {
         /// Relative tolerance.
@@ -14,7 +17,7 @@ pub enum SolveError {
         /// Absolute tolerance.
         atol: f64,
     },
-    /// An end of the time span is not a number.
+    /// A time of the span is not finite.
     #[error("cannot integrate from t = {start} to t = {end}; give two finite times")]
     Span {
         /// First time.
@@ -22,7 +25,7 @@ pub enum SolveError {
         /// Last time.
         end: f64,
     },
-    /// The bounds of the step size cross.
+    /// The bounds of the step size leave no room.
     #[error(
         "no step lies between dt_min = {dt_min} and dt_max = {dt_max}; give 0 ≤ dt_min ≤ dt_max"
     )]
@@ -32,16 +35,16 @@ pub enum SolveError {
         /// The upper bound.
         dt_max: f64,
     },
-    /// The first step is not one.
+    /// The first step is not a positive number.
     #[error(
-        "first step {step} does not advance; give a positive one, or none to have it estimated"
+        "a first step of {step} does not advance; give a positive number, or none to estimate it"
     )]
     FirstStep {
         /// The step.
         step: f64,
     },
-    /// The state was asked for at a time that the solve does not come past.
-    #[error("time {time} lies outside of the span from {start} to {end}; ask for times within it")]
+    /// A time to save lies outside the span.
+    #[error("time {time} lies outside the span from {start} to {end}; ask for times within it")]
     OutsideSpan {
         /// The time.
         time: f64,
@@ -50,7 +53,7 @@ pub enum SolveError {
         /// Last time.
         end: f64,
     },
-    /// The controller asks for steps below the resolution of time.
+    /// The steps became too small.
     #[error("step size fell below {minimum:e} at t = {t}; loosen rtol/atol or use a fixed grid")]
     StepSize {
         /// The smallest step.
@@ -58,9 +61,10 @@ pub enum SolveError {
         /// Where it was reached.
         t: f64,
     },
-    /// Too many steps.
+    /// There were too many steps.
     #[error(
-        "{limit} steps did not reach the end and stopped at t = {t}; raise the step limit or loosen rtol/atol"
+        "{limit} steps did not reach the end and stopped at t = {t}; \
+         raise the step limit or loosen rtol/atol"
     )]
     StepLimit {
         /// The limit.
@@ -68,8 +72,11 @@ pub enum SolveError {
         /// Where it was reached.
         t: f64,
     },
-    /// The field gives infinite or undefined values.
-    #[error("the field is not finite at t = {t}; start or stop short of a singular end")]
+    /// The values of the field are infinite or undefined.
+    #[error(
+        "the field is not finite at t = {t}; \
+         if it is singular there, start later or stop earlier"
+    )]
     NotFinite {
         /// Where.
         t: f64,

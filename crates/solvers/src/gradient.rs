@@ -1,15 +1,18 @@
 //! Gradients through a solve.
 //!
-//! With `λ_i = ∂L/∂x(t_i)` given at the times that were saved, a pullback gives `∂L/∂x(t_0)` and `∂L/∂θ`, and [`time_gradients`] gives
-//! `∂L/∂t_i`.
+//! With `λ_i = ∂L/∂x(t_i)` given at the saved times, a pullback returns `∂L/∂x(t_0)` and `∂L/∂θ`,
+//! and [`time_gradients`] returns `∂L/∂t_i`.
 //!
-//! Three ways:
-//! - [`tape`] and [`tape_adaptive`]: burn's tape, recorded along the way. Memory grows with the number of evaluations.
-//! - [`checkpointed`], [`checkpointed_adaptive`] and [`checkpointed_sde`]: the same gradient to the last bit in O(√n) memory; segments are run again.
-//! - [`backsolve`]: the continuous adjoint, in O(1) memory, up to the tolerance.
+//! There are three ways:
+//! - [`tape`] and [`tape_adaptive`] record burn's tape during the solve. Memory grows with the
+//!   number of evaluations.
+//! - [`checkpointed`] and [`checkpointed_adaptive`] give the same gradient to the last bit with
+//!   O(√n) memory: they run segments again.
+//! - [`backsolve`] solves the continuous adjoint, with O(1) memory, up to the tolerance.
 //!
-//! Each returns the states with a [`Pullback`]. A loss is then built on them, and what its backward gives at the states goes into the
-//! pullback. Where all that is wanted is a loss of the end, [`integrate`](crate::integrate()) on `Autodiff<B>` and burn's `backward` do as well.
+//! Each returns the states with a [`Pullback`]. A loss is then computed from the states, and its
+//! gradients at the states go into the pullback. If you only need a loss of the end, call
+//! [`integrate`](crate::integrate()) on `Autodiff<B>` and burn's `backward`.
 //!
 //! ```
 //! use burn::backend::Autodiff;
@@ -44,68 +47,68 @@
 //! # let _ = loss;
 //! ```
 //!
-//! `gradients.parameters` is what every optimizer of burn takes.
+//! Every optimizer of burn takes `gradients.parameters`.
 //!
 //! Source: Chen et al. 2018 (the adjoint); Griewank 1992 and Chen et al. 2016 (checkpoints at √n).
 
 mod backsolve;
+mod chain;
 mod checkpointed;
 mod parameters;
-mod rebase;
-mod seed;
+mod rebased;
 mod tape;
 mod time_gradients;
 
 pub use backsolve::{Adjoint, Backsolvable, backsolve};
-pub use checkpointed::{Replay, Replayable, checkpointed, checkpointed_adaptive, checkpointed_sde};
-pub use rebase::Rebased;
+pub use checkpointed::{Replay, Replayable, checkpointed, checkpointed_adaptive};
+pub use rebased::Rebased;
 pub use tape::{Recorded, Tape, tape, tape_adaptive};
 pub use time_gradients::time_gradients;
 
 use crate::error::SolveError;
-use crate::solution::Statistics;
+use crate::solve::Statistics;
 use burn::backend::Autodiff;
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
-/// States at the times that were asked for, and the way back from them.
+/// The states at the times that were asked for, and the pullback from them.
 #[derive(Debug)]
 pub struct Solved<B: Backend, P, const D: usize> {
     /// The state at each time, the first and the last included.
     pub states: Vec<Tensor<B, D>>,
-    /// What the solve cost.
+    /// The cost of the solve.
     pub statistics: Statistics,
-    /// The way back.
+    /// From gradients at the states to gradients at the start and of the parameters.
     pub pullback: P,
 }
 
-/// What a loss changes by.
+/// The gradients of a loss.
 #[derive(Debug)]
 pub struct Gradients<B: Backend, const D: usize> {
     /// `∂L/∂x(t_0)`.
     pub x: Tensor<B, D>,
-    /// `∂L/∂θ`, for any of burn's optimizers. A parameter that the field does not use has none.
+    /// `∂L/∂θ`, for any of burn's optimizers. A parameter that the field does not use has no entry.
     pub parameters: GradientsParams,
-    /// Evaluations that the way back cost, each a forward and a backward pass.
+    /// Evaluations that the pullback took, each a forward and a backward pass.
     pub evaluations: usize,
 }
 
-/// A way from cotangents at the saved states to gradients.
+/// From cotangents (gradients of a loss at the saved states) to gradients.
 pub trait Pullback<B: Backend, const D: usize> {
-    /// The gradients for one cotangent a saved state.
+    /// The gradients, given one cotangent per saved state.
     ///
     /// # Errors
-    /// [`SolveError`], where the way back is a solve of its own and stops.
+    /// [`SolveError`], if the pullback is a solve of its own and stops.
     ///
     /// # Panics
-    /// If there is not one cotangent a state.
+    /// If there is not one cotangent per state.
     fn apply(self, cotangents: &[Tensor<B, D>]) -> Result<Gradients<B, D>, SolveError>;
 }
 
-/// A loss of states, and what it changes by with each of them: `(L, [∂L/∂x_i])`.
+/// A loss of the states, and its gradient at each of them: `(L, [∂L/∂x_i])`.
 ///
-/// A state that the loss does not use has a cotangent of zeros.
+/// The cotangent of a state that the loss does not use is zero.
 pub fn cotangents<B: Backend, const D: usize>(
     states: &[Tensor<B, D>],
     loss: impl FnOnce(&[Tensor<Autodiff<B>, D>]) -> Tensor<Autodiff<B>, 1>,

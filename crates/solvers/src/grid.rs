@@ -1,4 +1,4 @@
-//! Time grids: where a fixed-grid solve puts its steps.
+//! Time grids: the steps of a fixed-grid solve.
 //!
 //! `t_0, t_1, …, t_n`, strictly monotone, forward or backward
 
@@ -6,10 +6,23 @@ use pyroclast_core::ddpm::{BetaTable, End, Spacing};
 use pyroclast_core::schedule::Schedule;
 use std::fmt;
 
-/// How far apart times of order 1 may lie that differ by rounding alone: a few inverses of a schedule.
+/// Times of order 1 that differ by no more than this are equal up to the rounding of a schedule's
+/// inverse.
 const ROUNDING: f64 = 16.0 * f64::EPSILON;
 
-/// The times of a fixed-grid solve, first and last included.
+/// The times of a fixed-grid solve, the first and the last included.
+///
+/// ```
+/// use pyroclast_core::schedule::VariancePreserving;
+/// use pyroclast_solvers::TimeGrid;
+///
+/// let grid = TimeGrid::uniform(0.0, 1.0, 4);
+/// assert_eq!(grid.times(), [0.0, 0.25, 0.5, 0.75, 1.0]);
+///
+/// // Finer towards the data, by Karras' levels of noise.
+/// let grid = TimeGrid::karras(&VariancePreserving::default(), (80.0, 0.002), 7.0, 18);
+/// assert_eq!(grid.steps(), 18);
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct TimeGrid(Vec<f64>);
 
@@ -20,9 +33,10 @@ pub enum GridError {
     /// Fewer than two times.
     #[error("a time grid of {0} times has no step; give at least 2 times (1 step)")]
     Empty(usize),
-    /// Two neighbours are equal, or the direction changes, or a time is not a number.
+    /// Two neighbours are equal, the direction changes, or a time is not finite.
     #[error(
-        "times {0} and {1} break the direction of the grid; give strictly increasing or decreasing times"
+        "times {0} and {1} break the direction of the grid; \
+         give strictly increasing or decreasing times"
     )]
     NotMonotone(f64, f64),
 }
@@ -44,16 +58,19 @@ impl TimeGrid {
         Self(times)
     }
 
-    /// Karras' grid of noise levels `ς = σ/α` from `high` down to `low`, and then to t = 1 where the schedule has no noise left there: n
-    /// steps in all.
+    /// Karras' grid of noise levels `ς = σ/α` from `high` down to `low`, and on to t = 1 if the
+    /// schedule has no noise left there: n steps in all.
     ///
-    /// `ς_i = (high^{1/ρ} + i/m·(low^{1/ρ} − high^{1/ρ}))^ρ`, `t_i` where the schedule's level is ς_i
+    /// `ς_i = (high^{1/ρ} + i/m·(low^{1/ρ} − high^{1/ρ}))^ρ`, `t_i` where the schedule's level is
+    /// ς_i
     ///
-    /// Source: Karras et al. 2022, eq. 5; theirs are ρ = 7, low = 0.002, high = 80. Levels beyond the schedule's own are brought to its ends.
+    /// Source: Karras et al. 2022, eq. 5; they use ρ = 7, low = 0.002, high = 80. Levels beyond
+    /// those of the schedule are moved to its ends.
     ///
     /// # Panics
-    /// If `n` is 0, not 0 < low < high, both levels lie beyond the same end of the schedule's, high is infinite where the schedule's
-    /// is, or the steps are so many that the times of two levels are equal.
+    /// If `n` is 0; unless 0 < low < high; if both levels lie beyond the same end of the
+    /// schedule's; if high and the schedule's highest level are infinite; or if there are so many
+    /// steps that the times of two levels are equal.
     pub fn karras(schedule: &dyn Schedule, levels: (f64, f64), rho: f64, n: usize) -> Self {
         let (high, low) = within(schedule, levels);
         let (first, last) = (high.powf(1.0 / rho), low.powf(1.0 / rho));
@@ -62,8 +79,9 @@ impl TimeGrid {
         })
     }
 
-    /// A grid that is uniform in the log-SNR from a noise level `ς = σ/α` to a lower one, and then goes to t = 1 where the schedule has
-    /// no noise left there: n steps in all. (DPM-Solver's; Lu et al. 2022.)
+    /// A grid that is uniform in the log-SNR from a noise level `ς = σ/α` to a lower one, and
+    /// continues to t = 1 if the schedule has no noise left there: n steps in all. (Used by
+    /// DPM-Solver, Lu et al. 2022.)
     ///
     /// # Panics
     /// As [`TimeGrid::karras`].
@@ -88,14 +106,15 @@ impl TimeGrid {
         Self::new(times).expect("distinct noise levels of a schedule are distinct times")
     }
 
-    /// n steps whose distance from the data, `1 − t`, falls like a square: finer towards the data.
+    /// n steps whose distance `1 − t` from the data falls quadratically, so that they are finer
+    /// there.
     ///
     /// `√(1 − t_i) = √(1 − start) + i/n·(√(1 − end) − √(1 − start))`
     ///
     /// Source: Song, Meng & Ermon 2021 (DDIM), appendix D.2, the quadratic choice of τ.
     ///
     /// # Panics
-    /// If `n` is 0, or not start < end ≤ 1.
+    /// If `n` is 0, or unless start < end ≤ 1.
     pub fn quadratic(start: f64, end: f64, n: usize) -> Self {
         assert!(n > 0, "a grid has at least one step");
         assert!(
@@ -110,8 +129,8 @@ impl TimeGrid {
         Self(times)
     }
 
-    /// The indices of a table, spaced for n evaluations: one from each index with [`End::Data`], and n − 1 with [`End::Last`], where the last
-    /// index is the end.
+    /// The indices of a table, spaced for n evaluations. With [`End::Data`] there is a step from
+    /// each index; with [`End::Last`] there are n − 1 steps, and the last index is the end.
     ///
     /// # Panics
     /// If `n` is 0 or more than the table has indices, or 1 with [`End::Last`].
@@ -120,10 +139,12 @@ impl TimeGrid {
         Self::new(table.times(&indices, end)).expect("the indices of a table fall")
     }
 
-    /// The same number of steps, ending at `end` where the grid went beyond: what a field takes that is singular at t = 1.
+    /// The same number of steps, ending at `end` if the grid went beyond it, for fields that are
+    /// singular at t = 1.
     ///
-    /// The times before `end` stay, and times that are `end` up to rounding are one; where that leaves m < n steps, time i of n is the one
-    /// that lies at i·m/n among them, linear between neighbours.
+    /// The times before `end` stay, and times equal to `end` up to rounding become one. If that
+    /// leaves m < n steps, time i of n is the one at position i·m/n among them, interpolated
+    /// linearly.
     ///
     /// # Panics
     /// If the grid starts at `end` up to rounding, or after it.
@@ -152,7 +173,7 @@ impl TimeGrid {
         Self(times)
     }
 
-    /// A grid of the user's own.
+    /// A grid from a list of times.
     ///
     /// # Errors
     /// If there are fewer than two times, or they are not strictly monotone.
@@ -192,11 +213,11 @@ impl TimeGrid {
     }
 }
 
-/// Noise levels, high and low, brought to those of a schedule.
+/// Noise levels, high and low, moved into the range of a schedule.
 fn within(schedule: &dyn Schedule, (high, low): (f64, f64)) -> (f64, f64) {
     assert!(
         0.0 < low && low < high,
-        "noise levels are 0 < low < high, not {low} and {high}"
+        "noise levels must be 0 < low < high, not {low} and {high}"
     );
     let level = |t: f64| {
         let c = schedule.at(t);
@@ -206,7 +227,7 @@ fn within(schedule: &dyn Schedule, (high, low): (f64, f64)) -> (f64, f64) {
     let (first, last) = (high.min(most), low.max(least));
     assert!(
         last < first && first.is_finite(),
-        "no step leads from a noise level of {high} to {low} where the schedule has {most} to {least}"
+        "no step leads from a noise level of {high} to {low}: the schedule has {most} to {least}"
     );
     (first, last)
 }

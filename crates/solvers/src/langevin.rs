@@ -1,9 +1,10 @@
-//! Langevin dynamics: a diffusion whose stationary law is the target.
+//! Langevin dynamics: a diffusion whose stationary distribution is the target.
 //!
 //! `dX = ½g²·∇ln p(X) dt + g dW`
 //!
-//! Source: Roberts & Tweedie 1996. Unadjusted, it is [`EulerMaruyama`](crate::EulerMaruyama) on [`LangevinDynamics`], whose law is off by O(h); adjusted,
-//! a Metropolis–Hastings test makes it exact.
+//! Source: Roberts & Tweedie 1996. Unadjusted, it is [`EulerMaruyama`](crate::EulerMaruyama) on
+//! [`LangevinDynamics`], whose distribution is wrong by O(h). Adjusted, a Metropolis–Hastings test
+//! makes it exact.
 
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
@@ -16,9 +17,9 @@ use pyroclast_kernels::combine;
 /// Langevin dynamics as an equation that any SDE method takes.
 #[derive(Debug, Clone, Copy)]
 pub struct LangevinDynamics<P> {
-    /// The law that it leaves as it is.
+    /// The distribution that it leaves unchanged.
     pub target: P,
-    /// g > 0: only the clock's speed, g² times as fast.
+    /// g > 0, which only changes the speed: g² times as fast.
     pub level: f64,
 }
 
@@ -34,21 +35,22 @@ impl<B: Backend, P: LogDensity<B, D>, const D: usize> Sde<B, D> for LangevinDyna
     }
 }
 
-/// The Metropolis-adjusted Langevin algorithm: exact for any step, and slow for one that is too long (acceptance near 0) or too short
-/// (near 1). About .57 is best in many dimensions (Roberts & Rosenthal 1998).
+/// The Metropolis-adjusted Langevin algorithm. It is exact for any step, but slow if the step is
+/// too long (acceptance near 0) or too short (near 1). In many dimensions about .57 is best
+/// (Roberts & Rosenthal 1998).
 ///
 /// `y = x + ½h·∇ln p(x) + √h·ξ`, accepted with probability `min(1, p(y)·q(x|y)/(p(x)·q(y|x)))`
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct AdjustedLangevin {
-    /// The step h, a time with g = 1.
+    /// The step h, as a time with g = 1.
     pub step: f64,
     /// The source of proposals and tests.
     pub noise: Noise,
-    /// The sampler stream's step that the first proposal is drawn from.
+    /// The step of the sampler's stream from which the first proposal is drawn.
     pub first: u64,
 }
 
-/// Where chains got to.
+/// The chains after some steps.
 #[derive(Debug, Clone)]
 pub struct Chains<B: Backend, const D: usize> {
     /// The state of each chain.
@@ -58,9 +60,9 @@ pub struct Chains<B: Backend, const D: usize> {
 }
 
 impl AdjustedLangevin {
-    /// Runs a chain from each row of x. One read from the device, at the end.
+    /// Runs a chain from each row of x. It reads from the device once, at the end.
     ///
-    /// A proposal whose density is undefined is refused.
+    /// A proposal whose density is undefined is rejected.
     ///
     /// # Panics
     /// If the step is not positive.
@@ -104,7 +106,7 @@ impl AdjustedLangevin {
     }
 }
 
-/// States with what is known of the target there.
+/// States, with the target's score and log-density there.
 struct Place<B: Backend, const D: usize> {
     x: Tensor<B, D>,
     score: Tensor<B, D>,

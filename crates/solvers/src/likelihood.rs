@@ -2,27 +2,26 @@
 //!
 //! `ln p_1(x_1) = ln p_0(x_0) − ∫_0^1 ∇·u_t(x_t) dt` along the path through x_1
 //!
-//! Source: Chen et al. 2018, theorem 1. The error of the solve is controlled on the state alone.
+//! Source: Chen et al. 2018, theorem 1. The error of the solve is controlled on the state alone,
+//! not on the integral.
 
-use crate::adaptive::integrate_adaptive;
-use crate::control::Control;
 use crate::divergence::{Trace, WithDivergence};
 use crate::method::EmbeddedMethod;
-use crate::solution::{Statistics, Stopped};
+use crate::solve::{Control, Statistics, Stopped, solve_measured};
 use burn::backend::Autodiff;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use pyroclast_core::field::{Counted, VectorField};
 use pyroclast_core::noise::Draws;
 
-/// Points that a flow has carried, with the density that came along.
+/// Points that a flow has transported, with their density.
 #[derive(Debug, Clone)]
 pub struct Transported<B: Backend, const D: usize> {
-    /// Where the points got to.
+    /// The points at the end.
     pub x: Tensor<B, D>,
-    /// The log-density of the flow's law at the data end, in nats: `[batch]`.
+    /// The log-density of the flow's distribution at the data end, in nats: `[batch]`.
     pub log_density: Tensor<B, 1>,
-    /// What it cost. An evaluation holds as many forward and backward passes as the trace has vectors.
+    /// The cost. An evaluation takes as many forward and backward passes as the trace has vectors.
     pub statistics: Statistics,
 }
 
@@ -35,9 +34,26 @@ pub fn normal_log_density<B: Backend, const D: usize>(x: Tensor<B, D>, std: f64)
     squares.sum_dim(1).squeeze_dim::<1>(1) * (-0.5 / (std * std)) - constant
 }
 
-/// The log-density at points of the data, found by carrying them back from `span.1` to `span.0`, where the law is `base`.
+/// The log-density at points of the data, which are transported back from `span.1` to `span.0`,
+/// where `base` is the log-density. Data may have any rank.
 ///
-/// Data of any rank.
+/// ```
+/// use burn::backend::Autodiff;
+/// use burn::tensor::Tensor;
+/// use burn_ndarray::NdArray;
+/// use pyroclast_solvers::likelihood::{log_density, normal_log_density};
+/// use pyroclast_solvers::{Control, DOPRI5, Trace};
+///
+/// // u = x carries N(0, 1) to N(0, e²).
+/// let field = |_: f64, x: Tensor<Autodiff<NdArray<f64>>, 2>| x;
+/// let x = Tensor::zeros([1, 1], &Default::default());
+/// let base = |x| normal_log_density(x, 1.0);
+/// let control = Control::tolerance(1e-9);
+/// let at_0 = log_density(&field, &DOPRI5, x, (0.0, 1.0), base, Trace::Exact, control)?;
+/// let exact = -0.5 * std::f64::consts::TAU.ln() - 1.0;
+/// assert!((at_0.log_density.into_scalar() - exact).abs() < 1e-6);
+/// # Ok::<(), pyroclast_solvers::Stopped<NdArray<f64>, 2>>(())
+/// ```
 ///
 /// # Errors
 /// [`Stopped`]; its states are rows `[x | ∫∇·u dt]`.
@@ -55,16 +71,17 @@ where
     F: VectorField<Autodiff<B>, D>,
     M: for<'a, 'b> EmbeddedMethod<B, Counted<'a, WithDivergence<'b, F, B, D>>, 2>,
 {
-    let (x, integral, statistics) = carry(field, method, x, (end, start), trace, control)?;
+    let (x, integral, statistics) = transport(field, method, x, (end, start), trace, control)?;
     Ok(Transported {
-        // Integrated backward, the integral has the other sign.
+        // The integral runs backward in time, so its sign is reversed.
         log_density: base(x.clone()) + integral,
         x,
         statistics,
     })
 }
 
-/// Points of the base law carried to the data, with their log-density there: [`log_density`] the other way.
+/// Points of the base distribution transported to the data, with their log-density there:
+/// [`log_density`] in the other direction.
 ///
 /// # Errors
 /// [`Stopped`].
@@ -83,7 +100,7 @@ where
     M: for<'a, 'b> EmbeddedMethod<B, Counted<'a, WithDivergence<'b, F, B, D>>, 2>,
 {
     let at_start = base(x.clone());
-    let (x, integral, statistics) = carry(field, method, x, span, trace, control)?;
+    let (x, integral, statistics) = transport(field, method, x, span, trace, control)?;
     Ok(Transported {
         x,
         log_density: at_start - integral,
@@ -91,38 +108,43 @@ where
     })
 }
 
-type Carried<B, const D: usize> = (Tensor<B, D>, Tensor<B, 1>, Statistics);
+type Moved<B, const D: usize> = (Tensor<B, D>, Tensor<B, 1>, Statistics);
 
-fn carry<B, F, M, const D: usize>(
+fn transport<B, F, M, const D: usize>(
     field: &F,
     method: &M,
     x: Tensor<B, D>,
     span: (f64, f64),
     trace: Trace,
     control: Control,
-) -> Result<Carried<B, D>, Stopped<B, 2>>
+) -> Result<Moved<B, D>, Stopped<B, 2>>
 where
     B: Backend,
     F: VectorField<Autodiff<B>, D>,
     M: for<'a, 'b> EmbeddedMethod<B, Counted<'a, WithDivergence<'b, F, B, D>>, 2>,
 {
     let augmented = WithDivergence::new(field, trace, &x);
-    let control = Control {
-        measured: Some(augmented.size()),
-        ..control
-    };
-    let solution = integrate_adaptive(&augmented, method, augmented.pack(x), span, control)?;
+    let (size, z) = (augmented.size(), augmented.pack(x));
+    let solution = solve_measured(control, size, &augmented, method, z, span)?;
     let (x, integral) = augmented.unpack(solution.x);
     Ok((x, integral, solution.statistics))
 }
 
-/// Bits per dimension of data that was rounded to bins of width `bin` on the model's scale, from the mean log-density in nats of its
-/// dequantised values: `−ln p/(d·ln 2) − log₂ bin`
+/// Bits per dimension of data that was rounded to bins of width `bin` on the model's scale, from
+/// the mean log-density in nats of its dequantised values: `−ln p/(d·ln 2) − log₂ bin`
 ///
-/// 256 levels in the middles of as many bins of [−1, 1] have bins of 2/256, which adds 7 bits; of [0, 1] of 1/256, which adds 8. Where the
-/// ends of the range are levels themselves (p/127.5 − 1), bins are 2/255.
+/// 256 levels in the centres of equal bins of [−1, 1] have bins of width 2/256, which adds 7 bits;
+/// on [0, 1] the width is 1/256, which adds 8. If the ends of the range are levels themselves
+/// (p/127.5 − 1), the width is 2/255.
 ///
-/// Source: Theis et al. 2016, §3.1: an upper bound of what a code for the rounded data costs.
+/// Source: Theis et al. 2016, §3.1: an upper bound on the cost of a code for the rounded data.
+///
+/// ```
+/// use pyroclast_solvers::likelihood::bits_per_dimension;
+///
+/// // A uniform density on [0, 1] needs all 8 bits of a pixel.
+/// assert_eq!(bits_per_dimension(0.0, 784, 1.0 / 256.0), 8.0);
+/// ```
 pub fn bits_per_dimension(log_density: f64, dimensions: usize, bin: f64) -> f64 {
     -log_density / (dimensions as f64 * std::f64::consts::LN_2) - bin.log2()
 }
@@ -144,7 +166,7 @@ mod tests {
         // A density of 1 nat everywhere: only the bins count.
         assert!((bits_per_dimension(0.0, 3072, 2.0 / 256.0) - 7.0).abs() < 1e-12);
         assert!((bits_per_dimension(0.0, 3072, 1.0 / 256.0) - 8.0).abs() < 1e-12);
-        // A uniform law on [−1, 1]^d codes each of 256 levels with 8 bits.
+        // A uniform distribution on [−1, 1]^d codes each of 256 levels with 8 bits.
         let d = 5;
         let uniform = -(d as f64) * 2_f64.ln();
         assert!((bits_per_dimension(uniform, d, 2.0 / 256.0) - 8.0).abs() < 1e-12);

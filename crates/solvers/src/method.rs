@@ -2,64 +2,111 @@
 //!
 //! `(x_s, memory') = step(field, t, s, x_t, memory)`
 //!
-//! Memory between steps (a first-same-as-last stage, a multistep history, a noise counter) is passed along, so a rejected step is
-//! retried from what it started from, and a recorded one is replayed.
+//! What a method remembers between steps (the last slope, a multistep history, a count of draws) is
+//! passed along. A rejected step is retried from the memory that it started with, and a recorded
+//! one can be replayed.
 
-use crate::interpolant::Interpolant;
+use crate::dense::{DenseStep, KeptStep};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
-/// What a memory is made of.
+/// The contents of a memory, taken apart.
 #[derive(Debug, Clone)]
 pub struct Parts<B: Backend, const D: usize> {
-    /// On the device.
+    /// Tensors on the device.
     pub tensors: Vec<Tensor<B, D>>,
-    /// Times of the past, on the host.
+    /// Times of earlier steps, on the host.
     pub times: Vec<f64>,
-    /// Steps taken.
-    pub steps: u64,
+    /// Whole numbers: steps taken, draws made, orders.
+    pub counts: Vec<u64>,
 }
 
-/// What a method carries from one step to the next, so that it can be stored and taken up again on another backend.
-pub trait Memory<B: Backend, const D: usize>: Clone {
-    /// The parts.
+impl<B: Backend, const D: usize> Default for Parts<B, D> {
+    fn default() -> Self {
+        Self {
+            tensors: Vec::new(),
+            times: Vec::new(),
+            counts: Vec::new(),
+        }
+    }
+}
+
+/// What a method carries from one step to the next. It can be taken apart, stored, and put together
+/// again on another backend. Its default is the memory before the first step.
+pub trait Memory<B: Backend, const D: usize>: Clone + Default {
+    /// Takes the memory apart.
     fn into_parts(self) -> Parts<B, D>;
 
-    /// The memory of these parts, which came from [`Memory::into_parts`].
+    /// Puts parts from [`Memory::into_parts`] together again.
     fn from_parts(parts: Parts<B, D>) -> Self;
 }
 
-/// How many steps have been taken: the memory of methods that draw noise.
+/// The number of steps taken: the memory of methods that draw noise, which tells their draws apart.
 impl<B: Backend, const D: usize> Memory<B, D> for u64 {
     fn into_parts(self) -> Parts<B, D> {
         Parts {
-            tensors: Vec::new(),
-            times: Vec::new(),
-            steps: self,
+            counts: vec![self],
+            ..Parts::default()
         }
     }
 
     fn from_parts(parts: Parts<B, D>) -> Self {
-        parts.steps
+        parts.counts.first().copied().unwrap_or_default()
     }
 }
 
-/// Of methods whose steps know nothing of each other.
+/// The memory of methods that remember nothing.
 impl<B: Backend, const D: usize> Memory<B, D> for () {
     fn into_parts(self) -> Parts<B, D> {
-        0_u64.into_parts()
+        Parts::default()
     }
 
     fn from_parts(_: Parts<B, D>) -> Self {}
 }
 
-/// A numerical recipe for fields of type `F`.
+/// A numerical method for fields of type `F`.
+///
+/// A method of your own needs a memory and a step; [`integrate`](crate::integrate()) then runs it.
+///
+/// ```
+/// use burn::tensor::{Tensor, backend::Backend};
+/// use burn_ndarray::NdArray;
+/// use pyroclast_core::field::VectorField;
+/// use pyroclast_solvers::{Method, TimeGrid, integrate};
+///
+/// /// `x' = x + h·u(t + h/2, x)`: the midpoint in time alone.
+/// struct MidpointInTime;
+///
+/// impl<B: Backend, F: VectorField<B, D>, const D: usize> Method<B, F, D> for MidpointInTime {
+///     type State = ();
+///
+///     fn step(
+///         &self,
+///         field: &F,
+///         t: f64,
+///         s: f64,
+///         x: Tensor<B, D>,
+///         (): (),
+///     ) -> (Tensor<B, D>, ()) {
+///         let slope = field.velocity(0.5 * (t + s), x.clone());
+///         (x + slope * (s - t), ())
+///     }
+/// }
+///
+/// let field = |t: f64, x: Tensor<NdArray, 2>| x.ones_like() * (2.0 * t);
+/// let x = Tensor::zeros([1, 1], &Default::default());
+/// let end = integrate(&field, &MidpointInTime, x, &TimeGrid::uniform(0.0, 1.0, 4));
+/// assert!((end.into_scalar() - 1.0).abs() < 1e-6);
+/// ```
 pub trait Method<B: Backend, F: ?Sized, const D: usize> {
     /// What is carried from one step to the next.
     type State: Memory<B, D>;
 
-    /// The state before the first step.
-    fn init(&self, field: &F, t: f64, x: &Tensor<B, D>) -> Self::State;
+    /// The memory before the first step: empty, unless a method knows better.
+    fn init(&self, field: &F, t: f64, x: &Tensor<B, D>) -> Self::State {
+        let _ = (field, t, x);
+        Self::State::default()
+    }
 
     /// One step from t to s, forward or backward in time.
     fn step(
@@ -72,31 +119,32 @@ pub trait Method<B: Backend, F: ?Sized, const D: usize> {
     ) -> (Tensor<B, D>, Self::State);
 }
 
-/// A step that may be kept or not.
+/// A step with an estimate of its error, which may be kept or rejected.
 #[derive(Debug, Clone)]
 pub struct Attempt<B: Backend, S, const D: usize> {
     /// `x_s`.
     pub x: Tensor<B, D>,
     /// `x_s − x̂_s`, the estimate of its error.
     pub error: Tensor<B, D>,
-    /// The state after the step.
+    /// The memory after the step.
     pub state: S,
-    /// The slopes that the step was made of, for dense output.
+    /// The slopes of its stages, for dense output.
     pub slopes: Vec<Tensor<B, D>>,
 }
 
-/// A method that estimates the error of its step.
+/// A method that estimates the error of its steps, so that their size can be chosen.
 pub trait EmbeddedMethod<B: Backend, F: ?Sized, const D: usize>: Method<B, F, D> {
     /// The order p of the step that is kept: the global error falls like hᵖ.
     fn order(&self) -> usize;
 
-    /// The power of the step size that the error estimate falls with: for an ODE, one more than the lower of the two orders.
+    /// The power of h with which the error estimate falls. For an ODE it is one more than the lower
+    /// of the two orders.
     fn error_order(&self) -> f64;
 
-    /// `u_t(x)` for a guess of the starting step.
+    /// `u_t(x)`, to guess the first step size.
     fn slope(&self, field: &F, t: f64, x: Tensor<B, D>) -> Tensor<B, D>;
 
-    /// `u_t(x)`, left in the state where the method can use it in its first step.
+    /// `u_t(x)`, stored in the memory if the first step can use it.
     fn first_slope(
         &self,
         field: &F,
@@ -118,22 +166,24 @@ pub trait EmbeddedMethod<B: Backend, F: ?Sized, const D: usize>: Method<B, F, D>
         state: Self::State,
     ) -> Attempt<B, Self::State, D>;
 
-    /// Keeps what a step that was not kept has in common with the next try from the same place, given the slopes of that step.
+    /// Stores what a rejected step has in common with the next attempt from the same place.
     fn retry(&self, state: &mut Self::State, slopes: Vec<Tensor<B, D>>) {
         let _ = (state, slopes);
     }
-}
 
-/// A method that knows the solution within its steps.
-pub trait DenseMethod<B: Backend, F: ?Sized, const D: usize>: EmbeddedMethod<B, F, D> {
-    /// The solution between t and s, from the step that was taken there. An evaluation that it needs at the end of the step is
-    /// left in the state, where the next step finds it.
+    /// The solution within a step that was kept. `state` is the memory after that step: a slope
+    /// evaluated at its end is stored there, where the next step finds it.
+    ///
+    /// The default is the straight line between the ends, which is what SDE methods use: it follows
+    /// a Brownian path with strong order ½. Land on the times you need to keep a method's own
+    /// order.
     fn interpolant(
         &self,
         field: &F,
-        t: f64,
-        s: f64,
-        x: Tensor<B, D>,
-        attempt: &mut Attempt<B, Self::State, D>,
-    ) -> Interpolant<B, D>;
+        step: KeptStep<B, D>,
+        state: &mut Self::State,
+    ) -> DenseStep<B, D> {
+        let _ = (field, state);
+        DenseStep::line(step)
+    }
 }

@@ -23,7 +23,7 @@ use pyroclast_core::field::{Counted, Denoiser};
 use pyroclast_core::flow::Flow;
 use pyroclast_core::network::Network;
 use pyroclast_core::schedule::{AnySchedule, Schedule};
-use pyroclast_solvers::sampler::Unserved;
+use pyroclast_solvers::sampler::Unsupported;
 use pyroclast_solvers::{Control, SolveError, Statistics};
 use std::sync::Arc;
 use steered::Steered;
@@ -134,7 +134,7 @@ pub enum SampleError {
     NotAdaptive(MethodName),
     /// The sampler, the schedule, the model and the grid do not go together.
     #[error(transparent)]
-    Unserved(#[from] Unserved),
+    Unsupported(#[from] Unsupported),
     /// There is no such grid.
     #[error("{0}")]
     Grid(String),

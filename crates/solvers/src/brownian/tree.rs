@@ -1,10 +1,11 @@
-//! The virtual Brownian tree: one path, asked for any interval.
+//! The virtual Brownian tree: one path, for any intervals.
 //!
 //! Halving `[l, r]` of length h with increment W and area H, at Z ~ N(0, h/16) and N ~ N(0, h/12):
-//! `W_left = ½W + ³⁄₂H + Z`, `W_right = W − W_left`, `H_left = ¼H − ½Z + ½N`, `H_right = ¼H − ½Z − ½N`
+//! `W_left = ½W + ³⁄₂H + Z`, `W_right = W − W_left`, `H_left = ¼H − ½Z + ½N`,
+//! `H_right = ¼H − ½Z − ½N`
 //!
-//! Source: Li et al. 2020, §4 (the tree); Foster 2020, theorem 6.1.4 (halving with the area). The normals of a node are those of
-//! its number, so nothing is stored but the way to where the path was asked for last.
+//! Source: Li et al. 2020, §4 (the tree); Foster 2020, theorem 6.1.4 (halving with the area). The
+//! normals of a node are drawn by its number, so only the way to the last query is stored.
 
 use super::{BrownianMotion, Interval, Replays};
 use burn::tensor::Tensor;
@@ -13,13 +14,28 @@ use pyroclast_core::noise::{Noise, Stream};
 use pyroclast_core::per_sample::from_host;
 use std::cell::RefCell;
 
-/// A Brownian path on a span of time. Any query, in any order, at any refinement, forward or backward, sees the same path, on
-/// every backend. It is made on the host in f64.
+/// A Brownian path on a span of time. Queries in any order, at any refinement, forward or backward,
+/// see the same path, on every backend. It is made on the host in f64.
 ///
-/// Below a cell of `span/2^levels` the path is its conditional mean given the cell's W and H, a parabola.
+/// Within a cell of `span/2^levels` the path is its conditional mean given the cell's W and H, a
+/// parabola.
 ///
-/// A query costs two normals an element and level on the way from the last query, which for steps that follow each other and end on
-/// multiples of a cell is about one level.
+/// A query costs two normals per element and per level on the way from the last query. For steps
+/// that follow each other and end on multiples of a cell, that is about one level.
+///
+/// ```
+/// use burn::tensor::Tensor;
+/// use burn_ndarray::NdArray;
+/// use pyroclast_core::noise::Noise;
+/// use pyroclast_solvers::brownian::Interval;
+/// use pyroclast_solvers::{BrownianMotion, BrownianTree};
+///
+/// let tree = BrownianTree::new(Noise::new(0), 0, (0.0, 1.0), 10);
+/// let like = Tensor::<NdArray<f64>, 2>::zeros([1, 1], &Default::default());
+/// let w = |t, s| tree.increment(Interval { t, s, step: 0 }, [1, 1], &like).into_scalar();
+/// // A refined path agrees with the coarse one.
+/// assert!((w(0.0, 0.3) + w(0.3, 1.0) - w(0.0, 1.0)).abs() < 1e-12);
+/// ```
 #[derive(Debug)]
 pub struct BrownianTree {
     noise: Noise,
@@ -31,7 +47,7 @@ pub struct BrownianTree {
 
 impl Replays for BrownianTree {}
 
-/// Where the path was asked for last.
+/// The way to the last query.
 #[derive(Debug, Default)]
 struct Way {
     nodes: Vec<Node>,
@@ -60,7 +76,7 @@ struct Point {
 }
 
 impl BrownianTree {
-    /// The path number `path` of a seed, on `span`, resolved to `2^levels` cells.
+    /// Path number `path` of a seed, on `span`, resolved to `2^levels` cells.
     ///
     /// # Panics
     /// If the span is empty or not finite, or there are more than 31 levels.
@@ -83,7 +99,7 @@ impl BrownianTree {
         }
     }
 
-    /// Two standard normals an element.
+    /// Two standard normals per element.
     fn normals(&self, index: u64, n: usize) -> Vec<f64> {
         let step = (u64::from(self.path) << 32) | index;
         self.noise.draws(Stream::Brownian, step).normals_f64(2 * n)
@@ -108,13 +124,13 @@ impl BrownianTree {
         }
     }
 
-    /// The half of a cell that holds `t`.
+    /// The half of a cell that contains `t`.
     fn half(&self, node: &Node, t: f64) -> Node {
         let n = node.w.len();
         let length = node.right - node.left;
         let middle = node.left + 0.5 * length;
         let is_left = t < middle;
-        // The cells' own numbers start beyond the root's draw: node i draws for its two halves under 2^31 + i.
+        // The root has used draw 1, so node i draws for its two halves under 2^31 + i.
         let normals = self.normals((1 << 31) + node.index, n);
         let (to_z, to_n) = ((length / 16.0).sqrt(), (length / 12.0).sqrt());
         let mut half = Node {
@@ -150,7 +166,7 @@ impl BrownianTree {
         let (start, end) = self.span;
         assert!(
             (start..=end).contains(&t),
-            "the Brownian path runs from {start} to {end}, which t = {t} lies outside of"
+            "t = {t} lies outside the Brownian path, which runs from {start} to {end}"
         );
         let way = &mut *self.way.borrow_mut();
         if way.nodes.first().is_none_or(|root| root.w.len() != n) {
@@ -162,12 +178,12 @@ impl BrownianTree {
         if let Some(known) = way.points.iter().find(|point| point.t == t) {
             return known.clone();
         }
-        // The end is in no cell but the root, from whichever cell it is reached: another one would round differently.
+        // Only the root contains the end: reached through another cell, it would round differently.
         let holds = |node: &Node| node.left <= t && t < node.right;
         let depth = way.nodes.iter().take_while(|node| holds(node)).count();
         way.nodes.truncate(depth.max(1));
         loop {
-            let node = way.nodes.last().expect("the root holds all of the span");
+            let node = way.nodes.last().expect("the root contains the whole span");
             let is_leaf = way.nodes.len() > self.levels as usize;
             if is_leaf || node.left == t || node.right == t {
                 break;
@@ -186,7 +202,7 @@ impl BrownianTree {
             point.integral[i] += length * (theta * point.w[i] + area);
             point.w[i] += theta * (w + 6.0 * (1.0 - theta) * h);
         }
-        // A step asks for both of its ends, of which one was the last step's.
+        // A step asks for both of its ends, and one of them was an end of the last step.
         if way.points.len() == 2 {
             way.points.remove(0);
         }
@@ -197,7 +213,7 @@ impl BrownianTree {
 
 impl<B: Backend, const D: usize> BrownianMotion<B, D> for BrownianTree {
     /// # Panics
-    /// If an end of the interval lies outside of the path's span.
+    /// If the interval does not lie within the path's span.
     fn increment(
         &self,
         interval: Interval,

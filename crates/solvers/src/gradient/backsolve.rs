@@ -1,18 +1,16 @@
 //! The continuous adjoint.
 //!
-//! `dλ/dt = −λ·∂u/∂x`, `dγ/dt = −λ·∂u/∂θ`, with x solved backward along: `∂L/∂x(t_0) = λ(t_0)`, `∂L/∂θ = γ(t_0)`
+//! `dλ/dt = −λ·∂u/∂x`, `dγ/dt = −λ·∂u/∂θ`, with x solved backward at the same time:
+//! `∂L/∂x(t_0) = λ(t_0)`, `∂L/∂θ = γ(t_0)`
 //!
-//! Source: Chen et al. 2018, algorithm 1. The error is controlled on x and λ, not on the quadrature γ (Kidger et al. 2021, "Hey, that's
-//! not an ODE").
+//! Source: Chen et al. 2018, algorithm 1. The error is controlled on x and λ, not on the integral γ
+//! (Kidger et al. 2021, "Hey, that's not an ODE").
 
 use super::{Gradients, Pullback, Solved, parameters};
-use crate::adaptive::integrate_adaptive;
-use crate::control::Control;
 use crate::error::SolveError;
 use crate::grid::TimeGrid;
-use crate::landing::integrate_landing;
 use crate::method::EmbeddedMethod;
-use crate::solution::Stopped;
+use crate::solve::{Adaptive, Control, Stopped, solve_measured};
 use burn::backend::Autodiff;
 use burn::module::{AutodiffModule, ParamId};
 use burn::tensor::Tensor;
@@ -21,7 +19,7 @@ use pyroclast_core::field::{Counted, VectorField};
 use std::cell::RefCell;
 use std::collections::HashSet;
 
-/// The way back by solving the adjoint.
+/// The pullback that solves the adjoint.
 #[derive(Debug)]
 pub struct Adjoint<'a, B: Backend, F, M, const D: usize> {
     field: &'a F,
@@ -31,13 +29,14 @@ pub struct Adjoint<'a, B: Backend, F, M, const D: usize> {
     states: Vec<Tensor<B, D>>,
 }
 
-/// States with a way back that solves the adjoint.
+/// States with a pullback that solves the adjoint.
 pub type Backsolvable<'a, B, F, M, const D: usize> = Solved<B, Adjoint<'a, B, F, M, D>, D>;
 
-/// Solves over `times` on B, and keeps the saved states alone: the way back solves x again, backward.
+/// Solves over `times` on B and keeps only the saved states: the pullback solves x again, backward.
 ///
-/// The gradient is that of the exact solution up to the tolerance, and not the discrete one. A field that contracts strongly is
-/// unstable backward; take [`checkpointed_adaptive`](super::checkpointed_adaptive) there.
+/// The gradient is that of the exact solution, up to the tolerance, and not of the discrete one. A
+/// field that contracts strongly is unstable backward; use
+/// [`checkpointed_adaptive`](super::checkpointed_adaptive) for it.
 ///
 /// # Errors
 /// [`Stopped`].
@@ -55,7 +54,10 @@ where
     M: for<'b> EmbeddedMethod<B, Counted<'b, F::InnerModule>, D>,
 {
     let inner = field.valid();
-    let solution = integrate_landing(&inner, method, x, times, control)?;
+    let at = times.times();
+    let solution = Adaptive::new(control)
+        .landing_on(at.iter().copied())
+        .solve(&inner, method, x, (at[0], at[at.len() - 1]))?;
     let states: Vec<Tensor<B, D>> = solution.saved.into_iter().map(|(_, x)| x).collect();
     Ok(Solved {
         pullback: Adjoint {
@@ -74,7 +76,7 @@ where
 struct AdjointField<'a, F, const D: usize> {
     field: &'a F,
     shape: [usize; D],
-    /// The parameters that an evaluation has found a gradient of.
+    /// The parameters for which an evaluation has found a gradient.
     used: RefCell<HashSet<ParamId>>,
 }
 
@@ -124,7 +126,7 @@ where
 {
     fn apply(self, cotangents: &[Tensor<B, D>]) -> Result<Gradients<B, D>, SolveError> {
         let n = self.states.len();
-        assert_eq!(cotangents.len(), n, "one cotangent a saved state");
+        assert_eq!(cotangents.len(), n, "one cotangent per saved state");
         let adjoint = AdjointField {
             field: self.field,
             shape: self.states[0].dims(),
@@ -136,10 +138,6 @@ where
         let mut gamma = Tensor::<B, 2>::zeros([1, count], (&x.device(), x.dtype()));
         let mut lambda = cotangents[n - 1].clone();
         let mut evaluations = 0;
-        let control = Control {
-            measured: Some(2 * size),
-            ..self.control
-        };
         for i in (1..n).rev() {
             let z = Tensor::cat(
                 vec![
@@ -150,7 +148,7 @@ where
                 1,
             );
             let span = (self.times[i], self.times[i - 1]);
-            let solution = integrate_adaptive(&adjoint, self.method, z, span, control)?;
+            let solution = solve_measured(self.control, 2 * size, &adjoint, self.method, z, span)?;
             evaluations += solution.statistics.evaluations;
             lambda = adjoint.part(&solution.x, 1);
             lambda = lambda + cotangents[i - 1].clone();

@@ -1,41 +1,42 @@
 //! Gradients by running segments again.
 //!
-//! Of n steps some √n states are kept. On the way back each segment between two of them is run once more, this time on the tape, and the
-//! cotangent is pulled through it: the discrete gradient, exactly, for fixed and for adaptive steps, since what is run again are the
-//! steps that were kept.
+//! `λ_i = λ_{i+1}·∂x_{i+1}/∂x_i`, segment by segment from the last
 //!
-//! The number of steps need not be known: when too many states have been kept, every other one is dropped and the stride doubles.
+//! Of n steps, about √n states are kept. The pullback runs each segment between two of them once
+//! more, this time on the tape, and pulls the cotangent through it. This is exactly the discrete
+//! gradient, for fixed and for adaptive steps, since the same steps are run again.
+//!
+//! The number of steps need not be known: when too many states have been kept, every other one is
+//! dropped and the stride doubles.
 
-use super::rebase::Rebased;
-use super::seed::Chain;
+use super::chain::Chain;
+use super::rebased::Rebased;
 use super::{Gradients, Pullback, Solved, parameters};
-use crate::control::Control;
 use crate::error::SolveError;
 use crate::grid::TimeGrid;
-use crate::landing::land;
 use crate::method::{EmbeddedMethod, Memory, Method, Parts};
-use crate::solution::{Statistics, Stopped};
+use crate::solve::{Control, Statistics, Stopped, land};
 use burn::backend::Autodiff;
 use burn::module::AutodiffModule;
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
-use pyroclast_core::field::{Counted, Sde, VectorField};
+use pyroclast_core::field::{Counted, VectorField};
 
-/// A state that was kept, with the memory of the method.
+/// A state that is kept, with the memory of the method.
 #[derive(Debug, Clone)]
 struct Checkpoint<B: Backend, const D: usize> {
     x: Tensor<B, D>,
-    /// None at the start.
+    /// `None` at the start.
     memory: Option<Parts<B, D>>,
 }
 
-/// What a solve leaves behind for the way back.
+/// What a solve keeps for its pullback.
 #[derive(Debug)]
 struct Record<B: Backend, const D: usize> {
     /// Where every step starts.
     starts: Vec<f64>,
-    /// Checkpoint i stands before step `i·stride`.
+    /// Checkpoint i lies before step `i·stride`.
     checkpoints: Vec<Checkpoint<B, D>>,
     stride: usize,
 }
@@ -56,7 +57,8 @@ impl<B: Backend, const D: usize> Record<B, D> {
         if !step.is_multiple_of(self.stride) {
             return;
         }
-        // A segment's tape outweighs a state by the stages and the network's activations, so there are more states than steps in a segment.
+        // The tape of a step, with its stages and the network's activations, is larger than a
+        // state, so there are more states than steps in a segment.
         if self.checkpoints.len() >= 4 * self.stride {
             let mut index = 0;
             self.checkpoints.retain(|_| {
@@ -68,7 +70,8 @@ impl<B: Backend, const D: usize> Record<B, D> {
                 return;
             }
         }
-        // What is known at the start, such as the slope that the first step was chosen by, comes of x alone: it is found again.
+        // What is known at the start, such as the slope that chose the first step, depends on x
+        // alone: it is computed again.
         let memory = (step > 0).then(memory);
         self.checkpoints.push(Checkpoint {
             x: x.clone(),
@@ -77,7 +80,7 @@ impl<B: Backend, const D: usize> Record<B, D> {
     }
 }
 
-/// The way back over a record.
+/// The pullback that runs the solve again.
 #[derive(Debug)]
 pub struct Replay<'a, B: Backend, F, M, const D: usize> {
     field: &'a F,
@@ -86,12 +89,15 @@ pub struct Replay<'a, B: Backend, F, M, const D: usize> {
     record: Record<B, D>,
 }
 
-/// States with a way back that runs the solve again.
+/// States with a pullback that runs the solve again.
 pub type Replayable<'a, B, F, M, const D: usize> = Solved<B, Replay<'a, B, F, M, D>, D>;
 
-/// Solves over `times` with `substeps` equal steps between each two of them, on B, and keeps what the way back needs.
+/// Solves over `times` on B with `substeps` equal steps between any two of them, and keeps what the
+/// pullback needs.
 ///
-/// The field is a module that is a vector field on both backends: `impl<B: Backend> VectorField<B, D> for Net<B>`.
+/// The field is a module that can be integrated on both backends, such as
+/// `impl<B: Backend> VectorField<B, D> for Net<B>`, or an SDE, which is run again along the same
+/// Brownian path. The times of an SDE have no gradient.
 ///
 /// # Panics
 /// If `substeps` is 0.
@@ -105,76 +111,39 @@ pub fn checkpointed<'a, B, F, M, const D: usize>(
 where
     B: Backend,
     F: AutodiffModule<Autodiff<B>>,
-    F::InnerModule: VectorField<B, D>,
     M: for<'b> Method<B, Counted<'b, F::InnerModule>, D>,
 {
-    Replay::solve(field, method, x, times, substeps)
-}
-
-/// [`checkpointed`] for a stochastic equation, along the same Brownian path there and back. Its times have no gradient.
-///
-/// # Panics
-/// If `substeps` is 0.
-pub fn checkpointed_sde<'a, B, F, M, const D: usize>(
-    field: &'a F,
-    method: &'a M,
-    x: Tensor<B, D>,
-    times: &TimeGrid,
-    substeps: usize,
-) -> Replayable<'a, B, F, M, D>
-where
-    B: Backend,
-    F: AutodiffModule<Autodiff<B>>,
-    F::InnerModule: Sde<B, D>,
-    M: for<'b> Method<B, Counted<'b, F::InnerModule>, D>,
-{
-    Replay::solve(field, method, x, times, substeps)
-}
-
-impl<'a, B: Backend, F, M, const D: usize> Replay<'a, B, F, M, D> {
-    fn solve(
-        field: &'a F,
-        method: &'a M,
-        x: Tensor<B, D>,
-        times: &TimeGrid,
-        substeps: usize,
-    ) -> Replayable<'a, B, F, M, D>
-    where
-        F: AutodiffModule<Autodiff<B>>,
-        M: for<'b> Method<B, Counted<'b, F::InnerModule>, D>,
-    {
-        let inner = field.valid();
-        let counted = Counted::new(&inner);
-        let mut record = Record::new();
-        let mut states = vec![x.clone()];
-        let mut state = method.init(&counted, times.times()[0], &x);
-        let mut x = x;
-        for (from, to) in times.intervals() {
-            for (t, s) in TimeGrid::uniform(from, to, substeps).intervals() {
-                record.before(t, &x, || state.clone().into_parts());
-                (x, state) = method.step(&counted, t, s, x, state);
-            }
-            states.push(x.clone());
+    let inner = field.valid();
+    let counted = Counted::new(&inner);
+    let mut record = Record::new();
+    let mut states = vec![x.clone()];
+    let mut state = method.init(&counted, times.times()[0], &x);
+    let mut x = x;
+    for (from, to) in times.intervals() {
+        for (t, s) in TimeGrid::uniform(from, to, substeps).intervals() {
+            record.before(t, &x, || state.clone().into_parts());
+            (x, state) = method.step(&counted, t, s, x, state);
         }
-        let statistics = Statistics {
-            steps: record.starts.len(),
-            rejections: 0,
-            evaluations: counted.evaluations(),
-        };
-        Solved {
-            pullback: Replay {
-                field,
-                method,
-                times: times.times().to_vec(),
-                record,
-            },
-            states,
-            statistics,
-        }
+        states.push(x.clone());
+    }
+    let statistics = Statistics {
+        steps: record.starts.len(),
+        rejections: 0,
+        evaluations: counted.evaluations(),
+    };
+    Solved {
+        pullback: Replay {
+            field,
+            method,
+            times: times.times().to_vec(),
+            record,
+        },
+        states,
+        statistics,
     }
 }
 
-/// Solves over `times` with steps as long as the tolerance allows, landing on each of them.
+/// [`checkpointed`] with steps as long as the tolerance allows, which land on each of the times.
 ///
 /// # Errors
 /// [`Stopped`].
@@ -194,10 +163,16 @@ where
     let inner = field.valid();
     let counted = Counted::new(&inner);
     let mut record = Record::new();
-    let (solver, saved, outcome) = land(&counted, method, x, times, control, |solver| {
-        record.before(solver.t, &solver.x, || solver.state.clone().into_parts());
-    });
-    let solution = solver.finish(outcome, saved, counted.evaluations())?;
+    let solution = land(
+        control,
+        &counted,
+        method,
+        x,
+        times,
+        |t, x, state: &M::State| {
+            record.before(t, x, || state.clone().into_parts());
+        },
+    )?;
     let states: Vec<Tensor<B, D>> = solution.saved.into_iter().map(|(_, x)| x).collect();
     Ok(Solved {
         pullback: Replay {
@@ -224,13 +199,13 @@ where
             stride,
         } = self.record;
         let last = self.times.len() - 1;
-        assert_eq!(cotangents.len(), last + 1, "one cotangent a saved state");
+        assert_eq!(cotangents.len(), last + 1, "one cotangent per saved state");
         let forward = self.times[last] > self.times[0];
         let ends = starts.iter().skip(1).chain(&self.times[last..]);
         let steps: Vec<(f64, f64)> = starts.iter().copied().zip(ends.copied()).collect();
         let rebased = Rebased(self.field);
         let counted = Counted::new(&rebased);
-        // What the later segments leave at the end of this one.
+        // The cotangents at the end of this segment, from the later ones.
         let mut at_x = cotangents[last].clone();
         let mut at_memory: Vec<Tensor<B, D>> = Vec::new();
         let mut found = GradientsParams::new();
@@ -253,7 +228,7 @@ where
                     let parts = Parts {
                         tensors: memory.clone(),
                         times: parts.times.clone(),
-                        steps: parts.steps,
+                        counts: parts.counts.clone(),
                     };
                     (memory, M::State::from_parts(parts))
                 }

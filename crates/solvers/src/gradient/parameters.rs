@@ -1,6 +1,8 @@
 //! The gradients of a module's parameters, summed over segments.
+//!
+//! `∂L/∂θ = Σ_segments ∂L/∂θ`
 
-use super::seed::Chain;
+use super::chain::Chain;
 use burn::backend::Autodiff;
 use burn::backend::autodiff::grads::Gradients;
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
@@ -35,7 +37,7 @@ pub(super) fn seed<B: Backend, M: Module<Autodiff<B>>>(
     seeder.chain.expect("put back each time")
 }
 
-/// What a backward pass has left at each parameter, which holds the seed too.
+/// The gradient of each parameter after a backward pass, which includes the seed.
 pub(super) fn collect<B: Backend, M: Module<Autodiff<B>>>(
     module: &M,
     gradients: &Gradients,
@@ -59,7 +61,7 @@ pub(super) fn collect<B: Backend, M: Module<Autodiff<B>>>(
     collector.found
 }
 
-/// How many numbers the parameters that take gradients hold.
+/// The number of entries of all parameters that take gradients.
 pub(super) fn count<B: Backend, M: Module<Autodiff<B>>>(module: &M) -> usize {
     struct Counter(usize);
     impl<B: Backend> ModuleVisitor<Autodiff<B>> for Counter {
@@ -75,7 +77,8 @@ pub(super) fn count<B: Backend, M: Module<Autodiff<B>>>(module: &M) -> usize {
     counter.0
 }
 
-/// The gradients of those parameters in the order of the module's fields, zeros where there is none, noting which were found.
+/// The gradients of those parameters in the order of the module's fields, zeros where there is
+/// none. Notes in `used` which were found.
 pub(super) fn flat<B: Backend, M: Module<Autodiff<B>>>(
     module: &M,
     gradients: &Gradients,
@@ -112,7 +115,7 @@ pub(super) fn flat<B: Backend, M: Module<Autodiff<B>>>(
     flattener.parts
 }
 
-/// The inverse of [`flat`], joined, for the parameters that were found.
+/// The inverse of [`flat`] on a joined list, for the parameters that were found.
 pub(super) fn unflat<B: Backend, M: Module<Autodiff<B>>>(
     module: &M,
     flat: Tensor<B, 1>,

@@ -1,30 +1,31 @@
 //! Gradients by burn's own tape.
 //!
-//! The solve is recorded as it runs. Nothing is evaluated twice, and memory grows with the number of evaluations.
+//! `∂L/∂x(t_0)` and `∂L/∂θ` by one backward pass through all steps
+//!
+//! The solve is recorded as it runs. Nothing is evaluated twice, and memory grows with the number
+//! of evaluations.
 
-use super::rebase::Rebased;
-use super::seed::Chain;
+use super::chain::Chain;
+use super::rebased::Rebased;
 use super::{Gradients, Pullback, Solved, parameters};
-use crate::control::Control;
 use crate::error::SolveError;
 use crate::grid::TimeGrid;
-use crate::landing::land;
 use crate::method::{EmbeddedMethod, Method};
-use crate::solution::{Statistics, Stopped};
+use crate::solve::{Control, Statistics, Stopped, land};
 use burn::backend::Autodiff;
 use burn::module::AutodiffModule;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use pyroclast_core::field::{Counted, VectorField};
 
-/// The way back over a tape.
+/// The pullback over a recorded tape.
 #[derive(Debug)]
 pub struct Tape<'a, B: Backend, F, const D: usize> {
     field: &'a F,
     states: Vec<Tensor<Autodiff<B>, D>>,
 }
 
-/// States with a way back that has been recorded.
+/// States with a pullback that has been recorded.
 pub type Recorded<'a, B, F, const D: usize> = Solved<B, Tape<'a, B, F, D>, D>;
 
 impl<'a, B: Backend, F, const D: usize> Tape<'a, B, F, D> {
@@ -41,7 +42,7 @@ impl<'a, B: Backend, F, const D: usize> Tape<'a, B, F, D> {
     }
 }
 
-/// Solves over `times` with `substeps` equal steps between each two of them, on the tape.
+/// Solves over `times` with `substeps` equal steps between any two of them, on the tape.
 ///
 /// # Panics
 /// If `substeps` is 0.
@@ -78,8 +79,8 @@ where
     Tape::solved(field, states, statistics)
 }
 
-/// Solves over `times` with steps as long as the tolerance allows, landing on each of them, on the tape. Steps that are not kept are
-/// evaluated on it, and dropped.
+/// [`tape`] with steps as long as the tolerance allows, which land on each of the times. Rejected
+/// steps are recorded, and dropped.
 ///
 /// # Errors
 /// [`Stopped`].
@@ -98,8 +99,7 @@ where
     let rebased = Rebased(field);
     let counted = Counted::new(&rebased);
     let x = Tensor::from_inner(x).require_grad();
-    let (solver, saved, outcome) = land(&counted, method, x, times, control, |_| {});
-    let solution = solver.finish(outcome, saved, counted.evaluations())?;
+    let solution = land(control, &counted, method, x, times, |_, _, _| {})?;
     let states = solution.saved.into_iter().map(|(_, x)| x).collect();
     Ok(Tape::solved(field, states, solution.statistics))
 }
@@ -113,7 +113,7 @@ where
         assert_eq!(
             cotangents.len(),
             self.states.len(),
-            "one cotangent a saved state"
+            "one cotangent per saved state"
         );
         let mut chain = Chain::new(&self.states[0].device());
         for (x, cotangent) in self.states.iter().zip(cotangents).rev() {

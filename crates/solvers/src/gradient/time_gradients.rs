@@ -1,6 +1,6 @@
-//! How a loss changes with the times that it sees.
+//! The gradients of a loss with respect to its times.
 //!
-//! `∂L/∂t_i = λ_i·u(t_i, x_i)`, and at the start, whose state stays where it is, `−λ(t_0⁺)·u(t_0, x_0)`
+//! `∂L/∂t_i = λ_i·u(t_i, x_i)`, and at the start, where the state is fixed, `−λ(t_0⁺)·u(t_0, x_0)`
 //!
 //! Source: Chen et al. 2018, appendix C.
 
@@ -9,10 +9,11 @@ use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use pyroclast_core::field::VectorField;
 
-/// `∂L/∂t_i` for the times, saved states and cotangents of a solve, and the gradients that its pullback gave: of the exact solution, which
-/// a discrete one has up to its own error.
+/// `∂L/∂t_i`, given the times, saved states and cotangents of a solve, and the gradients from its
+/// pullback. It is the derivative of the exact solution; that of a discrete one differs by its
+/// error.
 ///
-/// One evaluation of the field a time, and one read from the device.
+/// Costs one evaluation of the field per time, and one read from the device.
 ///
 /// # Panics
 /// If there are not as many states and cotangents as times.
@@ -27,12 +28,12 @@ pub fn time_gradients<B: Backend, F: VectorField<B, D> + ?Sized, const D: usize>
     assert_eq!(
         (states.len(), cotangents.len()),
         (n, n),
-        "one of each a time"
+        "one of each per time"
     );
     let products =
         (times.iter().zip(states).zip(cotangents).enumerate()).map(|(i, ((&t, x), cotangent))| {
             let against = match i {
-                // The gradient of the first state holds its own cotangent too.
+                // The gradient of the first state includes its own cotangent.
                 0 => cotangent.clone() - gradients.x.clone(),
                 _ => cotangent.clone(),
             };

@@ -1,26 +1,27 @@
-//! Churn: noise that is added before a step, and taken away by it.
+//! Churn: noise that is added before a step, and that the step removes.
 //!
 //! `ς̂ = (1 + γ)·ς where ς ∈ [low, high], y ← y + √(ς̂² − ς²)·S·z`
 //!
 //! Source: Karras et al. 2022, algorithm 2, lines 4–6.
 
-use super::hop::level;
+use super::log_snr_step::level;
 use crate::brownian::{BrownianMotion, Interval};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use pyroclast_core::schedule::Schedule;
 use pyroclast_kernels::combine;
 
-/// How much noise is added, and where. The default adds none.
+/// How much noise is added, and at which levels. The default adds none.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Churn {
-    /// γ ≥ 0, by which the noise level grows.
+    /// γ ≥ 0, the relative growth of the noise level.
     pub gamma: f64,
-    /// S_noise: the standard deviation of what is added, relative to what the level asks for.
+    /// S_noise: the standard deviation of the added noise, relative to the one that the level
+    /// requires.
     pub scale: f64,
-    /// S_tmin: no noise below this level σ/α.
+    /// S_tmin: no noise is added below this level σ/α.
     pub low: f64,
-    /// S_tmax: no noise above it.
+    /// S_tmax: no noise is added above this level.
     pub high: f64,
 }
 
@@ -44,7 +45,8 @@ impl Churn {
         }
     }
 
-    /// The state y = x/α on its raised level: y, the time, and the level. The level stays on the schedule.
+    /// The state y = x/α at its raised level: y, the time, and the level. The level never exceeds
+    /// the schedule's highest.
     pub(super) fn raise<B: Backend, W: BrownianMotion<B, D>, const D: usize>(
         &self,
         schedule: &dyn Schedule,

@@ -4,8 +4,8 @@
 //!
 //! Source: Song, Meng & Ermon 2021, eq. 12 and 16, on any schedule.
 
-use super::hop::Hop;
-use super::still::Still;
+use super::log_snr_step::LogSnrStep;
+use super::zero_noise::ZeroNoise;
 use crate::brownian::BrownianMotion;
 use crate::method::Method;
 use burn::tensor::Tensor;
@@ -13,23 +13,24 @@ use burn::tensor::backend::Backend;
 use pyroclast_core::field::Denoiser;
 use pyroclast_kernels::combine;
 
-/// Denoising diffusion implicit models: order 1, one evaluation a step.
+/// Denoising diffusion implicit models: order 1, one evaluation per step.
 ///
-/// η = 0 is deterministic: Euler's method for `x/α` in the clock `σ/α`, and run on a reversed grid (from t < 1) it inverts the way to
-/// noise. η = 1 has the mean and variance of [`Ddpm`](super::Ddpm) with the small variance.
+/// η = 0 is deterministic: it is Euler's method for `x/α` with `σ/α` as its time. Run on a reversed
+/// grid (from t < 1) it leads from data to noise. η = 1 has the mean and variance of
+/// [`Ddpm`](super::Ddpm) with the small variance.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Ddim<W> {
     /// η in [0, 1].
     pub eta: f64,
-    /// The source of z; not asked where η = 0.
+    /// The source of z; not used if η = 0.
     pub brownian: W,
 }
 
-impl Ddim<Still> {
+impl Ddim<ZeroNoise> {
     /// η = 0.
     pub const DETERMINISTIC: Self = Self {
         eta: 0.0,
-        brownian: Still,
+        brownian: ZeroNoise,
     };
 }
 
@@ -39,24 +40,19 @@ where
     F: Denoiser<B, D> + ?Sized,
     W: BrownianMotion<B, D>,
 {
-    /// Steps taken.
     type State = u64;
 
-    fn init(&self, _: &F, _: f64, _: &Tensor<B, D>) -> u64 {
-        0
-    }
-
     fn step(&self, field: &F, t: f64, s: f64, x: Tensor<B, D>, step: u64) -> (Tensor<B, D>, u64) {
-        let hop = Hop::of(field.schedule(), t, s);
+        let change = LogSnrStep::of(field.schedule(), t, s);
         let ends = field.endpoints(t, x);
         if self.eta == 0.0 {
-            let x = combine(ends.x1 * hop.to.alpha, &[(hop.to.sigma, &ends.x0)]);
+            let x = combine(ends.x1 * change.to.alpha, &[(change.to.sigma, &ends.x0)]);
             return (x, step + 1);
         }
-        let c = self.eta * hop.posterior_std();
-        let along = (hop.to.sigma.powi(2) - c * c).max(0.0).sqrt();
-        let z = hop.unit_noise(&self.brownian, step, &ends.x0);
-        let x = combine(ends.x1 * hop.to.alpha, &[(along, &ends.x0), (c, &z)]);
+        let c = self.eta * change.posterior_std();
+        let along = (change.to.sigma.powi(2) - c * c).max(0.0).sqrt();
+        let z = change.unit_noise(&self.brownian, step, &ends.x0);
+        let x = combine(ends.x1 * change.to.alpha, &[(along, &ends.x0), (c, &z)]);
         (x, step + 1)
     }
 }

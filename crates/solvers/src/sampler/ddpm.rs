@@ -1,10 +1,12 @@
 //! DDPM's ancestral sampler.
 //!
-//! `x_s = μ(x̂1, x_t) + √Σ·z`, with the mean of the posterior `q(x_s | x_t, x1)` at x̂1, and no noise on the step to clean data
+//! `x_s = μ(x̂1, x_t) + √Σ·z`, with the mean of the posterior `q(x_s | x_t, x1)` at x̂1, and no
+//! noise on the step to clean data
 //!
-//! Source: Ho et al. 2020, algorithm 2 and eq. 7; Nichol & Dhariwal 2021, eq. 15 for the learned variance.
+//! Source: Ho et al. 2020, algorithm 2 and eq. 7; Nichol & Dhariwal 2021, eq. 15 for the learned
+//! variance.
 
-use super::hop::Hop;
+use super::log_snr_step::LogSnrStep;
 use crate::brownian::BrownianMotion;
 use crate::method::Method;
 use burn::tensor::Tensor;
@@ -13,10 +15,11 @@ use pyroclast_core::ddpm::{Transition, Variance, interpolated_log_variance};
 use pyroclast_core::field::{Denoiser, LearnedVariance};
 use pyroclast_kernels::combine;
 
-/// Ancestral sampling of a variance-preserving chain: weak order 1, one evaluation a step. Steps may skip indices: `β' = 1 − ᾱ_t/ᾱ_s`.
+/// Ancestral sampling of a variance-preserving chain: weak order 1, one evaluation per step. Steps
+/// may skip indices: `β' = 1 − ᾱ_t/ᾱ_s`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Ddpm<W> {
-    /// Σ: β̃, which is exact for data of a point, or β', which is exact for N(0, I).
+    /// Σ: β̃, which is exact for data at a single point, or β', which is exact for N(0, I).
     pub variance: Variance,
     /// The source of z.
     pub brownian: W,
@@ -28,28 +31,23 @@ where
     F: Denoiser<B, D> + ?Sized,
     W: BrownianMotion<B, D>,
 {
-    /// Steps taken.
     type State = u64;
 
-    fn init(&self, _: &F, _: f64, _: &Tensor<B, D>) -> u64 {
-        0
-    }
-
     fn step(&self, field: &F, t: f64, s: f64, x: Tensor<B, D>, step: u64) -> (Tensor<B, D>, u64) {
-        let hop = Hop::of(field.schedule(), t, s);
-        let transition = Transition::between(hop.from, hop.to);
+        let change = LogSnrStep::of(field.schedule(), t, s);
+        let transition = Transition::between(change.from, change.to);
         let x1 = field.denoise(t, x.clone());
         let mean = combine(x * transition.coef_xt, &[(transition.coef_x1, &x1)]);
-        if hop.ends_clean() {
+        if change.ends_clean() {
             return (mean, step + 1);
         }
-        let z = hop.unit_noise(&self.brownian, step, &mean);
+        let z = change.unit_noise(&self.brownian, step, &mean);
         let std = self.variance.at(&transition).sqrt();
         (combine(mean, &[(std, &z)]), step + 1)
     }
 }
 
-/// [`Ddpm`] with the variance that the network has learned, `ln Σ = w·ln β' + (1 − w)·ln β̃`.
+/// [`Ddpm`] with the variance that the network has learned: `ln Σ = w·ln β' + (1 − w)·ln β̃`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct DdpmLearned<W> {
     /// The source of z.
@@ -62,23 +60,18 @@ where
     F: LearnedVariance<B, D> + ?Sized,
     W: BrownianMotion<B, D>,
 {
-    /// Steps taken.
     type State = u64;
 
-    fn init(&self, _: &F, _: f64, _: &Tensor<B, D>) -> u64 {
-        0
-    }
-
     fn step(&self, field: &F, t: f64, s: f64, x: Tensor<B, D>, step: u64) -> (Tensor<B, D>, u64) {
-        let hop = Hop::of(field.schedule(), t, s);
-        let transition = Transition::between(hop.from, hop.to);
+        let change = LogSnrStep::of(field.schedule(), t, s);
+        let transition = Transition::between(change.from, change.to);
         let (ends, v) = field.endpoints_and_variance(t, x.clone());
         let mean = combine(x * transition.coef_xt, &[(transition.coef_x1, &ends.x1)]);
-        if hop.ends_clean() {
+        if change.ends_clean() {
             return (mean, step + 1);
         }
         let std = (interpolated_log_variance(&transition, transition.small, v) * 0.5).exp();
-        let z = hop.unit_noise(&self.brownian, step, &mean);
+        let z = change.unit_noise(&self.brownian, step, &mean);
         (mean + std * z, step + 1)
     }
 }

@@ -1,12 +1,12 @@
 //! DEIS: exponential Adams–Bashforth.
 //!
-//! `x_s/α_s = x_t/α_t + Σ_j c_j·x̂0(t_j), c_j = ∫_t^s L_j dρ, ρ = σ/α`, L_j the Lagrange polynomials through the last times, in a clock
-//! of choice
+//! `x_s/α_s = x_t/α_t + Σ_j c_j·x̂0(t_j), c_j = ∫_t^s L_j dρ, ρ = σ/α`, with the Lagrange
+//! polynomials L_j through the last times, in a variable of choice
 //!
-//! Source: Zhang & Chen 2023, eq. 14 and table 1 (tAB, ρAB); Liu et al. 2022 and k-diffusion's LMS are the case of ρ.
+//! Source: Zhang & Chen 2023, eq. 14 and table 1 (tAB, ρAB). k-diffusion's LMS is the case of ρ.
 
-use super::hop::{Hop, level};
-use super::past::Past;
+use super::history::History;
+use super::log_snr_step::{LogSnrStep, level};
 use super::quadrature::integral;
 use crate::method::Method;
 use burn::tensor::Tensor;
@@ -15,7 +15,7 @@ use pyroclast_core::field::Denoiser;
 use pyroclast_core::schedule::Schedule;
 use pyroclast_kernels::combine;
 
-/// The clock in which x̂0 is taken for a polynomial.
+/// The variable in which x̂0 is extrapolated as a polynomial.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Extrapolation {
     /// t: the authors' choice, tAB-DEIS.
@@ -27,12 +27,13 @@ pub enum Extrapolation {
     LogLevel,
 }
 
-/// DEIS of an order from 1 to 4: one evaluation a step. The first steps have the order that their past allows.
+/// DEIS of an order from 1 to 4: one evaluation per step. The first steps have the order that their
+/// history allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Deis {
-    /// The order, which is how many evaluations a step uses.
+    /// The order, which is the number of evaluations that a step uses.
     pub order: usize,
-    /// The clock of the polynomial.
+    /// The variable of the polynomial.
     pub extrapolation: Extrapolation,
 }
 
@@ -46,7 +47,7 @@ impl Deis {
     }
 
     /// The c_j of a step, for the newest evaluation first.
-    fn weights(&self, schedule: &dyn Schedule, times: &[f64], hop: &Hop) -> Vec<f64> {
+    fn weights(&self, schedule: &dyn Schedule, times: &[f64], change: &LogSnrStep) -> Vec<f64> {
         let of_level = |rho: f64| match self.extrapolation {
             Extrapolation::Time => schedule.time_at_log_snr(-2.0 * rho.ln()),
             Extrapolation::Level => rho,
@@ -63,7 +64,7 @@ impl Deis {
                 .map(|(_, node)| (c - node) / (nodes[j] - node))
                 .product::<f64>()
         };
-        let (from, to) = (level(hop.from), level(hop.to));
+        let (from, to) = (level(change.from), level(change.to));
         (0..times.len())
             .map(|j| integral(from, to, |rho| lagrange(j, of_level(rho))))
             .collect()
@@ -75,17 +76,17 @@ where
     B: Backend,
     F: Denoiser<B, D> + ?Sized,
 {
-    type State = Past<B, D>;
+    type State = History<B, D>;
 
     /// # Panics
     /// If the order is not 1 to 4.
-    fn init(&self, _: &F, _: f64, _: &Tensor<B, D>) -> Past<B, D> {
+    fn init(&self, _: &F, _: f64, _: &Tensor<B, D>) -> History<B, D> {
         assert!(
             (1..=4).contains(&self.order),
             "DEIS has order 1 to 4, not {}",
             self.order
         );
-        Past::none()
+        History::default()
     }
 
     fn step(
@@ -94,20 +95,23 @@ where
         t: f64,
         s: f64,
         x: Tensor<B, D>,
-        mut past: Past<B, D>,
-    ) -> (Tensor<B, D>, Past<B, D>) {
+        mut past: History<B, D>,
+    ) -> (Tensor<B, D>, History<B, D>) {
         let schedule = field.schedule();
-        let hop = Hop::of(schedule, t, s);
+        let change = LogSnrStep::of(schedule, t, s);
         past.remember(t, field.noise(t, x.clone()), self.order);
-        let order = match (self.extrapolation, hop.ends_clean()) {
+        let order = match (self.extrapolation, change.ends_clean()) {
             (Extrapolation::LogLevel, true) => 1,
             _ => past.len(),
         };
         let times: Vec<f64> = (0..order).map(|j| past.time(j)).collect();
-        let weights = self.weights(schedule, &times, &hop);
+        let weights = self.weights(schedule, &times, &change);
         let terms: Vec<_> = (weights.iter().enumerate())
-            .map(|(j, c)| (hop.to.alpha * c, past.value(j)))
+            .map(|(j, c)| (change.to.alpha * c, past.value(j)))
             .collect();
-        (combine(x * (hop.to.alpha / hop.from.alpha), &terms), past)
+        (
+            combine(x * (change.to.alpha / change.from.alpha), &terms),
+            past,
+        )
     }
 }

@@ -4,8 +4,8 @@
 //!
 //! Source: Lu et al. 2022 (DPM-Solver++), eq. 19 (SDE-DPM-Solver++ 1 and 2M).
 
-use super::hop::Hop;
-use super::past::Past;
+use super::history::History;
+use super::log_snr_step::LogSnrStep;
 use crate::brownian::BrownianMotion;
 use crate::method::Method;
 use burn::tensor::Tensor;
@@ -13,8 +13,8 @@ use burn::tensor::backend::Backend;
 use pyroclast_core::field::Denoiser;
 use pyroclast_kernels::combine;
 
-/// SDE-DPM-Solver++(1, 2M): order 2 in the limit of a slowly varying x̂1, one evaluation a step. With order 1 it is
-/// [`Ddim`](super::Ddim) with η = 1.
+/// SDE-DPM-Solver++(1, 2M): order 2 in the limit of a slowly varying x̂1, one evaluation per step.
+/// With order 1 it is [`Ddim`](super::Ddim) with η = 1.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct DpmSolverSde<W> {
     /// The order, 1 or 2.
@@ -29,17 +29,17 @@ where
     F: Denoiser<B, D> + ?Sized,
     W: BrownianMotion<B, D>,
 {
-    type State = Past<B, D>;
+    type State = History<B, D>;
 
     /// # Panics
     /// If the order is not 1 or 2.
-    fn init(&self, _: &F, _: f64, _: &Tensor<B, D>) -> Past<B, D> {
+    fn init(&self, _: &F, _: f64, _: &Tensor<B, D>) -> History<B, D> {
         assert!(
             (1..=2).contains(&self.order),
             "SDE-DPM-Solver++ has order 1 or 2, not {}",
             self.order
         );
-        Past::none()
+        History::default()
     }
 
     fn step(
@@ -48,24 +48,24 @@ where
         t: f64,
         s: f64,
         x: Tensor<B, D>,
-        mut past: Past<B, D>,
-    ) -> (Tensor<B, D>, Past<B, D>) {
+        mut past: History<B, D>,
+    ) -> (Tensor<B, D>, History<B, D>) {
         let schedule = field.schedule();
-        let hop = Hop::of(schedule, t, s);
+        let change = LogSnrStep::of(schedule, t, s);
         let m0 = field.denoise(t, x.clone());
-        let gain = hop.to.alpha * hop.renewed();
-        let kept = hop.decay() * (-hop.h).exp();
-        let second = self.order == 2 && past.len() > 0 && !hop.ends_clean();
+        let gain = change.to.alpha * change.renewed();
+        let kept = change.decay() * (-change.h).exp();
+        let second = self.order == 2 && past.len() > 0 && !change.ends_clean();
         let mut x = if second {
             let h0 = 0.5 * (schedule.log_snr(t) - schedule.log_snr(past.time(0)));
-            let half = 0.5 * gain * hop.h / h0;
+            let half = 0.5 * gain * change.h / h0;
             combine(x * kept, &[(gain + half, &m0), (-half, past.value(0))])
         } else {
             combine(x * kept, &[(gain, &m0)])
         };
-        if !hop.ends_clean() {
-            let z = hop.unit_noise(&self.brownian, past.steps, &x);
-            x = combine(x, &[(hop.posterior_std(), &z)]);
+        if !change.ends_clean() {
+            let z = change.unit_noise(&self.brownian, past.steps, &x);
+            x = combine(x, &[(change.posterior_std(), &z)]);
         }
         past.remember(t, m0, 1);
         (x, past)

@@ -1,17 +1,19 @@
 //! DPM-Solver++, singlestep.
 //!
-//! `u = (σ_r/σ_t)·x_t + α_r(1 − e^{−h/2})·m(t)`, `x_s = (σ_s/σ_t)·x_t + α_s(1 − e^{−h})·m(r, u)`, r half way in λ
+//! `u = (σ_r/σ_t)·x_t + α_r(1 − e^{−h/2})·m(t)`, `x_s = (σ_s/σ_t)·x_t + α_s(1 − e^{−h})·m(r, u)`,
+//! with r halfway in λ
 //!
 //! Source: Lu et al. 2022 (DPM-Solver++), algorithm 1 (2S) with r₁ = ½.
 
-use super::hop::Hop;
+use super::log_snr_step::LogSnrStep;
 use crate::method::Method;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use pyroclast_core::field::Denoiser;
 use pyroclast_kernels::combine;
 
-/// DPM-Solver++(2S): order 2, two evaluations a step, and one on a step to σ = 0 or from α = 0, where there is no half way.
+/// DPM-Solver++(2S): order 2, two evaluations per step. A step to σ = 0 or from α = 0, which has no
+/// midpoint in λ, takes one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct DpmSolverSingle;
 
@@ -22,18 +24,16 @@ where
 {
     type State = ();
 
-    fn init(&self, _: &F, _: f64, _: &Tensor<B, D>) {}
-
     fn step(&self, field: &F, t: f64, s: f64, x: Tensor<B, D>, (): ()) -> (Tensor<B, D>, ()) {
         let schedule = field.schedule();
-        let hop = Hop::of(schedule, t, s);
+        let change = LogSnrStep::of(schedule, t, s);
         let mut m = field.denoise(t, x.clone());
-        if hop.h.is_finite() {
-            let middle = schedule.time_at_log_snr(schedule.log_snr(t) + hop.h);
-            let half = Hop::of(schedule, t, middle);
+        if change.h.is_finite() {
+            let middle = schedule.time_at_log_snr(schedule.log_snr(t) + change.h);
+            let half = LogSnrStep::of(schedule, t, middle);
             let u = combine(x.clone() * half.decay(), &[(half.gain(), &m)]);
             m = field.denoise(middle, u);
         }
-        (combine(x * hop.decay(), &[(hop.gain(), &m)]), ())
+        (combine(x * change.decay(), &[(change.gain(), &m)]), ())
     }
 }

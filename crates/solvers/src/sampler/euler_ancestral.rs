@@ -3,9 +3,10 @@
 //! `ȳ = x/α, ς = σ/α: y_s = y_t + (ς_down − ς_t)·(y_t − x̂1)/ς_t + ς_up·z`,
 //! `ς_up = min(ς_s, η·√(ς_s²(ς_t² − ς_s²)/ς_t²)), ς_down = √(ς_s² − ς_up²)`
 //!
-//! Source: Song et al. 2021 (score SDE), appendix F, as an Euler step down and noise up (Crowson 2022, k-diffusion).
+//! Source: Song et al. 2021 (score SDE), appendix F, as an Euler step down and noise up (Crowson
+//! 2022, k-diffusion).
 
-use super::hop::{Hop, level};
+use super::log_snr_step::{LogSnrStep, level};
 use crate::brownian::BrownianMotion;
 use crate::method::Method;
 use burn::tensor::Tensor;
@@ -13,8 +14,8 @@ use burn::tensor::backend::Backend;
 use pyroclast_core::field::Denoiser;
 use pyroclast_kernels::combine;
 
-/// Euler-ancestral: weak order 1, one evaluation a step. It reads x̂1 alone; where x̂0 is `(x − αx̂1)/σ` it is
-/// [`Ddim`](super::Ddim) with the same η.
+/// Euler-ancestral: weak order 1, one evaluation per step. It uses x̂1 alone; where x̂0 is
+/// `(x − αx̂1)/σ` it is [`Ddim`](super::Ddim) with the same η.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct EulerAncestral<W> {
     /// η ≥ 0: 1 for the ancestral noise, 0 for Euler's method.
@@ -29,33 +30,28 @@ where
     F: Denoiser<B, D> + ?Sized,
     W: BrownianMotion<B, D>,
 {
-    /// Steps taken.
     type State = u64;
 
-    fn init(&self, _: &F, _: f64, _: &Tensor<B, D>) -> u64 {
-        0
-    }
-
     fn step(&self, field: &F, t: f64, s: f64, x: Tensor<B, D>, step: u64) -> (Tensor<B, D>, u64) {
-        let hop = Hop::of(field.schedule(), t, s);
-        let (alpha, next) = (hop.to.alpha, level(hop.to));
-        // Without η a step back, to more noise, is Euler's too; there the root is not a number.
+        let change = LogSnrStep::of(field.schedule(), t, s);
+        let (alpha, next) = (change.to.alpha, level(change.to));
+        // With η = 0 a step back to more noise is Euler's too, and there the root is not a number.
         let up = match self.eta {
             0.0 => 0.0,
-            eta => next.min(eta * next * hop.renewed().sqrt()),
+            eta => next.min(eta * next * change.renewed().sqrt()),
         };
         let down = (next * next - up * up).sqrt();
-        // The step for y, times α_s; ς_t is σ_t/α_t, which may be infinite.
-        let kept = down / hop.from.sigma;
+        // The step for y, times α_s. ς_t = σ_t/α_t may be infinite.
+        let kept = down / change.from.sigma;
         let x1 = field.denoise(t, x.clone());
         let mean = combine(
             x * (alpha * kept),
-            &[(alpha * (1.0 - kept * hop.from.alpha), &x1)],
+            &[(alpha * (1.0 - kept * change.from.alpha), &x1)],
         );
         if up == 0.0 {
             return (mean, step + 1);
         }
-        let z = hop.unit_noise(&self.brownian, step, &mean);
+        let z = change.unit_noise(&self.brownian, step, &mean);
         (combine(mean, &[(alpha * up, &z)]), step + 1)
     }
 }

@@ -5,7 +5,7 @@
 //! Source: Karras et al. 2022, algorithm 2 without its correction.
 
 use super::churn::Churn;
-use super::hop::level;
+use super::log_snr_step::level;
 use crate::brownian::{BrownianMotion, Interval};
 use crate::method::Method;
 use burn::tensor::Tensor;
@@ -13,13 +13,13 @@ use burn::tensor::backend::Backend;
 use pyroclast_core::field::Denoiser;
 use pyroclast_kernels::combine;
 
-/// Euler's method for `x/α` in the clock `σ/α`, with churn: order 1, one evaluation a step. Without churn it is
-/// [`Ddim`](super::Ddim) with η = 0.
+/// Euler's method for `x/α` with `σ/α` as its time, and with churn: order 1, one evaluation per
+/// step. Without churn it is [`Ddim`](super::Ddim) with η = 0.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct EulerEdm<W> {
     /// The noise that is added.
     pub churn: Churn,
-    /// Its source; not asked where γ = 0.
+    /// Its source; not used if γ = 0.
     pub brownian: W,
 }
 
@@ -29,12 +29,7 @@ where
     F: Denoiser<B, D> + ?Sized,
     W: BrownianMotion<B, D>,
 {
-    /// Steps taken.
     type State = u64;
-
-    fn init(&self, _: &F, _: f64, _: &Tensor<B, D>) -> u64 {
-        0
-    }
 
     fn step(&self, field: &F, t: f64, s: f64, x: Tensor<B, D>, step: u64) -> (Tensor<B, D>, u64) {
         let schedule = field.schedule();

@@ -1,11 +1,13 @@
 //! EDM's sampler.
 //!
-//! `y = x/α, ς = σ/α, d = (y − x̂1)/ς: y' = y + (ς_s − ς)·d`, then `y_s = y + (ς_s − ς)·½(d + d')`, but for ς_s = 0
+//! `y = x/α, ς = σ/α, d = (y − x̂1)/ς: y' = y + (ς_s − ς)·d`, then `y_s = y + (ς_s − ς)·½(d + d')`
+//! unless ς_s = 0
 //!
-//! Source: Karras et al. 2022, algorithms 1 and 2, on any schedule with signal at the start of the grid.
+//! Source: Karras et al. 2022, algorithms 1 and 2, on any schedule with signal at the start of the
+//! grid.
 
 use super::churn::Churn;
-use super::hop::level;
+use super::log_snr_step::level;
 use crate::brownian::{BrownianMotion, Interval};
 use crate::method::Method;
 use burn::tensor::Tensor;
@@ -13,13 +15,13 @@ use burn::tensor::backend::Backend;
 use pyroclast_core::field::Denoiser;
 use pyroclast_kernels::combine;
 
-/// Heun's method for `x/α` in the clock `σ/α`, with churn: order 2 without it. Two evaluations a step, and one on the step to σ = 0:
-/// 2N − 1 in all.
+/// Heun's method for `x/α` with `σ/α` as its time, and with churn; without churn it has order 2.
+/// Two evaluations per step, and one on the step to σ = 0: 2N − 1 in all.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct HeunEdm<W> {
     /// The noise that is added.
     pub churn: Churn,
-    /// Its source; not asked where γ = 0.
+    /// Its source; not used if γ = 0.
     pub brownian: W,
 }
 
@@ -29,12 +31,7 @@ where
     F: Denoiser<B, D> + ?Sized,
     W: BrownianMotion<B, D>,
 {
-    /// Steps taken.
     type State = u64;
-
-    fn init(&self, _: &F, _: f64, _: &Tensor<B, D>) -> u64 {
-        0
-    }
 
     fn step(&self, field: &F, t: f64, s: f64, x: Tensor<B, D>, step: u64) -> (Tensor<B, D>, u64) {
         let schedule = field.schedule();

@@ -1,10 +1,11 @@
-//! The functions that exponential integrators integrate polynomials with.
+//! The φ functions of exponential integrators.
 //!
-//! `φ_k(z) = ∫₀¹ e^{(1−θ)z}·θ^{k−1}/(k−1)! dθ`, so `φ_{k+1}(z) = (φ_k(z) − 1/k!)/z` and `φ_1(z) = (e^z − 1)/z`
+//! `φ_k(z) = ∫₀¹ e^{(1−θ)z}·θ^{k−1}/(k−1)! dθ`, so `φ_{k+1}(z) = (φ_k(z) − 1/k!)/z` and
+//! `φ_1(z) = (e^z − 1)/z`
 //!
 //! Source: Hochbruck & Ostermann 2010, eq. 2.10.
 
-/// Within this distance of 0 the recursion would cancel, and the series is short.
+/// Closer to 0 than this, the recursion would lose digits and the series is short.
 const NEAR: f64 = 1.0;
 
 /// `φ_k(z)` for k ≥ 1; 0 at z = −∞.

@@ -1,10 +1,12 @@
 //! The reverse-diffusion predictor.
 //!
-//! `x_s = (2 − a)·x_t + b²·∇log p_t(x_t) + b·z`, where `x_t = a·x_s + b·z` is the noising from s to t
+//! `x_s = (2 − a)·x_t + b²·∇log p_t(x_t) + b·z`, where `x_t = a·x_s + b·z` is the noising from s to
+//! t
 //!
-//! Source: Song et al. 2021 (score SDE), eq. 46 and appendix E, with the exact transition `a = α_t/α_s, b² = σ_t² − a²σ_s²`.
+//! Source: Song et al. 2021 (score SDE), eq. 46 and appendix E, with the exact transition
+//! `a = α_t/α_s, b² = σ_t² − a²σ_s²`.
 
-use super::hop::Hop;
+use super::log_snr_step::LogSnrStep;
 use crate::brownian::BrownianMotion;
 use crate::method::Method;
 use burn::tensor::Tensor;
@@ -12,8 +14,8 @@ use burn::tensor::backend::Backend;
 use pyroclast_core::field::Denoiser;
 use pyroclast_kernels::combine;
 
-/// The reverse SDE, discretised like the noising process: weak order 1, one evaluation a step. A step to σ = 0 is without noise, and no
-/// other: a grid that ends before adds noise on its last step too.
+/// The reverse SDE, discretised like the noising process: weak order 1, one evaluation per step.
+/// Only a step to σ = 0 is without noise: a grid that ends earlier adds noise on its last step too.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ReverseDiffusion<W> {
     /// The source of z.
@@ -26,24 +28,19 @@ where
     F: Denoiser<B, D> + ?Sized,
     W: BrownianMotion<B, D>,
 {
-    /// Steps taken.
     type State = u64;
 
-    fn init(&self, _: &F, _: f64, _: &Tensor<B, D>) -> u64 {
-        0
-    }
-
     fn step(&self, field: &F, t: f64, s: f64, x: Tensor<B, D>, step: u64) -> (Tensor<B, D>, u64) {
-        let hop = Hop::of(field.schedule(), t, s);
-        let a = hop.from.alpha / hop.to.alpha;
-        let variance = hop.from.sigma.powi(2) * hop.renewed();
+        let change = LogSnrStep::of(field.schedule(), t, s);
+        let a = change.from.alpha / change.to.alpha;
+        let variance = change.from.sigma.powi(2) * change.renewed();
         let noise = field.noise(t, x.clone());
         // The score is −x̂0/σ.
-        let mean = combine(x * (2.0 - a), &[(-variance / hop.from.sigma, &noise)]);
-        if hop.ends_clean() {
+        let mean = combine(x * (2.0 - a), &[(-variance / change.from.sigma, &noise)]);
+        if change.ends_clean() {
             return (mean, step + 1);
         }
-        let z = hop.unit_noise(&self.brownian, step, &mean);
+        let z = change.unit_noise(&self.brownian, step, &mean);
         (combine(mean, &[(variance.sqrt(), &z)]), step + 1)
     }
 }

@@ -1,10 +1,9 @@
 //! Bogacki–Shampine 3(2).
 
-use super::Tableau;
-use crate::interpolant::DenseWeights;
-use crate::runge_kutta::{EmbeddedRk, ExplicitRk};
+use crate::dense::DenseWeights;
+use crate::runge_kutta::{EmbeddedRk, ExplicitRk, Tableau};
 
-/// Bogacki–Shampine 3(2): order 3, first same as last, so three evaluations a step.
+/// Bogacki–Shampine 3(2): order 3, first same as last, so three evaluations per step.
 ///
 /// Source: Bogacki & Shampine 1989.
 pub const BOGACKI_SHAMPINE: EmbeddedRk = EmbeddedRk {

@@ -1,12 +1,12 @@
 //! Dormand–Prince 5(4).
 
-use super::Tableau;
-use crate::interpolant::DenseWeights;
-use crate::runge_kutta::{EmbeddedRk, ExplicitRk};
+use crate::dense::DenseWeights;
+use crate::runge_kutta::{EmbeddedRk, ExplicitRk, Tableau};
 
-/// Dormand–Prince 5(4): order 5, first same as last, so six evaluations a step.
+/// Dormand–Prince 5(4): order 5, first same as last, so six evaluations per step.
 ///
-/// Source: Dormand & Prince 1980, table 2; the error estimate and the dense output (order 4) are Shampine's (1986).
+/// Source: Dormand & Prince 1980, table 2; the error estimate and the dense output (order 4) are
+/// Shampine's (1986).
 pub const DOPRI5: EmbeddedRk = EmbeddedRk {
     method: ExplicitRk(&Tableau {
         name: "dopri5",
@@ -73,8 +73,9 @@ const B: [f64; 7] = [
     0.0,
 ];
 
-/// `b_i(θ) = θ(b + (1 − θ)(e − b + θ(2b − e − f + (1 − θ)d)))`, which is Hermite's cubic through the step's ends and a quartic
-/// that vanishes there; e and f pick the first and last stage (Hairer, Nørsett & Wanner 1993, eq. 6.11).
+/// `b_i(θ) = θ(b + (1 − θ)(e − b + θ(2b − e − f + (1 − θ)d)))`, which is Hermite's cubic through
+/// the step's ends and a quartic that vanishes there; e and f pick the first and last stage
+/// (Hairer, Nørsett & Wanner 1993, eq. 6.11).
 const fn quartic(i: usize, d: f64) -> [f64; 4] {
     let b = B[i];
     let e = if i == 0 { 1.0 } else { 0.0 };

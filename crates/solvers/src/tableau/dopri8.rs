@@ -1,13 +1,14 @@
 //! Dormand–Prince 8(7).
 
-use super::Tableau;
-use crate::interpolant::DenseWeights;
-use crate::runge_kutta::{EmbeddedRk, ExplicitRk};
+use crate::dense::DenseWeights;
+use crate::runge_kutta::{EmbeddedRk, ExplicitRk, Tableau};
 
-/// Dormand–Prince 8(7): order 8, thirteen evaluations a step; for tolerances below some 10⁻⁸. Its dense output is a cubic, which such
-/// steps are too long for: save with [`integrate_landing`](crate::integrate_landing).
+/// Dormand–Prince 8(7): order 8, thirteen evaluations per step; for tolerances below about 10⁻⁸.
+/// Its dense output is a cubic, for which such steps are too long: save by
+/// [landing](crate::Adaptive::landing_on).
 ///
-/// Source: Prince & Dormand 1981, table 2 (RK8(7)13M), whose fractions are approximations to some 18 digits.
+/// Source: Prince & Dormand 1981, table 2 (RK8(7)13M), whose fractions are approximations to some
+/// 18 digits.
 pub const DOPRI8: EmbeddedRk = EmbeddedRk {
     method: ExplicitRk(&Tableau {
         name: "dopri8",

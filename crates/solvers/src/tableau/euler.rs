@@ -1,9 +1,8 @@
 //! Euler's method.
 
-use super::Tableau;
-use crate::runge_kutta::ExplicitRk;
+use crate::runge_kutta::{ExplicitRk, Tableau};
 
-/// Euler's method, order 1, one evaluation a step.
+/// Euler's method, order 1, one evaluation per step.
 ///
 /// `x' = x + h·u(t, x)`
 ///

@@ -1,10 +1,9 @@
 //! Heun's method with Euler's as its error estimate.
 
-use super::Tableau;
-use crate::interpolant::DenseWeights;
-use crate::runge_kutta::{EmbeddedRk, ExplicitRk};
+use crate::dense::DenseWeights;
+use crate::runge_kutta::{EmbeddedRk, ExplicitRk, Tableau};
 
-/// Heun's method 2(1), the explicit trapezoidal rule: order 2, two evaluations a step.
+/// Heun's method 2(1), the explicit trapezoidal rule: order 2, two evaluations per step.
 ///
 /// `x' = x + h/2·(k1 + k2), k2 = u(t + h, x + h·k1)`
 ///

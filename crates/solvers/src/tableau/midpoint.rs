@@ -1,9 +1,8 @@
 //! The explicit midpoint method.
 
-use super::Tableau;
-use crate::runge_kutta::ExplicitRk;
+use crate::runge_kutta::{ExplicitRk, Tableau};
 
-/// The explicit midpoint method, order 2, two evaluations a step.
+/// The explicit midpoint method, order 2, two evaluations per step.
 ///
 /// `x' = x + h·u(t + h/2, x + h/2·u(t, x))`
 ///

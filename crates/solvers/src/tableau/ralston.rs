@@ -1,10 +1,10 @@
 //! Ralston's method with Euler's as its error estimate.
 
-use super::Tableau;
-use crate::interpolant::DenseWeights;
-use crate::runge_kutta::{EmbeddedRk, ExplicitRk};
+use crate::dense::DenseWeights;
+use crate::runge_kutta::{EmbeddedRk, ExplicitRk, Tableau};
 
-/// Ralston's method 2(1): order 2 with the least bound on its truncation error, two evaluations a step.
+/// Ralston's method 2(1): order 2 with the least bound on its truncation error, two evaluations per
+/// step.
 ///
 /// `x' = x + h·(k1/4 + 3·k2/4), k2 = u(t + 2h/3, x + 2h/3·k1)`
 ///

@@ -1,9 +1,8 @@
 //! The classical Runge–Kutta method.
 
-use super::Tableau;
-use crate::runge_kutta::ExplicitRk;
+use crate::runge_kutta::{ExplicitRk, Tableau};
 
-/// The classical method of order 4, four evaluations a step.
+/// The classical method of order 4, four evaluations per step.
 ///
 /// Source: Kutta 1901.
 pub const RK4: ExplicitRk = ExplicitRk(&Tableau {

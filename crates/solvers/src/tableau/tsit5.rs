@@ -1,10 +1,10 @@
 //! Tsitouras 5(4).
 
-use super::Tableau;
-use crate::interpolant::DenseWeights;
-use crate::runge_kutta::{EmbeddedRk, ExplicitRk};
+use crate::dense::DenseWeights;
+use crate::runge_kutta::{EmbeddedRk, ExplicitRk, Tableau};
 
-/// Tsitouras 5(4): order 5, first same as last, so six evaluations a step; smaller error constants than Dormand–Prince's.
+/// Tsitouras 5(4): order 5, first same as last, so six evaluations per step; smaller error
+/// constants than Dormand–Prince's.
 ///
 /// Source: Tsitouras 2011, table 1 and the interpolant of §3 (order 4).
 pub const TSIT5: EmbeddedRk = EmbeddedRk {

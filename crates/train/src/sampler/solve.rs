@@ -15,8 +15,8 @@ use pyroclast_solvers::sampler::{
     Sampler, UniPc, Variant, WarmUp, check,
 };
 use pyroclast_solvers::{
-    EulerMaruyama, Increments, Method, Shark, SolveError, Sra1, Statistics, StochasticHeun,
-    TimeGrid, integrate_adaptive, integrate_observed,
+    Adaptive, EulerMaruyama, Increments, Method, Shark, SolveError, Sra1, Statistics,
+    StochasticHeun, TimeGrid, integrate_observed,
 };
 
 /// How far from an end without signal a grid starts that cannot start there.
@@ -116,7 +116,7 @@ where
         (Way::Grid(grid), _, _) => grid,
         (Way::Span(start, end), Recipe::Pair(pair), Stepping::Adaptive(control)) => {
             observe(*start, &x);
-            let solution = integrate_adaptive(field, &pair, x, (*start, *end), *control);
+            let solution = Adaptive::new(*control).solve(field, &pair, x, (*start, *end));
             let solution = solution.map_err(SolveError::from)?;
             return Ok((solution.x, solution.statistics));
         }

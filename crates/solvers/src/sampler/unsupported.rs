@@ -1,0 +1,69 @@
+//! Why a sampler cannot run.
+//!
+//! Each message says what would work.
+
+/// Why a sampler cannot run on a schedule and a grid.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Unsupported {
+    /// The grid runs from data to noise, and the sampler adds noise.
+    #[error(
+        "{sampler} adds noise, so it cannot run back from t = {start} to {end}; use a sampler \
+         without noise (ddim or euler-ancestral with eta = 0, heun-edm without churn, dpmpp), or a \
+         grid towards the data"
+    )]
+    Backward {
+        /// The sampler.
+        sampler: &'static str,
+        /// Where the grid starts.
+        start: f64,
+        /// Where it ends.
+        end: f64,
+    },
+    /// The grid starts without noise.
+    #[error(
+        "{sampler} divides by the noise, and the schedule has none at t = {t}; start the grid at a \
+         time with noise (t = 0.999, say), or integrate the velocity by an ODE method such as rk4"
+    )]
+    NoNoise {
+        /// The sampler.
+        sampler: &'static str,
+        /// Where.
+        t: f64,
+    },
+    /// The chain is not variance preserving.
+    #[error(
+        "{sampler} needs α² + σ² = 1, and this schedule has {power:.4} at t = {t}; use ddim or \
+         euler-ancestral, which work on any schedule, heun-edm or dpmpp-2m, which work on any \
+         from a time with signal, or train with vp, vp-cosine or ddpm"
+    )]
+    NotVariancePreserving {
+        /// The sampler.
+        sampler: &'static str,
+        /// α² + σ².
+        power: f64,
+        /// Where.
+        t: f64,
+    },
+    /// The grid starts without signal.
+    #[error(
+        "{sampler} divides by the signal, and the schedule has none at t = {t}; start the grid \
+         later (at t = 0.001, say), or use ddim or euler-ancestral, or ddpm if α² + σ² = 1"
+    )]
+    NoSignal {
+        /// The sampler.
+        sampler: &'static str,
+        /// Where.
+        t: f64,
+    },
+    /// The prediction of the model does not determine the data.
+    #[error(
+        "at t = {t} the model's output does not determine the data: noise and score do not where \
+         the schedule has no signal (SNR 0), and the velocity does not where the SNR does not \
+         grow; train with prediction v, data or edm, or start the grid later"
+    )]
+    Undefined {
+        /// Where.
+        t: f64,
+    },
+}

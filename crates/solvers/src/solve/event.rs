@@ -1,0 +1,155 @@
+//! Events: stopping where a function of time and state changes sign.
+//!
+//! `t* = min { t : g_j(t, x(t)) = 0 with the asked direction, for some j }`
+//!
+//! The first change of sign is searched at several inner points of a step, so that two changes in
+//! one step are seen. The zero is then bisected on the dense output, to the resolution of time.
+
+use super::segment::Segment;
+use burn::tensor::Tensor;
+use burn::tensor::backend::Backend;
+use std::fmt;
+use std::rc::Rc;
+
+/// Into how many parts a step is divided to search for a change of sign.
+const PARTS: usize = 8;
+
+/// Which changes of sign count, seen along the solve.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Direction {
+    /// From negative to positive.
+    Rising,
+    /// From positive to negative.
+    Falling,
+    /// Both.
+    #[default]
+    Any,
+}
+
+impl Direction {
+    fn admits(self, from: f64, to: f64) -> bool {
+        match self {
+            Self::Rising => from < 0.0 && to >= 0.0,
+            Self::Falling => from > 0.0 && to <= 0.0,
+            Self::Any => (from < 0.0 && to >= 0.0) || (from > 0.0 && to <= 0.0),
+        }
+    }
+}
+
+/// The function of an event.
+type Function<'a, B, const D: usize> = Rc<dyn Fn(f64, &Tensor<B, D>) -> f64 + 'a>;
+
+/// A function whose zero ends the solve.
+#[derive(Clone)]
+pub struct Event<'a, B: Backend, const D: usize> {
+    function: Function<'a, B, D>,
+    direction: Direction,
+}
+
+impl<B: Backend, const D: usize> fmt::Debug for Event<'_, B, D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Event({:?})", self.direction)
+    }
+}
+
+impl<'a, B: Backend, const D: usize> Event<'a, B, D> {
+    /// `g(t, x)`: one number for the whole batch or, where each sample has steps of its own, for a
+    /// sample `[1, …]`. A zero at the start of the solve is not an event.
+    ///
+    /// The function is evaluated nine times per step and some fifty times to locate its zero. Each
+    /// time it may wait for the device.
+    pub fn new(function: impl Fn(f64, &Tensor<B, D>) -> f64 + 'a, direction: Direction) -> Self {
+        Self {
+            function: Rc::new(function),
+            direction,
+        }
+    }
+
+    pub(super) fn value(&self, t: f64, x: &Tensor<B, D>) -> f64 {
+        (self.function)(t, x)
+    }
+}
+
+/// A step to be searched.
+pub(super) struct Searched {
+    /// The clock's place among the active ones.
+    pub(super) clock: usize,
+    pub(super) t: f64,
+    pub(super) s: f64,
+    /// The last value of each function that was not zero.
+    pub(super) signs: Vec<f64>,
+    /// The first event on the step and its time, once it has been found.
+    pub(super) hit: Option<(usize, f64)>,
+}
+
+impl Searched {
+    fn at(&self, part: usize) -> f64 {
+        match part {
+            PARTS => self.s,
+            _ => self.t + (self.s - self.t) * part as f64 / PARTS as f64,
+        }
+    }
+}
+
+/// Finds the first event on each of the steps.
+pub(super) fn search<B: Backend, const D: usize>(
+    events: &[Event<'_, B, D>],
+    segment: &Segment<B, D>,
+    steps: &mut [Searched],
+) {
+    for part in 1..=PARTS {
+        let mut open: Vec<&mut Searched> =
+            steps.iter_mut().filter(|step| step.hit.is_none()).collect();
+        let asked: Vec<(usize, f64)> = (open.iter())
+            .map(|step| (step.clock, step.at(part)))
+            .collect();
+        for (step, x) in open.iter_mut().zip(segment.each(&asked)) {
+            search_part(events, segment, step, part, &x);
+        }
+    }
+}
+
+fn search_part<B: Backend, const D: usize>(
+    events: &[Event<'_, B, D>],
+    segment: &Segment<B, D>,
+    step: &mut Searched,
+    part: usize,
+    x: &Tensor<B, D>,
+) {
+    let (from, to) = (step.at(part - 1), step.at(part));
+    for (index, event) in events.iter().enumerate() {
+        let value = event.value(to, x);
+        let last = step.signs[index];
+        if event.direction.admits(last, value) {
+            let at = |time: f64| {
+                let x = segment.each(&[(step.clock, time)]).pop();
+                event.value(time, &x.expect("one state was asked for"))
+            };
+            let zero = bisect(at, (from, to), last.signum());
+            let is_earlier = |(_, t): (usize, f64)| (zero - step.t).abs() < (t - step.t).abs();
+            if step.hit.is_none_or(is_earlier) {
+                step.hit = Some((index, zero));
+            }
+        }
+        if value != 0.0 {
+            step.signs[index] = value;
+        }
+    }
+}
+
+/// The end of the last interval at whose left end the function still has its old sign.
+fn bisect(at: impl Fn(f64) -> f64, (mut left, mut right): (f64, f64), sign: f64) -> f64 {
+    let resolution = 4.0 * f64::EPSILON * left.abs().max(right.abs());
+    while (right - left).abs() > resolution {
+        let middle = 0.5 * (left + right);
+        if middle == left || middle == right {
+            break;
+        }
+        if at(middle) * sign > 0.0 {
+            left = middle;
+        } else {
+            right = middle;
+        }
+    }
+    right
+}

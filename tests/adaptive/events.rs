@@ -1,0 +1,204 @@
+//! Events: solves that end where a function changes its sign.
+
+use crate::support::{bits, distance, state};
+use crate::*;
+use burn_flex::Flex;
+use pyroclast::solvers::tableau::PAIRS;
+use pyroclast::solvers::{BOGACKI_SHAMPINE, DOPRI5, HEUN, TSIT5};
+use std::cell::Cell;
+use std::f64::consts::PI;
+
+const GRAVITY: f64 = 9.81;
+
+/// `(y, v)` in free fall.
+fn fall<T: Backend>(_: f64, x: Tensor<T, 2>) -> Tensor<T, 2> {
+    let v = x.narrow(1, 1, 1);
+    Tensor::cat(vec![v.clone(), v.full_like(-GRAVITY)], 1)
+}
+
+fn hits_the_ground<T: Backend>() {
+    let field: Field<T> = fall;
+    let ground = [crossing(0, 0.0, Direction::Falling)];
+    // Every method of order two solves a parabola exactly, and so does its dense output.
+    for pair in PAIRS {
+        let solve = |x: &[f64], t: f64| {
+            let found = until(tolerance(1e-6), &ground)
+                .solve(&field, &pair, state::<T>(x), (t, 10.0))
+                .expect("a smooth problem");
+            assert_eq!(found.event, Some(0), "{}", name(&pair));
+            found
+        };
+        let mut due = (20.0 / GRAVITY).sqrt();
+        let mut speed = (20.0 * GRAVITY).sqrt();
+        let mut hit = solve(&[10.0, 0.0], 0.0);
+        // Each of three bounces takes half of the speed.
+        for _ in 0..4 {
+            assert!(
+                (hit.t - due).abs() < 1e-10,
+                "{}: {} {due}",
+                name(&pair),
+                hit.t
+            );
+            assert!(distance(hit.x, &[0.0, -speed]) < 1e-9, "{}", name(&pair));
+            speed *= 0.5;
+            due += 2.0 * speed / GRAVITY;
+            // It starts on the ground: a zero that is no event.
+            hit = solve(&[0.0, speed], hit.t);
+        }
+    }
+}
+
+#[test]
+fn a_ball_hits_the_ground_when_it_should() {
+    hits_the_ground::<B>();
+    hits_the_ground::<Flex>();
+}
+
+#[test]
+fn an_event_is_seen_in_its_direction_alone_along_the_solve() {
+    let field: Field<B> = oscillator;
+    let tol = 1e-10;
+    let cases = [
+        // sin t from 0, where it is zero and no event.
+        (Direction::Any, (0.0, 10.0), PI),
+        (Direction::Falling, (0.0, 10.0), PI),
+        (Direction::Rising, (0.0, 10.0), 2.0 * PI),
+        // Backward, sin falls below zero at once, and rises to it at −π.
+        (Direction::Any, (0.0, -10.0), -PI),
+        (Direction::Rising, (0.0, -10.0), -PI),
+        (Direction::Falling, (0.0, -10.0), -2.0 * PI),
+    ];
+    for pair in [BOGACKI_SHAMPINE, DOPRI5, TSIT5] {
+        for (direction, span, zero) in cases {
+            let events = [crossing(0, 0.0, direction)];
+            let found = until(tolerance(tol), &events)
+                .solve(&field, &pair, state(&[0.0, 1.0]), span)
+                .expect("a smooth problem");
+            let Solution {
+                t, x, statistics, ..
+            } = found;
+            assert_eq!(found.event, Some(0));
+            // Errors rotate and do not grow: each is 2·√2 times the tolerance at most, and the zero is crossed at speed 1. Within
+            // a step, the interpolation errs by about as much as ten steps.
+            let bound = 3.0 * tol * (statistics.steps + 10) as f64;
+            assert!((t - zero).abs() < bound, "{direction:?} in {span:?}: {t}");
+            // The state is the one at that time, on the far side of the zero or on it.
+            assert!(distance(x.clone(), &[t.sin(), t.cos()]) < bound);
+            assert!(entry(&x, 0).abs() < 1e-14);
+        }
+    }
+}
+
+/// One step over [0, 1], in which the state is the time.
+fn in_one_step(events: &[Event<'_, B, 2>]) -> (Option<usize>, f64) {
+    let field: Field<B> = clock;
+    let found = until(fixed(1.0), events)
+        .solve(&field, &DOPRI5, state(&[0.0]), (0.0, 1.0))
+        .expect("a constant slope");
+    assert_eq!(found.statistics.steps, 1);
+    let t = found.t;
+    assert!(distance(found.x, &[t]) < 1e-15);
+    (found.event, t)
+}
+
+#[test]
+fn the_earliest_of_several_events_counts() {
+    // 0.3 and 0.31 lie in the same eighth of the step.
+    let events = [0.7, 0.31, 0.3, 0.9].map(|level| crossing(0, level, Direction::Rising));
+    let (event, t) = in_one_step(&events);
+    assert_eq!(event, Some(2));
+    assert!((t - 0.3).abs() < 1e-15, "{t}");
+    // One that comes first in the wrong direction does not count.
+    let events = [
+        crossing(0, 0.2, Direction::Falling),
+        crossing(0, 0.6, Direction::Rising),
+        crossing(0, 0.7, Direction::Any),
+    ];
+    let (event, t) = in_one_step(&events);
+    assert_eq!(event, Some(1));
+    assert!((t - 0.6).abs() < 1e-15, "{t}");
+}
+
+#[test]
+fn two_changes_of_sign_in_one_step_are_seen() {
+    // Zeros in different eighths, between which the ends of the step show nothing.
+    let product = |x: &Tensor<B, 2>| (entry(x, 0) - 0.3) * (entry(x, 0) - 0.45);
+    for (direction, zero) in [
+        (Direction::Any, 0.3),
+        (Direction::Falling, 0.3),
+        (Direction::Rising, 0.45),
+    ] {
+        let (event, t) = in_one_step(&[Event::new(|_, x| product(x), direction)]);
+        assert_eq!(event, Some(0));
+        // Its slope at the zeros is 0.15: an error of ε there moves the zero by 7ε.
+        assert!((t - zero).abs() < 1e-14, "{direction:?}: {t}");
+    }
+}
+
+#[test]
+fn an_event_may_fall_on_the_end_of_a_step_or_of_the_span() {
+    let field: Field<B> = clock;
+    for (level, steps) in [(0.25, 1), (0.5, 2), (1.0, 4)] {
+        let events = [crossing(0, level, Direction::Any)];
+        let found = until(fixed(0.25), &events)
+            .solve(&field, &HEUN, state(&[0.0]), (0.0, 1.0))
+            .expect("a constant slope");
+        assert_eq!(found.event, Some(0));
+        // Halves and quarters are exact, so that the step's end is the zero.
+        assert!((found.t - level).abs() < 1e-15);
+        assert_eq!(found.statistics.steps, steps);
+    }
+}
+
+#[test]
+fn without_an_event_a_solve_is_the_plain_one() {
+    let field: Field<B> = oscillator;
+    let start = || state(&[0.0, 1.0]);
+    // Never reached; in the wrong direction; none at all.
+    let events = [
+        crossing(0, 1.5, Direction::Any),
+        crossing(1, -2.0, Direction::Rising),
+    ];
+    for span in [(0.0, 3.0), (0.0, -3.0)] {
+        let plain = Adaptive::new(tolerance(1e-6))
+            .solve(&field, &DOPRI5, start(), span)
+            .expect("a smooth problem");
+        for events in [&events[..], &[]] {
+            let found = until(tolerance(1e-6), events)
+                .solve(&field, &DOPRI5, start(), span)
+                .expect("a smooth problem");
+            assert_eq!(found.event, None);
+            assert_eq!(found.t, span.1);
+            assert_eq!(bits(found.x), bits(plain.x.clone()));
+            assert_eq!(found.statistics, plain.statistics);
+        }
+    }
+    let nothing = until(tolerance(1e-6), &[crossing(0, 0.0, Direction::Any)])
+        .solve(&field, &DOPRI5, start(), (1.0, 1.0))
+        .expect("nothing to do");
+    assert_eq!((nothing.event, nothing.t), (None, 1.0));
+}
+
+#[test]
+fn a_zero_is_located_in_some_fifty_looks_wherever_it_lies() {
+    // t = 0 is where the resolution of a float is finest, and no reason to go on for longer.
+    let field: Field<B> = clock;
+    for start in [-1.0, -0.9, 0.0, 5.0] {
+        let looks = Cell::new(0);
+        let level = start + 1.0;
+        let events = [Event::new(
+            |t, _: &Tensor<B, 2>| {
+                looks.set(looks.get() + 1);
+                t - level
+            },
+            Direction::Any,
+        )];
+        let found = until(fixed(2.0), &events)
+            .solve(&field, &DOPRI5, state(&[0.0]), (start, start + 2.0))
+            .expect("a constant slope");
+        assert_eq!(found.event, Some(0));
+        assert!((found.t - level).abs() < 2e-15 * (start + 2.0).abs().max(1.0));
+        // One at the start, eight on the step, and one for each bit of an eighth of it.
+        assert!(looks.get() <= 1 + 8 + 52, "from {start}: {}", looks.get());
+    }
+}
