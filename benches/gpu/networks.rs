@@ -4,6 +4,7 @@ use crate::report::Report;
 use burn::backend::Autodiff;
 use burn::tensor::backend::Backend;
 use burn::tensor::{DType, Tensor};
+use pyroclast::core::condition::Given;
 use pyroclast::core::flow::Flow;
 use pyroclast::core::noise::{Noise, Stream};
 use pyroclast::core::path::Path;
@@ -59,7 +60,13 @@ pub(crate) fn batch(config: &UNetConfig, size: usize) -> Batch {
         x1: normals(1),
         z: None,
         t: noise.draws(Stream::Time, 0).uniforms(size),
-        labels: (config.classes > 0).then(|| (0..size as i64).map(|i| i % 10).collect()),
+        given: match config.classes {
+            0 => Given::default(),
+            classes => Given::labels(
+                &(0..size).map(|i| (i % classes) as u32).collect::<Vec<_>>(),
+                classes,
+            ),
+        },
     }
 }
 
@@ -120,7 +127,7 @@ pub(crate) fn sampling<B: Backend>(device: &B::Device, report: &mut Report) {
             DType::F32,
         );
         report.time::<B>(&name, "f32", device, || {
-            drop(integrate(&flow.given(&None), &HEUN, x0.clone(), &grid));
+            drop(integrate(&flow.unconditional(), &HEUN, x0.clone(), &grid));
         });
     }
 }

@@ -2,10 +2,10 @@
 
 use crate::support::{bits, distance, host, state, tensor};
 use crate::*;
-use burn::tensor::{DType, Int, TensorData};
+use burn::tensor::DType;
 use burn_flex::Flex;
+use pyroclast::core::condition::{Condition, Given, Labels, Vectors};
 use pyroclast::core::flow::Flow;
-use pyroclast::core::network::Labels;
 use pyroclast::core::noise::{Noise, Stream};
 use pyroclast::core::objective::Objective;
 use pyroclast::core::path::Path;
@@ -364,9 +364,11 @@ fn a_network_takes_a_time_for_each_row<T: Backend>(dtype: DType, bound: f64) {
             Path::new(VariancePreserving::default()),
             Objective::new(prediction),
         );
-        let of = |labels: &[i64]| -> Labels<T> {
-            let data = TensorData::new(labels.to_vec(), [labels.len()]);
-            (classes > 0).then(|| Tensor::<T, 1, Int>::from_data(data, &device))
+        let of = |labels: &[u32]| -> (Labels<T>, Vectors<T>) {
+            match classes {
+                0 => Default::default(),
+                _ => Condition::upload(&Given::labels(labels, classes), &device),
+            }
         };
         // A batch of seven samples, of which five are under way.
         let all = [0, 2, 1, 2, 0, 0, 1];
