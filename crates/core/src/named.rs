@@ -3,8 +3,8 @@
 //!
 //! `"bridge"`, or `{ bridge = 0.2 }` · `"min-snr"`, or `{ min-snr = { gamma = 3 } }`
 //!
-//! [`named!`](crate::named) declares an enum each of whose variants has a name, and
-//! [`settings!`](crate::settings) a struct of named values with defaults. Both read and write
+//! [`named!`](crate::named!) declares an enum each of whose variants has a name, and
+//! [`settings!`](crate::settings!) a struct of named values with defaults. Both read and write
 //! themselves, check their ranges, and tell what they take ([`Setting::kind`]): whatever lists,
 //! explains or refuses a value reads that.
 
