@@ -26,9 +26,9 @@ pub struct FeatureMetric {
 /// ```
 /// use pyroclast_metrics::FEATURE_METRICS;
 ///
-/// let (real, fake) = ([0.0, 1.0, 2.0, 3.0], [5.0, 6.0, 7.0, 8.0]);
+/// let (real, fake) = ([0.0, 1.0, 2.0, 3.0], [10.0, 11.0, 12.0, 13.0]);
 /// let scores = FEATURE_METRICS.map(|metric| (metric.key, (metric.score)(&real, &fake, 1)));
-/// assert!(scores[0].0 == "frechet" && (scores[0].1 - 25.0).abs() < 1e-9);
+/// assert!(scores[0].0 == "frechet" && (scores[0].1 - 100.0).abs() < 1e-9);
 /// assert_eq!(scores[2], ("precision", 0.0));
 /// ```
 pub const FEATURE_METRICS: [FeatureMetric; 4] = [FRECHET, KERNEL, PRECISION, RECALL];
