@@ -6,7 +6,7 @@ use burn_flex::{Flex, FlexDevice};
 use pyroclast::core::noise::Noise;
 use pyroclast::models::{Init, Mlp};
 use pyroclast::train::config::{Architecture, Config};
-use pyroclast::train::ema::{Averaged, load};
+use pyroclast::train::ema::{Averaged, Latest};
 use pyroclast::train::parameters::slots;
 use pyroclast::train::run::Run;
 use pyroclast::train::task::Task;
@@ -45,8 +45,9 @@ fn trained(folder: &Path, widths: &[f64]) -> (Run, Config) {
 
 fn parameters((run, config): &(Run, Config), choice: Averaged) -> Vec<f32> {
     let slots = slots::<Autodiff<Flex>, _>(&network(config, Noise::new(0)));
+    let latest = Latest::read(run.clone()).expect("a checkpoint");
     let values: Vec<Tensor<Flex, 1>> =
-        load(run, config, choice, &slots, &FlexDevice).expect("an average that is kept");
+        (latest.weights(config, choice, &slots, &FlexDevice)).expect("an average that is kept");
     Tensor::cat(values, 0)
         .into_data()
         .to_vec()

@@ -25,6 +25,16 @@ pub(crate) enum Command {
     Sample(Sample),
     /// Score a trained model against fresh data, beside the score of a perfect sampler.
     Evaluate(Evaluate),
+    /// Write a trained model to one file, from which `sample`, `evaluate` and `compare` work anywhere.
+    ///
+    /// The file holds the weights and everything that sampling takes: the network's configuration,
+    /// the path, the scaling of the data, the names of its classes and columns. Neither the run nor
+    /// the data is needed beside it.
+    ///
+    ///   pyroclast export runs/digits --out digits.safetensors
+    ///   pyroclast sample digits.safetensors --out digits.npy
+    #[command(verbatim_doc_comment)]
+    Export(Export),
     /// Train a small classifier, whose features compare images.
     ///
     /// Convolutions and a hidden layer of 64 units learn to tell the classes apart. Those 64
@@ -150,7 +160,7 @@ pub(crate) struct Solver {
 
 #[derive(Debug, Args)]
 pub(crate) struct Sample {
-    /// The folder of a run.
+    /// The folder of a run, or a model in one file (`pyroclast export`).
     pub(crate) run: PathBuf,
     /// How many samples [default: as many as make a good picture].
     #[arg(short, long = "count", value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
@@ -186,7 +196,7 @@ pub(crate) struct Sample {
 
 #[derive(Debug, Args)]
 pub(crate) struct Evaluate {
-    /// The folder of a run.
+    /// The folder of a run, or a model in one file (`pyroclast export`).
     pub(crate) run: PathBuf,
     /// How many samples against how many data points [default: 10000, or half of a smaller dataset].
     #[arg(short, long = "count", value_name = "N", value_parser = clap::value_parser!(u32).range(2..))]
@@ -236,6 +246,18 @@ pub(crate) struct Evaluate {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Export {
+    /// The folder of the run.
+    pub(crate) run: PathBuf,
+    /// Where the model goes: a .safetensors file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    /// Which weights it holds: ema, raw, rate:R or power:SIGMA, as for `sample`.
+    #[arg(long, value_name = "WEIGHTS", default_value_t = Averaged::Ema, value_parser = parse_weights)]
+    pub(crate) weights: Averaged,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Classifier {
     /// digits, or a .csv or .csv.gz file with a column named label that holds the classes 0, 1, 2 and so on.
     #[arg(value_name = "DATA")]
@@ -281,7 +303,7 @@ pub(crate) struct Distance {
 
 #[derive(Debug, Args)]
 pub(crate) struct Compare {
-    /// The folder of a run.
+    /// The folder of a run, or a model in one file (`pyroclast export`).
     pub(crate) run: PathBuf,
     /// The methods, with commas between [default: those of the deterministic diffusion samplers, ddpm and
     /// dpmpp-sde that the model's schedule serves].

@@ -6,6 +6,7 @@ pub(crate) mod config;
 pub(crate) mod devices;
 pub(crate) mod distance;
 pub(crate) mod evaluate;
+pub(crate) mod export;
 pub(crate) mod presets;
 pub(crate) mod sample;
 pub(crate) mod train;

@@ -4,7 +4,7 @@ use crate::Usage;
 use crate::picture::{Limits, grid, save_png, scatter};
 use anyhow::{Context, Result};
 use image::RgbImage;
-use pyroclast_train::checkpoint::write_atomically;
+use pyroclast_train::atomic_file::write_atomically;
 use pyroclast_train::dataset::Dataset;
 use safetensors::tensor::{Dtype, TensorView};
 use std::fmt::Write;
@@ -57,7 +57,7 @@ pub(crate) fn write(
     let written = match format {
         Format::Png => save_png(path, &picture()?),
         Format::Npy => write_atomically(path, &npy(values, &shape)?),
-        Format::Csv => write_atomically(path, csv(values, labels, dataset.dim()).as_bytes()),
+        Format::Csv => write_atomically(path, csv(values, labels, dataset).as_bytes()),
         Format::Safetensors => {
             let samples = TensorView::new(Dtype::F32, shape, &bytes)?;
             let label_bytes: Vec<u8> = labels
@@ -92,10 +92,15 @@ fn npy(values: &[f32], shape: &[usize]) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn csv(values: &[f32], labels: Option<&[u32]>, dim: usize) -> String {
+/// Under the names of the data's columns, or `x0,x1,…` where it names none.
+fn csv(values: &[f32], labels: Option<&[u32]>, dataset: &Dataset) -> String {
+    let dim = dataset.dim();
     let mut text = if labels.is_some() { "label," } else { "" }.to_owned();
-    let header: Vec<String> = (0..dim).map(|i| format!("x{i}")).collect();
-    text += &header.join(",");
+    let names: Vec<String> = match dataset.columns.is_empty() {
+        true => (0..dim).map(|i| format!("x{i}")).collect(),
+        false => dataset.columns.iter().map(|name| quoted(name)).collect(),
+    };
+    text += &names.join(",");
     text.push('\n');
     for (i, row) in values.chunks_exact(dim).enumerate() {
         if let Some(labels) = labels {
@@ -106,6 +111,14 @@ fn csv(values: &[f32], labels: Option<&[u32]>, dim: usize) -> String {
         text.push('\n');
     }
     text
+}
+
+/// A name as a cell of a table.
+fn quoted(name: &str) -> String {
+    match name.contains([',', '"', '\n', '\r']) {
+        true => format!("\"{}\"", name.replace('"', "\"\"")),
+        false => name.to_owned(),
+    }
 }
 
 /// A picture of samples on the model's scale: a grid of images, a scatter over the data for points of the plane, and of their

@@ -814,7 +814,7 @@ fn damaged_runs_are_told_apart() {
     place.fails(
         "sample run --device flex",
         1,
-        &["damaged or no safetensors"],
+        &["damaged or not a safetensors"],
     );
     // The remedy works: without the damaged file, the run goes on to the same end.
     fs::remove_file(&path).expect("the damaged file");

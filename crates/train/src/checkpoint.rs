@@ -1,26 +1,28 @@
-//! Checkpoints: everything that a run needs to go on, in one safetensors file.
+//! Checkpoints: everything that resuming a run takes, in one file.
 //!
-//! `model.* · ema.* · first.* · second.*` hold the parameters, their average and the optimizer's moments, and `ema.rate-0.9999.*`
-//! or `ema.power-0.05.*` a further average; the header's metadata holds the step, the seed (the noise's counters are a function
-//! of the two), the configuration and the names of the further averages. The file is readable wherever safetensors are. It is
-//! written aside, flushed to the disk, and renamed: a crash leaves the old one.
+//! `model.* · ema.* · first.* · second.*` hold the parameters, their average and the optimizer's
+//! moments, and `ema.rate-0.9999.*` or `ema.power-0.05.*` a further average. The header holds what
+//! that of a model file holds, the whole configuration, and the names of the further averages; the
+//! noise needs nothing but the seed and the step. See [`tensor_file`](crate::tensor_file) for the
+//! layout.
 
 mod lists;
 
-pub(crate) use lists::{Header, Lists, read, upload, write};
+pub(crate) use lists::{CHECKPOINT, Header, Lists, SNAPSHOT, write};
 
+use crate::about::ModelHeader;
 use crate::ema::Average;
 use crate::parameters::Slot;
+use crate::tensor_file::TensorFileError;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Why a checkpoint cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CheckpointError {
-    /// The file system refuses.
+    /// The file cannot be written.
     #[error("cannot save {path}; the last checkpoint that was saved is whole")]
     Write {
         /// The file.
@@ -28,35 +30,16 @@ pub enum CheckpointError {
         /// Why.
         source: std::io::Error,
     },
-    /// The file cannot be read.
-    #[error("cannot read {path}")]
-    Read {
-        /// The file.
-        path: String,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// The file is cut off or not safetensors.
+    /// The file is cut off or was changed.
+    #[error("{0}; remove it to resume from an earlier checkpoint")]
+    Damaged(TensorFileError),
+    /// The file cannot be read, or is something else.
+    #[error(transparent)]
+    File(TensorFileError),
+    /// The parameters diverged.
     #[error(
-        "{path} is damaged or no safetensors file ({reason}); remove it to go on from an earlier checkpoint"
-    )]
-    Damaged {
-        /// The file.
-        path: String,
-        /// What the reader says.
-        reason: String,
-    },
-    /// The file is safetensors, of something else.
-    #[error("{path} is not a checkpoint of this library ({reason})")]
-    Foreign {
-        /// The file.
-        path: String,
-        /// What is missing.
-        reason: String,
-    },
-    /// The parameters ran away.
-    #[error(
-        "the parameters after step {step} are not finite, and are not saved; lower training.learning-rate, or set training.clip=1"
+        "the parameters after step {step} are not finite, and are not saved; lower \
+         training.learning-rate, or set training.clip=1"
     )]
     NotFinite {
         /// The step.
@@ -72,13 +55,23 @@ pub enum CheckpointError {
     },
 }
 
+impl From<TensorFileError> for CheckpointError {
+    fn from(error: TensorFileError) -> Self {
+        match error {
+            TensorFileError::Write { path, source } => Self::Write { path, source },
+            TensorFileError::Damaged { .. } | TensorFileError::Digest { .. } => {
+                Self::Damaged(error)
+            }
+            error => Self::File(error),
+        }
+    }
+}
+
 /// The lists of tensors of a checkpoint, each in the order of the module's slots.
 #[derive(Debug, Clone)]
 pub struct Checkpoint<B: Backend> {
-    /// Steps taken.
-    pub step: u64,
-    /// The seed of the run's noise.
-    pub seed: u64,
+    /// What it says about the model, such as the steps taken.
+    pub header: ModelHeader,
     /// The configuration, as TOML.
     pub config: String,
     /// θ.
@@ -100,13 +93,14 @@ impl<B: Backend> Checkpoint<B> {
     /// Writes the checkpoint, atomically. Waits for the device.
     ///
     /// # Errors
-    /// [`CheckpointError::Write`] and [`CheckpointError::NotFinite`]; what stood at `path` before is untouched then.
+    /// [`CheckpointError::Write`] and [`CheckpointError::NotFinite`]; what stood at `path` before is
+    /// untouched then.
     pub fn save(&self, path: &Path, slots: &[Slot]) -> Result<(), CheckpointError> {
-        let header = Header::new(self.step, self.seed, &self.config, &self.averages);
+        let header = Header::new(self.header.clone(), &self.config, &self.averages);
         let plain = [&self.model, &self.ema, &self.first, &self.second];
         let plain = PLAIN.map(str::to_owned).into_iter().zip(plain);
         let further = self.averages.iter().map(|a| (a.law.list(), &a.values));
-        write(path, &header, plain.chain(further), slots)
+        write(path, CHECKPOINT, &header, plain.chain(further), slots)
     }
 
     /// Reads a checkpoint of a network with these slots.
@@ -114,10 +108,9 @@ impl<B: Backend> Checkpoint<B> {
     /// # Errors
     /// A file that is missing, damaged, foreign, or of another network.
     pub fn load(path: &Path, slots: &[Slot], device: &B::Device) -> Result<Self, CheckpointError> {
-        let bytes = read(path)?;
-        let lists = Lists::parse(path, &bytes)?;
+        let lists = Lists::read(path, CHECKPOINT)?;
         lists.check_count(PLAIN.len(), slots)?;
-        let list = |name: &str| Ok(upload(lists.list(name, slots)?, device));
+        let list = |name: &str| lists.upload(name, slots, device);
         let averages = lists.laws()?.into_iter().map(|law| {
             Ok(Average {
                 law,
@@ -125,8 +118,7 @@ impl<B: Backend> Checkpoint<B> {
             })
         });
         Ok(Self {
-            step: lists.header.step,
-            seed: lists.header.seed,
+            header: lists.header.model.clone(),
             config: lists.header.config.clone(),
             model: list("model")?,
             ema: list("ema")?,
@@ -142,27 +134,6 @@ impl<B: Backend> Checkpoint<B> {
 /// # Errors
 /// A file that is missing, damaged or foreign.
 pub fn inspect(path: &Path) -> Result<u64, CheckpointError> {
-    let bytes = read(path)?;
-    Lists::parse(path, &bytes).map(|lists| lists.header.step)
-}
-
-/// Writes a file aside, flushes it to the disk and renames it into place.
-///
-/// # Errors
-/// Where the folder cannot be written or the disk is full; what stood at `path` before is untouched then.
-pub fn write_atomically(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let folder: PathBuf = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder.into(),
-        _ => ".".into(),
-    };
-    let mut file = tempfile::Builder::new()
-        .prefix(".part-")
-        .tempfile_in(&folder)?;
-    file.write_all(bytes)?;
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|error| error.error)?;
-    // The rename itself is durable once the folder is.
-    #[cfg(unix)]
-    std::fs::File::open(&folder)?.sync_all()?;
-    Ok(())
+    let lists = Lists::read(path, CHECKPOINT)?;
+    Ok(lists.header.model.about.step)
 }

@@ -34,6 +34,8 @@ pub struct Dataset {
     pub shape: Vec<usize>,
     /// What each sample is conditioned on.
     pub given: Given,
+    /// The names of the values of a sample; empty where they have none.
+    pub columns: Vec<String>,
 }
 
 impl Dataset {
@@ -57,6 +59,7 @@ impl Dataset {
             values,
             shape,
             given: Given::nothing(),
+            columns: Vec::new(),
         }
     }
 
@@ -202,6 +205,7 @@ impl Dataset {
             values: self.gather(rows),
             shape: self.shape.clone(),
             given: self.given.select(rows),
+            columns: self.columns.clone(),
         }
     }
 

@@ -4,7 +4,7 @@
 //!
 //! [`Ema`] is the average of `training.ema`. An [`Average`] is a further one, under a [`Law`]: another rate, or a power of the
 //! step. Snapshots of power-function averages span those of all other widths, so [`coefficients`] of a width that was never kept
-//! are found after training. [`load`] gives the parameters of a run by an [`Averaged`] choice.
+//! are found after training. [`Latest`] gives the parameters of a run by an [`Averaged`] choice.
 
 mod average;
 mod averaged;
@@ -20,7 +20,7 @@ pub use average::Average;
 pub use averaged::Averaged;
 pub use exponential::Ema;
 pub use law::Law;
-pub use load::{AveragedError, load};
+pub use load::{AveragedError, Latest};
 pub use profile::Profile;
 pub use reconstruction::{coefficients, relative_error};
 pub(crate) use snapshot::save_snapshot;

@@ -6,11 +6,14 @@
 
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
+pub mod about;
+pub mod atomic_file;
 pub mod batch;
 pub mod checkpoint;
 pub mod config;
 pub mod dataset;
 pub mod ema;
+pub mod model_file;
 pub mod optimizer;
 pub mod parameters;
 pub mod rows;

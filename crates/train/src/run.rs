@@ -5,7 +5,8 @@
 //! A folder with a run in it is never overwritten, only gone on with. Lines of `metrics.jsonl` that are newer than the
 //! checkpoint that a run resumes from are dropped, so that each step is logged once.
 
-use crate::checkpoint::{CheckpointError, inspect, write_atomically};
+use crate::atomic_file::write_atomically;
+use crate::checkpoint::{CheckpointError, inspect};
 use crate::config::{Config, ConfigError};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File, OpenOptions};
@@ -223,10 +224,18 @@ impl Run {
     /// # Errors
     /// If there is none, or the newest is damaged or foreign: that is said, not passed over.
     pub fn latest(&self) -> Result<PathBuf, RunError> {
-        let path = (self.checkpoints().into_iter().next())
-            .ok_or_else(|| RunError::NoCheckpoint(self.folder.display().to_string()))?;
+        let path = self.newest()?;
         inspect(&path)?;
         Ok(path)
+    }
+
+    /// The newest checkpoint, read by nobody yet.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn newest(&self) -> Result<PathBuf, RunError> {
+        (self.checkpoints().into_iter().next())
+            .ok_or_else(|| RunError::NoCheckpoint(self.folder.display().to_string()))
     }
 
     /// Removes all but the newest checkpoints, and what a killed writer left.

@@ -2,9 +2,11 @@
 
 use crate::config::Data;
 use crate::dataset::{Dataset, DatasetError, Scaling};
+use crate::tensor_file::hex;
 use pyroclast_core::condition::Given;
 use pyroclast_core::noise::{Noise, Stream};
 use pyroclast_core::toy::Toy;
+use sha2::{Digest, Sha256};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -116,6 +118,53 @@ impl Task {
             rows.iter().flat_map(row).copied().collect()
         };
         [gather(&rows[..n]), gather(&rows[n..2 * n])]
+    }
+
+    /// A task of data on the model's scale.
+    pub fn new(training: Dataset, validation: Dataset, scaling: Scaling) -> Self {
+        Self {
+            training: Arc::new(training),
+            validation: Arc::new(validation),
+            scaling,
+            law: None,
+        }
+    }
+
+    /// The same data on the scale of a model that was trained on other data.
+    ///
+    /// # Panics
+    /// If the scaling is for samples of another size.
+    #[must_use]
+    pub fn rescaled(mut self, scaling: &Scaling) -> Self {
+        if self.scaling == *scaling {
+            return self;
+        }
+        for part in [&mut self.training, &mut self.validation] {
+            let part = Arc::make_mut(part);
+            self.scaling.invert(&mut part.values);
+            scaling.apply(&mut part.values);
+        }
+        self.scaling = scaling.clone();
+        self
+    }
+
+    /// The SHA-256 of the data, training and held out, with its conditions, on the model's scale, and
+    /// of that scale.
+    ///
+    /// Two tasks with the same digest hold the same data, split in the same way.
+    pub fn digest(&self) -> String {
+        let mut sha = Sha256::new();
+        let mut part = |bytes: &[u8]| {
+            sha.update((bytes.len() as u64).to_le_bytes());
+            sha.update(bytes);
+        };
+        part(format!("{:?}", self.scaling).as_bytes());
+        for data in [&self.training, &self.validation] {
+            let values = data.values.iter().flat_map(|value| value.to_le_bytes());
+            part(&values.collect::<Vec<u8>>());
+            part(format!("{:?}", data.given).as_bytes());
+        }
+        hex(&sha.finalize())
     }
 
     /// How many test points a draw can hold.

@@ -1,11 +1,14 @@
 //! Tensors in a safetensors file, sealed with a digest, under a header of ours.
 //!
-//! The file's metadata holds two entries: `pyroclast`, a JSON object with the format's version, the
-//! version of the package that wrote it, what kind of file it is, and the header; and
-//! `pyroclast-digest`, the SHA-256 of that object and of every tensor's name, shape and bytes. So a
-//! file that was cut off, edited or damaged is refused, in one line, before anything is loaded.
+//! The file's metadata holds a JSON object with the format's version, the version of the package that
+//! wrote it, what kind of file it is, a digest, and the header. The digest is the SHA-256 of that
+//! object without it and of every tensor's name, shape and bytes: a file that was cut off, edited or
+//! damaged is refused, in one line, before anything is loaded. The same contents make the same file.
 
-use crate::checkpoint::write_atomically;
+use crate::atomic_file::write_atomically;
+use crate::parameters::Slot;
+use burn::tensor::backend::Backend;
+use burn::tensor::{Tensor, TensorData};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -15,10 +18,8 @@ use std::path::Path;
 
 /// The version of the layout that this package writes, and the newest that it reads.
 pub const FORMAT: u32 = 1;
-/// The metadata entry with the envelope.
-const ENVELOPE: &str = "pyroclast";
-/// The metadata entry with the digest of everything else.
-const DIGEST: &str = "pyroclast-digest";
+/// The metadata entry. It is the only one: several would be written in a random order.
+const KEY: &str = "pyroclast";
 
 /// Why a file of tensors cannot be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +33,14 @@ pub enum TensorFileError {
         /// Why.
         source: std::io::Error,
     },
+    /// The header holds something that no file can name, such as a schedule of the user's own.
+    #[error("cannot save {path}: {reason}")]
+    Unnamed {
+        /// The file.
+        path: String,
+        /// What has no name.
+        reason: String,
+    },
     /// The file system refuses to read.
     #[error("cannot read {path}")]
     Read {
@@ -41,7 +50,7 @@ pub enum TensorFileError {
         source: std::io::Error,
     },
     /// The file is cut off, or not safetensors at all.
-    #[error("{path} is damaged or not a safetensors file ({reason}); use another copy")]
+    #[error("{path} is damaged or not a safetensors file ({reason})")]
     Damaged {
         /// The file.
         path: String,
@@ -71,10 +80,17 @@ pub enum TensorFileError {
         /// The version of the package that wrote it.
         package: String,
     },
-    /// The contents are not those that were written.
+    /// The file was written by an earlier package, in a layout that is no longer read.
     #[error(
-        "the contents of {path} do not match their digest; the file was damaged or edited: use another copy"
+        "{path} was written by an earlier version, in a layout that this one does not read; use it \
+         with that version, or train again"
     )]
+    Older {
+        /// The file.
+        path: String,
+    },
+    /// The contents are not those that were written.
+    #[error("the contents of {path} do not match their digest: it was damaged or edited")]
     Digest {
         /// The file.
         path: String,
@@ -102,21 +118,90 @@ pub struct HostTensor {
     pub values: Vec<f32>,
 }
 
+impl HostTensor {
+    /// A flattened tensor of a device, in this shape. Waits for the device.
+    pub fn of<B: Backend>(name: String, shape: Vec<usize>, value: &Tensor<B, 1>) -> Self {
+        let values = value.to_data().convert::<f32>().into_vec::<f32>();
+        Self {
+            name,
+            shape,
+            values: values.expect("converted to f32 just now"),
+        }
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(4 * self.values.len());
+        for value in &self.values {
+            bytes.extend_from_slice(&value.to_le_bytes());
+        }
+        bytes
+    }
+}
+
+/// The tensors of these slots, flattened and on a device; in the file their names follow `prefix`.
+///
+/// # Errors
+/// The first slot without a tensor of its shape.
+pub fn upload<B: Backend>(
+    tensors: &[HostTensor],
+    prefix: &str,
+    slots: &[Slot],
+    device: &B::Device,
+) -> Result<Vec<Tensor<B, 1>>, String> {
+    let one = |slot: &Slot| {
+        let values = of_slot(tensors, prefix, slot)?;
+        let data = TensorData::new(values.to_vec(), [values.len()]);
+        Ok(Tensor::from_data(data, device))
+    };
+    slots.iter().map(one).collect()
+}
+
+/// The values of the tensor of a slot; `tensors` are in the order of their names.
+///
+/// # Errors
+/// If there is none of its name and shape.
+pub(crate) fn of_slot<'a>(
+    tensors: &'a [HostTensor],
+    prefix: &str,
+    slot: &Slot,
+) -> Result<&'a [f32], String> {
+    let name = format!("{prefix}{}", slot.name);
+    let place = tensors.binary_search_by(|tensor| tensor.name.as_str().cmp(&name));
+    let tensor = &tensors[place.map_err(|_| format!("it has no {name}"))?];
+    match tensor.shape == slot.shape {
+        true => Ok(&tensor.values),
+        false => Err(format!(
+            "{name} is {:?}, and the network has {:?}",
+            tensor.shape, slot.shape
+        )),
+    }
+}
+
 /// What the metadata holds around the header.
 #[derive(Serialize, Deserialize)]
 struct Envelope<H> {
     format: u32,
     package: String,
+    #[serde(default)]
     kind: String,
+    #[serde(default)]
+    digest: String,
     header: H,
+}
+
+/// What stood in the metadata before there was an envelope.
+#[derive(Deserialize)]
+struct Early {
+    #[serde(rename = "version")]
+    _version: u32,
 }
 
 /// Writes tensors under a header, atomically: what stood at `path` before stays until the new file is
 /// complete.
 ///
 /// # Errors
-/// [`TensorFileError::Write`], and [`TensorFileError::NotFinite`] for a value that is infinite or
-/// undefined; the file is not touched then.
+/// [`TensorFileError::Write`], [`TensorFileError::NotFinite`] for a value that is infinite or
+/// undefined, and [`TensorFileError::Unnamed`]; the file is not touched then.
 ///
 /// # Panics
 /// If two tensors have the same name, or a shape does not hold as many values as are given.
@@ -131,12 +216,14 @@ pub fn write(
         format: FORMAT,
         package: env!("CARGO_PKG_VERSION").to_owned(),
         kind: kind.to_owned(),
+        digest: String::new(),
         header,
     };
-    let envelope = serde_json::to_string(&envelope).expect("a header holds plain values");
-    let bytes: Vec<Vec<u8>> = (tensors.iter())
-        .map(|tensor| tensor.values.iter().flat_map(|v| v.to_le_bytes()).collect())
-        .collect();
+    let envelope = serde_json::to_string(&envelope).map_err(|error| TensorFileError::Unnamed {
+        path: path.display().to_string(),
+        reason: error.to_string(),
+    })?;
+    let bytes: Vec<Vec<u8>> = tensors.iter().map(HostTensor::bytes).collect();
     let views: Vec<(&str, TensorView<'_>)> = (tensors.iter().zip(&bytes))
         .map(|(tensor, bytes)| {
             let view = TensorView::new(Dtype::F32, tensor.shape.clone(), bytes);
@@ -146,10 +233,8 @@ pub fn write(
             )
         })
         .collect();
-    let metadata = HashMap::from([
-        (DIGEST.to_owned(), digest(&envelope, &views)),
-        (ENVELOPE.to_owned(), envelope),
-    ]);
+    let sealed = with_digest(&envelope, "", &digest(&envelope, &views));
+    let metadata = HashMap::from([(KEY.to_owned(), sealed)]);
     let bytes = safetensors::serialize(views, Some(metadata)).expect("names differ");
     write_atomically(path, &bytes).map_err(|source| TensorFileError::Write {
         path: path.display().to_string(),
@@ -182,16 +267,19 @@ pub fn read<H: DeserializeOwned>(
     };
     let file = SafeTensors::deserialize(&bytes).map_err(damaged)?;
     let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(damaged)?;
-    let metadata = metadata.metadata().as_ref();
-    let entry = |key: &str| {
-        metadata
-            .and_then(|metadata| metadata.get(key))
-            .ok_or_else(|| foreign(format!("its header has no `{key}`")))
+    let sealed = (metadata.metadata().as_ref())
+        .and_then(|metadata| metadata.get(KEY))
+        .ok_or_else(|| foreign(format!("its header has no `{KEY}`")))?;
+    let parse = |error: serde_json::Error| {
+        foreign(format!(
+            "its header does not have the layout of this version: {error}"
+        ))
     };
-    let envelope = entry(ENVELOPE)?;
-    let parse = |error: serde_json::Error| foreign(error.to_string());
     // The format comes first: a newer header need not be one that this version understands.
-    let outer: Envelope<serde::de::IgnoredAny> = serde_json::from_str(envelope).map_err(parse)?;
+    if serde_json::from_str::<Early>(sealed).is_ok() {
+        return Err(TensorFileError::Older { path: name() });
+    }
+    let outer: Envelope<serde::de::IgnoredAny> = serde_json::from_str(sealed).map_err(parse)?;
     if outer.format > FORMAT {
         return Err(TensorFileError::Newer {
             path: name(),
@@ -204,10 +292,11 @@ pub fn read<H: DeserializeOwned>(
     }
     let mut views: Vec<(&str, TensorView<'_>)> = file.iter().collect();
     views.sort_by_key(|(name, _)| *name);
-    if *entry(DIGEST)? != digest(envelope, &views) {
+    let envelope = with_digest(sealed, &outer.digest, "");
+    if outer.digest != digest(&envelope, &views) {
         return Err(TensorFileError::Digest { path: name() });
     }
-    let outer: Envelope<H> = serde_json::from_str(envelope).map_err(parse)?;
+    let outer: Envelope<H> = serde_json::from_str(sealed).map_err(parse)?;
     let tensors: Result<Vec<HostTensor>, TensorFileError> = (views.iter())
         .map(|(name, view)| match view.dtype() {
             Dtype::F32 => Ok(HostTensor {
@@ -234,6 +323,12 @@ fn check_finite(path: &Path, tensors: &[HostTensor]) -> Result<(), TensorFileErr
         }
     }
     Ok(())
+}
+
+/// The envelope with another digest in the place of this one.
+fn with_digest(envelope: &str, from: &str, to: &str) -> String {
+    let entry = |digest: &str| format!("\"digest\":\"{digest}\"");
+    envelope.replacen(&entry(from), &entry(to), 1)
 }
 
 /// The SHA-256 of the envelope and of every tensor's name, shape and bytes, in the order of names.
@@ -403,11 +498,9 @@ mod tests {
             .collect();
         let view = TensorView::new(Dtype::F32, vec![2], &bytes).expect("two values");
         let views = vec![("w", view)];
-        let envelope = r#"{"format":1,"package":"0.1.0","kind":"model","header":[]}"#.to_owned();
-        let metadata = HashMap::from([
-            (DIGEST.to_owned(), digest(&envelope, &views)),
-            (ENVELOPE.to_owned(), envelope),
-        ]);
+        let envelope = r#"{"format":1,"package":"0","kind":"model","digest":"","header":[]}"#;
+        let sealed = with_digest(envelope, "", &digest(envelope, &views));
+        let metadata = HashMap::from([(KEY.to_owned(), sealed)]);
         let bytes = safetensors::serialize(views, Some(metadata)).expect("one tensor");
         std::fs::write(&path, bytes).expect("a writable folder");
         let message = refused(&path);

@@ -3,6 +3,7 @@
 //! What a run ends with is a function of its configuration alone. It may be stopped anywhere, by a signal or by force, and
 //! goes on from its newest checkpoint to the same last bit.
 
+use crate::about::{About, DataInfo, ModelHeader};
 use crate::batch::{Batch, Batcher, Order, prefetch};
 use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::config::Config;
@@ -123,6 +124,7 @@ where
     if snapshots.is_some() {
         run.prepare_snapshots(first)?;
     }
+    let data = DataInfo::of_task(task, &config.data);
     let mut metrics = run.metrics(first)?;
     let validation = validation_batches(task, config);
     let batches = prefetch(
@@ -168,10 +170,10 @@ where
         }
         // Before the checkpoint: a run that goes on from it finds the snapshot, or takes it again.
         if snapshots.is_some_and(due) {
-            snapshot(&trainer, config, run)?;
+            snapshot(&trainer, config, &data, run)?;
         }
         if saves {
-            save(&trainer, config, run)?;
+            save(&trainer, config, &data, run)?;
             run.tidy();
         }
         if due(training.picture_every) {
@@ -248,9 +250,23 @@ fn validation_batches(task: &Task, config: &Config) -> Vec<Batch> {
         .collect()
 }
 
+/// What is known about the model now.
+fn header<B: AutodiffBackend, N, const D: usize>(
+    trainer: &Trainer<B, N, D>,
+    config: &Config,
+    data: &DataInfo,
+) -> ModelHeader {
+    ModelHeader {
+        path: trainer.flow.path.clone(),
+        objective: trainer.flow.objective,
+        about: About::of_run(config, data.clone(), trainer.step),
+    }
+}
+
 fn save<B, N, const D: usize>(
     trainer: &Trainer<B, N, D>,
     config: &Config,
+    data: &DataInfo,
     run: &Run,
 ) -> Result<(), CheckpointError>
 where
@@ -259,8 +275,7 @@ where
 {
     let inner = |tensors: Vec<Tensor<B, 1>>| tensors.into_iter().map(Tensor::inner).collect();
     Checkpoint::<B::InnerBackend> {
-        step: trainer.step,
-        seed: config.training.seed,
+        header: header(trainer, config, data),
         config: config.to_toml(),
         model: inner(values(&trainer.flow.network)),
         ema: trainer.ema.values.clone(),
@@ -277,6 +292,7 @@ where
 fn snapshot<B, N, const D: usize>(
     trainer: &Trainer<B, N, D>,
     config: &Config,
+    data: &DataInfo,
     run: &Run,
 ) -> Result<(), CheckpointError>
 where
@@ -285,8 +301,7 @@ where
 {
     save_snapshot(
         &run.snapshot_path(trainer.step),
-        trainer.step,
-        config.training.seed,
+        header(trainer, config, data),
         &config.to_toml(),
         &trainer.averages,
         &slots::<B, N>(&trainer.flow.network),
@@ -304,12 +319,13 @@ where
     N: Network<B, D> + AutodiffModule<B>,
 {
     let slots = slots::<B, N>(&trainer.flow.network);
-    let path = run.latest()?;
+    let path = run.newest()?;
     let checkpoint = Checkpoint::<B::InnerBackend>::load(&path, &slots, device)?;
-    if checkpoint.seed != seed {
+    let about = &checkpoint.header.about;
+    if about.seed != seed {
         return Err(TrainError::Checkpoint(CheckpointError::Mismatch {
             path: path.display().to_string(),
-            reason: format!("it was saved under seed {}, not {seed}", checkpoint.seed),
+            reason: format!("it was saved under seed {}, not {seed}", about.seed),
         }));
     }
     let laws = |averages: &[Average<B::InnerBackend>]| -> Vec<Law> {
@@ -331,8 +347,8 @@ where
     trainer.averages = checkpoint.averages;
     trainer.optimizer.first = checkpoint.first;
     trainer.optimizer.second = checkpoint.second;
-    trainer.optimizer.steps = checkpoint.step;
-    trainer.step = checkpoint.step;
+    trainer.optimizer.steps = about.step;
+    trainer.step = about.step;
     Ok(())
 }
 

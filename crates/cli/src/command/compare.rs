@@ -4,7 +4,7 @@ use super::evaluate::classifier;
 use crate::Usage;
 use crate::args::Compare;
 use crate::device::{self, Job};
-use crate::model::{WithFlow, with_flow};
+use crate::model::{StoredModel, WithFlow};
 use crate::picture::{Series, line_chart, save_png};
 use anyhow::{Result, bail};
 use burn::backend::Autodiff;
@@ -13,11 +13,7 @@ use burn::tensor::backend::Backend;
 use indicatif::ProgressBar;
 use pyroclast_core::flow::Flow;
 use pyroclast_core::network::Network;
-use pyroclast_core::noise::Noise;
 use pyroclast_metrics::comparison::{Comparison, Contest, Entry, Found, compare};
-use pyroclast_train::config::Config;
-use pyroclast_train::ema::Averaged;
-use pyroclast_train::run::Run;
 use pyroclast_train::sampler::{GridName, MethodName, Plan, SampleError};
 use pyroclast_train::task::Task;
 use serde_json::{Value, json};
@@ -40,9 +36,10 @@ const METHODS: [MethodName; 11] = [
 ];
 
 pub(crate) fn run(arguments: Compare) -> Result<ExitCode> {
-    let (run, config) = Run::open(&arguments.run)?;
+    let stored = StoredModel::open(&arguments.run, arguments.weights)?;
+    let config = stored.config();
     let device = device::choose(arguments.device.as_deref())?;
-    let task = Task::load(&config.data, Noise::new(config.training.seed))?;
+    let task = stored.task()?;
     if arguments.guidance != 1.0 && task.training.classes() == 0 {
         bail!(super::unguided("guidance", &task));
     }
@@ -79,12 +76,10 @@ pub(crate) fn run(arguments: Compare) -> Result<ExitCode> {
         grid,
     };
     let job = Comparing {
-        run: &run,
-        config: &config,
+        stored: &stored,
         task: &task,
         contest: &contest,
         named,
-        weights: arguments.weights,
         features: arguments.features.as_deref(),
     };
     let (comparison, unserved) = device::run_on(device, job)?;
@@ -97,7 +92,7 @@ pub(crate) fn run(arguments: Compare) -> Result<ExitCode> {
     }
     let out = arguments
         .out
-        .unwrap_or_else(|| run.folder().join("samplers.png"));
+        .unwrap_or_else(|| stored.folder().join("samplers.png"));
     draw(&out, &comparison, &contest, &task)?;
     if !arguments.json {
         println!("\npicture: {}", out.display());
@@ -109,13 +104,11 @@ pub(crate) fn run(arguments: Compare) -> Result<ExitCode> {
 type LeftOut = (MethodName, String);
 
 struct Comparing<'a> {
-    run: &'a Run,
-    config: &'a Config,
+    stored: &'a StoredModel,
     task: &'a Task,
     contest: &'a Contest,
     /// Whether the methods were asked for by name, so that none may be left out.
     named: bool,
-    weights: Averaged,
     features: Option<&'a Path>,
 }
 
@@ -123,8 +116,7 @@ impl Job for Comparing<'_> {
     type Output = Result<(Comparison, Vec<LeftOut>)>;
 
     fn run<B: Backend>(self, device: B::Device) -> Self::Output {
-        let (run, config, task) = (self.run, self.config, self.task);
-        with_flow::<B, _>(run, config, task, self.weights, &device, self)
+        self.stored.with_flow::<B, _>(&device, self)
     }
 }
 
@@ -137,7 +129,8 @@ impl WithFlow for Comparing<'_> {
         N: Network<Autodiff<B>, D> + AutodiffModule<Autodiff<B>>,
         N::InnerModule: Network<B, D>,
     {
-        let Some(classifier) = classifier::<B>(self.features, self.config, self.task, device)?
+        let Some(classifier) =
+            classifier::<B>(self.features, self.stored.config(), self.task, device)?
         else {
             bail!(Usage(format!(
                 "samples of {} have no features yet; make a classifier with `pyroclast classifier` and give it with --features",

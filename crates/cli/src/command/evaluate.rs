@@ -3,7 +3,7 @@
 use crate::Usage;
 use crate::args::Evaluate;
 use crate::device::{self, Job};
-use crate::model::{WithFlow, with_flow};
+use crate::model::{StoredModel, WithFlow};
 use anyhow::{Context, Result, bail};
 use burn::backend::Autodiff;
 use burn::module::AutodiffModule;
@@ -11,17 +11,14 @@ use burn::tensor::backend::Backend;
 use indicatif::ProgressBar;
 use pyroclast_core::flow::Flow;
 use pyroclast_core::network::Network;
-use pyroclast_core::noise::Noise;
 use pyroclast_core::path::Source;
 use pyroclast_core::prediction::Prediction;
 use pyroclast_metrics::FEATURE_METRICS;
 use pyroclast_metrics::classifier::Trained;
 use pyroclast_metrics::evaluate::{Named, Protocol, Scores, evaluate, spreads};
 use pyroclast_metrics::features::digits;
-use pyroclast_train::checkpoint::write_atomically;
+use pyroclast_train::atomic_file::write_atomically;
 use pyroclast_train::config::Config;
-use pyroclast_train::ema::Averaged;
-use pyroclast_train::run::Run;
 use pyroclast_train::sampler::{GridName, Plan, Stepping};
 use pyroclast_train::task::Task;
 use serde_json::{Map, Value, json};
@@ -35,10 +32,11 @@ const N: usize = 10_000;
 const LIKELIHOODS: (usize, usize) = (2000, 64);
 
 pub(crate) fn run(arguments: Evaluate) -> Result<ExitCode> {
-    let (run, config) = Run::open(&arguments.run)?;
-    let plan = super::plan(&arguments.solver, &config, arguments.seed, true)?;
+    let stored = StoredModel::open(&arguments.run, arguments.weights)?;
+    let config = stored.config();
+    let plan = super::plan(&arguments.solver, config, arguments.seed, true)?;
     let device = device::choose(arguments.device.as_deref())?;
-    let task = Task::load(&config.data, Noise::new(config.training.seed))?;
+    let task = stored.task()?;
     super::check_guidance(&arguments.solver, &task)?;
     let most = task.most_test_points();
     if most < 2 {
@@ -67,12 +65,11 @@ pub(crate) fn run(arguments: Evaluate) -> Result<ExitCode> {
         (None, false) => 0,
     };
     if let Some(path) = &arguments.bound_terms {
-        check_terms(path, bounds, &config, &task)?;
+        check_terms(path, bounds, config, &task)?;
     }
     let scored = plan.clone();
     let job = Evaluation {
-        run: &run,
-        config: &config,
+        stored: &stored,
         task: &task,
         protocol: Protocol {
             n,
@@ -82,14 +79,13 @@ pub(crate) fn run(arguments: Evaluate) -> Result<ExitCode> {
             bound_steps: arguments.bound_steps as usize,
         },
         features: arguments.features.as_deref(),
-        weights: arguments.weights,
         repetitions: u64::from(arguments.seeds),
     };
     let scores = device::run_on(device, job)?;
     if arguments.json {
-        println!("{}", as_json(&scores, n, &scored, arguments.weights));
+        println!("{}", as_json(&scores, n, &scored, &stored.weights()));
     } else {
-        print_table(&scores, n, &scored, arguments.weights, &task);
+        print_table(&scores, n, &scored, &stored.weights(), &task);
     }
     // Scores are printed first, since a file that cannot be written must not cost them.
     if let Some(path) = &arguments.bound_terms {
@@ -99,12 +95,10 @@ pub(crate) fn run(arguments: Evaluate) -> Result<ExitCode> {
 }
 
 struct Evaluation<'a> {
-    run: &'a Run,
-    config: &'a Config,
+    stored: &'a StoredModel,
     task: &'a Task,
     protocol: Protocol,
     features: Option<&'a Path>,
-    weights: Averaged,
     repetitions: u64,
 }
 
@@ -112,8 +106,7 @@ impl Job for Evaluation<'_> {
     type Output = Result<Vec<Scores>>;
 
     fn run<B: Backend>(self, device: B::Device) -> Self::Output {
-        let (run, config, task) = (self.run, self.config, self.task);
-        with_flow::<B, _>(run, config, task, self.weights, &device, self)
+        self.stored.with_flow::<B, _>(&device, self)
     }
 }
 
@@ -126,7 +119,7 @@ impl WithFlow for Evaluation<'_> {
         N: Network<Autodiff<B>, D> + AutodiffModule<Autodiff<B>>,
         N::InnerModule: Network<B, D>,
     {
-        let classifier = classifier::<B>(self.features, self.config, self.task, device)?;
+        let classifier = classifier::<B>(self.features, self.stored.config(), self.task, device)?;
         // indicatif hides the bar by itself where nobody watches.
         let bar = ProgressBar::new(self.repetitions);
         bar.tick();
@@ -223,7 +216,7 @@ fn steps(plan: &Plan) -> String {
     }
 }
 
-fn print_table(scores: &[Scores], n: usize, plan: &Plan, weights: Averaged, task: &Task) {
+fn print_table(scores: &[Scores], n: usize, plan: &Plan, weights: &str, task: &Task) {
     println!(
         "{}: {n} samples against {n} data points, {}, weights {weights}, {} seed{}",
         task.training.name,
@@ -252,12 +245,12 @@ fn print_table(scores: &[Scores], n: usize, plan: &Plan, weights: Averaged, task
     }
 }
 
-fn as_json(scores: &[Scores], n: usize, plan: &Plan, weights: Averaged) -> Value {
+fn as_json(scores: &[Scores], n: usize, plan: &Plan, weights: &str) -> Value {
     let mut object = Map::new();
     object.insert("n".into(), json!(n));
     object.insert("seeds".into(), json!(scores.len()));
     object.insert("method".into(), json!(plan.method.name()));
-    object.insert("weights".into(), json!(weights.to_string()));
+    object.insert("weights".into(), json!(weights));
     for Named { key, value, .. } in spreads(scores) {
         let value = value.map(|value| json!({ "mean": value.mean, "std": value.std }));
         object.insert(key.into(), value.unwrap_or(Value::Null));

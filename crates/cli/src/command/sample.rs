@@ -4,7 +4,7 @@ use crate::Usage;
 use crate::args::Sample;
 use crate::device::{self, Job};
 use crate::export::{self, Format};
-use crate::model::{WithFlow, with_flow};
+use crate::model::{StoredModel, WithFlow};
 use crate::picture::{Limits, write_gif};
 use anyhow::{Context, Result, bail};
 use burn::backend::Autodiff;
@@ -15,9 +15,7 @@ use pyroclast_core::condition::Given;
 use pyroclast_core::flow::Flow;
 use pyroclast_core::network::Network;
 use pyroclast_core::noise::Noise;
-use pyroclast_train::config::Config;
-use pyroclast_train::ema::Averaged;
-use pyroclast_train::run::Run;
+use pyroclast_train::dataset::Dataset;
 use pyroclast_train::sampler::{Plan, Samples, Stepping, sample};
 use pyroclast_train::task::Task;
 use pyroclast_train::training::{picture_labels, picture_size};
@@ -31,11 +29,11 @@ const DELAY: u32 = 60;
 const HOLD: u32 = 1500;
 
 pub(crate) fn run(arguments: Sample) -> Result<ExitCode> {
-    let (run, config) = Run::open(&arguments.run)?;
-    let plan = super::plan(&arguments.solver, &config, arguments.seed, false)?;
+    let stored = StoredModel::open(&arguments.run, arguments.weights)?;
+    let plan = super::plan(&arguments.solver, stored.config(), arguments.seed, false)?;
     let out = match &arguments.out {
         Some(out) => out.clone(),
-        None => free_file(&run.samples()),
+        None => free_file(&stored.samples()),
     };
     let format = Format::of(&out)?;
     if arguments.trajectory && !matches!(plan.stepping, Stepping::Fixed(..)) {
@@ -44,7 +42,7 @@ pub(crate) fn run(arguments: Sample) -> Result<ExitCode> {
         ));
     }
     let device = device::choose(arguments.device.as_deref())?;
-    let task = Task::load(&config.data, Noise::new(config.training.seed))?;
+    let task = stored.task_without_data();
     super::check_guidance(&arguments.solver, &task)?;
     let labels = labels(&arguments, &task)?;
     let n = match (&labels, arguments.n) {
@@ -57,11 +55,9 @@ pub(crate) fn run(arguments: Sample) -> Result<ExitCode> {
     });
     let start = Instant::now();
     let job = Sampling {
-        run: &run,
-        config: &config,
+        stored: &stored,
         task: &task,
         plan,
-        weights: arguments.weights,
         n,
         given,
         trajectory: arguments.trajectory,
@@ -69,6 +65,12 @@ pub(crate) fn run(arguments: Sample) -> Result<ExitCode> {
     let (samples, frames) = device::run_on(device, job)?;
     let seconds = start.elapsed().as_secs_f64();
 
+    // Only a picture of points shows the data too.
+    let shows_data = !task.training.is_image() && (format == Format::Png || arguments.trajectory);
+    let backdrop = match shows_data {
+        true => stored.backdrop(),
+        false => task.training.clone(),
+    };
     let mut values = samples.values.clone();
     task.scaling.invert(&mut values);
     export::write(
@@ -80,7 +82,7 @@ pub(crate) fn run(arguments: Sample) -> Result<ExitCode> {
         || {
             Ok(export::picture(
                 &samples.values,
-                &task.training,
+                &backdrop,
                 &title(&task, n),
                 None,
             ))
@@ -93,7 +95,7 @@ pub(crate) fn run(arguments: Sample) -> Result<ExitCode> {
     );
     if arguments.trajectory {
         let path = out.with_extension("gif");
-        animate(&path, &frames, &task)?;
+        animate(&path, &frames, &backdrop)?;
         println!("trajectory: {}", path.display());
     }
     Ok(ExitCode::SUCCESS)
@@ -149,11 +151,9 @@ struct Frame {
 }
 
 struct Sampling<'a> {
-    run: &'a Run,
-    config: &'a Config,
+    stored: &'a StoredModel,
     task: &'a Task,
     plan: Plan,
-    weights: Averaged,
     n: usize,
     given: Given,
     trajectory: bool,
@@ -163,8 +163,7 @@ impl Job for Sampling<'_> {
     type Output = Result<(Samples, Vec<Frame>)>;
 
     fn run<B: Backend>(self, device: B::Device) -> Self::Output {
-        let (run, config, task) = (self.run, self.config, self.task);
-        with_flow::<B, _>(run, config, task, self.weights, &device, self)
+        self.stored.with_flow::<B, _>(&device, self)
     }
 }
 
@@ -220,8 +219,7 @@ impl WithFlow for Sampling<'_> {
 }
 
 /// The GIF of a trajectory, all frames on the same axes.
-fn animate(path: &Path, frames: &[Frame], task: &Task) -> Result<()> {
-    let dataset = &task.training;
+fn animate(path: &Path, frames: &[Frame], dataset: &Dataset) -> Result<()> {
     let points = |values: &[f32]| export::points(values, dataset.dim());
     let first = frames
         .first()

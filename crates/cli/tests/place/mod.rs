@@ -55,8 +55,8 @@ impl Place {
         ran
     }
 
-    /// Runs what has to fail, with one line that says why.
-    pub(crate) fn fails(&self, arguments: &str, code: i32, parts: &[&str]) {
+    /// Runs what has to fail, with one line that says why: gives what it prints there.
+    pub(crate) fn fails(&self, arguments: &str, code: i32, parts: &[&str]) -> String {
         let ran = self.run(arguments);
         let errors: Vec<&str> = ran
             .stderr
@@ -81,6 +81,7 @@ impl Place {
             "{arguments}: {}",
             ran.stderr
         );
+        ran.stderr
     }
 
     /// A small run in `run`.

@@ -6,7 +6,7 @@ use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
 use pyroclast_core::noise::Noise;
 use pyroclast_models::{Classifier, ClassifierConfig, Init};
-use pyroclast_train::checkpoint::write_atomically;
+use pyroclast_train::atomic_file::write_atomically;
 use pyroclast_train::parameters::{Slot, slots, values, with_values};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use std::collections::HashMap;

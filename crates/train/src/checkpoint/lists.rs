@@ -1,45 +1,39 @@
-//! Named lists of tensors in a safetensors file, under a header.
+//! Named lists of tensors in one file.
 //!
 //! `list.slot`, such as `model.layers.0.weight`
 
-use super::{CheckpointError, write_atomically};
+use super::CheckpointError;
+use crate::about::ModelHeader;
 use crate::ema::{Average, Law};
 use crate::parameters::Slot;
+use crate::tensor_file::{self, HostTensor, TensorFileError, of_slot};
+use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
-use burn::tensor::{Tensor, TensorData};
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
 use std::path::Path;
 
-/// The version of the layout. Another one is refused, not guessed at.
-const VERSION: u32 = 1;
-/// The key of the header's metadata.
-const KEY: &str = "pyroclast";
+/// What a checkpoint is called in messages and in its header.
+pub(crate) const CHECKPOINT: &str = "checkpoint";
+/// What a snapshot of averages is called.
+pub(crate) const SNAPSHOT: &str = "snapshot";
 
 /// What the header says beside the tensors.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Header {
-    version: u32,
-    pub(crate) step: u64,
-    pub(crate) seed: u64,
+    pub(crate) model: ModelHeader,
     pub(crate) config: String,
-    /// The laws of further averages, by name. Files without any are those of before there were any.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    /// The further averages, by name.
     averages: Vec<String>,
 }
 
 impl Header {
     pub(crate) fn new<B: Backend>(
-        step: u64,
-        seed: u64,
+        model: ModelHeader,
         config: &str,
         averages: &[Average<B>],
     ) -> Self {
         Self {
-            version: VERSION,
-            step,
-            seed,
+            model,
             config: config.to_owned(),
             averages: averages.iter().map(|a| a.law.to_string()).collect(),
         }
@@ -49,103 +43,53 @@ impl Header {
 /// Writes named lists, atomically. Waits for the device.
 pub(crate) fn write<'a, B: Backend>(
     path: &Path,
+    kind: &'static str,
     header: &Header,
     lists: impl Iterator<Item = (String, &'a Vec<Tensor<B, 1>>)>,
     slots: &[Slot],
 ) -> Result<(), CheckpointError> {
-    let mut tensors: Vec<(String, &Slot, Vec<u8>)> = Vec::new();
-    for (list, values) in lists {
-        for (slot, value) in slots.iter().zip(values) {
-            let data = value.to_data().convert::<f32>();
-            let numbers = data.as_slice::<f32>().unwrap_or_default();
-            if numbers.iter().any(|v| !v.is_finite()) {
-                return Err(CheckpointError::NotFinite { step: header.step });
-            }
-            let bytes = data.bytes.to_vec();
-            tensors.push((format!("{list}.{}", slot.name), slot, bytes));
-        }
-    }
-    let views = tensors.iter().map(|(name, slot, bytes)| {
-        let view = TensorView::new(Dtype::F32, slot.shape.clone(), bytes);
-        (
-            name,
-            view.expect("a flattened parameter has the elements of its shape"),
-        )
-    });
-    let header = serde_json::to_string(header).expect("the header holds plain values");
-    let metadata = HashMap::from([(KEY.to_owned(), header)]);
-    let bytes = safetensors::serialize(views, Some(metadata))
-        .expect("the names are distinct and the shapes fit");
-    write_atomically(path, &bytes).map_err(|source| CheckpointError::Write {
-        path: path.display().to_string(),
-        source,
+    let tensors: Vec<HostTensor> = lists
+        .flat_map(|(list, values)| {
+            slots.iter().zip(values).map(move |(slot, value)| {
+                HostTensor::of(format!("{list}.{}", slot.name), slot.shape.clone(), value)
+            })
+        })
+        .collect();
+    tensor_file::write(path, kind, header, &tensors).map_err(|error| match error {
+        TensorFileError::NotFinite { .. } => CheckpointError::NotFinite {
+            step: header.model.about.step,
+        },
+        error => error.into(),
     })
-}
-
-pub(crate) fn read(path: &Path) -> Result<Vec<u8>, CheckpointError> {
-    std::fs::read(path).map_err(|source| CheckpointError::Read {
-        path: path.display().to_string(),
-        source,
-    })
-}
-
-/// The values of a list as tensors on a device.
-pub(crate) fn upload<B: Backend>(values: Vec<Vec<f32>>, device: &B::Device) -> Vec<Tensor<B, 1>> {
-    let one = |values: Vec<f32>| {
-        let n = values.len();
-        Tensor::from_data(TensorData::new(values, [n]), device)
-    };
-    values.into_iter().map(one).collect()
 }
 
 /// A file of lists that is whole, and ours.
-pub(crate) struct Lists<'a> {
-    path: &'a Path,
+#[derive(Debug)]
+pub(crate) struct Lists {
+    path: String,
     pub(crate) header: Header,
-    tensors: SafeTensors<'a>,
+    tensors: Vec<HostTensor>,
 }
 
-impl<'a> Lists<'a> {
-    pub(crate) fn parse(path: &'a Path, bytes: &'a [u8]) -> Result<Self, CheckpointError> {
-        let name = || path.display().to_string();
-        let damaged = |error: safetensors::SafeTensorError| CheckpointError::Damaged {
-            path: name(),
-            reason: error.to_string(),
-        };
-        let tensors = SafeTensors::deserialize(bytes).map_err(damaged)?;
-        let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
-        let foreign = |reason: String| CheckpointError::Foreign {
-            path: name(),
-            reason,
-        };
-        let text = metadata
-            .metadata()
-            .as_ref()
-            .and_then(|metadata| metadata.get(KEY))
-            .ok_or_else(|| foreign(format!("its header has no `{KEY}`")))?;
-        let header: Header =
-            serde_json::from_str(text).map_err(|error| foreign(error.to_string()))?;
-        if header.version != VERSION {
-            return Err(foreign(format!(
-                "version {}, and this reads {VERSION}",
-                header.version
-            )));
+impl Lists {
+    pub(crate) fn read(path: &Path, kind: &'static str) -> Result<Self, CheckpointError> {
+        let (header, tensors) = tensor_file::read::<Header>(path, kind)?;
+        let path = path.display().to_string();
+        match header.model.problem() {
+            Some(reason) => Err(CheckpointError::Mismatch { path, reason }),
+            None => Ok(Self {
+                path,
+                header,
+                tensors,
+            }),
         }
-        Ok(Self {
-            path,
-            header,
-            tensors,
-        })
     }
 
-    /// The laws of the further averages.
+    /// The further averages.
     pub(crate) fn laws(&self) -> Result<Vec<Law>, CheckpointError> {
         let laws = self.header.averages.iter().map(|name| name.parse());
         laws.collect::<Result<_, String>>()
-            .map_err(|reason| CheckpointError::Foreign {
-                path: self.path.display().to_string(),
-                reason,
-            })
+            .map_err(|reason| self.mismatch(reason))
     }
 
     /// Refuses a file with more tensors than `plain` lists and the further averages have.
@@ -160,40 +104,49 @@ impl<'a> Lists<'a> {
         Ok(())
     }
 
-    /// The values of a list, one vector a slot.
+    /// The names and shapes of the tensors of a list, in the order of their names.
+    pub(crate) fn slots(&self, list: &str) -> Vec<Slot> {
+        let slot = |tensor: &HostTensor| {
+            let name = tensor.name.strip_prefix(list)?.strip_prefix('.')?;
+            Some(Slot {
+                name: name.to_owned(),
+                shape: tensor.shape.clone(),
+            })
+        };
+        self.tensors.iter().filter_map(slot).collect()
+    }
+
+    /// The values of a list, one vector per slot.
     pub(crate) fn list(
         &self,
         list: &str,
         slots: &[Slot],
     ) -> Result<Vec<Vec<f32>>, CheckpointError> {
-        let values = slots.iter().map(|slot| self.tensor(list, slot));
+        let prefix = format!("{list}.");
+        let values = slots
+            .iter()
+            .map(|slot| of_slot(&self.tensors, &prefix, slot));
         values
+            .map(|values| values.map(<[f32]>::to_vec))
             .collect::<Result<_, String>>()
+            .map_err(|reason| self.mismatch(reason))
+    }
+
+    /// The values of a list on a device.
+    pub(crate) fn upload<B: Backend>(
+        &self,
+        list: &str,
+        slots: &[Slot],
+        device: &B::Device,
+    ) -> Result<Vec<Tensor<B, 1>>, CheckpointError> {
+        tensor_file::upload(&self.tensors, &format!("{list}."), slots, device)
             .map_err(|reason| self.mismatch(reason))
     }
 
     pub(crate) fn mismatch(&self, reason: String) -> CheckpointError {
         CheckpointError::Mismatch {
-            path: self.path.display().to_string(),
+            path: self.path.clone(),
             reason,
         }
-    }
-
-    fn tensor(&self, list: &str, slot: &Slot) -> Result<Vec<f32>, String> {
-        let name = format!("{list}.{}", slot.name);
-        let view = (self.tensors.tensor(&name)).map_err(|_| format!("it has no {name}"))?;
-        if view.shape() != slot.shape || view.dtype() != Dtype::F32 {
-            return Err(format!(
-                "{name} is {:?} {:?}, and the network has {:?} F32",
-                view.shape(),
-                view.dtype(),
-                slot.shape
-            ));
-        }
-        let (chunks, _) = view.data().as_chunks::<4>();
-        Ok(chunks
-            .iter()
-            .map(|chunk| f32::from_le_bytes(*chunk))
-            .collect())
     }
 }

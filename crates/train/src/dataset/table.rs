@@ -58,6 +58,8 @@ struct Table<'a> {
     /// The columns of the header or of the first row, once one of them has been seen.
     columns: Option<usize>,
     header: bool,
+    /// The names in the header, without that of the labels.
+    names: Vec<String>,
     /// The column of labels, if the header names one.
     label: Option<usize>,
     rows: usize,
@@ -72,6 +74,7 @@ impl<'a> Table<'a> {
             path,
             columns: None,
             header: false,
+            names: Vec::new(),
             label: None,
             rows: 0,
             values: Vec::new(),
@@ -85,6 +88,9 @@ impl<'a> Table<'a> {
             self.columns = Some(record.len());
             self.header = self.read_header(record)?;
             return if self.header {
+                let columns = record.iter().enumerate();
+                let values = columns.filter(|(column, _)| self.label != Some(*column));
+                self.names = values.map(|(_, cell)| name(cell)).collect();
                 Ok(())
             } else {
                 self.add(record)
@@ -189,7 +195,8 @@ impl<'a> Table<'a> {
                 rows: self.rows,
             });
         }
-        let data = Dataset::new(name, self.values, vec![dim]);
+        let mut data = Dataset::new(name, self.values, vec![dim]);
+        data.columns = self.names;
         if self.label.is_none() {
             return Ok(data);
         }
@@ -218,6 +225,12 @@ fn is_label(cell: &[u8]) -> bool {
     LABEL
         .iter()
         .any(|name| cell.eq_ignore_ascii_case(name.as_bytes()))
+}
+
+/// A name in the header. Numpy writes headers behind a `#`.
+fn name(cell: &[u8]) -> String {
+    let cell = cell.strip_prefix(b"#").unwrap_or(cell).trim_ascii();
+    String::from_utf8_lossy(cell).into_owned()
 }
 
 /// The number in a cell, in double precision; NaN and the infinities are numbers too.

@@ -17,7 +17,7 @@ pub enum Averaged {
     /// The moving average of this rate, of `training.ema` or `training.ema-rates`.
     Rate(f64),
     /// The power-function average of this relative width in [`WIDTHS`], reconstructed from those of `training.ema-power`. From
-    /// snapshots of 0.05 and 0.1 at every twentieth of the training, widths from 0.04 to 0.25 come out well; [`load`](super::load) refuses
+    /// snapshots of 0.05 and 0.1 at every twentieth of the training, widths from 0.04 to 0.25 come out well; [`Latest`](super::Latest) refuses
     /// those that do not.
     Power(f64),
 }

@@ -3,12 +3,17 @@
 //! `θ, θ̄_d or θ̂_γ`, after the newest checkpoint's step
 
 use super::{Averaged, Law, Profile, coefficients, relative_error};
-use crate::checkpoint::{CheckpointError, Lists, PLAIN, read, upload};
+use crate::about::ModelHeader;
+use crate::checkpoint::{CHECKPOINT, CheckpointError, Lists, PLAIN, SNAPSHOT};
 use crate::config::Config;
-use crate::parameters::Slot;
+use crate::model_file::{Model, ModelFile, device};
+use crate::parameters::{Slot, slots, with_values};
 use crate::run::{Run, RunError};
-use burn::tensor::Tensor;
+use crate::tensor_file::HostTensor;
+use burn::module::Module;
 use burn::tensor::backend::Backend;
+use burn::tensor::{Tensor, TensorData};
+use pyroclast_core::flow::Flow;
 use std::path::PathBuf;
 
 /// The largest error of reconstructed weights, relative to their norm: beyond it another average would come out under the name of the one
@@ -78,60 +83,140 @@ pub enum AveragedError {
     Checkpoint(#[from] CheckpointError),
 }
 
-/// The parameters of a run after the step of its newest checkpoint, in the order of the slots.
-///
-/// A power-function average is the least-squares combination of those in the snapshots before that step and in the checkpoint. It is refused
-/// where even that differs from the average's weights by more than a tenth ([`relative_error`]).
-///
-/// Source: Karras et al. 2024, section 3.2.
-///
-/// # Panics
-/// If the width of [`Averaged::Power`] is not in (0, 0.3].
-///
-/// # Errors
-/// [`AveragedError`]: the run does not keep the average, nor what it could be made of, or a file is missing, damaged, foreign, or of
-/// another network.
-pub fn load<B: Backend>(
-    run: &Run,
-    config: &Config,
-    choice: Averaged,
-    slots: &[Slot],
-    device: &B::Device,
-) -> Result<Vec<Tensor<B, 1>>, AveragedError> {
-    let path = run.latest()?;
-    let bytes = read(&path)?;
-    let lists = Lists::parse(&path, &bytes)?;
-    lists.check_count(PLAIN.len(), slots)?;
-    let laws = lists.laws()?;
-    let folder = || run.folder().display().to_string();
-    let values = match choice {
-        Averaged::Ema => lists.list("ema", slots)?,
-        Averaged::Raw => lists.list("model", slots)?,
-        Averaged::Rate(rate) if rate == config.training.ema => lists.list("ema", slots)?,
-        Averaged::Rate(rate) => {
-            let law = Law::Rate(rate);
-            if !laws.contains(&law) {
-                return Err(AveragedError::NoRate {
-                    run: folder(),
-                    rate,
-                    known: known(config, &laws),
-                });
+/// The newest checkpoint of a run, read and checked, with the snapshots beside it.
+#[derive(Debug)]
+pub struct Latest {
+    run: Run,
+    lists: Lists,
+}
+
+impl Latest {
+    /// Reads the newest checkpoint.
+    ///
+    /// # Errors
+    /// [`AveragedError`]: there is none, or it is damaged or foreign.
+    pub fn read(run: Run) -> Result<Self, AveragedError> {
+        let lists = Lists::read(&run.newest()?, CHECKPOINT)?;
+        Ok(Self { run, lists })
+    }
+
+    /// What the checkpoint says about the model.
+    pub fn header(&self) -> &ModelHeader {
+        &self.lists.header.model
+    }
+
+    /// The model with these weights, in a network of the same structure.
+    ///
+    /// # Panics
+    /// As [`Latest::weights`].
+    ///
+    /// # Errors
+    /// As [`Latest::weights`].
+    pub fn model<B: Backend, N: Module<B>>(
+        &self,
+        config: &Config,
+        choice: Averaged,
+        network: N,
+    ) -> Result<Model<N>, AveragedError> {
+        let device = device::<B, N>(&network);
+        let values = self.weights::<B>(config, choice, &slots::<B, N>(&network), &device)?;
+        let header = self.header().clone();
+        let network = with_values(network, values);
+        Ok(Model {
+            flow: Flow::new(network, header.path, header.objective),
+            about: header.about,
+            weights: choice.to_string(),
+        })
+    }
+
+    /// The model with these weights as a file, ready to be saved. There need be no network for it.
+    ///
+    /// # Panics
+    /// As [`Latest::weights`].
+    ///
+    /// # Errors
+    /// As [`Latest::weights`].
+    pub fn file(&self, config: &Config, choice: Averaged) -> Result<ModelFile, AveragedError> {
+        let slots = self.lists.slots("model");
+        let values = self.values(config, choice, &slots)?;
+        let tensor = |(slot, values): (Slot, Vec<f32>)| HostTensor {
+            name: slot.name,
+            shape: slot.shape,
+            values,
+        };
+        let tensors = slots.into_iter().zip(values).map(tensor).collect();
+        let header = self.header().clone();
+        Ok(ModelFile::new(header, choice.to_string(), tensors))
+    }
+
+    /// The parameters of the run after the checkpoint's step, in the order of the slots.
+    ///
+    /// A power-function average is the least-squares combination of those in the snapshots before
+    /// that step and in the checkpoint. It is refused where even that differs from the average's
+    /// weights by more than a tenth ([`relative_error`]).
+    ///
+    /// Source: Karras et al. 2024, section 3.2.
+    ///
+    /// # Panics
+    /// If the width of [`Averaged::Power`] is not in (0, 0.3].
+    ///
+    /// # Errors
+    /// [`AveragedError`]: the run does not keep the average, nor what it could be made of, or a
+    /// snapshot is missing, damaged, foreign, or of another network.
+    pub fn weights<B: Backend>(
+        &self,
+        config: &Config,
+        choice: Averaged,
+        slots: &[Slot],
+        device: &B::Device,
+    ) -> Result<Vec<Tensor<B, 1>>, AveragedError> {
+        let one = |values: Vec<f32>| {
+            let n = values.len();
+            Tensor::from_data(TensorData::new(values, [n]), device)
+        };
+        let values = self.values(config, choice, slots)?;
+        Ok(values.into_iter().map(one).collect())
+    }
+
+    fn values(
+        &self,
+        config: &Config,
+        choice: Averaged,
+        slots: &[Slot],
+    ) -> Result<Vec<Vec<f32>>, AveragedError> {
+        let lists = &self.lists;
+        lists.check_count(PLAIN.len(), slots)?;
+        let laws = lists.laws()?;
+        let folder = || self.run.folder().display().to_string();
+        let list = |name: &str| Ok(lists.list(name, slots)?);
+        match choice {
+            Averaged::Ema => list("ema"),
+            Averaged::Raw => list("model"),
+            Averaged::Rate(rate) if rate == config.training.ema => list("ema"),
+            Averaged::Rate(rate) => {
+                let law = Law::Rate(rate);
+                if !laws.contains(&law) {
+                    return Err(AveragedError::NoRate {
+                        run: folder(),
+                        rate,
+                        known: known(config, &laws),
+                    });
+                }
+                list(&law.list())
             }
-            lists.list(&law.list(), slots)?
-        }
-        Averaged::Power(width) => {
-            let kept: Vec<f64> = laws.iter().filter_map(power).collect();
-            if kept.is_empty() {
-                return Err(AveragedError::NoPower {
-                    run: folder(),
-                    width,
-                    known: known(config, &laws),
-                });
+            Averaged::Power(width) => {
+                let kept: Vec<f64> = laws.iter().filter_map(power).collect();
+                if kept.is_empty() {
+                    return Err(AveragedError::NoPower {
+                        run: folder(),
+                        width,
+                        known: known(config, &laws),
+                    });
+                }
+                reconstruct(&self.run, lists, &kept, width, slots)
             }
-            reconstruct(run, &lists, &kept, width, slots)?
         }
-    };
-    Ok(upload(values, device))
+    }
 }
 
 fn power(law: &Law) -> Option<f64> {
@@ -156,12 +241,12 @@ fn known(config: &Config, laws: &[Law]) -> String {
 /// The combination of the snapshots, and of the checkpoint's own averages, for another width. It is summed in double precision.
 fn reconstruct(
     run: &Run,
-    checkpoint: &Lists<'_>,
+    checkpoint: &Lists,
     kept: &[f64],
     width: f64,
     slots: &[Slot],
 ) -> Result<Vec<Vec<f32>>, AveragedError> {
-    let last = checkpoint.header.step;
+    let last = checkpoint.header.model.about.step;
     let before: Vec<(u64, PathBuf)> = (run.snapshots().into_iter())
         .filter(|(step, _)| *step < last)
         .collect();
@@ -206,9 +291,8 @@ fn add_snapshot(
     x: &[f64],
     slots: &[Slot],
 ) -> Result<(), CheckpointError> {
-    let bytes = read(path)?;
-    let snapshot = Lists::parse(path, &bytes)?;
-    let found = snapshot.header.step;
+    let snapshot = Lists::read(path, SNAPSHOT)?;
+    let found = snapshot.header.model.about.step;
     if found != step {
         return Err(snapshot.mismatch(format!("it was saved after step {found}, not {step}")));
     }
@@ -218,7 +302,7 @@ fn add_snapshot(
 /// Adds the power-function averages of a file, each times its coefficient.
 fn add(
     sum: &mut [Vec<f64>],
-    lists: &Lists<'_>,
+    lists: &Lists,
     kept: &[f64],
     x: &[f64],
     slots: &[Slot],

@@ -1,0 +1,28 @@
+//! `pyroclast export`.
+
+use crate::Usage;
+use crate::args::Export;
+use crate::model::StoredModel;
+use anyhow::{Result, bail};
+use std::process::ExitCode;
+
+pub(crate) fn run(arguments: Export) -> Result<ExitCode> {
+    let out = arguments.out.as_path();
+    if out.extension().is_none_or(|end| end != "safetensors") {
+        bail!(Usage(format!(
+            "--out {} does not end in .safetensors, which is how a model is saved",
+            out.display()
+        )));
+    }
+    let file = StoredModel::open(&arguments.run, arguments.weights)?.file()?;
+    file.save(out)?;
+    let about = &file.header().about;
+    println!(
+        "{} after {} steps, {} weights: {}",
+        about.data.name,
+        about.step,
+        file.weights(),
+        out.display()
+    );
+    Ok(ExitCode::SUCCESS)
+}

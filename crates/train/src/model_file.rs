@@ -1,0 +1,423 @@
+//! A model as one file, with everything that sampling from it takes.
+//!
+//! `.safetensors`: the network's parameters by their names, and in the header the network's
+//! configuration, the path, the objective, the scaling, the shape of a sample, and the names of
+//! classes and columns. Neither the data nor the run is needed to use it.
+
+use crate::about::{About, ModelHeader};
+use crate::parameters::{Slot, slots, values, with_values};
+use crate::sampler::{Plan, SampleError, sample};
+use crate::tensor_file::{self, HostTensor, TensorFileError};
+use burn::module::Module;
+use burn::tensor::backend::Backend;
+use pyroclast_core::condition::Given;
+use pyroclast_core::flow::Flow;
+use pyroclast_core::network::Network;
+use pyroclast_core::noise::Noise;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+/// What a file of a model is called in messages and in its header.
+const KIND: &str = "model";
+
+/// Why a model cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ModelError {
+    /// The file cannot be read or written, or is not a model.
+    #[error(transparent)]
+    File(#[from] TensorFileError),
+    /// The header holds values that cannot be used.
+    #[error("the header of {path} cannot be used: {reason}")]
+    Header {
+        /// The file.
+        path: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The parameters are those of another network.
+    #[error("{path} does not fit the network: {reason}")]
+    Mismatch {
+        /// The file.
+        path: String,
+        /// The first difference.
+        reason: String,
+    },
+}
+
+/// A trained model.
+///
+/// ```
+/// use burn_ndarray::NdArray;
+/// use pyroclast_core::condition::Given;
+/// use pyroclast_core::flow::Flow;
+/// use pyroclast_core::noise::Noise;
+/// use pyroclast_core::path::Path;
+/// use pyroclast_models::{Init, MlpConfig};
+/// use pyroclast_train::about::{About, DataInfo};
+/// use pyroclast_train::dataset::{Dataset, Scaling};
+/// use pyroclast_train::model_file::Model;
+///
+/// let device = Default::default();
+/// let network = |seed| MlpConfig::new(2).init(&mut Init::<NdArray>::new(Noise::new(seed), &device));
+/// let points = Dataset::new("points", vec![0.0, 1.0, 2.0, 3.0], vec![2]);
+/// let about = About {
+///     data: DataInfo::of_dataset(&points, &Scaling::identity()),
+///     network: None,
+///     sampling: Default::default(),
+///     step: 0,
+///     seed: 0,
+/// };
+/// let model = Model::new(Flow::velocity(network(0), Path::optimal_transport()), about);
+///
+/// let folder = tempfile::tempdir()?;
+/// let file = folder.path().join("mine.safetensors");
+/// model.save(&file)?;
+///
+/// // Another process needs the network's type and the file, and nothing else.
+/// let loaded = Model::load(&file, network(1))?;
+/// let samples = loaded.sample(10, &Given::nothing(), &loaded.plan(0))?;
+/// assert_eq!(samples.len(), 10 * 2);
+/// assert_eq!(loaded.flow.path, Path::optimal_transport());
+/// assert_eq!(loaded.about.data.name, "points");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Model<N> {
+    /// The network with its path and its objective.
+    pub flow: Flow<N>,
+    /// What else is known about it.
+    pub about: About,
+    /// Which of a run's weights these are, such as `ema` or `power:0.1`.
+    pub weights: String,
+}
+
+/// The header of a file of a model.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Header {
+    model: ModelHeader,
+    weights: String,
+}
+
+impl<N> Model<N> {
+    /// How samples are drawn where nothing else is asked for.
+    pub fn plan(&self, seed: u64) -> Plan {
+        self.header().config().plan(seed)
+    }
+
+    /// `n` samples in the units of the data, `[n, dim]` row-major. Waits for the device.
+    ///
+    /// # Errors
+    /// [`SampleError`].
+    ///
+    /// # Panics
+    /// If `given` has parts of another number of samples than `n`.
+    pub fn sample<B: Backend, const D: usize>(
+        &self,
+        n: usize,
+        given: &Given,
+        plan: &Plan,
+    ) -> Result<Vec<f32>, SampleError>
+    where
+        N: Network<B, D>,
+    {
+        let (data, device) = (&self.about.data, device::<B, N>(&self.flow.network));
+        let (source, noise) = (&self.flow.path.source, Noise::new(plan.seed));
+        let x0 = source.for_sampling(n, data.dim(), noise, 0);
+        let unseen = &mut |_, _, _: &_| {};
+        let samples = sample(&self.flow, &x0, &data.shape, given, plan, &device, unseen)?;
+        let mut values = samples.values;
+        data.scaling.invert(&mut values);
+        Ok(values)
+    }
+
+    /// What a file says about the model.
+    pub fn header(&self) -> ModelHeader {
+        ModelHeader {
+            path: self.flow.path.clone(),
+            objective: self.flow.objective,
+            about: self.about.clone(),
+        }
+    }
+
+    /// A model with the network's parameters as they are.
+    pub fn new(flow: Flow<N>, about: About) -> Self {
+        Self {
+            flow,
+            about,
+            weights: "raw".to_owned(),
+        }
+    }
+
+    /// Writes the model to one file, atomically. Waits for the device.
+    ///
+    /// # Errors
+    /// [`ModelError`], such as for parameters that are not finite; what stood at `path` before is
+    /// untouched then.
+    pub fn save<B: Backend>(&self, path: impl AsRef<Path>) -> Result<(), ModelError>
+    where
+        N: Module<B>,
+    {
+        let network = &self.flow.network;
+        let tensors = slots::<B, N>(network).into_iter().zip(values(network));
+        let tensors: Vec<HostTensor> = tensors
+            .map(|(slot, value)| HostTensor::of(slot.name, slot.shape, &value))
+            .collect();
+        ModelFile::new(self.header(), self.weights.clone(), tensors).save(path)
+    }
+
+    /// Reads a model into a network of the same structure, whose own parameters are replaced.
+    ///
+    /// # Errors
+    /// [`ModelError`]: a file that is missing, damaged, edited, in a newer format, of something else,
+    /// or of another network. Nothing is loaded then.
+    pub fn load<B: Backend>(path: impl AsRef<Path>, network: N) -> Result<Self, ModelError>
+    where
+        N: Module<B>,
+    {
+        ModelFile::open(path)?.model(network)
+    }
+}
+
+/// The contents of a file of a model, before there is a network for them.
+#[derive(Debug, Clone)]
+pub struct ModelFile {
+    header: Header,
+    /// The file, where it was read from one.
+    path: String,
+    tensors: Vec<HostTensor>,
+}
+
+impl ModelFile {
+    /// Parameters by their names, under a header; `weights` says which of a run's they are.
+    pub fn new(header: ModelHeader, weights: String, tensors: Vec<HostTensor>) -> Self {
+        Self {
+            header: Header {
+                model: header,
+                weights,
+            },
+            path: "the model".to_owned(),
+            tensors,
+        }
+    }
+
+    /// What it says about the model.
+    pub fn header(&self) -> &ModelHeader {
+        &self.header.model
+    }
+
+    /// Which of a run's weights it holds, such as `ema`.
+    pub fn weights(&self) -> &str {
+        &self.header.weights
+    }
+
+    /// Writes the file, atomically.
+    ///
+    /// # Errors
+    /// [`ModelError`]; what stood at `path` before is untouched then.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<(), ModelError> {
+        let (header, tensors) = (&self.header, &self.tensors);
+        Ok(tensor_file::write(path.as_ref(), KIND, header, tensors)?)
+    }
+
+    /// Reads and checks a file.
+    ///
+    /// # Errors
+    /// [`ModelError`].
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, ModelError> {
+        let (header, tensors) = tensor_file::read::<Header>(path.as_ref(), KIND)?;
+        let path = path.as_ref().display().to_string();
+        match header.model.problem() {
+            Some(reason) => Err(ModelError::Header { path, reason }),
+            None => Ok(Self {
+                header,
+                path,
+                tensors,
+            }),
+        }
+    }
+
+    /// The model with this network, whose own parameters are replaced.
+    ///
+    /// # Errors
+    /// [`ModelError::Mismatch`].
+    pub fn model<B: Backend, N: Module<B>>(&self, network: N) -> Result<Model<N>, ModelError> {
+        let mismatch = |reason| ModelError::Mismatch {
+            path: self.path.clone(),
+            reason,
+        };
+        let slots: Vec<Slot> = slots::<B, N>(&network);
+        if self.tensors.len() > slots.len() {
+            return Err(mismatch(format!(
+                "it holds {} tensors, and the network has {}",
+                self.tensors.len(),
+                slots.len()
+            )));
+        }
+        let device = device::<B, N>(&network);
+        let values = tensor_file::upload::<B>(&self.tensors, "", &slots, &device);
+        let network = with_values(network, values.map_err(mismatch)?);
+        let ModelHeader {
+            path,
+            objective,
+            about,
+        } = self.header.model.clone();
+        Ok(Model {
+            flow: Flow::new(network, path, objective),
+            about,
+            weights: self.header.weights.clone(),
+        })
+    }
+}
+
+/// The device that a network is on.
+pub(crate) fn device<B: Backend, N: Module<B>>(network: &N) -> B::Device {
+    network.devices().into_iter().next().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::about::DataInfo;
+    use crate::dataset::{Dataset, Scaling};
+    use burn_ndarray::NdArray;
+    use pyroclast_core::coupling::Coupling;
+    use pyroclast_core::noise::Noise;
+    use pyroclast_core::objective::Objective;
+    use pyroclast_core::path::Path as RandomPath;
+    use pyroclast_core::schedule::{Linear, Schedule};
+    use pyroclast_models::{Init, Mlp, MlpConfig};
+    use std::sync::Arc;
+
+    fn network(width: usize, seed: u64) -> Mlp<NdArray> {
+        let device = Default::default();
+        let config = MlpConfig {
+            width,
+            ..MlpConfig::new(2)
+        };
+        config.init(&mut Init::new(Noise::new(seed), &device))
+    }
+
+    /// A model of two named columns, on a path with numbers that have no short decimal form.
+    fn model() -> Model<Mlp<NdArray>> {
+        let mut points = Dataset::new("points", vec![0.1, 1e7, 2.0 / 3.0, -1e-7], vec![2]);
+        points.columns = vec!["a".into(), "b, with a comma".into()];
+        let scaling = Scaling::standardising(&points.values, 2);
+        let about = About {
+            data: DataInfo::of_dataset(&points, &scaling),
+            network: None,
+            sampling: Default::default(),
+            step: 7,
+            seed: u64::MAX,
+        };
+        let path = RandomPath {
+            coupling: Coupling::OptimalTransport,
+            ..RandomPath::new(Linear {
+                sigma_min: 0.1 + 0.2,
+            })
+        };
+        Model::new(
+            Flow::new(network(8, 0), path, Objective::edm(1.0 / 3.0)),
+            about,
+        )
+    }
+
+    fn saved() -> (tempfile::TempDir, std::path::PathBuf) {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("m.safetensors");
+        model().save(&path).expect("a writable folder");
+        (folder, path)
+    }
+
+    #[test]
+    fn a_model_comes_back_to_the_last_bit() {
+        let (_folder, path) = saved();
+        let (before, after) = (model(), Model::load(&path, network(8, 1)).expect("a model"));
+        assert_eq!(after.flow.path, before.flow.path);
+        assert_eq!(after.flow.objective, before.flow.objective);
+        assert_eq!(after.about, before.about);
+        let parameters = |model: &Model<Mlp<NdArray>>| -> Vec<_> {
+            let values = values(&model.flow.network).into_iter();
+            values.map(|value| value.into_data()).collect()
+        };
+        assert_eq!(parameters(&after), parameters(&before));
+        // What is saved again is the same file.
+        let again = path.with_file_name("again.safetensors");
+        after.save(&again).expect("a writable folder");
+        let bytes = |path| std::fs::read(path).expect("a file");
+        assert!(bytes(&path) == bytes(&again));
+    }
+
+    #[test]
+    fn another_network_is_refused() {
+        let (_folder, path) = saved();
+        let error = Model::load(&path, network(9, 1)).expect_err("wider");
+        let message = error.to_string();
+        assert!(
+            message.ends_with("layers.0.weight is [3, 8], and the network has [3, 9]"),
+            "{message}"
+        );
+    }
+
+    #[test]
+    fn a_header_that_does_not_agree_with_itself_is_refused() {
+        let (_folder, path) = saved();
+        for (change, part) in [
+            (
+                (|about: &mut About| about.data.shape = vec![0]) as fn(&mut About),
+                "shape [0] holds nothing",
+            ),
+            (
+                |about| about.data.shape = vec![usize::MAX, 2],
+                "holds nothing",
+            ),
+            (
+                |about| about.data.scaling.scale = vec![0.0, 1.0],
+                "its scaling is not one",
+            ),
+            (
+                |about| about.data.columns = vec!["a".into()],
+                "1 names for the 2 values",
+            ),
+            (|about| about.sampling.steps = 0, "sampling.steps = 0"),
+        ] {
+            let mut model = model();
+            change(&mut model.about);
+            model.save(&path).expect("a writable folder");
+            let error = Model::load(&path, network(8, 1)).expect_err("a bad header");
+            let message = error.to_string();
+            assert!(
+                message.contains(part) && !message.contains('\n'),
+                "{message}"
+            );
+        }
+    }
+
+    #[test]
+    fn parameters_that_are_not_finite_are_not_saved() {
+        let (_folder, path) = saved();
+        let before = std::fs::read(&path).expect("a file");
+        let mut model = model();
+        let broken = values(&model.flow.network)
+            .into_iter()
+            .map(|v| v / 0.0)
+            .collect();
+        model.flow.network = with_values(model.flow.network, broken);
+        let error = model.save(&path).expect_err("infinite parameters");
+        assert!(error.to_string().contains("layers.0."), "{error}");
+        assert!(std::fs::read(&path).expect("a file") == before);
+    }
+
+    #[test]
+    fn a_schedule_of_the_users_own_cannot_be_written() {
+        let (_folder, path) = saved();
+        let mut model = model();
+        let own: Arc<dyn Schedule> = Arc::new(Linear::default());
+        model.flow.path.schedule = own.into();
+        let error = model.save(&path).expect_err("no name to write");
+        assert!(
+            error.to_string().contains("of your own has no name"),
+            "{error}"
+        );
+    }
+}
