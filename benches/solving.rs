@@ -1,6 +1,7 @@
-//! The cost of a step: van der Pol's oscillator as in torchode's protocol, a scalar SDE as in torchsde's, and gradients of a neural ODE.
+//! The cost of a step: van der Pol's oscillator as in torchode's protocol, a scalar SDE as in
+//! torchsde's, and gradients of a neural ODE.
 //!
-//! Criterion's throughput holds the number of steps, by which `benches/peers/compare.py` divides.
+//! Criterion's throughput is the number of steps, by which `benches/peers/compare.py` divides.
 
 #[path = "../crates/cli/src/process.rs"]
 mod process;

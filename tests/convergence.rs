@@ -22,7 +22,7 @@ type Field = fn(f64, Tensor<B, 2>) -> Tensor<B, 2>;
 /// A problem on [0, 1] and its exact end.
 struct Problem {
     name: &'static str,
-    /// How many times finer a grid has to be than for the first for orders to show.
+    /// How many times finer than for the first problem a grid has to be for the order to show.
     fineness: usize,
     field: Field,
     start: Vec<f64>,
@@ -140,7 +140,8 @@ fn fixed_grids_converge_with_the_order_of_the_method() {
 
 #[test]
 fn order_eight_shows_as_far_as_f64_holds_it() {
-    // Four halvings of the step would take the error from 10⁻⁶, where the leading term does not lead yet, to 10⁻¹⁵, where rounding does.
+    // Four halvings of the step would take the error from 10⁻⁶, where the leading term does not
+    // dominate yet, to 10⁻¹⁵, where rounding does.
     let problems = problems();
     for (problem, grids) in [(0, [6, 8, 10, 12]), (3, [8, 10, 12, 16])] {
         let slope = order_on(&DOPRI8, &problems[problem], &grids);
@@ -150,7 +151,8 @@ fn order_eight_shows_as_far_as_f64_holds_it() {
             problems[problem].name
         );
     }
-    // On linear problems only 0.13 % of the ninth-order term is left, which hides the order from above.
+    // On linear problems only 0.13 % of the ninth-order term is left, so that the order may look
+    // higher.
     for (problem, grids) in [(1, [8, 12, 16, 24]), (2, [8, 12, 16, 24])] {
         let slope = order_on(&DOPRI8, &problems[problem], &grids);
         assert!(
@@ -191,7 +193,8 @@ fn adaptive_solves_meet_their_tolerance() {
 
 #[test]
 fn methods_of_order_five_and_more_reach_reference_values() {
-    // DETEST (Hull et al. 1972) A2, A3 and A4 in closed form, and van der Pol's oscillator with µ = 1, at t = 20.
+    // DETEST (Hull et al. 1972) A2, A3 and A4 in closed form, and van der Pol's oscillator with µ =
+    // 1, at t = 20.
     let cubic: Field = |_, x| x.clone() * x.clone() * x * -0.5;
     let cosine: Field = |t, x| x * t.cos();
     let logistic: Field = |_, x| x.clone() * (x / -20.0 + 1.0) * 0.25;
@@ -251,9 +254,9 @@ fn a_constant_slope_takes_five_steps_at_most() {
 }
 
 #[test]
-fn evaluations_are_what_the_stages_say() {
-    // Two for the starting step, of which the first is the first stage; then the stages of each step, less one where the
-    // last step's end is known.
+fn evaluations_follow_from_the_stages() {
+    // Two for the starting step, the first of which is the first stage; then the stages of each
+    // step, less one if the slope at the end of the last step is known.
     for pair in PAIRS {
         let problem = &problems()[0];
         let solution = Adaptive::new(tolerance(1e-5))
@@ -272,7 +275,7 @@ fn evaluations_are_what_the_stages_say() {
         }
         assert!(s.steps > 1);
     }
-    // On a grid an FSAL method pays for its first stage once.
+    // On a grid, a first-same-as-last method evaluates its first stage once.
     let problem = &problems()[0];
     let counted = Counted::new(&problem.field);
     integrate(
@@ -321,7 +324,7 @@ fn what_cannot_be_solved_is_refused_with_its_values() {
     let nan: Field = |_, x| x * f64::NAN;
     let error = solve(&nan, (0.0, 1.0), tolerance(1e-6));
     assert!(matches!(error, SolveError::NotFinite { .. }), "{error}");
-    // x' = x² from 1 leaves every bound at t = 1.
+    // x' = x² from 1 has a pole at t = 1.
     let blows_up: Field = |_, x| x.clone() * x;
     let error = solve(&blows_up, (0.0, 2.0), tolerance(1e-6));
     let at_pole = |t: f64| (t - 1.0).abs() < 1e-3;
@@ -333,7 +336,8 @@ fn what_cannot_be_solved_is_refused_with_its_values() {
 
 #[test]
 fn heun_on_edm_has_the_published_gain() {
-    // Karras et al. 2022, algorithm 1 without churn, on data N(0, ½²): N = 18 steps from σ = 80 to 0, the last one Euler's.
+    // Karras et al. 2022, algorithm 1 without churn, on data N(0, ½²): N = 18 steps from σ = 80 to
+    // 0, the last one Euler's.
     let field = Gaussian {
         mean: state::<B>(&[0.0]),
         std: 0.5,

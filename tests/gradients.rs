@@ -44,7 +44,7 @@ fn growth<B: Backend>(theta: f64) -> Growth<B> {
     }
 }
 
-/// tanh(x·W + t·w + b)·V, which no closed form knows.
+/// tanh(x·W + t·w + b)·V, which has no closed form.
 #[derive(Module, Debug)]
 struct Net<B: Backend> {
     inner: Param<Tensor<B, 2>>,
@@ -56,7 +56,7 @@ struct Net<B: Backend> {
 impl<B: Backend> VectorField<B, 2> for Net<B> {
     fn velocity(&self, t: f64, x: Tensor<B, 2>) -> Tensor<B, 2> {
         let hidden = x.clone().matmul(self.inner.val()) + (self.time.val() * t).unsqueeze();
-        // Three uses of x: the order in which their gradients are added shows in the last bit.
+        // x is used three times: the last bit shows in which order their gradients are added.
         activation::tanh(hidden).matmul(self.outer.val()) + x.clone() * -0.3 + x.sin() * 0.1
     }
 }
@@ -82,7 +82,8 @@ fn loss<B: Backend>(x: Tensor<B, 2>) -> Tensor<B, 1> {
 
 #[test]
 fn a_discrete_gradient_is_that_of_the_discrete_solution() {
-    // Euler, 10 steps of 0.1 on y' = θy: y1 = y0·(1 + θh)¹⁰, so dy1/dθ = y0·(1 + θh)⁹ and not the y0·e^θ of the exact solution.
+    // Euler, 10 steps of 0.1 on y' = θy: y1 = y0·(1 + θh)¹⁰, so dy1/dθ = y0·(1 + θh)⁹ and not the
+    // y0·e^θ of the exact solution.
     let (theta, y0) = (0.7, 1.3);
     let discrete = 2.389996976146202;
     let grid = TimeGrid::uniform(0.0, 1.0, 10);
@@ -185,7 +186,7 @@ fn equal(a: &[TensorData], b: &[TensorData], what: &str) {
     }
 }
 
-/// A loss of two states, pulled back.
+/// The gradients of a loss of two states.
 fn pulled<B: Backend>(
     states: &[Tensor<B, 2>],
     pullback: impl Pullback<B, 2>,
@@ -254,7 +255,7 @@ fn the_adjoint_agrees_with_the_tape_up_to_its_tolerance() {
 
 #[test]
 fn burns_own_backward_gives_the_same_gradient() {
-    // Another order of the sums, so the last bits may differ.
+    // It sums in another order, so the last bits may differ.
     let field = net::<Autodiff<N>>(DType::F64);
     let times = TimeGrid::new(vec![0.0, 0.7, 2.0]).expect("a grid");
     let solved = tape(&field, &RK4, start::<N>(DType::F64), &times, 10);
@@ -357,7 +358,7 @@ fn a_loss_of_several_times_agrees_with_finite_differences() {
         let got = at_times[i];
         assert!((got - expected).abs() < 1e-6, "time {i}: {got} {expected}");
     }
-    // The adjoint's states are its own, and so is its gradient of the start.
+    // The adjoint solves for states of its own, and so its gradient at the start differs.
     let adjoint = backsolve(&field, &DOPRI5, x, &times, Control::tolerance(1e-9)).expect("smooth");
     let there = adjoint.pullback.apply(&given).expect("smooth");
     let adjoint = time_gradients(
@@ -374,7 +375,7 @@ fn a_loss_of_several_times_agrees_with_finite_differences() {
 
 #[test]
 fn a_solve_that_stops_keeps_the_states_before_it() {
-    // y' = θy grows out of what six steps reach.
+    // y' = θy grows too far for six steps.
     let field = growth::<Autodiff<N>>(3.0);
     let times = TimeGrid::new(vec![0.0, 0.01, 50.0]).expect("a grid");
     let control = Control {
@@ -412,8 +413,9 @@ fn an_optimizer_of_burn_takes_the_gradients() {
 }
 
 #[test]
-fn the_way_back_costs_one_more_solve_of_forward_passes() {
-    // A solve is n evaluations; on the tape a backward pass of some two more, so 3 in all; with checkpoints another n, so 4.
+fn checkpoints_cost_one_more_solve_of_forward_passes() {
+    // A solve costs n evaluations. On the tape, a backward pass costs about two more each, so 3n in
+    // all; checkpoints evaluate n again, so 4n.
     let field = net::<Autodiff<Flex>>(DType::F32);
     let ends = TimeGrid::uniform(0.0, 2.0, 1);
     let n = 100;

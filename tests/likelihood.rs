@@ -1,4 +1,4 @@
-//! Densities of flows against closed forms, and training through the divergence.
+//! Densities of flows, checked against closed forms, and training through the divergence.
 
 mod support;
 
@@ -30,7 +30,7 @@ fn draws<B: Backend, const D: usize>(shape: [usize; D]) -> Tensor<B, D> {
     (Noise::new(1).draws(Stream::Sampler, 0)).normal_tensor(shape, &Default::default(), DType::F64)
 }
 
-/// The exact field of N(µ, s²I) with every coordinate of µ its own.
+/// The exact field of N(µ, s²I), where all coordinates of µ differ.
 fn gaussian<B: Backend, const D: usize>(mut shape: [usize; D]) -> Gaussian<B, Linear, D> {
     shape[0] = 1;
     let n: usize = shape.iter().product();
@@ -101,7 +101,7 @@ fn the_density_of_a_gaussian_flow_is_exact_for_data_of_any_rank() {
 }
 
 #[test]
-fn forward_and_backward_agree_with_the_law_of_a_mixture() {
+fn forward_and_backward_agree_with_the_density_of_a_mixture() {
     let field = mixture::<Autodiff<N>>();
     let law = mixture::<N>();
     let control = Control::tolerance(1e-9);
@@ -140,7 +140,8 @@ fn forward_and_backward_agree_with_the_law_of_a_mixture() {
 
 #[test]
 fn hutchinsons_estimate_has_the_right_mean() {
-    // 4000 rows of the same point, each with a probe of its own: their mean lies within 5 standard errors of the exact log-density.
+    // 4000 rows of the same point, each with its own probe: their mean lies within 5 standard
+    // errors of the exact log-density.
     let n = 4000;
     let field = mixture::<Autodiff<N>>();
     let x = tensor::<N, 2>([0.4, -0.7], [1, 2]);
@@ -207,7 +208,7 @@ fn the_integral_of_the_divergence_does_not_choose_the_steps() {
     let carried = carried.expect("smooth");
     assert_eq!(carried.statistics, plain.statistics);
     assert_eq!(host(carried.x), host(plain.x));
-    // It would, if the whole row were measured.
+    // It would if the error were measured on the whole row.
     let augmented = WithDivergence::new(&field, Trace::Exact, &x);
     let all = Adaptive::new(control).solve(&augmented, &DOPRI5, augmented.pack(x), span);
     assert!(all.expect("smooth").statistics.steps > 2 * plain.statistics.steps);
@@ -227,8 +228,8 @@ fn a_probe_stays_the_same_along_a_trajectory_and_changes_with_its_number() {
 
 #[test]
 fn images_are_measured_in_bits_per_dimension() {
-    // A flow to N(0, s²I) with s ≫ the bins: the discrete law of rounded values has ln P = ln p + d·ln bin up to O((bin/s)²), and
-    // the entropy of N(0, s²) in bins is log₂(s·√(2πe)/bin).
+    // A flow to N(0, s²I) with s ≫ the bins: the rounded values have ln P = ln p + d·ln bin up to
+    // O((bin/s)²), and the entropy of N(0, s²) in bins is log₂(s·√(2πe)/bin).
     let (s, bin, n) = (0.5, 0.05, 20_000);
     let field = Gaussian::<Autodiff<N>, Linear, 4> {
         mean: tensor([0.0], [1, 1, 1, 1]),
@@ -258,7 +259,7 @@ fn images_are_measured_in_bits_per_dimension() {
     let mean = values.iter().sum::<f64>() / n as f64;
     let bits = bits_per_dimension(mean, 4, bin);
     let entropy = (s * (std::f64::consts::TAU * std::f64::consts::E).sqrt() / bin).log2();
-    // −ln p has standard deviation √½ a dimension; 4n of them.
+    // −ln p has standard deviation √½ per dimension, and there are 4n.
     let bound = 5.0 * (0.5 / (4.0 * n as f64)).sqrt() / 2_f64.ln() + (bin / s).powi(2);
     assert!((bits - entropy).abs() < bound, "{bits} {entropy} ± {bound}");
 }
@@ -291,7 +292,7 @@ fn net<B: Backend>() -> Net<B> {
     }
 }
 
-/// The negative log-likelihood of rows `[x_0 | −∫∇·u]`, which a solve from 1 to 0 ends with.
+/// The negative log-likelihood of rows `[x_0 | −∫∇·u]`, the end of a solve from 1 to 0.
 fn negative_log_likelihood<B: Backend>(z: Tensor<B, 2>) -> Tensor<B, 1> {
     let x0 = z.clone().narrow(1, 0, 2);
     let integral = z.narrow(1, 2, 1).squeeze_dim::<1>(1);
@@ -333,7 +334,7 @@ fn a_flow_is_trained_through_its_divergence_by_tape_checkpoints_and_adjoint() {
             assert!((a - b).abs() < 1e-5, "{trace:?}: {a} {b}");
         }
 
-        // By finite differences, so that a term of second order that all three leave out would show.
+        // Finite differences would show a second-order term that all three leave out.
         let nudged = |by: f64| {
             let mut flow = flow.clone();
             let mut values = host(flow.field.inner.val());
@@ -373,7 +374,7 @@ fn maximum_likelihood_finds_a_gaussian() {
         values.push(host(value)[0]);
     }
     let last = values[values.len() - 1];
-    // The sample's own entropy differs from the law's by some 1/√n.
+    // The sample's entropy differs from the distribution's by about 1/√n.
     let bound = 5.0 / (n as f64).sqrt();
     assert!(values[0] > entropy + 1.0, "{} {entropy}", values[0]);
     assert!((last - entropy).abs() < bound, "{last} {entropy} ± {bound}");

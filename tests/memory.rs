@@ -1,4 +1,5 @@
-//! The memory of gradients: that of a tape grows with the steps, that of checkpoints with their square root, that of the adjoint not at all.
+//! The memory of gradients: a tape's grows with the number of steps, checkpoints' with its square
+//! root, the adjoint's not at all.
 
 use burn::backend::Autodiff;
 use burn::module::{Module, Param};
@@ -13,7 +14,7 @@ use pyroclast::solvers::gradient::{
 };
 use pyroclast::solvers::{Control, DOPRI5, RK4, TimeGrid};
 
-/// Counts every byte that this program holds.
+/// Counts every byte that this program has allocated.
 #[global_allocator]
 static ALLOCATOR: PeakAlloc = PeakAlloc;
 
@@ -29,7 +30,7 @@ impl<B: Backend> VectorField<B, 2> for Net<B> {
     }
 }
 
-/// More bytes at most while `work` ran than before it.
+/// The largest number of bytes allocated while `work` ran, beyond those before it.
 fn peak(work: impl FnOnce()) -> f64 {
     let before = ALLOCATOR.current_usage();
     ALLOCATOR.reset_peak_usage();
@@ -37,7 +38,7 @@ fn peak(work: impl FnOnce()) -> f64 {
     (ALLOCATOR.peak_usage() - before) as f64
 }
 
-// One test, since another one running beside it would be counted too.
+// There is one test, since the memory of another running at the same time would be counted too.
 #[test]
 fn memory_grows_with_the_square_root_of_the_steps() {
     let device = Default::default();
@@ -48,7 +49,7 @@ fn memory_grows_with_the_square_root_of_the_steps() {
         inner: param([16, 32]),
         outer: param([32, 16]),
     };
-    // A state is 64 kB, so that it outweighs the bookkeeping of a step.
+    // A state is 64 kB, so that it is larger than the bookkeeping of a step.
     let x = (Noise::new(1).draws(Stream::Sampler, 0)).normal_tensor::<Flex, 2>(
         [1024, 16],
         &device,
@@ -94,7 +95,7 @@ fn memory_grows_with_the_square_root_of_the_steps() {
     };
     by_tape(4);
     let growth = |memory: &dyn Fn(usize) -> f64| {
-        // 4 times the steps, twice over.
+        // Four times the steps, twice.
         let points: Vec<f64> = [16, 64, 256].map(memory).to_vec();
         println!("{points:?}");
         (points[2] / points[0]).ln() / 16_f64.ln()
@@ -108,7 +109,8 @@ fn memory_grows_with_the_square_root_of_the_steps() {
         (tape - 1.0).abs() < 0.1,
         "the tape's memory grows like n^{tape}"
     );
-    // One half, less what does not grow, and up to what a stride that has just doubled wastes.
+    // One half, less what does not grow, and up to what is wasted just after the stride has
+    // doubled.
     for power in [checkpoints, adaptive] {
         assert!(
             (0.3..0.6).contains(&power),

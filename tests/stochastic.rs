@@ -1,4 +1,5 @@
-//! Stochastic equations: strong orders on one path, laws in closed form, and the Brownian motions that drive them.
+//! Stochastic equations: strong orders on one path, distributions in closed form, and the Brownian
+//! motions that drive them.
 
 mod support;
 
@@ -64,7 +65,8 @@ impl<B: Backend, C> Equation<B, C> {
 
 const MU: f64 = 0.5;
 
-/// `dX = µX dt + X dW`: `X = exp((µ − ½c)t + W)`, where c = 1 for Itô's calculus and 0 for Stratonovich's.
+/// `dX = µX dt + X dW`: `X = exp((µ − ½c)t + W)`, where c = 1 for Itô's calculus and 0 for
+/// Stratonovich's.
 fn growth<C: Calculus>() -> Equation<N, C> {
     Equation {
         start: &[1.0],
@@ -78,7 +80,8 @@ fn growth<C: Calculus>() -> Equation<N, C> {
 /// γ = a + ib of the spiral.
 const GAMMA: (f64, f64) = (0.6, 0.8);
 
-/// `dZ = µZ dt + γZ dW` with one W for both parts of the complex number Z: `Z = exp((µ − ½cγ²)t + γW)`.
+/// `dZ = µZ dt + γZ dW` with one W for both parts of the complex number Z:
+/// `Z = exp((µ − ½cγ²)t + γW)`.
 fn spiral<C: Calculus>() -> Equation<N, C> {
     Equation {
         start: &[1.0, 0.0],
@@ -108,7 +111,8 @@ fn wave() -> Equation<N, Additive> {
 /// Paths that a strong error is averaged over.
 const PATHS: usize = 1000;
 
-/// The finest grid that a path on [0, 1] is asked on has 2^11 steps: so far all of its grids see one path.
+/// The finest grid that a path on [0, 1] is asked on has 2^11 steps: so far all of its grids see
+/// one path.
 const FINEST: usize = 1 << 11;
 
 fn tree() -> BrownianTree {
@@ -231,8 +235,8 @@ fn scalar_noise_is_solved_with_the_strong_order_of_the_method() {
 
 #[test]
 fn additive_noise_is_solved_with_the_strong_order_of_the_method() {
-    // Each of the two methods of order 1.5 is held against the other: a limit that one of them had to itself would show. The
-    // reference's own error is (2⁸/2¹¹)^1.5 = 4 % of the finest error.
+    // The two methods of order 1.5 are checked against each other: they would have to share a wrong
+    // limit. The reference's own error is (2⁸/2¹¹)^1.5 = 4 % of the finest error.
     let by_sra1 = run(wave(), sra1)(FINEST);
     let by_shark = run(wave(), shark)(FINEST);
     let lines: [(&str, f64, Run, &[f64]); 5] = [
@@ -248,7 +252,7 @@ fn additive_noise_is_solved_with_the_strong_order_of_the_method() {
 }
 
 #[test]
-fn a_path_is_walked_back_to_its_start() {
+fn a_solve_along_a_path_returns_to_its_start() {
     fn slope_of<C, M>(sde: &Equation<N, C>, method: fn(BrownianTree) -> M) -> f64
     where
         M: Method<N, Equation<N, C>, 2>,
@@ -266,7 +270,8 @@ fn a_path_is_walked_back_to_its_start() {
         ("SRA1", 1.5, slope_of(&wave(), sra1)),
         ("ShARK", 1.5, slope_of(&wave(), shark)),
     ] {
-        // Both ways have the order. A method whose errors there and back cancel comes back closer than that, as ShARK does.
+        // Both directions have the order. If the errors in both directions cancel, as ShARK's do,
+        // the end is closer than that.
         assert!(slope > order - 0.25, "{name}: {slope}, not {order}");
     }
 }
@@ -310,13 +315,14 @@ fn one_level_of_noise_is_shared_by_all_coordinates() {
     on::<Flex>();
 }
 
-/// Samples of a law, for the bounds of 5σ/√n.
+/// The number of samples of a distribution, for bounds of 5σ/√n.
 const SAMPLES: usize = 20_000;
 
-/// Samples where they cost little, or where the bound has to be narrow.
+/// The number where samples are cheap, or where the bound has to be narrow.
 const MANY: usize = 100_000;
 
-/// Holds the mean of a sample whose values have the standard deviation `std` within five standard errors.
+/// Checks that the mean of a sample whose values have the standard deviation `std` lies within five
+/// standard errors.
 fn has_mean(x: impl Iterator<Item = f64>, expected: f64, std: f64, what: &str) {
     let (mut n, mut sum) = (0.0_f64, 0.0);
     for v in x {
@@ -330,7 +336,7 @@ fn has_mean(x: impl Iterator<Item = f64>, expected: f64, std: f64, what: &str) {
     );
 }
 
-/// Holds a normal sample's mean and variance.
+/// Checks a normal sample's mean and variance.
 fn is_normal(x: &[f64], mean: f64, variance: f64, what: &str) {
     has_mean(x.iter().copied(), mean, variance.sqrt(), what);
     let squares = x.iter().map(|v| (v - mean).powi(2));
@@ -346,8 +352,9 @@ fn increments(seed: u64) -> Increments {
 
 #[test]
 fn relaxation_has_its_moments() {
-    // dX = −θX dt + σ dW at t = 1, n = 20 000. Euler–Maruyama's bias is below 0.3h in the mean and 0.2h in the variance: 0.002 for
-    // h = 1/128, a tenth of the bounds, which are 0.02 and 0.014. That of the others is O(h²), below 0.001 for h = 1/16.
+    // dX = −θX dt + σ dW at t = 1, n = 20 000. Euler–Maruyama's bias is below 0.3h in the mean and
+    // 0.2h in the variance: 0.002 for h = 1/128, a tenth of the bounds, which are 0.02 and 0.014.
+    // That of the others is O(h²), below 0.001 for h = 1/16.
     let (theta, sigma, x0) = (1.0_f64, 0.8_f64, 1.5);
     let sde = Equation::<N, Additive> {
         start: &[1.5],
@@ -387,9 +394,10 @@ fn relaxation_has_its_moments() {
 
 #[test]
 fn growth_has_its_moments() {
-    // dX = µX dt + σX dW at t = 1, n = 20 000: E Xᵏ = exp(kµ + ½k(k − 1)σ²). With σ = 0.4 the fourth moment that the bound of the
-    // second needs is one that a sample of this size sees. Relative to the moment, the bias is ½µ²h for the mean and below ½h for
-    // the second: 0.001 and 0.004 for h = 1/128, of bounds of 0.015 and 0.034.
+    // dX = µX dt + σX dW at t = 1, n = 20 000: E Xᵏ = exp(kµ + ½k(k − 1)σ²). With σ = 0.4 the
+    // fourth moment that the bound of the second needs is one that a sample of this size sees.
+    // Relative to the moment, the bias is ½µ²h for the mean and below ½h for the second: 0.001 and
+    // 0.004 for h = 1/128, of bounds of 0.015 and 0.034.
     let sigma = 0.4_f64;
     let sde = Equation::<N, Ito> {
         start: &[1.0],
@@ -457,7 +465,8 @@ fn increments_of_a_path_add_up() {
                 let (w_ac, h_ac) = with_area(&tree, interval(a, c), n);
                 for i in 0..n {
                     assert!((w_ab[i] + w_bc[i] - w_ac[i]).abs() < 1e-12);
-                    // Chen: ∫_a^c (W_r − W_a) dr = ∫_a^b (W_r − W_a) dr + ∫_b^c (W_r − W_b) dr + (c − b)·(W_b − W_a).
+                    // Chen: ∫_a^c (W_r − W_a) dr = ∫_a^b (W_r − W_a) dr + ∫_b^c (W_r − W_b) dr + (c
+                    // − b)·(W_b − W_a).
                     let left = (b - a) * (h_ab[i] + 0.5 * w_ab[i]);
                     let right = (c - b) * (h_bc[i] + 0.5 * w_bc[i]);
                     let both = (c - a) * (h_ac[i] + 0.5 * w_ac[i]);
@@ -471,8 +480,8 @@ fn increments_of_a_path_add_up() {
 
 #[test]
 fn the_area_is_the_integral_of_the_path() {
-    // By Simpson's rule, from the path's values alone: within each of its finest cells it is a parabola, which the rule integrates
-    // exactly.
+    // By Simpson's rule, from the path's values alone: within each of its finest cells it is a
+    // parabola, which the rule integrates exactly.
     let tree = BrownianTree::new(Noise::new(4), 0, (0.0, 1.0), 10);
     let (t, s, cells, n) = (0.25, 0.75, 512, 20);
     let at = |i: f64| increment(&tree, t, t + (s - t) * i / f64::from(cells), n);
@@ -492,7 +501,7 @@ fn the_area_is_the_integral_of_the_path() {
 }
 
 #[test]
-fn a_path_is_the_same_in_whatever_order_it_is_asked() {
+fn a_path_is_the_same_in_any_order_of_queries() {
     let n = 7;
     let mut queries = Vec::new();
     for &t in &TIMES {
@@ -518,7 +527,7 @@ fn a_path_is_the_same_in_whatever_order_it_is_asked() {
             );
         }
     }
-    // Nor does a question about another number of elements leave a trace.
+    // A query for another number of elements leaves no trace either.
     let tree = deep(0);
     let alone = with_area(&deep(0), interval(0.1, 0.37), 3);
     assert_eq!(with_area(&tree, interval(0.1, 0.97), n).0.len(), n);
@@ -527,7 +536,8 @@ fn a_path_is_the_same_in_whatever_order_it_is_asked() {
 
 #[test]
 fn an_interval_backward_has_the_opposite_increment_and_the_same_area() {
-    // H is the mean of W_r − W_t less ½W: seen from the other end, the mean falls by W and −½W rises by W.
+    // H is the mean of W_r − W_t minus ½W. From the other end, the mean falls by W and −½W rises by
+    // W.
     for (t, s) in [(0.25, 0.75), (0.1, 0.37), (0.501, 1.0)] {
         let there = with_area(&deep(0), interval(t, s), 50);
         let back = with_area(&deep(0), interval(s, t), 50);
@@ -563,7 +573,7 @@ fn more_levels_refine_the_same_path() {
             assert!((got[k] - expected).abs() < 1e-12);
         }
     }
-    // The middle that the next level finds is off that mean by Z ~ N(0, 1/16).
+    // The next level's middle differs from that mean by Z ~ N(0, 1/16).
     let (mean, middle) = (
         increment(&parabola, 0.0, 0.5, MANY),
         increment(&with(1), 0.0, 0.5, MANY),
@@ -578,9 +588,9 @@ fn uncorrelated(a: &[f64], b: &[f64], variances: (f64, f64), what: &str) {
 }
 
 #[test]
-fn increments_and_areas_have_their_law() {
-    // n = 100 000 elements. Below its cells a path has less variance than it should, by a cell at each end at most: about 10⁻⁴ of a step
-    // here, where the bound is 5·√2/√n = 2 %.
+fn increments_and_areas_have_their_distribution() {
+    // n = 100 000 elements. Within its cells a path has too little variance, by at most a cell at
+    // each end: about 10⁻⁴ of a step here, where the bound is 5·√2/√n = 2 %.
     for (start, end, cuts) in [
         (0.0, 1.0, vec![0.0, 0.25, 0.5, 0.5625, 1.0]),
         (0.0, 1.0, vec![0.02, 0.33, 0.56, 0.999]),
@@ -610,7 +620,7 @@ fn increments_and_areas_have_their_law() {
 }
 
 #[test]
-fn a_seed_and_a_number_name_a_path() {
+fn a_seed_and_a_number_determine_a_path() {
     let of = |seed, path, t, s| {
         let tree = BrownianTree::new(Noise::new(seed), path, (0.0, 1.0), 8);
         increment(&tree, t, s, MANY)
@@ -710,7 +720,8 @@ fn increments_of_a_grid_do_not_run_backward() {
     backward(&growth::<Stratonovich>(), &heun(increments(1)));
 }
 
-/// An equation that notes when it is asked for its noise: methods that estimate an error ask once at each end of a step they try.
+/// An equation that records when its diffusion is evaluated: methods that estimate an error
+/// evaluate it once at each end of a step that they try.
 struct Noted<F> {
     sde: F,
     times: RefCell<Vec<f64>>,
@@ -741,9 +752,10 @@ fn rms(a: &[f64], b: &[f64]) -> f64 {
     mean(a.iter().zip(b).map(|(a, b)| (a - b).powi(2))).sqrt()
 }
 
-/// Solves with tolerances of 10⁻² and 10⁻⁴ and holds the ends against the exact ones. The step is in proportion to the tolerance to
-/// the power of 1/error order, and the error to the step to the power of the strong order, which is the same power: a hundredth of
-/// the tolerance leaves about a hundredth of the error, and a thirtieth at most.
+/// Solves with tolerances of 10⁻² and 10⁻⁴ and checks the ends against the exact ones. The step is
+/// proportional to the tolerance to the power of 1/error order, and the error to the step to the
+/// power of the strong order, which is the same power: a hundredth of the tolerance gives about a
+/// hundredth of the error, and at most a thirtieth.
 fn adapts<C, M>(
     name: &str,
     sde: fn() -> Equation<N, C>,
@@ -760,7 +772,7 @@ fn adapts<C, M>(
             times: RefCell::default(),
         };
         let control = Control {
-            // Far too long: it is rejected.
+            // Far too long, so it is rejected.
             first_step: Some(0.5),
             max_steps: 100_000,
             ..Control::tolerance(tolerance)
@@ -772,7 +784,7 @@ fn adapts<C, M>(
         let statistics = solution.statistics;
         assert!(statistics.rejections > 0, "{name}: {statistics:?}");
 
-        // A step that was rejected leaves no trace: the kept ones alone, on a path that was asked for nothing else, end at the same
+        // Rejected steps leave no trace: the kept ones alone, on a fresh path, end at the same
         // numbers.
         let tried = noted.times.take();
         let starts: Vec<f64> = tried.iter().copied().step_by(2).chain([1.0]).collect();
@@ -804,7 +816,7 @@ fn adaptive_steps_keep_to_the_path_and_meet_their_tolerance() {
     adapts("ShARK", wave, shark, &exact);
 }
 
-/// The law of a linear path, whose score stays finite at t = 1 where its noise has gone.
+/// The distribution of a linear path, whose score stays finite at t = 1, where it has no noise.
 fn two_modes() -> GaussianMixture<N, Linear, 2> {
     let means = tensor(vec![-1.5, 1.5], [2, 1]);
     let schedule = Linear::default();
@@ -823,7 +835,7 @@ fn adjusted_langevin_samples_a_mixture_exactly() {
         noise: Noise::new(2),
         first: 1,
     };
-    // n = 20 000 chains from N(0, 2²), half of them on each side: the share has to move from ½ to its own.
+    // n = 20 000 chains from N(0, 2²), half of them on each side: their share has to move from ½.
     let chains = sampler.run(&target, normals(SAMPLES, 2.0), 120);
     assert!(
         (0.3..1.0).contains(&chains.acceptance),
@@ -833,7 +845,8 @@ fn adjusted_langevin_samples_a_mixture_exactly() {
     let x = host(chains.x);
     let s2 = 0.7_f64 * 0.7 + 1e-6;
     let centre = 0.7 * 1.5 - 0.3 * 1.5;
-    // Central moments of the mixture: Σ w·(d² + s²) and Σ w·(d⁴ + 6d²s² + 3s⁴), with d from the centre to the component.
+    // Central moments of the mixture: Σ w·(d² + s²) and Σ w·(d⁴ + 6d²s² + 3s⁴), with d from the
+    // centre to the component.
     let modes = [(0.3, -1.5 - centre), (0.7, 1.5 - centre)];
     let moment = |of: &dyn Fn(f64) -> f64| modes.iter().map(|&(w, d)| w * of(d * d)).sum::<f64>();
     let variance = moment(&|d2| d2 + s2);
@@ -848,7 +861,7 @@ fn adjusted_langevin_samples_a_mixture_exactly() {
     has_mean(right, share, (share * (1.0 - share)).sqrt(), "share");
 }
 
-/// N(0, 1) in each coordinate: the law of the source.
+/// N(0, 1) in each coordinate: the distribution of the source.
 fn standard() -> Gaussian<N, Linear, 2> {
     Gaussian {
         mean: tensor(vec![0.0], [1, 1]),
@@ -873,8 +886,8 @@ fn adjusted_langevin_is_exact_where_the_unadjusted_is_biased() {
     let chains = sampler.run(&target, normals(SAMPLES, 2.0), steps);
     is_normal(&host(chains.x), 0.0, 1.0, "adjusted");
 
-    // x' = (1 − ½h)x + √h·ξ is a Gaussian chain: its variance is h/(1 − (1 − ½h)²) = 1/(1 − ¼h), and after 50 halvings nothing is left
-    // of the start.
+    // x' = (1 − ½h)x + √h·ξ is a Gaussian chain: its variance is h/(1 − (1 − ½h)²) = 1/(1 − ¼h),
+    // and after 50 halvings nothing is left of the start.
     let dynamics = LangevinDynamics { target, level: 1.0 };
     let grid = TimeGrid::uniform(0.0, h * steps as f64, steps);
     let method = maruyama(increments(4));
@@ -884,7 +897,8 @@ fn adjusted_langevin_is_exact_where_the_unadjusted_is_biased() {
 
 #[test]
 fn adjusted_langevin_in_more_dimensions_moves_each_chain_as_a_whole() {
-    // The test is on a chain, not on its coordinates: after one step all coordinates of a row have moved, or none has.
+    // A chain is accepted as a whole: after one step all coordinates of a row have moved, or none
+    // has.
     let field = standard();
     let target = Marginal {
         field: &field,
@@ -910,7 +924,7 @@ fn adjusted_langevin_in_more_dimensions_moves_each_chain_as_a_whole() {
 }
 
 #[test]
-fn the_level_of_langevin_dynamics_is_the_speed_of_its_clock() {
+fn the_level_of_langevin_dynamics_is_its_speed() {
     // With g the drift and the variance are g² times as large: g²·h/g² = h.
     let field = standard();
     let run = |level: f64| {
@@ -930,8 +944,9 @@ fn the_level_of_langevin_dynamics_is_the_speed_of_its_clock() {
 
 #[test]
 fn methods_of_higher_order_reach_the_marginals_in_fewer_steps() {
-    // Euler–Maruyama needs 400 steps for a bias below 0.01 (tests/marginals.rs). These have none to be seen in 40: the bounds are those
-    // of n = 100 000 samples alone, 0.008 for the mean and 0.006 for the variance.
+    // Euler–Maruyama needs 400 steps for a bias below 0.01 (tests/marginals.rs). These show none
+    // with 40: the bounds are those of n = 100 000 samples alone, 0.008 for the mean and 0.006 for
+    // the variance.
     let (start, end, steps) = (0.02_f64, 0.999_f64, 40);
     let law = |t: f64| (1.5 * t, (0.5 * t).powi(2) + (1.0 - t).powi(2));
     for (seed, noise_level) in [NoiseLevel::Constant(0.7), NoiseLevel::Sigma(1.0)]
@@ -960,7 +975,7 @@ fn methods_of_higher_order_reach_the_marginals_in_fewer_steps() {
         for (method, x) in ends {
             is_normal(&host(x), centre, variance, &format!("{method}, {name}"));
         }
-        // On the same grid Euler–Maruyama is out of them.
+        // On the same grid Euler–Maruyama exceeds them.
         let x = host(integrate(&sde, &maruyama(brownian), x, &grid));
         let got = mean(x.iter().map(|x| (x - centre).powi(2)));
         let bound = 5.0 * variance * (2.0 / MANY as f64).sqrt();

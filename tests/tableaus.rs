@@ -1,12 +1,11 @@
-//! The algebra of Runge–Kutta tableaus: every rooted tree up to the claimed order, and a failure beyond it.
+//! The algebra of Runge–Kutta tableaus: the conditions of every rooted tree hold up to the claimed
+//! order, and fail beyond it.
 //!
-//! `Σ_i b_i·Φ_i(τ) = 1/γ(τ)` for every rooted tree τ of at most p nodes (Butcher 1963; Hairer, Nørsett & Wanner 1993, II.2)
+//! `Σ_i b_i·Φ_i(τ) = 1/γ(τ)` for every rooted tree τ of at most p nodes (Butcher 1963; Hairer,
+//! Nørsett & Wanner 1993, II.2)
 
-use pyroclast::solvers::tableau::Tableau;
-use pyroclast::solvers::{
-    BOGACKI_SHAMPINE, DOPRI5, DOPRI8, DenseWeights, EULER, EmbeddedRk, ExplicitRk, HEUN, MIDPOINT,
-    RALSTON, RK4, TSIT5,
-};
+use pyroclast::solvers::tableau::{ALL, PAIRS, Tableau};
+use pyroclast::solvers::{BOGACKI_SHAMPINE, DOPRI5, DenseWeights, EmbeddedRk, ExplicitRk, TSIT5};
 
 /// A rooted tree: the subtrees at its root, sorted.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -17,7 +16,7 @@ impl Tree {
         1 + self.0.iter().map(Tree::nodes).sum::<usize>()
     }
 
-    /// γ: the product over all nodes of the size of the subtree that hangs there.
+    /// γ: the product over all nodes of the size of their subtrees.
     fn density(&self) -> f64 {
         self.nodes() as f64 * self.0.iter().map(Tree::density).product::<f64>()
     }
@@ -57,7 +56,8 @@ fn trees(n: usize) -> Vec<Tree> {
     all
 }
 
-/// The largest violation of the conditions of exactly `order` nodes, and what rounding the coefficients to f64 may leave of them.
+/// The largest violation of the conditions of exactly `order` nodes, and the violation that
+/// rounding the coefficients to f64 may cause.
 fn residual(tableau: &Tableau, b: &[f64], order: usize) -> (f64, f64) {
     let absolute: Vec<Vec<f64>> = (tableau.a.iter())
         .map(|row| row.iter().map(|a| a.abs()).collect())
@@ -97,14 +97,6 @@ fn has_order(tableau: &Tableau, b: &[f64], order: usize, what: &str) {
     );
 }
 
-fn all() -> Vec<(ExplicitRk, Option<EmbeddedRk>)> {
-    let embedded = [HEUN, RALSTON, BOGACKI_SHAMPINE, DOPRI5, TSIT5, DOPRI8];
-    let plain = [EULER, MIDPOINT, RK4];
-    (plain.into_iter().map(|method| (method, None)))
-        .chain(embedded.into_iter().map(|pair| (pair.method, Some(pair))))
-        .collect()
-}
-
 #[test]
 fn there_are_as_many_rooted_trees_as_cayley_counted() {
     let counts: Vec<usize> = (1..=9).map(|n| trees(n).len()).collect();
@@ -113,18 +105,18 @@ fn there_are_as_many_rooted_trees_as_cayley_counted() {
 
 #[test]
 fn every_method_has_its_order_and_no_more() {
-    for (ExplicitRk(tableau), pair) in all() {
+    for ExplicitRk(tableau) in ALL {
         has_order(tableau, tableau.b, tableau.order, tableau.name);
-        if let Some(pair) = pair {
-            let what = format!("the embedded {}", tableau.name);
-            has_order(tableau, pair.embedded, pair.embedded_order, &what);
-        }
+    }
+    for pair in PAIRS {
+        let what = format!("the embedded {}", pair.method.0.name);
+        has_order(pair.method.0, pair.embedded, pair.embedded_order, &what);
     }
 }
 
 #[test]
-fn stages_stand_where_their_rows_sum_to() {
-    for (ExplicitRk(tableau), _) in all() {
+fn stages_lie_where_their_rows_sum_to() {
+    for ExplicitRk(tableau) in ALL {
         for (row, c) in tableau.a.iter().zip(tableau.c) {
             assert!(
                 (row.iter().sum::<f64>() - c).abs() < 1e-14,
@@ -139,22 +131,17 @@ fn stages_stand_where_their_rows_sum_to() {
 
 #[test]
 fn error_weights_sum_to_zero() {
-    for (ExplicitRk(tableau), pair) in all() {
-        if let Some(pair) = pair {
-            let sum: f64 = tableau
-                .b
-                .iter()
-                .zip(pair.embedded)
-                .map(|(b, b_hat)| b - b_hat)
-                .sum();
-            assert!(sum.abs() < 1e-15, "{}: {sum:e}", tableau.name);
-        }
+    for pair in PAIRS {
+        let tableau = pair.method.0;
+        let differences = (tableau.b.iter().zip(pair.embedded)).map(|(b, b_hat)| b - b_hat);
+        let sum: f64 = differences.sum();
+        assert!(sum.abs() < 1e-15, "{}: {sum:e}", tableau.name);
     }
 }
 
 #[test]
 fn the_last_stage_is_the_step_where_it_is_first_of_the_next() {
-    for (ExplicitRk(tableau), _) in all() {
+    for ExplicitRk(tableau) in ALL {
         let stages = tableau.a.len();
         let row = tableau.a[stages - 1];
         let same = row == &tableau.b[..stages - 1]
@@ -164,7 +151,7 @@ fn the_last_stage_is_the_step_where_it_is_first_of_the_next() {
     }
 }
 
-/// `b_i(θ)`: Hermite's cubic is one too, where the slope at the end is the last stage.
+/// `b_i(θ)`. Hermite's cubic has such weights too, if the slope at the end is the last stage.
 fn dense_weights(pair: &EmbeddedRk, theta: f64) -> Vec<f64> {
     let b = pair.method.0.b;
     match pair.dense {

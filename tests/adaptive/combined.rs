@@ -1,4 +1,5 @@
-//! Saved times, landing, dense output and events together, shared and per sample, for ODEs and SDEs.
+//! Saved times, landing, dense output and events together, shared and per sample, for ODEs and
+//! SDEs.
 
 use crate::per_sample::{Only, Swing};
 use crate::support::{bits, distance, host, state, tensor};

@@ -12,15 +12,16 @@ use std::cell::Cell;
 
 #[test]
 fn dense_output_has_the_order_of_its_weights() {
-    // Weights of order p leave an error of h^(p + 1) within one step that starts on the solution. The term after that one
-    // is smaller by a factor of h up to constants: from h = 1/8 on it moves the fitted slope by less than a quarter.
+    // Weights of order p leave an error of h^(p + 1) within one step that starts on the solution.
+    // The term after that one is smaller by a factor of h up to constants: from h = 1/8 on it moves
+    // the fitted slope by less than a quarter.
     let orders = [
         (HEUN, 2.0),
         (RALSTON, 2.0),
         (BOGACKI_SHAMPINE, 3.0),
         (DOPRI5, 4.0),
         (TSIT5, 4.0),
-        // Hermite's cubic knows nothing of the method's order.
+        // Hermite's cubic has order 3, whatever the method's.
         (DOPRI8, 3.0),
     ];
     for (pair, order) in orders {
@@ -119,7 +120,7 @@ fn dense_output_is_continuous_and_ends_on_the_states_of_the_solver() {
 }
 
 #[test]
-fn a_dense_solution_knows_nothing_outside_of_what_was_solved() {
+fn a_dense_solution_ends_where_the_solve_did() {
     let problem = &problems::<B>()[1];
     for span in [(0.0, 1.0), (1.0, 0.0), (0.5, 0.5)] {
         let solution = dense(problem, &DOPRI5, span, tolerance(1e-6));
@@ -131,7 +132,8 @@ fn a_dense_solution_knows_nothing_outside_of_what_was_solved() {
     }
 }
 
-/// Times of [0, 3] in no order: both ends, some twice, and three so close together that a step holds them all.
+/// Times of [0, 3] in no order: both ends, some twice, and three so close that one step contains
+/// them.
 const TIMES: [f64; 11] = [
     2.0, 0.3, 3.0, 0.0, 0.3, 1.5, 1.500001, 1.500002, 0.0, 2.999, 3.0,
 ];
@@ -190,8 +192,9 @@ fn saving_costs_no_evaluation_where_the_last_stage_is_the_next_first_one() {
                     assert_eq!(plain, saving, "{}", name(&pair));
                     continue;
                 }
-                // Hermite's cubic needs the slope at the end of a step. It is the first stage of the
-                // next step, so only the last step pays for it, if a time lies within that step.
+                // Hermite's cubic needs the slope at the end of a step. It is the first stage of
+                // the next step, so only the last step pays for it, if a time lies within that
+                // step.
                 let steps = |s: Statistics| (s.steps, s.rejections);
                 assert_eq!(steps(plain), steps(saving));
                 let taken = dense(&problem, &pair, span, control).steps(0);
@@ -280,9 +283,10 @@ fn a_time_outside_the_span_is_refused_before_any_work() {
     ] {
         let stopped = solve(span, &[0.5, time, 0.5]);
         assert_eq!(stopped.to_string(), message);
-        assert!(
-            matches!(stopped.reason, SolveError::OutsideSpan { start, end, .. } if (start, end) == span)
-        );
+        assert!(matches!(
+            stopped.reason,
+            SolveError::OutsideSpan { start, end, .. } if (start, end) == span
+        ));
         assert_eq!(
             (stopped.partial.t, host(stopped.partial.x)),
             (span.0, vec![1.0])
@@ -338,7 +342,8 @@ fn an_empty_batch_is_at_the_end_at_once() {
 
 #[test]
 fn landing_saves_the_methods_own_states() {
-    // x' = x on [0, 2], saved where no step would end by itself; with order 8 the states are as good as the end, which its cubic is not.
+    // x' = x on [0, 2], saved where no step would end otherwise. With order 8 the states are as
+    // good as the end, unlike its cubic.
     let field = |_: f64, x: Tensor<B, 2>| x;
     let x = || state::<B>(&[1.0]);
     let times = TimeGrid::new(vec![0.0, 0.123, 1.0, 1.7, 2.0]).expect("a grid");

@@ -31,7 +31,7 @@ fn hits_the_ground<T: Backend>() {
         let mut due = (20.0 / GRAVITY).sqrt();
         let mut speed = (20.0 * GRAVITY).sqrt();
         let mut hit = solve(&[10.0, 0.0], 0.0);
-        // Each of three bounces takes half of the speed.
+        // Each of three bounces halves the speed.
         for _ in 0..4 {
             assert!(
                 (hit.t - due).abs() < 1e-10,
@@ -42,7 +42,7 @@ fn hits_the_ground<T: Backend>() {
             assert!(distance(hit.x, &[0.0, -speed]) < 1e-9, "{}", name(&pair));
             speed *= 0.5;
             due += 2.0 * speed / GRAVITY;
-            // It starts on the ground: a zero that is no event.
+            // It starts on the ground: this zero is not an event.
             hit = solve(&[0.0, speed], hit.t);
         }
     }
@@ -59,7 +59,7 @@ fn an_event_is_seen_in_its_direction_alone_along_the_solve() {
     let field: Field<B> = oscillator;
     let tol = 1e-10;
     let cases = [
-        // sin t from 0, where it is zero and no event.
+        // sin t from 0, where its zero is not an event.
         (Direction::Any, (0.0, 10.0), PI),
         (Direction::Falling, (0.0, 10.0), PI),
         (Direction::Rising, (0.0, 10.0), 2.0 * PI),
@@ -78,11 +78,12 @@ fn an_event_is_seen_in_its_direction_alone_along_the_solve() {
                 t, x, statistics, ..
             } = found;
             assert_eq!(found.event, Some(0));
-            // Errors rotate and do not grow: each is 2·√2 times the tolerance at most, and the zero is crossed at speed 1. Within
-            // a step, the interpolation errs by about as much as ten steps.
+            // Errors rotate and do not grow: each is 2·√2 times the tolerance at most, and the zero
+            // is crossed at speed 1. Within a step, the interpolation errs by about as much as ten
+            // steps.
             let bound = 3.0 * tol * (statistics.steps + 10) as f64;
             assert!((t - zero).abs() < bound, "{direction:?} in {span:?}: {t}");
-            // The state is the one at that time, on the far side of the zero or on it.
+            // The state is that at the time found, at the zero or just behind it.
             assert!(distance(x.clone(), &[t.sin(), t.cos()]) < bound);
             assert!(entry(&x, 0).abs() < 1e-14);
         }
@@ -108,7 +109,7 @@ fn the_earliest_of_several_events_counts() {
     let (event, t) = in_one_step(&events);
     assert_eq!(event, Some(2));
     assert!((t - 0.3).abs() < 1e-15, "{t}");
-    // One that comes first in the wrong direction does not count.
+    // An earlier one in the wrong direction does not count.
     let events = [
         crossing(0, 0.2, Direction::Falling),
         crossing(0, 0.6, Direction::Rising),
@@ -121,7 +122,7 @@ fn the_earliest_of_several_events_counts() {
 
 #[test]
 fn two_changes_of_sign_in_one_step_are_seen() {
-    // Zeros in different eighths, between which the ends of the step show nothing.
+    // Zeros in different eighths of the step, whose ends have the same sign.
     let product = |x: &Tensor<B, 2>| (entry(x, 0) - 0.3) * (entry(x, 0) - 0.45);
     for (direction, zero) in [
         (Direction::Any, 0.3),
@@ -144,7 +145,7 @@ fn an_event_may_fall_on_the_end_of_a_step_or_of_the_span() {
             .solve(&field, &HEUN, state(&[0.0]), (0.0, 1.0))
             .expect("a constant slope");
         assert_eq!(found.event, Some(0));
-        // Halves and quarters are exact, so that the step's end is the zero.
+        // Halves and quarters are exact, so the zero is the end of a step.
         assert!((found.t - level).abs() < 1e-15);
         assert_eq!(found.statistics.steps, steps);
     }
@@ -180,8 +181,8 @@ fn without_an_event_a_solve_is_the_plain_one() {
 }
 
 #[test]
-fn a_zero_is_located_in_some_fifty_looks_wherever_it_lies() {
-    // t = 0 is where the resolution of a float is finest, and no reason to go on for longer.
+fn a_zero_is_located_with_some_fifty_evaluations_wherever_it_lies() {
+    // Floats are densest at t = 0, which must not prolong the search.
     let field: Field<B> = clock;
     for start in [-1.0, -0.9, 0.0, 5.0] {
         let looks = Cell::new(0);
@@ -198,7 +199,7 @@ fn a_zero_is_located_in_some_fifty_looks_wherever_it_lies() {
             .expect("a constant slope");
         assert_eq!(found.event, Some(0));
         assert!((found.t - level).abs() < 2e-15 * (start + 2.0).abs().max(1.0));
-        // One at the start, eight on the step, and one for each bit of an eighth of it.
+        // One at the start, eight on the step, and one per bit of an eighth of it.
         assert!(looks.get() <= 1 + 8 + 52, "from {start}: {}", looks.get());
     }
 }

@@ -1,8 +1,8 @@
 //! Adaptive solves: what they save, what bounds their steps, what stops them, and each sample of a
 //! batch on its own.
 //!
-//! ndarray with f64 is the backend of record. flex, with its fused loops, runs the same tests where they
-//! are cheap.
+//! ndarray with f64 is the backend of record. flex, with its fused loops, runs the same tests where
+//! they are cheap.
 
 mod combined;
 mod dense_output;
@@ -54,7 +54,7 @@ fn oscillator<T: Backend>(_: f64, x: Tensor<T, 2>) -> Tensor<T, 2> {
     Tensor::cat(vec![x.clone().narrow(1, 1, 1), -x.narrow(1, 0, 1)], 1)
 }
 
-/// `x = t` from 0: every method solves it without error in any step.
+/// `x = t` from 0, which every method solves without error.
 fn clock<T: Backend>(_: f64, x: Tensor<T, 2>) -> Tensor<T, 2> {
     x.ones_like()
 }
@@ -113,7 +113,7 @@ fn error_within<T: Backend>(problem: &Problem<T>, solution: &Solution<T, 2>) -> 
     largest
 }
 
-/// A field that depends on no sample's own number, with a time for each row.
+/// A field with a time for each row, which is the same for all samples.
 struct OfRows<'a, F>(&'a F);
 
 impl<T: Backend, F: VectorField<T, 2>> BatchField<T, 2> for OfRows<'_, F> {

@@ -26,14 +26,15 @@ impl<T: Backend, F: BatchField<T, D>, const D: usize> BatchField<T, D> for Only<
     }
 }
 
-/// The same as a field with one time, for the solver of whole batches.
+/// The same as a field with one time, for shared steps.
 impl<T: Backend, F: BatchField<T, D>, const D: usize> VectorField<T, D> for Only<'_, F> {
     fn velocity(&self, t: f64, x: Tensor<T, D>) -> Tensor<T, D> {
         self.0.velocities(&[t], x, &[self.1])
     }
 }
 
-/// Solves a batch, and each of its samples alone: they agree to the bit, in states, fates and costs.
+/// Solves a batch, and each of its samples alone: they agree to the bit, in states, outcomes and
+/// costs.
 fn alone_and_together<T: Backend, F: BatchField<T, D>, const D: usize>(
     field: &F,
     pair: &EmbeddedRk,
@@ -52,7 +53,7 @@ fn alone_and_together<T: Backend, F: BatchField<T, D>, const D: usize>(
     for i in 0..n {
         let row = |x: &Tensor<T, D>| x.clone().narrow(0, i, 1);
         let only = Only(field, i);
-        // In memory of its own: ndarray sums a view in another order.
+        // A copy, since ndarray sums a view in another order.
         let mut shape = x.dims();
         shape[0] = 1;
         let start = tensor::<T, D>(host(row(&x)), shape);
@@ -68,7 +69,7 @@ fn alone_and_together<T: Backend, F: BatchField<T, D>, const D: usize>(
         );
         rows_evaluated += alone.statistics.evaluations;
     }
-    // No row is evaluated for the sake of another: not even the tenth more that one could afford.
+    // No row is evaluated for the sake of another.
     assert_eq!(
         batch.statistics.evaluations,
         rows_evaluated,
@@ -107,7 +108,7 @@ fn steps_by_itself<T: Backend>(pair: &EmbeddedRk, tol: f64) {
     let batch = alone_and_together(&field, pair, x.clone(), (0.0, 20.0), &times, tolerance(tol));
     assert_eq!(batch.failures(), 0);
     assert!(batch.samples.iter().all(|sample| sample.t == 20.0));
-    // Their steps differ, or the test would show nothing.
+    // Their steps have to differ, or the test would show nothing.
     let steps: Vec<usize> = batch.samples.iter().map(|s| s.statistics.steps).collect();
     let (least, most) = (steps.iter().min(), steps.iter().max());
     assert!(most > least.map(|n| n * 3 / 2).as_ref(), "{steps:?}");
@@ -116,13 +117,13 @@ fn steps_by_itself<T: Backend>(pair: &EmbeddedRk, tol: f64) {
     assert_eq!(bits(saved(1)), bits(saved(4)));
     assert_eq!(bits(saved(2)), bits(x.clone()));
     assert_eq!(bits(saved(6)), bits(x));
-    // Saving does not change what is saved from.
+    // Saving does not change the solution.
     let plain = Adaptive::new(tolerance(tol))
         .per_sample()
         .solve(&field, pair, saved(2), (0.0, 20.0))
         .expect("a good control");
     assert_eq!(bits(plain.x), bits(batch.x.clone()));
-    // At the end the polynomial comes to the state, up to its rounding.
+    // The state saved at the end is the end.
     let end = distance(saved(0), &host(batch.x));
     assert!(end < 1e-12, "{}: {end}", name(pair));
 }
@@ -187,7 +188,7 @@ fn each_sample_has_its_own_time_forward_and_backward() {
 }
 
 #[test]
-fn a_batch_of_one_agrees_with_the_solver_of_whole_batches() {
+fn a_batch_of_one_agrees_with_shared_steps() {
     let (field, _) = oscillators();
     let times = [0.0, 4.0, 1.7, 4.0];
     let tol = 1e-8;
@@ -219,7 +220,7 @@ fn a_batch_of_one_agrees_with_the_solver_of_whole_batches() {
     }
 }
 
-/// What can go wrong, a kind for each sample.
+/// What can go wrong, in a different way for each sample.
 struct Fates;
 
 impl<T: Backend> BatchField<T, 2> for Fates {
@@ -227,11 +228,11 @@ impl<T: Backend> BatchField<T, 2> for Fates {
         let slopes = (rows.iter().zip(t).enumerate()).map(|(k, (row, &t))| {
             let x = x.clone().narrow(0, k, 1);
             match row {
-                // Leaves every bound at t = 1.
+                // A pole at t = 1.
                 1 => pole(t, x),
-                // Ends at t = 0.5.
+                // Undefined after t = 0.5.
                 3 if t > 0.5 => x * f64::NAN,
-                // Is nothing from the start.
+                // Undefined from the start.
                 4 => x * f64::NAN,
                 _ => x * t.cos(),
             }
@@ -254,14 +255,18 @@ fn fails_alone<T: Backend>() {
             assert_eq!((failure(i), t(i)), (None, 2.0), "{what}");
         }
         assert!(
-            matches!(failure(1), Some(SolveError::StepSize { t: at, .. } | SolveError::NotFinite { t: at }) if at == t(1)),
+            matches!(
+                failure(1),
+                Some(SolveError::StepSize { t: at, .. } | SolveError::NotFinite { t: at })
+                    if at == t(1)
+            ),
             "{what}: {:?}",
             failure(1)
         );
         assert!((t(1) - 1.0).abs() < 1e-3, "{what}: {}", t(1));
         assert_eq!(failure(3), Some(SolveError::NotFinite { t: t(3) }));
         let within = if pair == RALSTON {
-            // It does not look at the end of its steps.
+            // It does not evaluate the field at the end of its steps.
             -0.1..1e-14
         } else {
             0.0..5.0 * 32.0 * f64::EPSILON
@@ -270,7 +275,7 @@ fn fails_alone<T: Backend>() {
         assert_eq!(failure(4), Some(SolveError::NotFinite { t: 0.0 }));
         assert_eq!(batch.samples[4].statistics.steps, 0);
 
-        // A row is a state up to where its sample came, and undefined after.
+        // A row is defined up to the time that its sample reached, and undefined after it.
         for (time, x) in &batch.saved {
             for (i, row) in host(x.clone()).chunks(2).enumerate() {
                 let reached = *time <= t(i);
@@ -280,7 +285,8 @@ fn fails_alone<T: Backend>() {
                 );
             }
         }
-        // The state that it had reached: of the one that starts undefined, its start.
+        // The last state is the one reached: for the sample that is undefined from the start, its
+        // start.
         let x = host(batch.x);
         assert!(x.iter().all(|v| v.is_finite()));
         assert_eq!(x[8..10], [1.0, 1.0]);
@@ -307,7 +313,7 @@ fn the_step_limit_is_each_samples_own() {
         let tried: Vec<usize> = (free.samples.iter())
             .map(|s| s.statistics.steps + s.statistics.rejections)
             .collect();
-        // As many as one sample needs to the last: it is not among those that the limit stops.
+        // A sample that needs exactly as many attempts as the limit is not stopped by it.
         let mut sorted = tried.clone();
         sorted.sort_unstable();
         for limit in [sorted[0], sorted[5], sorted[11]] {
@@ -341,7 +347,7 @@ fn a_network_takes_a_time_for_each_row<T: Backend>(dtype: DType, bound: f64) {
     let close = |a: &[f64], b: &[f64], what: &str| {
         assert_eq!(a.len(), b.len());
         for (a, b) in a.iter().zip(b) {
-            // Two ways of rounding the same few products, of the size of what they come to.
+            // The same few products, rounded in two ways.
             assert!((a - b).abs() < bound * b.abs().max(1.0), "{what}: {a} {b}");
         }
     };
@@ -370,7 +376,7 @@ fn a_network_takes_a_time_for_each_row<T: Backend>(dtype: DType, bound: f64) {
                 _ => Condition::upload(&Given::labels(labels, classes), &device),
             }
         };
-        // A batch of seven samples, of which five are under way.
+        // A batch of seven samples, five of which are active.
         let all = [0, 2, 1, 2, 0, 0, 1];
         let (whole, picked) = (of(&all), of(&rows.map(|row| all[row])));
         let what = format!("{prediction:?} of {classes} classes");

@@ -27,9 +27,9 @@ fn steps_are_no_longer_than_the_largest() {
         let (length, steps) = longest(bounded, span);
         // t and s are rounded: their difference by ε·|t|.
         assert!(length <= 0.07 + 10.0 * f64::EPSILON, "{length}");
-        // No more steps than those that start up and the rest at full length.
+        // The first few steps grow, and the rest have full length.
         assert!((143..150).contains(&steps), "{steps}");
-        // A first step that is longer counts for no more.
+        // A longer first step is cut to the bound.
         let first = Control {
             first_step: Some(5.0),
             ..bounded
@@ -38,7 +38,7 @@ fn steps_are_no_longer_than_the_largest() {
     }
 }
 
-/// The reason, and that the partial solution says the same.
+/// The solve, which has to stop before its end.
 fn stops<T: Backend>(
     field: &Field<T>,
     pair: &EmbeddedRk,
@@ -73,11 +73,12 @@ fn the_smallest_step_ends_a_solve_that_keeps_what_it_has() {
                 && text.ends_with("; loosen rtol/atol or use a fixed grid"),
             "{text}"
         );
-        // Steps of 10⁻³ do for a relative tolerance of 10⁻⁶ until the pole is some 0.1 away; to go on without the bound is possible.
+        // Steps of 10⁻³ are enough for a relative tolerance of 10⁻⁶ until about 0.1 before the
+        // pole; without the bound the solve continues.
         assert!(partial.t > 0.1 && partial.t < 1.0);
         assert!(partial.statistics.steps > 0 && partial.statistics.rejections > 0);
         assert!(partial.statistics.evaluations > partial.statistics.steps);
-        // Errors grow with the solution's slope: (1 − t)⁻² of what the steps add.
+        // Errors grow like the solution's slope, by (1 − t)⁻².
         let scale = (1.0 - partial.t).powi(-2);
         let bound = 1e-6 * partial.statistics.steps as f64 * scale * 2.0;
         let error = distance(partial.x, &[1.0 / (1.0 - partial.t)]);
@@ -112,12 +113,13 @@ fn the_step_limit_keeps_the_state_and_what_was_saved() {
         assert_eq!(
             stopped.reason.to_string(),
             format!(
-                "20 steps did not reach the end and stopped at t = {t}; raise the step limit or loosen rtol/atol"
+                "20 steps did not reach the end and stopped at t = {t}; \
+                 raise the step limit or loosen rtol/atol"
             )
         );
         assert_eq!(statistics.steps + statistics.rejections, 20);
         assert!(t.abs() > 0.1 && t.abs() < 90.0, "{t}");
-        // Twenty steps, whose errors rotate and do not grow.
+        // The errors of twenty steps, which rotate and do not grow.
         let bound = 20.0 * 2.0 * 1e-9;
         assert!(distance(x, &[t.sin(), t.cos()]) < bound);
         let reached: Vec<f64> = saved.iter().map(|(t, _)| *t).collect();
@@ -131,122 +133,59 @@ fn the_step_limit_keeps_the_state_and_what_was_saved() {
 #[test]
 fn what_makes_no_sense_is_refused_with_its_value_and_a_remedy() {
     let good = Control::tolerance(1e-6);
+    let (nan, inf, unit) = (f64::NAN, f64::INFINITY, (0.0, 1.0));
     let with_tolerance = |rtol, atol| Control { rtol, atol, ..good };
-    let bounds = |dt_min, dt_max| Control {
-        dt_min,
-        dt_max,
-        ..good
-    };
-    let first = |step| Control {
-        first_step: Some(step),
-        ..good
-    };
-    let (nan, inf) = (f64::NAN, f64::INFINITY);
-    let unit = (0.0, 1.0);
-    let cases = [
-        (
-            with_tolerance(0.0, 0.0),
-            unit,
-            "a tolerance of rtol = 0, atol = 0 does not bound an error; give a finite rtol of 0 or more and a finite, positive atol",
-        ),
-        (
-            with_tolerance(-1e-3, 1.0),
-            unit,
-            "a tolerance of rtol = -0.001, atol = 1 does not bound an error; give a finite rtol of 0 or more and a finite, positive atol",
-        ),
-        (
-            with_tolerance(1.0, -1e-3),
-            unit,
-            "a tolerance of rtol = 1, atol = -0.001 does not bound an error; give a finite rtol of 0 or more and a finite, positive atol",
-        ),
-        (
-            with_tolerance(1e-6, 0.0),
-            unit,
-            "a tolerance of rtol = 0.000001, atol = 0 does not bound an error; give a finite rtol of 0 or more and a finite, positive atol",
-        ),
-        (
-            with_tolerance(nan, 1.0),
-            unit,
-            "a tolerance of rtol = NaN, atol = 1 does not bound an error; give a finite rtol of 0 or more and a finite, positive atol",
-        ),
-        (
-            with_tolerance(1.0, inf),
-            unit,
-            "a tolerance of rtol = 1, atol = inf does not bound an error; give a finite rtol of 0 or more and a finite, positive atol",
-        ),
-        (
-            good,
-            (0.0, nan),
-            "cannot integrate from t = 0 to t = NaN; give two finite times",
-        ),
-        (
-            good,
-            (nan, 1.0),
-            "cannot integrate from t = NaN to t = 1; give two finite times",
-        ),
-        (
-            good,
-            (0.0, inf),
-            "cannot integrate from t = 0 to t = inf; give two finite times",
-        ),
-        (
-            bounds(0.2, 0.1),
-            unit,
-            "no step lies between dt_min = 0.2 and dt_max = 0.1; give 0 ≤ dt_min ≤ dt_max",
-        ),
-        (
-            bounds(-0.1, 1.0),
-            unit,
-            "no step lies between dt_min = -0.1 and dt_max = 1; give 0 ≤ dt_min ≤ dt_max",
-        ),
-        (
-            bounds(nan, 1.0),
-            unit,
-            "no step lies between dt_min = NaN and dt_max = 1; give 0 ≤ dt_min ≤ dt_max",
-        ),
-        (
-            bounds(0.0, nan),
-            unit,
-            "no step lies between dt_min = 0 and dt_max = NaN; give 0 ≤ dt_min ≤ dt_max",
-        ),
-        (
-            first(0.0),
-            unit,
-            "a first step of 0 does not advance; give a positive number, or none to estimate it",
-        ),
-        (
-            first(-0.5),
-            unit,
-            "a first step of -0.5 does not advance; give a positive number, or none to estimate it",
-        ),
-        (
-            first(nan),
-            unit,
-            "a first step of NaN does not advance; give a positive number, or none to estimate it",
-        ),
-        (
-            first(inf),
-            unit,
-            "a first step of inf does not advance; give a positive number, or none to estimate it",
-        ),
-    ];
+    let mut cases: Vec<(Control, (f64, f64), String)> = Vec::new();
+    for (rtol, atol) in [
+        (0.0, 0.0),
+        (-1e-3, 1.0),
+        (1.0, -1e-3),
+        (1e-6, 0.0),
+        (nan, 1.0),
+        (1.0, inf),
+    ] {
+        let message = format!(
+            "a tolerance of rtol = {rtol}, atol = {atol} does not bound an error; \
+             give a finite rtol of 0 or more and a finite, positive atol"
+        );
+        cases.push((with_tolerance(rtol, atol), unit, message));
+    }
+    for (start, end) in [(0.0, nan), (nan, 1.0), (0.0, inf)] {
+        let message =
+            format!("cannot integrate from t = {start} to t = {end}; give two finite times");
+        cases.push((good, (start, end), message));
+    }
+    for (dt_min, dt_max) in [(0.2, 0.1), (-0.1, 1.0), (nan, 1.0), (0.0, nan)] {
+        let control = Control {
+            dt_min,
+            dt_max,
+            ..good
+        };
+        let message = format!(
+            "no step lies between dt_min = {dt_min} and dt_max = {dt_max}; \
+             give 0 ≤ dt_min ≤ dt_max"
+        );
+        cases.push((control, unit, message));
+    }
+    for step in [0.0, -0.5, nan, inf] {
+        let control = Control {
+            first_step: Some(step),
+            ..good
+        };
+        let message = format!(
+            "a first step of {step} does not advance; \
+             give a positive number, or none to estimate it"
+        );
+        cases.push((control, unit, message));
+    }
     let field: Field<B> = |_, _| unreachable!("a field that no solve should come to");
     for (control, span, message) in cases {
         let x = || state::<B>(&[1.0]);
-        let stopped = [
-            Adaptive::new(control)
-                .solve(&field, &DOPRI5, x(), span)
-                .err(),
-            Adaptive::new(control)
-                .saving([])
-                .solve(&field, &DOPRI5, x(), span)
-                .err(),
-            Adaptive::new(control)
-                .dense()
-                .solve(&field, &DOPRI5, x(), span)
-                .err(),
-            until(control, &[]).solve(&field, &DOPRI5, x(), span).err(),
-        ];
+        let (plain, dense) = (
+            Adaptive::new(control),
+            Adaptive::new(control).saving([0.5]).dense(),
+        );
+        let stopped = [plain, dense].map(|way| way.solve(&field, &DOPRI5, x(), span).err());
         for stopped in stopped {
             let stopped = stopped.expect("nonsense");
             assert_eq!(stopped.to_string(), message);
@@ -259,7 +198,8 @@ fn what_makes_no_sense_is_refused_with_its_value_and_a_remedy() {
             .expect_err("nonsense");
         assert_eq!(error.to_string(), message);
     }
-    // The relative tolerance may be none; without the absolute one, an entry that is 0 could have no error.
+    // The relative tolerance may be 0, but not the absolute one: an entry that is 0 could not have
+    // any error.
     let field: Field<B> = |_, x| x;
     let absolute = with_tolerance(0.0, 1e-6);
     assert!(
@@ -289,12 +229,14 @@ fn stops_where_the_field_does<T: Backend>() {
             assert_eq!(
                 text,
                 format!(
-                    "the field is not finite at t = {}; if it is singular there, start later or stop earlier",
+                    "the field is not finite at t = {}; \
+                     if it is singular there, start later or stop earlier",
                     partial.t
                 )
             );
-            // A method that looks at the end of its steps comes right up to where the field ends: the last step tried was at most five
-            // times the smallest, 16ε·2, and reached beyond. Ralston's last look is at two thirds, so that it may step over once.
+            // A method that evaluates the end of its steps stops right before the field ends: the
+            // last step tried was at most five times the smallest, 16ε·2, and reached beyond.
+            // Ralston's last stage lies at two thirds, so it may step over once.
             let missing = 0.6 - sign * partial.t;
             let within = if pair == RALSTON {
                 -0.1..1e-14
@@ -306,7 +248,7 @@ fn stops_where_the_field_does<T: Backend>() {
             let bound = 3.0 * 2.0 * 1e-6 * partial.statistics.steps as f64;
             assert!(distance(partial.x, &[exact(partial.t)]) < bound);
         }
-        // A field that is undefined from the start: nothing but the first look at it.
+        // A field that is undefined from the start takes a single evaluation.
         let nan: Field<T> = |_, x| x * f64::NAN;
         let stopped = stops(&nan, &pair, (0.25, 1.0), tolerance(1e-6));
         assert_eq!(stopped.reason, SolveError::NotFinite { t: 0.25 });
@@ -334,7 +276,7 @@ fn every_gain_of_the_controller_counts_and_meets_the_tolerance() {
             ..tolerance(1e-8)
         };
         let solution = dense(problem, &DOPRI5, (0.0, 6.0), control);
-        // The solution is attracted, so that errors do not grow: as many as there are steps.
+        // The solution attracts its neighbours, so errors add up and do not grow.
         let bound = 2.0 * 1e-8 * solution.statistics.steps as f64;
         let error = error_within(problem, &solution);
         assert!(error < 10.0 * bound, "{error} {bound}");
@@ -369,7 +311,7 @@ fn a_solve_returns_to_where_it_came_from() {
             let steps = there.statistics.steps;
             let back = solve(there.x, (2.0, 0.0));
             assert_eq!(back.t, 0.0);
-            // Errors grow by e⁴ at most, on the way back of the logistic equation.
+            // Errors grow by e⁴ at most, in the logistic equation backward in time.
             let bound = 55.0 * 2.0 * tol * (steps + back.statistics.steps) as f64;
             let error = distance(back.x, &start);
             assert!(error < bound, "{}: {error} {bound}", name(&pair));
@@ -379,7 +321,8 @@ fn a_solve_returns_to_where_it_came_from() {
 
 #[test]
 fn steps_below_the_resolution_of_time_are_never_taken() {
-    // A first step that t + h swallows, asked for or estimated: x' = −10²⁰·(x − 1) moves by itself in 10⁻²⁰.
+    // First steps h with t + h = t, whether given or estimated: x' = −10²⁰·(x − 1) changes within
+    // 10⁻²⁰.
     let field: Field<B> = clock;
     let control = Control {
         first_step: Some(1e-30),
@@ -394,7 +337,7 @@ fn steps_below_the_resolution_of_time_are_never_taken() {
             .map(|(t, s)| (s - t).abs())
             .fold(f64::INFINITY, f64::min);
         assert!(shortest >= 8.0 * f64::EPSILON, "{span:?}: {shortest}");
-        // From the resolution, 16ε·2, ten times as long each time.
+        // They start at the resolution, 16ε·2, and grow tenfold each time.
         assert!(solution.steps(0).len() < 20);
         let error = distance(solution.x, &[span.1 - span.0]);
         assert!(error < 1e-14, "{error}");
@@ -417,7 +360,8 @@ fn steps_below_the_resolution_of_time_are_never_taken() {
 
 #[test]
 fn a_step_that_is_tried_again_keeps_its_first_slope() {
-    // A first step that is far too long is rejected; each try costs the stages but the first.
+    // A first step that is far too long is rejected; each new attempt costs all stages but the
+    // first.
     let field = |_: f64, x: Tensor<B, 2>| x.sin() * 30.0;
     let x = state::<B>(&[1.0]);
     let control = Control {
