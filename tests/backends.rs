@@ -21,7 +21,7 @@ use pyroclast::solvers::{
 };
 use pyroclast::train::batch::Order;
 use pyroclast::train::config::{Architecture, Config};
-use pyroclast::train::sampler::{MethodName, Plan, sample};
+use pyroclast::train::draw::{MethodName, Plan, option, sample};
 use pyroclast::train::task::Task;
 use pyroclast::train::training::{batcher, begin};
 
@@ -34,7 +34,13 @@ struct Case {
 
 const MLP: Case = Case {
     preset: "moons",
-    settings: &["training.batch=64", "training.clip=1", "data.size=500"],
+    // The SDE that samples needs the score, which independent pairs leave in the velocity.
+    settings: &[
+        "training.batch=64",
+        "training.clip=1",
+        "data.size=500",
+        "path.coupling=independent",
+    ],
     steps: 60,
 };
 
@@ -68,11 +74,11 @@ fn run<B: Backend>(case: &Case, device: B::Device) -> Outcome {
         0 => Given::nothing(),
         classes => Given::labels(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9].repeat(2), classes),
     };
-    let plan = Plan {
+    let mut plan = Plan {
         guidance: 1.5,
-        noise_level: 0.5,
-        ..Plan::new(MethodName::EulerMaruyama, 8, 7)
+        ..Plan::new(MethodName::EULER_MARUYAMA, 8, 7)
     };
+    plan.options.set(&option::NOISE_LEVEL, 0.5);
     let mut order = Order::default();
     let batcher = batcher(&config, dataset.clone());
     macro_rules! outcome {
@@ -87,7 +93,7 @@ fn run<B: Backend>(case: &Case, device: B::Device) -> Outcome {
                     .into_vec::<f32>()
                     .expect("f32")[0]
             };
-            let samples = sample::<B, _, $rank>(
+            let samples = sample::<B, _, _, $rank>(
                 &trainer.averaged(),
                 &x0,
                 &dataset.shape,

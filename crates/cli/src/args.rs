@@ -1,10 +1,12 @@
 //! What can be asked of the command.
 
-use clap::{Args, Parser, Subcommand};
-use pyroclast_core::ddpm::Variance;
+use clap::builder::ValueParser;
+use clap::{Arg, ArgMatches, Args, FromArgMatches, Parser, Subcommand};
+use pyroclast_core::named::UnknownName;
 use pyroclast_core::schedule::AnySchedule;
+use pyroclast_train::draw::option::Value;
+use pyroclast_train::draw::{GridName, Kind, MethodName, MethodOption, Options};
 use pyroclast_train::ema::Averaged;
-use pyroclast_train::sampler::{GridName, MethodName};
 use std::path::PathBuf;
 
 /// Flow matching and diffusion models: train, sample, evaluate.
@@ -63,12 +65,14 @@ pub(crate) enum Command {
     ///   pyroclast distance letters.csv drawn.npy --classifier letters.safetensors
     #[command(verbatim_doc_comment)]
     Distance(Distance),
-    /// Hold samplers against each other at equal cost, on a trained model: a table and a picture.
+    /// Compare samplers at equal cost on a trained model: a table and a picture.
     Compare(Compare),
     /// List the devices: what is compiled in, what is there, and why not.
     Devices,
     /// Explain the keys of a configuration: meaning, values, default.
     Config(Config),
+    /// List the methods of sampling, or describe one.
+    Methods(Methods),
     /// List the presets, or show one as a configuration file to start from.
     Presets(Presets),
 }
@@ -81,9 +85,8 @@ pub(crate) struct Train {
     /// The folder of the run [default: runs/NAME, or runs/NAME-2 and so on where that exists].
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
-    /// Where to compute: flex, ndarray, wgpu, cuda or cuda:N [default: the best that is there].
-    #[arg(long, value_name = "DEVICE")]
-    pub(crate) device: Option<String>,
+    #[command(flatten)]
+    pub(crate) device: Device,
     /// Train for this many steps.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) steps: Option<u64>,
@@ -98,27 +101,63 @@ pub(crate) struct Train {
     pub(crate) resume: bool,
 }
 
+/// A trained model, and where it runs.
+#[derive(Debug, Args)]
+pub(crate) struct Model {
+    /// The folder of a run, or a model in one file (`pyroclast export`).
+    pub(crate) run: PathBuf,
+    /// Which parameters: ema, raw, rate:R or power:SIGMA.
+    ///
+    /// ema is the moving average of training.ema; raw is the parameters of the last step, without an
+    /// average. rate:0.9999 is a further average, kept by a run that was trained with
+    /// --set training.ema-rates=[0.9999].
+    ///
+    /// power:0.12 is an average whose weights spread over 12 percent of the training. It is
+    /// reconstructed from snapshots (Karras et al. 2024), kept by a run that was trained with
+    /// --set training.ema-power=[0.05,0.1]: any width from 0.02 to 0.25 can then be made of twenty
+    /// snapshots, and compared. A width that would come out as another is refused.
+    #[arg(
+        long,
+        value_name = "WEIGHTS",
+        default_value_t = Averaged::default(),
+        value_parser = parse_weights
+    )]
+    pub(crate) weights: Averaged,
+    #[command(flatten)]
+    pub(crate) device: Device,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Device {
+    /// Where to compute: flex, ndarray, wgpu, cuda or cuda:N [default: the fastest that is there].
+    #[arg(long = "device", value_name = "DEVICE")]
+    pub(crate) name: Option<String>,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct Solver {
-    /// The method [default: the configuration's].
-    ///
-    /// ODE: euler, midpoint, heun, ralston, rk4, bosh3, dopri5, tsit5, dopri8. SDE: euler-maruyama, stochastic-heun, sra1, shark.
-    /// Diffusion samplers, on the denoised data: ddpm, ddim, euler-ancestral, euler-edm, heun-edm, dpmpp-2m, dpmpp-3m, dpmpp-2s, dpmpp-sde,
-    /// unipc, unipc-bh1, deis, lms, pndm, plms, reverse-diffusion, pc. Few steps: dpmpp-2m or unipc; exact: heun-edm; stochastic: ddpm.
-    #[arg(long, value_name = "METHOD", value_parser = parse_method)]
+    /// The method [default: the configuration's]; see `pyroclast methods`.
+    #[arg(long, value_name = "METHOD", value_parser = parse_method, long_help = method_help())]
     pub(crate) method: Option<MethodName>,
     /// Steps from noise to data [default: the configuration's].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), conflicts_with_all = ["rtol", "atol"])]
     pub(crate) steps: Option<u32>,
-    /// Relative tolerance: choose the steps by the error (heun, ralston, bosh3, dopri5, tsit5, dopri8).
+    /// Relative tolerance: choose the steps by the error, with an adaptive ODE method [default:
+    /// dopri5].
     #[arg(long, value_name = "TOL", allow_negative_numbers = true)]
     pub(crate) rtol: Option<f64>,
     /// Absolute tolerance, likewise.
     #[arg(long, value_name = "TOL", allow_negative_numbers = true)]
     pub(crate) atol: Option<f64>,
-    /// Where the steps are: auto, uniform, karras, log-snr, quadratic, a chain's leading, linspace or trailing indices, or times such as
-    /// 0,0.3,0.7,1 [default: the configuration's].
-    #[arg(long, value_name = "GRID", value_parser = parse_grid, conflicts_with_all = ["rtol", "atol"])]
+    /// Where the steps are: the name of a grid, or times such as 0,0.3,0.7,1 [default: the
+    /// configuration's].
+    #[arg(
+        long,
+        value_name = "GRID",
+        value_parser = parse_grid,
+        long_help = grid_help(),
+        conflicts_with_all = ["rtol", "atol"]
+    )]
     pub(crate) grid: Option<GridName>,
     /// Weight w of classifier-free guidance, u + w·(c − u): 1 is the conditional model, 0 the unconditional one.
     #[arg(long, value_name = "W", allow_negative_numbers = true)]
@@ -132,51 +171,23 @@ pub(crate) struct Solver {
     /// Keep the denoised data in [-1, 1] at every step.
     #[arg(long)]
     pub(crate) clip: bool,
-    /// Sample under this schedule in place of the one of the training: linear, polynomial, trigonometric, vp, cosine, sub-vp, ve, edm (`pyroclast config --explain path.schedule`).
+    /// Sample under this schedule in place of the one of the training (`pyroclast config --explain
+    /// path.schedule` lists them).
     #[arg(long, value_name = "SCHEDULE")]
     pub(crate) schedule: Option<AnySchedule>,
-    /// Variance of ddpm's step, small or large, in place of the configuration's.
-    #[arg(long, value_name = "VARIANCE")]
-    pub(crate) variance: Option<Variance>,
-    /// Noise of ddim (0: none, its default; 1: that of ddpm) and of euler-ancestral (1 by default).
-    #[arg(long, value_name = "ETA", allow_negative_numbers = true)]
-    pub(crate) eta: Option<f64>,
-    /// Noise that heun-edm and euler-edm add and take away again over all steps (S_churn), 0 to about 80 [default: 0].
-    #[arg(long, value_name = "S", allow_negative_numbers = true)]
-    pub(crate) churn: Option<f64>,
-    /// Order of unipc (1 to 3; 2), deis (1 to 4; 3) and lms (1 to 4; 4).
-    #[arg(long, value_name = "P")]
-    pub(crate) order: Option<u32>,
-    /// Langevin steps of pc after each of its predictor's [default: 1].
-    #[arg(long, value_name = "N")]
-    pub(crate) corrector_steps: Option<u32>,
-    /// Signal-to-noise ratio of such a step [default: 0.16].
-    #[arg(long, value_name = "R", allow_negative_numbers = true)]
-    pub(crate) corrector_ratio: Option<f64>,
-    /// Noise of the SDE methods: g = G·σ(t), of the SDE that has the same marginals for every G [default: 1].
-    #[arg(long, value_name = "G", allow_negative_numbers = true)]
-    pub(crate) noise_level: Option<f64>,
+    #[command(flatten)]
+    pub(crate) options: MethodOptions,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Sample {
-    /// The folder of a run, or a model in one file (`pyroclast export`).
-    pub(crate) run: PathBuf,
+    #[command(flatten)]
+    pub(crate) model: Model,
     /// How many samples [default: as many as make a good picture].
     #[arg(short, long = "count", value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) n: Option<u32>,
     #[command(flatten)]
     pub(crate) solver: Solver,
-    /// Which parameters: ema, raw, rate:R or power:SIGMA.
-    ///
-    /// ema is the moving average of training.ema; raw is the parameters of the last step, in no average. rate:0.9999 is a further
-    /// average, which a run keeps that was trained with --set training.ema-rates=[0.9999].
-    ///
-    /// power:0.12 is an average whose weights spread over 12 percent of the training. It is reconstructed from snapshots (Karras
-    /// et al. 2024), which a run keeps that was trained with --set training.ema-power=[0.05,0.1]: any width from 0.02 to 0.25 can
-    /// then be made of twenty snapshots, and compared. One that would come out as another is refused.
-    #[arg(long, value_name = "WEIGHTS", default_value_t = Averaged::Ema, value_parser = parse_weights)]
-    pub(crate) weights: Averaged,
     /// The seed of the noise.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) seed: u64,
@@ -189,30 +200,17 @@ pub(crate) struct Sample {
     /// Write an animated GIF of the flow from noise to data, beside the samples.
     #[arg(long)]
     pub(crate) trajectory: bool,
-    /// Where to compute: flex, ndarray, wgpu, cuda or cuda:N [default: the best that is there].
-    #[arg(long, value_name = "DEVICE")]
-    pub(crate) device: Option<String>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Evaluate {
-    /// The folder of a run, or a model in one file (`pyroclast export`).
-    pub(crate) run: PathBuf,
+    #[command(flatten)]
+    pub(crate) model: Model,
     /// How many samples against how many data points [default: 10000, or half of a smaller dataset].
     #[arg(short, long = "count", value_name = "N", value_parser = clap::value_parser!(u32).range(2..))]
     pub(crate) n: Option<u32>,
     #[command(flatten)]
     pub(crate) solver: Solver,
-    /// Which parameters: ema, raw, rate:R or power:SIGMA.
-    ///
-    /// ema is the moving average of training.ema; raw is the parameters of the last step, in no average. rate:0.9999 is a further
-    /// average, which a run keeps that was trained with --set training.ema-rates=[0.9999].
-    ///
-    /// power:0.12 is an average whose weights spread over 12 percent of the training. It is reconstructed from snapshots (Karras
-    /// et al. 2024), which a run keeps that was trained with --set training.ema-power=[0.05,0.1]: any width from 0.02 to 0.25 can
-    /// then be made of twenty snapshots, and compared. One that would come out as another is refused.
-    #[arg(long, value_name = "WEIGHTS", default_value_t = Averaged::Ema, value_parser = parse_weights)]
-    pub(crate) weights: Averaged,
     /// Held-out samples whose likelihood is found, by solving the ODE back to noise with its divergence; 0 leaves it out
     /// [default: 2000 points, or 64 images].
     #[arg(long, value_name = "N")]
@@ -240,9 +238,6 @@ pub(crate) struct Evaluate {
     /// Print one JSON object rather than a table.
     #[arg(long)]
     pub(crate) json: bool,
-    /// Where to compute: flex, ndarray, wgpu, cuda or cuda:N [default: the best that is there].
-    #[arg(long, value_name = "DEVICE")]
-    pub(crate) device: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -274,9 +269,8 @@ pub(crate) struct Classifier {
     /// The seed of everything random.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) seed: u64,
-    /// Where to compute: flex, ndarray, wgpu, cuda or cuda:N [default: the best that is there].
-    #[arg(long, value_name = "DEVICE")]
-    pub(crate) device: Option<String>,
+    #[command(flatten)]
+    pub(crate) device: Device,
 }
 
 #[derive(Debug, Args)]
@@ -296,17 +290,16 @@ pub(crate) struct Distance {
     /// Print one JSON object rather than a table.
     #[arg(long)]
     pub(crate) json: bool,
-    /// Where to compute features: flex, ndarray, wgpu, cuda or cuda:N [default: the best that is there].
-    #[arg(long, value_name = "DEVICE")]
-    pub(crate) device: Option<String>,
+    #[command(flatten)]
+    pub(crate) device: Device,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Compare {
-    /// The folder of a run, or a model in one file (`pyroclast export`).
-    pub(crate) run: PathBuf,
-    /// The methods, with commas between [default: those of the deterministic diffusion samplers, ddpm and
-    /// dpmpp-sde that the model's schedule serves].
+    #[command(flatten)]
+    pub(crate) model: Model,
+    /// The methods, with commas between [default: the usual samplers of `pyroclast methods` that
+    /// the model can serve].
     #[arg(long, value_name = "METHODS", value_delimiter = ',', value_parser = parse_method)]
     pub(crate) methods: Vec<MethodName>,
     /// Evaluations of the network that each may spend on a sample (guidance doubles what is counted).
@@ -326,9 +319,6 @@ pub(crate) struct Compare {
         allow_negative_numbers = true
     )]
     pub(crate) guidance: f64,
-    /// The parameters: ema, raw, rate:R or power:SIGMA, as for `sample`.
-    #[arg(long, value_name = "WEIGHTS", default_value_t = Averaged::default(), value_parser = parse_weights)]
-    pub(crate) weights: Averaged,
     /// The classifier whose features are compared, from `pyroclast classifier` [default: the one that ships, for digits].
     #[arg(long, value_name = "FILE")]
     pub(crate) features: Option<PathBuf>,
@@ -341,9 +331,13 @@ pub(crate) struct Compare {
     /// Print one JSON object rather than a table.
     #[arg(long)]
     pub(crate) json: bool,
-    /// Where to compute: flex, ndarray, wgpu, cuda or cuda:N [default: the best that is there].
-    #[arg(long, value_name = "DEVICE")]
-    pub(crate) device: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Methods {
+    /// The method to describe.
+    #[arg(value_name = "NAME", value_parser = parse_method)]
+    pub(crate) name: Option<MethodName>,
 }
 
 #[derive(Debug, Args)]
@@ -359,7 +353,83 @@ pub(crate) struct Presets {
     pub(crate) name: Option<String>,
 }
 
-fn parse_method(name: &str) -> Result<MethodName, String> {
+/// The options of methods, as the table of methods describes them.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct MethodOptions(pub(crate) Options);
+
+impl FromArgMatches for MethodOptions {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let mut options = Self::default();
+        options.update_from_arg_matches(matches)?;
+        Ok(options)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        for option in MethodName::all_options() {
+            if let Some(value) = matches.get_one::<Value>(option.name) {
+                self.0.set_value(option, *value);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Args for MethodOptions {
+    fn augment_args(command: clap::Command) -> clap::Command {
+        let options = MethodName::all_options().into_iter();
+        options.fold(command, |command, option| {
+            let argument = Arg::new(option.name)
+                .long(option.name)
+                .value_name(option.symbol)
+                .value_parser(ValueParser::new(|text: &str| option.parse(text)))
+                .allow_negative_numbers(true)
+                .help(option_help(option));
+            command.arg(argument)
+        })
+    }
+
+    fn augment_args_for_update(command: clap::Command) -> clap::Command {
+        Self::augment_args(command)
+    }
+}
+
+/// What an option does, and for which methods.
+fn option_help(option: &MethodOption) -> String {
+    let mut uses: Vec<(String, Vec<&str>)> = Vec::new();
+    for method in MethodName::ALL {
+        let settings = method.options.iter();
+        for setting in settings.filter(|setting| setting.option.name == option.name) {
+            let default = setting.default.map(|value| format!(", {value} by default"));
+            let values = format!("{}{}", setting.range(), default.unwrap_or_default());
+            match uses.iter_mut().find(|(same, _)| *same == values) {
+                Some((_, methods)) => methods.push(method.name),
+                None => uses.push((values, vec![method.name])),
+            }
+        }
+    }
+    let uses = uses.iter();
+    let uses = uses.map(|(values, methods)| format!("{}: {values}", methods.join(", ")));
+    format!("{} [{}]", option.about, uses.collect::<Vec<_>>().join("; "))
+}
+
+fn method_help() -> String {
+    let mut help = "The method [default: the configuration's]. ".to_owned();
+    for kind in Kind::ALL {
+        let names: Vec<&str> = MethodName::of(kind).map(|method| method.name).collect();
+        help += &format!("{kind}s: {}. ", names.join(", "));
+    }
+    help + "`pyroclast methods` describes them"
+}
+
+fn grid_help() -> String {
+    format!(
+        "Where the steps are: {}, or times such as 0,0.3,0.7,1 [default: the configuration's]. \
+         leading, linspace and trailing take indices of a chain",
+        GridName::NAMES.join(", ")
+    )
+}
+
+fn parse_method(name: &str) -> Result<MethodName, UnknownName> {
     name.parse()
 }
 

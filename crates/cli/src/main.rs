@@ -1,6 +1,6 @@
 //! The `pyroclast` command: trains, samples and evaluates flow matching models.
 //!
-//! `args` says what can be asked, `device` turns a name into a backend, `command` holds one file a subcommand. Everything that
+//! `args` says what can be asked, `device` turns a name into a backend, `command` holds one file per subcommand. Everything that
 //! is printed is printed here or there; the libraries are silent.
 
 #![recursion_limit = "256"]
@@ -11,6 +11,7 @@ mod device;
 mod export;
 mod model;
 mod picture;
+mod plan;
 mod process;
 mod progress;
 
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
         Command::Compare(arguments) => command::compare::run(arguments),
         Command::Classifier(arguments) => command::classifier::run(arguments),
         Command::Distance(arguments) => command::distance::run(arguments),
+        Command::Methods(arguments) => command::methods::run(arguments),
         Command::Devices => command::devices::run(),
         Command::Config(arguments) => command::config::run(&arguments),
         Command::Presets(arguments) => command::presets::run(arguments),

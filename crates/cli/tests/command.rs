@@ -3,6 +3,7 @@
 mod place;
 
 use place::{Place, QUICK};
+use pyroclast_train::draw::{Kind, MethodName};
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Stdio};
@@ -25,6 +26,35 @@ fn newest(run: &Path) -> Vec<u8> {
         .max()
         .expect("a checkpoint");
     fs::read(path).expect("a readable file")
+}
+
+#[test]
+fn methods_are_listed_as_the_page_of_samplers_lists_them() {
+    let place = Place::new();
+    let listed = place.ok("methods").stdout;
+    for method in MethodName::ALL {
+        assert!(
+            listed.contains(&format!("\n  {method} ")),
+            "{method}: {listed}"
+        );
+        let described = place.ok(&format!("methods {method}")).stdout;
+        for setting in method.options {
+            let option = format!("--{setting}");
+            assert!(described.contains(&option), "{option}: {described}");
+        }
+    }
+    let page = include_str!("../../../docs/samplers.md");
+    assert!(
+        page.contains(&listed),
+        "docs/samplers.md lists other methods than:\n{listed}"
+    );
+    let help = place.ok("sample --help").stdout;
+    assert!(help.contains("ddim: 0 to 1, 0 by default"), "{help}");
+    place.fails(
+        "methods dpmpp",
+        2,
+        &["no method is called `dpmpp`", "dpmpp-2m"],
+    );
 }
 
 #[test]
@@ -86,21 +116,16 @@ fn every_method_samples() {
     place.ok(&format!(
         "train moons --out run {QUICK} --set path.coupling=independent"
     ));
-    for method in [
-        "euler",
-        "midpoint",
-        "heun",
-        "ralston",
-        "rk4",
-        "bosh3",
-        "dopri5",
-        "euler-maruyama",
-    ] {
+    for method in MethodName::ALL {
+        // The linear path does not preserve the variance, which DDPM needs.
+        if *method == MethodName::DDPM {
+            continue;
+        }
         place.ok(&format!(
             "sample run -n 5 --device flex --method {method} --steps 3 --out {method}.csv"
         ));
     }
-    for method in ["heun", "ralston", "bosh3", "dopri5"] {
+    for method in MethodName::of(Kind::AdaptiveOde) {
         place.ok(&format!(
             "sample run -n 5 --device flex --method {method} --rtol 1e-3 --out {method}-a.csv"
         ));
@@ -681,7 +706,15 @@ fn any_table_of_vectors_can_be_learned() {
 fn what_is_not_known_is_named_with_what_is() {
     let place = Place::new();
     place.trained();
-    place.fails("train moon", 2, &["no preset `moon`", "digits, moons"]);
+    place.fails(
+        "train moon",
+        2,
+        &[
+            "no preset is called `moon`",
+            "did you mean `moons`?",
+            "no such file",
+        ],
+    );
     place.fails(
         "train moons --device tpu",
         2,
@@ -715,7 +748,11 @@ fn what_is_not_known_is_named_with_what_is() {
     place.fails(
         "sample run --method eular",
         2,
-        &["no method `eular`", "euler, midpoint"],
+        &[
+            "no method is called `eular`",
+            "did you mean `euler`?",
+            "euler, midpoint",
+        ],
     );
     place.fails(
         "sample run --method rk4 --rtol 1e-3",
@@ -733,10 +770,10 @@ fn what_is_not_known_is_named_with_what_is() {
     place.fails(
         "sample run --method euler-maruyama",
         2,
-        &["needs the score", "path.coupling=independent"],
+        &["needs the score", "coupling = independent"],
     );
     place.fails("sample nowhere", 1, &["nowhere holds no run"]);
-    place.fails("presets moon", 2, &["no preset `moon`"]);
+    place.fails("presets moon", 2, &["did you mean `moons`?"]);
     assert!(
         !place.path("runs").exists(),
         "a refused run leaves no folder"

@@ -5,7 +5,7 @@
 //! Source: Lipman et al. 2024, §4.6.2; Pokle et al. 2023; Karras et al. 2022, appendix B.
 
 use crate::endpoints::Endpoints;
-use crate::field::{Denoiser, VectorField};
+use crate::field::{Denoiser, LearnedVariance, VectorField};
 use crate::schedule::{Change, Schedule, change};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
@@ -64,5 +64,17 @@ where
     fn endpoints(&self, r: f64, x: Tensor<B, D>) -> Endpoints<B, D> {
         let Change { t, scale, .. } = change(self.field.schedule(), &self.schedule, r);
         self.field.endpoints(t, x * scale.recip())
+    }
+}
+
+impl<B, F, S, const D: usize> LearnedVariance<B, D> for Rescheduled<F, S>
+where
+    B: Backend,
+    F: LearnedVariance<B, D>,
+    S: Schedule,
+{
+    fn endpoints_and_variance(&self, r: f64, x: Tensor<B, D>) -> (Endpoints<B, D>, Tensor<B, D>) {
+        let Change { t, scale, .. } = change(self.field.schedule(), &self.schedule, r);
+        self.field.endpoints_and_variance(t, x * scale.recip())
     }
 }

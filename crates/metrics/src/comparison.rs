@@ -8,21 +8,24 @@
 use crate::classifier::Trained;
 use crate::{drawn, frechet_distance};
 use burn::tensor::backend::Backend;
+use pyroclast_core::condition::Given;
 use pyroclast_core::flow::Flow;
 use pyroclast_core::network::Network;
 use pyroclast_core::noise::Noise;
 use pyroclast_core::schedule::{AnySchedule, Schedule};
-use pyroclast_train::sampler::{GridName, MethodName, Plan, SampleError, Stepping, check, sample};
+use pyroclast_train::draw::{
+    Described, GridName, MethodName, Plan, SampleError, SamplingMethod, Stepping, check, sample,
+};
 use pyroclast_train::task::Task;
 
 /// Steps of the limit; for a chain with fewer indices, all of those.
 const LIMIT: usize = 250;
 
-/// What is compared.
+/// What is compared: methods of the table, or of your own.
 #[derive(Debug, Clone)]
-pub struct Contest {
+pub struct Contest<M = MethodName> {
     /// The methods.
-    pub methods: Vec<MethodName>,
+    pub methods: Vec<M>,
     /// Evaluations of the network that each method may spend on a sample.
     pub budgets: Vec<usize>,
     /// Samples per method and budget.
@@ -33,34 +36,35 @@ pub struct Contest {
     pub grid: GridName,
 }
 
-impl Contest {
+impl<M: Described + Copy> Contest<M> {
     /// A method's plan at a budget, and its steps.
-    fn plan(&self, schedule: &AnySchedule, method: MethodName, budget: usize) -> (Plan, usize) {
+    fn plan(&self, schedule: &AnySchedule, method: M, budget: usize) -> (Plan<M>, usize) {
         let schedule = self.plan.schedule.as_ref().unwrap_or(schedule);
-        let steps = method.steps_for(budget, schedule.at(1.0).sigma == 0.0);
+        let cost = method.description().cost;
+        let steps = cost.steps_for(budget, schedule.at(1.0).sigma == 0.0);
         (self.planned(method, steps), steps)
     }
 
-    fn planned(&self, method: MethodName, steps: usize) -> Plan {
+    fn planned<O>(&self, method: O, steps: usize) -> Plan<O> {
         Plan {
-            method,
             stepping: Stepping::Fixed(steps, self.grid.clone()),
-            ..self.plan.clone()
+            ..self.plan.with_method(method)
         }
     }
 
     /// The methods that cannot run on the model at some budget, and why. Nothing is drawn to find
     /// out.
-    pub fn unserved<B, N, const D: usize>(&self, flow: &Flow<N>) -> Vec<(MethodName, SampleError)>
+    pub fn unserved<B, N, const D: usize>(&self, flow: &Flow<N>) -> Vec<(&'static str, SampleError)>
     where
         B: Backend,
         N: Network<B, D>,
+        M: SamplingMethod<B, D>,
     {
-        let of = |&method: &MethodName| {
+        let of = |&method: &M| {
             let plans = (self.budgets.iter())
                 .map(|&budget| self.plan(&flow.path.schedule, method, budget).0);
-            let mut errors = plans.filter_map(|plan| check::<B, N, D>(flow, &plan).err());
-            Some((method, errors.next()?))
+            let mut errors = plans.filter_map(|plan| check(flow, &plan).err());
+            Some((method.description().name, errors.next()?))
         };
         self.methods.iter().filter_map(of).collect()
     }
@@ -69,8 +73,8 @@ impl Contest {
 /// One method at one budget.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Entry {
-    /// The method.
-    pub method: MethodName,
+    /// The name of the method.
+    pub method: &'static str,
     /// The evaluations that it was allowed.
     pub budget: usize,
     /// Its steps.
@@ -113,10 +117,10 @@ pub struct Comparison {
 ///
 /// # Panics
 /// If the classifier expects samples of another size.
-pub fn compare<B, N, const D: usize>(
+pub fn compare<B, N, M, const D: usize>(
     flow: &Flow<N>,
     task: &Task,
-    contest: &Contest,
+    contest: &Contest<M>,
     classifier: &Trained<B>,
     device: &B::Device,
     seen: &mut dyn FnMut(&Entry),
@@ -124,42 +128,33 @@ pub fn compare<B, N, const D: usize>(
 where
     B: Backend,
     N: Network<B, D>,
+    M: SamplingMethod<B, D> + Copy,
 {
     let (dataset, n) = (&task.training, contest.n);
-    let given = dataset.spread(n);
-    let x0 = flow
-        .path
-        .source
-        .for_sampling(n, dataset.dim(), Noise::new(contest.plan.seed), 0);
-    let features = |values: &[f32]| drawn::features_of(classifier, &task.scaling, values, device);
-    let draw = |plan: Plan| -> Result<(Vec<f32>, usize), SampleError> {
-        let samples = sample(
-            flow,
-            &x0,
-            &dataset.shape,
-            &given,
-            &plan,
-            device,
-            &mut |_, _, _| {},
-        )?;
-        Ok((features(&samples.values)?, samples.statistics.evaluations))
+    let draw = Draw {
+        flow,
+        task,
+        classifier,
+        x0: (flow.path.source).for_sampling(n, dataset.dim(), Noise::new(contest.plan.seed), 0),
+        given: dataset.spread(n),
+        device,
     };
-    let data = features(&[&dataset.values[..], &task.validation.values[..]].concat())?;
-    let indices = contest.plan.table.as_ref().map(|table| table.steps());
+    let data = draw.features(&[&dataset.values[..], &task.validation.values[..]].concat())?;
+    let indices = flow.path.schedule.table().map(|table| table.steps());
     let limit_steps = LIMIT.min(indices.unwrap_or(LIMIT));
-    let (limit, _) = draw(contest.planned(MethodName::Dpmpp2m, limit_steps))?;
+    let (limit, _) = draw.by(&contest.planned(MethodName::DPMPP_2M, limit_steps))?;
     let width = limit.len() / n;
     let mut entries = Vec::new();
     for &method in &contest.methods {
         for &budget in &contest.budgets {
             let (plan, steps) = contest.plan(&flow.path.schedule, method, budget);
-            let found = draw(plan).map(|(drawn, evaluations)| Found {
+            let found = draw.by(&plan).map(|(drawn, evaluations)| Found {
                 evaluations,
                 to_data: frechet_distance(&data, &drawn, width),
                 to_limit: frechet_distance(&limit, &drawn, width),
             });
             let entry = Entry {
-                method,
+                method: method.description().name,
                 budget,
                 steps,
                 found,
@@ -173,6 +168,41 @@ where
         limit_steps,
         limit_to_data: frechet_distance(&data, &limit, width),
     })
+}
+
+/// What all methods draw from and are judged by.
+struct Draw<'a, B: Backend, N> {
+    flow: &'a Flow<N>,
+    task: &'a Task,
+    classifier: &'a Trained<B>,
+    x0: Vec<f32>,
+    given: Given,
+    device: &'a B::Device,
+}
+
+impl<B: Backend, N> Draw<'_, B, N> {
+    fn features(&self, values: &[f32]) -> Result<Vec<f32>, SampleError> {
+        drawn::features_of(self.classifier, &self.task.scaling, values, self.device)
+    }
+
+    /// The features of samples, and the evaluations that they cost.
+    fn by<M, const D: usize>(&self, plan: &Plan<M>) -> Result<(Vec<f32>, usize), SampleError>
+    where
+        N: Network<B, D>,
+        M: SamplingMethod<B, D>,
+    {
+        let samples = sample(
+            self.flow,
+            &self.x0,
+            &self.task.training.shape,
+            &self.given,
+            plan,
+            self.device,
+            &mut |_, _, _| {},
+        )?;
+        let features = self.features(&samples.values)?;
+        Ok((features, samples.statistics.evaluations))
+    }
 }
 
 #[cfg(test)]
@@ -212,7 +242,7 @@ mod tests {
         };
         let flow = Flow::velocity(network, Path::linear());
         let contest = Contest {
-            methods: vec![MethodName::Ddim, MethodName::Euler],
+            methods: vec![MethodName::DDIM, MethodName::EULER],
             budgets: vec![3, 4],
             n: 4,
             plan: config.plan(0),
@@ -234,11 +264,10 @@ mod tests {
         // DDPM needs a schedule that preserves the variance, which is checked before anything is
         // drawn.
         let contest = Contest {
-            methods: vec![MethodName::Ddpm],
+            methods: vec![MethodName::DDPM],
             ..contest
         };
-        let [(MethodName::Ddpm, SampleError::Unsupported(_))] =
-            contest.unserved::<Flex, _, 4>(&flow)[..]
+        let [("ddpm", SampleError::Unsupported(_))] = contest.unserved::<Flex, _, 4>(&flow)[..]
         else {
             panic!("the linear path does not preserve the variance");
         };

@@ -4,7 +4,7 @@ use crate::classifier::Trained;
 use crate::features::features;
 use burn::tensor::backend::Backend;
 use pyroclast_train::dataset::Scaling;
-use pyroclast_train::sampler::SampleError;
+use pyroclast_train::draw::SampleError;
 
 /// The features of samples on the model's scale.
 ///

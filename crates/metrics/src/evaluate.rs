@@ -16,7 +16,7 @@ use pyroclast_core::flow::Flow;
 use pyroclast_core::network::Network;
 use pyroclast_core::noise::Noise;
 use pyroclast_solvers::Control;
-use pyroclast_train::sampler::{Plan, SampleError, sample};
+use pyroclast_train::draw::{MethodName, Plan, SampleError, SamplingMethod, sample};
 use pyroclast_train::task::Task;
 use std::time::Instant;
 
@@ -158,11 +158,11 @@ pub fn spreads(repetitions: &[Scores]) -> Vec<Named<Spread>> {
 
 /// What is measured, and how.
 #[derive(Debug, Clone)]
-pub struct Protocol {
+pub struct Protocol<M = MethodName> {
     /// The number of samples drawn, and of data points that they are compared with.
     pub n: usize,
     /// How samples are drawn.
-    pub plan: Plan,
+    pub plan: Plan<M>,
     /// Held-out samples whose likelihood is computed; 0 for none.
     pub likelihoods: usize,
     /// Held-out samples whose variational bound is computed; 0 for none.
@@ -182,10 +182,10 @@ pub struct Protocol {
 ///
 /// # Panics
 /// If the classifier expects samples of another size.
-pub fn evaluate<B, N, const D: usize>(
+pub fn evaluate<B, N, M, const D: usize>(
     flow: &Flow<N>,
     task: &Task,
-    protocol: &Protocol,
+    protocol: &Protocol<M>,
     classifier: Option<&Trained<B>>,
     k: u64,
     device: &B::Device,
@@ -194,6 +194,7 @@ where
     B: Backend,
     N: Network<Autodiff<B>, D> + AutodiffModule<Autodiff<B>>,
     N::InnerModule: Network<B, D>,
+    M: SamplingMethod<B, D> + Clone,
 {
     let Protocol {
         n,
@@ -232,7 +233,7 @@ where
     let likelihood =
         likelihood::<B, _, D>(flow, task, likelihoods, seed, Control::default(), device)?;
     let chain = Chain {
-        table: plan.table.as_deref(),
+        table: flow.path.schedule.table(),
         steps: bound_steps,
         variance: plan.variance,
     };

@@ -21,7 +21,7 @@ pub use training::Training;
 use crate::dataset::Dataset;
 use assignment::assign;
 use pyroclast_core::flow::Flow;
-use pyroclast_core::named::{OutOfRange, Range, nearest};
+use pyroclast_core::named::{OutOfRange, Range, UnknownName, nearest};
 use pyroclast_core::objective::{Objective, VarianceLoss};
 use pyroclast_core::path::{Path, Source};
 use pyroclast_core::settings;
@@ -52,13 +52,8 @@ pub enum ConfigError {
     #[error(transparent)]
     Value(#[from] OutOfRange),
     /// No preset of this name.
-    #[error("there is no preset `{name}` and no such file; presets: {known}")]
-    UnknownPreset {
-        /// What was asked for.
-        name: String,
-        /// What there is.
-        known: String,
-    },
+    #[error("{0}, and there is no such file")]
+    UnknownPreset(UnknownName),
     /// No key of this name.
     #[error("there is no key `{key}`; {remedy}")]
     UnknownKey {

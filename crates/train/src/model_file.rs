@@ -5,8 +5,8 @@
 //! classes and columns. Neither the data nor the run is needed to use it.
 
 use crate::about::{About, ModelHeader};
+use crate::draw::{Plan, SampleError, sample};
 use crate::parameters::{Slot, slots, values, with_values};
-use crate::sampler::{Plan, SampleError, sample};
 use crate::tensor_file::{self, HostTensor, TensorFileError};
 use burn::module::Module;
 use burn::tensor::backend::Backend;

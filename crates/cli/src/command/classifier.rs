@@ -30,7 +30,7 @@ pub(crate) fn run(arguments: Classifier) -> Result<ExitCode> {
         bail!("there is no folder {}; make it first", folder.display());
     }
     let dataset = data(&arguments)?;
-    let device = device::choose(arguments.device.as_deref())?;
+    let device = device::choose(arguments.device.name.as_deref())?;
     let settings = Settings {
         steps: arguments.steps,
         seed: arguments.seed,

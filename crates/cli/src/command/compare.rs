@@ -6,6 +6,7 @@ use crate::args::Compare;
 use crate::device::{self, Job};
 use crate::model::{StoredModel, WithFlow};
 use crate::picture::{Series, line_chart, save_png};
+use crate::plan::unguided;
 use anyhow::{Result, bail};
 use burn::backend::Autodiff;
 use burn::module::AutodiffModule;
@@ -14,50 +15,39 @@ use indicatif::ProgressBar;
 use pyroclast_core::flow::Flow;
 use pyroclast_core::network::Network;
 use pyroclast_metrics::comparison::{Comparison, Contest, Entry, Found, compare};
-use pyroclast_train::sampler::{GridName, MethodName, Plan, SampleError};
+use pyroclast_train::draw::{GridName, MethodName, Plan, SampleError};
 use pyroclast_train::task::Task;
 use serde_json::{Value, json};
 use std::path::Path;
 use std::process::ExitCode;
 
-/// What is compared where nothing else is asked for.
-const METHODS: [MethodName; 11] = [
-    MethodName::Ddim,
-    MethodName::HeunEdm,
-    MethodName::Dpmpp2s,
-    MethodName::Dpmpp2m,
-    MethodName::Dpmpp3m,
-    MethodName::UniPc,
-    MethodName::Deis,
-    MethodName::Lms,
-    MethodName::Pndm,
-    MethodName::Ddpm,
-    MethodName::DpmppSde,
-];
-
 pub(crate) fn run(arguments: Compare) -> Result<ExitCode> {
-    let stored = StoredModel::open(&arguments.run, arguments.weights)?;
+    let stored = StoredModel::open(&arguments.model.run, arguments.model.weights)?;
     let config = stored.config();
-    let device = device::choose(arguments.device.as_deref())?;
+    let device = device::choose(arguments.model.device.name.as_deref())?;
     let task = stored.task()?;
     if arguments.guidance != 1.0 && task.training.classes() == 0 {
-        bail!(super::unguided("guidance", &task));
+        bail!(unguided("guidance", &task));
     }
     let named = !arguments.methods.is_empty();
+    let usual = || MethodName::ALL.iter().filter(|method| method.is_compared);
     let mut methods = match named {
         true => arguments.methods.clone(),
-        false => METHODS.to_vec(),
+        false => usual().copied().collect(),
+    };
+    let plan = Plan {
+        guidance: arguments.guidance,
+        ..config.plan(arguments.seed)
     };
     let mut left_out: Vec<LeftOut> = Vec::new();
     if !config.path.knows_score() {
-        if let Some(method) = arguments.methods.iter().find(|m| m.is_stochastic()) {
-            bail!(Usage(format!(
-                "{method} needs the score, which this model does not tell; leave it out with --methods ddim,heun-edm,dpmpp-2m"
-            )));
+        let adds_noise = |method: MethodName| plan.with_method(method).is_stochastic();
+        let why = |method: MethodName| SampleError::NeedsScore(method.name).to_string();
+        if let Some(&method) = arguments.methods.iter().find(|method| adds_noise(**method)) {
+            bail!(Usage(why(method)));
         }
-        let stochastic = methods.extract_if(.., |method| method.is_stochastic());
-        let why = "it needs the score, which this model does not tell";
-        left_out.extend(stochastic.map(|method| (method, why.to_owned())));
+        let stochastic = methods.extract_if(.., |method| adds_noise(*method));
+        left_out.extend(stochastic.map(|method| (method.name, why(method))));
     }
     let grid = arguments.grid.unwrap_or(config.sampling.grid.clone());
     if let GridName::Given(_) = grid {
@@ -69,10 +59,7 @@ pub(crate) fn run(arguments: Compare) -> Result<ExitCode> {
         methods,
         budgets: arguments.evaluations.iter().map(|&n| n as usize).collect(),
         n: arguments.n as usize,
-        plan: Plan {
-            guidance: arguments.guidance,
-            ..config.plan(arguments.seed)
-        },
+        plan,
         grid,
     };
     let job = Comparing {
@@ -84,7 +71,7 @@ pub(crate) fn run(arguments: Compare) -> Result<ExitCode> {
     };
     let (comparison, unserved) = device::run_on(device, job)?;
     left_out.extend(unserved);
-    (contest.methods).retain(|method| !left_out.iter().any(|(other, _)| other == method));
+    (contest.methods).retain(|method| !left_out.iter().any(|(name, _)| *name == method.name));
     if arguments.json {
         println!("{}", as_json(&comparison, &contest, &left_out));
     } else {
@@ -101,7 +88,7 @@ pub(crate) fn run(arguments: Compare) -> Result<ExitCode> {
 }
 
 /// A method that is not compared, and why.
-type LeftOut = (MethodName, String);
+type LeftOut = (&'static str, String);
 
 struct Comparing<'a> {
     stored: &'a StoredModel,
@@ -140,12 +127,12 @@ impl WithFlow for Comparing<'_> {
         let flow = flow.valid();
         let unserved = self.contest.unserved::<B, _, D>(&flow);
         let mut contest = self.contest.clone();
-        (contest.methods).retain(|method| !unserved.iter().any(|(other, _)| other == method));
+        (contest.methods).retain(|method| !unserved.iter().any(|(name, _)| *name == method.name));
         // What no method can be run on is an error of the model or the grid, not of a method.
         if let Some((method, error)) = unserved.first()
             && (self.named || contest.methods.is_empty())
         {
-            bail!(refused(*method, error));
+            bail!(refused(method, error));
         }
         let entries = contest.methods.len() * contest.budgets.len();
         // indicatif hides the bar by itself where nobody watches.
@@ -161,15 +148,15 @@ impl WithFlow for Comparing<'_> {
     }
 }
 
-fn refused(method: MethodName, error: &SampleError) -> Usage {
+fn refused(method: &str, error: &SampleError) -> Usage {
     Usage(format!(
-        "{method} cannot be compared on this model: {error}; leave it out with --methods ddim,heun-edm,dpmpp-2m"
+        "{method} cannot be compared on this model: {error}; leave it out of --methods"
     ))
 }
 
-/// A method's outcomes, one a budget.
+/// A method's outcomes, one per budget.
 fn row(comparison: &Comparison, method: MethodName) -> impl Iterator<Item = &Entry> {
-    (comparison.entries.iter()).filter(move |entry| entry.method == method)
+    (comparison.entries.iter()).filter(move |entry| entry.method == method.name)
 }
 
 fn print_table(comparison: &Comparison, contest: &Contest, left_out: &[LeftOut], task: &Task) {
@@ -211,7 +198,7 @@ fn as_json(comparison: &Comparison, contest: &Contest, left_out: &[LeftOut]) -> 
             let found = entry.found.as_ref();
             let number = |of: fn(&Found) -> f64| found.ok().map(of);
             json!({
-                "method": entry.method.name(),
+                "method": entry.method,
                 "budget": entry.budget,
                 "steps": entry.steps,
                 "evaluations": found.ok().map(|found| found.evaluations),
@@ -222,7 +209,7 @@ fn as_json(comparison: &Comparison, contest: &Contest, left_out: &[LeftOut]) -> 
         })
         .collect();
     let left_out: Vec<Value> = (left_out.iter())
-        .map(|(method, why)| json!({ "method": method.name(), "why": why }))
+        .map(|(method, why)| json!({ "method": method, "why": why }))
         .collect();
     json!({
         "n": contest.n,
@@ -239,7 +226,7 @@ fn draw(path: &Path, comparison: &Comparison, contest: &Contest, task: &Task) ->
         .map(|&method| {
             let found = row(comparison, method).filter_map(|entry| entry.found.as_ref().ok());
             let points = found.map(|found| (found.evaluations as f64, found.to_limit));
-            Series::measured(method.name(), points)
+            Series::measured(method.name, points)
         })
         .collect();
     let title = format!(

@@ -26,7 +26,7 @@ pub(crate) fn run(arguments: Distance) -> Result<ExitCode> {
     }
     let uses_classifier = arguments.classifier.is_some() || arguments.features_of.is_some();
     let (dim, [x, y]) = if uses_classifier {
-        let device = device::choose(arguments.device.as_deref())?;
+        let device = device::choose(arguments.device.name.as_deref())?;
         let job = Features {
             classifier: arguments.classifier.as_deref(),
             paths,

@@ -4,6 +4,7 @@ use crate::Usage;
 use crate::args::Evaluate;
 use crate::device::{self, Job};
 use crate::model::{StoredModel, WithFlow};
+use crate::plan::{check_guidance, plan};
 use anyhow::{Context, Result, bail};
 use burn::backend::Autodiff;
 use burn::module::AutodiffModule;
@@ -19,7 +20,7 @@ use pyroclast_metrics::evaluate::{Named, Protocol, Scores, evaluate, spreads};
 use pyroclast_metrics::features::digits;
 use pyroclast_train::atomic_file::write_atomically;
 use pyroclast_train::config::Config;
-use pyroclast_train::sampler::{GridName, Plan, Stepping};
+use pyroclast_train::draw::{GridName, Plan, Stepping};
 use pyroclast_train::task::Task;
 use serde_json::{Map, Value, json};
 use std::path::Path;
@@ -32,12 +33,12 @@ const N: usize = 10_000;
 const LIKELIHOODS: (usize, usize) = (2000, 64);
 
 pub(crate) fn run(arguments: Evaluate) -> Result<ExitCode> {
-    let stored = StoredModel::open(&arguments.run, arguments.weights)?;
+    let stored = StoredModel::open(&arguments.model.run, arguments.model.weights)?;
     let config = stored.config();
-    let plan = super::plan(&arguments.solver, config, arguments.seed, true)?;
-    let device = device::choose(arguments.device.as_deref())?;
+    let plan = plan(&arguments.solver, config, arguments.seed, true)?;
+    let device = device::choose(arguments.model.device.name.as_deref())?;
     let task = stored.task()?;
-    super::check_guidance(&arguments.solver, &task)?;
+    check_guidance(&arguments.solver, &task)?;
     let most = task.most_test_points();
     if most < 2 {
         bail!(
@@ -127,7 +128,7 @@ impl WithFlow for Evaluation<'_> {
             .map(|k| {
                 let classifier = classifier.as_ref();
                 let scores =
-                    evaluate::<B, _, D>(flow, self.task, &self.protocol, classifier, k, device);
+                    evaluate::<B, _, _, D>(flow, self.task, &self.protocol, classifier, k, device);
                 bar.inc(1);
                 Ok(scores?)
             })
@@ -249,7 +250,7 @@ fn as_json(scores: &[Scores], n: usize, plan: &Plan, weights: &str) -> Value {
     let mut object = Map::new();
     object.insert("n".into(), json!(n));
     object.insert("seeds".into(), json!(scores.len()));
-    object.insert("method".into(), json!(plan.method.name()));
+    object.insert("method".into(), json!(plan.method.name));
     object.insert("weights".into(), json!(weights));
     for Named { key, value, .. } in spreads(scores) {
         let value = value.map(|value| json!({ "mean": value.mean, "std": value.std }));

@@ -16,12 +16,7 @@ pub(crate) fn run(arguments: Presets) -> Result<ExitCode> {
         }
         Some(name) => {
             let Some(preset) = presets().iter().find(|preset| preset.name == name) else {
-                let known: Vec<_> = presets().iter().map(|preset| preset.name).collect();
-                return Err(ConfigError::UnknownPreset {
-                    name,
-                    known: known.join(", "),
-                }
-                .into());
+                return Err(ConfigError::unknown_preset(&name).into());
             };
             // With every default written out: a file to start from shows what can be changed.
             print!(

@@ -6,6 +6,7 @@ use crate::device::{self, Job};
 use crate::export::{self, Format};
 use crate::model::{StoredModel, WithFlow};
 use crate::picture::{Limits, write_gif};
+use crate::plan::{check_guidance, plan};
 use anyhow::{Context, Result, bail};
 use burn::backend::Autodiff;
 use burn::module::AutodiffModule;
@@ -16,7 +17,7 @@ use pyroclast_core::flow::Flow;
 use pyroclast_core::network::Network;
 use pyroclast_core::noise::Noise;
 use pyroclast_train::dataset::Dataset;
-use pyroclast_train::sampler::{Plan, Samples, Stepping, sample};
+use pyroclast_train::draw::{Plan, Samples, Stepping, sample};
 use pyroclast_train::task::Task;
 use pyroclast_train::training::{picture_labels, picture_size};
 use std::path::{Path, PathBuf};
@@ -29,8 +30,8 @@ const DELAY: u32 = 60;
 const HOLD: u32 = 1500;
 
 pub(crate) fn run(arguments: Sample) -> Result<ExitCode> {
-    let stored = StoredModel::open(&arguments.run, arguments.weights)?;
-    let plan = super::plan(&arguments.solver, stored.config(), arguments.seed, false)?;
+    let stored = StoredModel::open(&arguments.model.run, arguments.model.weights)?;
+    let plan = plan(&arguments.solver, stored.config(), arguments.seed, false)?;
     let out = match &arguments.out {
         Some(out) => out.clone(),
         None => free_file(&stored.samples()),
@@ -41,9 +42,9 @@ pub(crate) fn run(arguments: Sample) -> Result<ExitCode> {
             "--trajectory shows equal steps; give --steps rather than --rtol and --atol".into()
         ));
     }
-    let device = device::choose(arguments.device.as_deref())?;
+    let device = device::choose(arguments.model.device.name.as_deref())?;
     let task = stored.task_without_data();
-    super::check_guidance(&arguments.solver, &task)?;
+    check_guidance(&arguments.solver, &task)?;
     let labels = labels(&arguments, &task)?;
     let n = match (&labels, arguments.n) {
         (Some(labels), _) => labels.len(),
@@ -113,7 +114,7 @@ fn labels(arguments: &Sample, task: &Task) -> Result<Option<Vec<u32>>> {
     match arguments.class {
         Some(_) if classes == 0 => bail!(Usage(format!(
             "the model of {} knows no classes; leave --class out",
-            arguments.run.display()
+            arguments.model.run.display()
         ))),
         Some(class) if class as usize >= classes => bail!(Usage(format!(
             "there is no class {class}; classes are 0 to {}",

@@ -13,8 +13,8 @@ use pyroclast_core::noise::Noise;
 use pyroclast_models::Init;
 use pyroclast_train::checkpoint::inspect;
 use pyroclast_train::config::{Architecture, Config, presets};
+use pyroclast_train::draw::{SampleError, Samples};
 use pyroclast_train::run::{Record, Run, RunError};
-use pyroclast_train::sampler::{SampleError, Samples};
 use pyroclast_train::task::Task;
 use pyroclast_train::training::{Outcome, Watcher, train};
 use std::path::{Path, PathBuf};
@@ -41,7 +41,7 @@ pub(crate) fn run(arguments: Train) -> Result<ExitCode> {
         None
     };
     // Whatever can be refused is refused before a folder is made.
-    let device = device::choose(arguments.device.as_deref())?;
+    let device = device::choose(arguments.device.name.as_deref())?;
     let task = Task::load(&config.data, Noise::new(config.training.seed))?;
     config.architecture(&task.training.shape, task.training.classes())?;
     let run = match resumed {
@@ -80,6 +80,7 @@ pub(crate) fn run(arguments: Train) -> Result<ExitCode> {
         (Outcome::Interrupted { step }, _) => {
             let device = arguments
                 .device
+                .name
                 .map(|name| format!(" --device {name}"))
                 .unwrap_or_default();
             println!("interrupted after step {step}, and saved; go on with:");

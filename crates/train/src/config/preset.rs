@@ -1,6 +1,7 @@
 //! The configurations that ship.
 
 use super::{Config, ConfigError};
+use pyroclast_core::named::UnknownName;
 use std::path::Path;
 
 /// A configuration with a name.
@@ -40,6 +41,17 @@ pub fn presets() -> &'static [Preset] {
     ]
 }
 
+impl ConfigError {
+    /// What to answer to a name that is neither a preset's nor a file's.
+    pub fn unknown_preset(name: &str) -> Self {
+        Self::UnknownPreset(UnknownName {
+            what: "preset",
+            name: name.to_owned(),
+            known: presets().iter().map(|preset| preset.name).collect(),
+        })
+    }
+}
+
 impl Config {
     /// The preset of this name, or else the file at this path, after assignments.
     ///
@@ -51,11 +63,7 @@ impl Config {
         }
         let path = Path::new(name);
         if !path.exists() {
-            let known: Vec<_> = presets().iter().map(|preset| preset.name).collect();
-            return Err(ConfigError::UnknownPreset {
-                name: name.to_owned(),
-                known: known.join(", "),
-            });
+            return Err(ConfigError::unknown_preset(name));
         }
         let text = std::fs::read_to_string(path).map_err(|error| ConfigError::Syntax {
             source_name: name.to_owned(),

@@ -1,19 +1,18 @@
 //! `[sampling]`: how samples are drawn where nothing else is asked for.
 
 use super::{Config, some};
-use crate::sampler::{GridName, MethodName, Plan, Stepping};
+use crate::draw::{GridName, MethodName, Plan, Stepping};
 use pyroclast_core::ddpm::Variance;
-use pyroclast_core::named::{Choice, FINITE, Kind, Range, Setting};
+use pyroclast_core::named::{FINITE, Range};
 use pyroclast_core::objective::VarianceLoss;
 use pyroclast_core::settings;
-use std::sync::Arc;
 
 settings! {
     /// `[sampling]`: the defaults of `sample` and `evaluate`.
     #[derive(Clone, PartialEq)]
     pub struct Sampling {
         /// The method.
-        method: MethodName = MethodName::Euler,
+        method: MethodName = MethodName::EULER,
         /// Steps of its grid.
         steps: usize = 100 => Range {
             holds: some,
@@ -45,24 +44,6 @@ settings! {
     }
 }
 
-impl Setting for MethodName {
-    fn kind() -> Kind {
-        let choice = |method: Self| Choice {
-            name: method.name(),
-            aliases: &[],
-            about: "",
-            parameters: None,
-        };
-        Kind::Choice(Self::ALL.into_iter().map(choice).collect())
-    }
-}
-
-impl Setting for GridName {
-    fn kind() -> Kind {
-        Kind::Text
-    }
-}
-
 impl Config {
     /// How samples are drawn, as the configuration says.
     pub fn plan(&self, seed: u64) -> Plan {
@@ -77,7 +58,6 @@ impl Config {
             },
             guidance_rescale: sampling.guidance_rescale,
             clip: sampling.clip,
-            table: self.path.schedule.table().cloned().map(Arc::new),
             variance: (self.objective.variance == VarianceLoss::None).then_some(sampling.variance),
             ..defaults
         }

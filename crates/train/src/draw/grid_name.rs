@@ -1,6 +1,7 @@
 //! Where a fixed-grid solve puts its steps, by name.
 
 use pyroclast_core::ddpm::{BetaTable, End, Spacing};
+use pyroclast_core::named::{self, UnknownName};
 use pyroclast_core::schedule::Schedule;
 use pyroclast_solvers::{TimeGrid, noise_levels};
 use serde::{Deserialize, Serialize};
@@ -71,11 +72,14 @@ impl GridName {
         let m = n + usize::from(meets_end);
         let spaced = |spacing| {
             let table = table.ok_or_else(|| {
-                format!("the grid {self} is one of a chain's indices, and this model has none; use uniform, karras, log-snr or quadratic")
+                format!(
+                    "the grid {self} is one of a chain's indices, and this model has none; use \
+                     uniform, karras, log-snr or quadratic"
+                )
             })?;
             if n > table.steps() {
                 return Err(format!(
-                    "{n} steps do not fit into {} indices; take fewer, or --grid uniform",
+                    "{n} steps do not fit into {} indices; take fewer, or the grid uniform",
                     table.steps()
                 ));
             }
@@ -152,10 +156,12 @@ impl FromStr for GridName {
                 let times: Result<Vec<f64>, _> =
                     times.split(',').map(|t| t.trim().parse()).collect();
                 let unknown = || {
-                    format!(
-                        "there is no grid `{name}`; grids: {}, or rising times in [0, 1] such as 0,0.3,0.7,1",
-                        Self::NAMES.join(", ")
-                    )
+                    let unknown = UnknownName {
+                        what: "grid",
+                        name: name.to_owned(),
+                        known: Self::NAMES.to_vec(),
+                    };
+                    format!("{unknown}, or rising times in [0, 1] such as 0,0.3,0.7,1")
                 };
                 let times: Vec<f64> = times.map_err(|_| unknown())?;
                 let rise = times.windows(2).all(|w| w[0] < w[1]);
@@ -179,6 +185,12 @@ impl TryFrom<String> for GridName {
 impl From<GridName> for String {
     fn from(name: GridName) -> Self {
         name.to_string()
+    }
+}
+
+impl named::Setting for GridName {
+    fn kind() -> named::Kind {
+        named::Kind::Text
     }
 }
 

@@ -1,0 +1,70 @@
+//! `pyroclast methods`.
+
+use crate::args::Methods;
+use anyhow::Result;
+use pyroclast_solvers::sampler::Requirement;
+use pyroclast_train::draw::{Kind, MethodName, Plan};
+use std::process::ExitCode;
+
+pub(crate) fn run(arguments: Methods) -> Result<ExitCode> {
+    match arguments.name {
+        None => list(),
+        Some(method) => describe(method),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// All methods, by kind.
+fn list() {
+    for kind in Kind::ALL {
+        println!("{}s, {}", kind, about(kind));
+        println!("  {:<18}{:<7}{:<18}", "", "order", "evaluations");
+        for method in MethodName::of(kind) {
+            println!(
+                "  {:<18}{:<7}{:<18}{}",
+                method.name,
+                method.order,
+                method.cost.to_string(),
+                method.about.trim_start()
+            );
+        }
+        println!();
+    }
+    println!(
+        "Evaluations of the network are per step. `pyroclast methods NAME` tells more of one."
+    );
+}
+
+fn about(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Ode => "on the velocity, by a number of steps",
+        Kind::AdaptiveOde => "on the velocity, by a number of steps or by --rtol and --atol",
+        Kind::Sde => "on the SDE that has the model's marginals",
+        Kind::Sampler => "on the denoised data",
+    }
+}
+
+fn describe(method: MethodName) {
+    println!("{method}: {}\n", method.about.trim_start());
+    println!("kind         {}, {}", method.kind, about(method.kind));
+    if !method.aliases.is_empty() {
+        println!("aliases      {}", method.aliases.join(", "));
+    }
+    println!("order        {}", method.order);
+    println!("evaluations  {} per step", method.cost);
+    let plan = Plan::new(method, 1, 0);
+    let requirements = plan.requirements();
+    let needs = match requirements.schedule {
+        Some(Requirement::VariancePreserving) => "a schedule with α² + σ² = 1",
+        Some(Requirement::Signal) => "some signal where the grid starts",
+        _ => "any schedule",
+    };
+    let noise = match requirements.adds_noise {
+        true => "; it adds noise, so the model has to know the score",
+        false => "",
+    };
+    println!("needs        {needs}{noise}");
+    for setting in method.options {
+        println!("\n--{setting}\n    {}", setting.option.about);
+    }
+}

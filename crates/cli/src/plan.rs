@@ -1,0 +1,94 @@
+//! How samples are drawn: what the command line says, and the configuration where it is silent.
+
+use crate::Usage;
+use crate::args::Solver;
+use anyhow::{Result, bail};
+use pyroclast_solvers::Control;
+use pyroclast_train::config::Config;
+use pyroclast_train::draw::{GridName, MethodName, Plan, SampleError, Stepping, option};
+use pyroclast_train::task::Task;
+
+/// The plan of a command.
+///
+/// `bounds_variance` says whether more than the method reads the variance: the bound of a chain does.
+pub(crate) fn plan(
+    solver: &Solver,
+    config: &Config,
+    seed: u64,
+    bounds_variance: bool,
+) -> Result<Plan> {
+    let usual = config.plan(seed);
+    let stepping = stepping(solver, &usual)?;
+    let method = match (solver.method, &stepping) {
+        (Some(method), _) => method,
+        (None, Stepping::Adaptive(_)) => MethodName::DOPRI5,
+        (None, Stepping::Fixed(..)) => usual.method,
+    };
+    let mut plan = Plan {
+        method,
+        options: solver.options.0.clone(),
+        stepping,
+        guidance: solver.guidance.unwrap_or(usual.guidance),
+        guidance_interval: solver.guidance_interval.unwrap_or(usual.guidance_interval),
+        guidance_rescale: solver.guidance_rescale.unwrap_or(usual.guidance_rescale),
+        clip: solver.clip || usual.clip,
+        schedule: solver.schedule.clone(),
+        ..usual
+    };
+    if bounds_variance && config.path.schedule.table().is_some() {
+        let asked = plan.options.take(&option::VARIANCE);
+        plan.variance = asked.and_then(option::variance).or(plan.variance);
+    }
+    plan.check().map_err(usage)?;
+    if plan.is_stochastic() && !config.path.knows_score() {
+        bail!(usage(SampleError::NeedsScore(plan.method.name)));
+    }
+    Ok(plan)
+}
+
+fn usage(error: SampleError) -> Usage {
+    Usage(error.to_string())
+}
+
+fn stepping(solver: &Solver, usual: &Plan) -> Result<Stepping> {
+    if solver.rtol.is_some() || solver.atol.is_some() {
+        let default = Control::default();
+        return Ok(Stepping::Adaptive(Control {
+            rtol: solver.rtol.unwrap_or(default.rtol),
+            atol: solver.atol.unwrap_or(default.atol),
+            ..default
+        }));
+    }
+    let Stepping::Fixed(steps, grid) = &usual.stepping else {
+        return Ok(usual.stepping.clone());
+    };
+    let grid = solver.grid.as_ref().unwrap_or(grid);
+    if let (Some(steps), GridName::Given(times)) = (solver.steps, grid) {
+        bail!(Usage(format!(
+            "--steps {steps} has no effect on the times {grid}, which make {} steps; leave it out, or give --grid auto",
+            times.len().saturating_sub(1)
+        )));
+    }
+    let steps = solver.steps.map_or(*steps, |n| n as usize);
+    Ok(Stepping::Fixed(steps, grid.clone()))
+}
+
+/// Refuses guidance where a model has no classes to guide by.
+pub(crate) fn check_guidance(solver: &Solver, task: &Task) -> Result<()> {
+    let flags = [
+        ("guidance", solver.guidance.is_some()),
+        ("guidance-interval", solver.guidance_interval.is_some()),
+        ("guidance-rescale", solver.guidance_rescale.is_some()),
+    ];
+    match flags.iter().find(|(_, is_given)| *is_given) {
+        Some((flag, _)) if task.training.classes() == 0 => bail!(unguided(flag, task)),
+        _ => Ok(()),
+    }
+}
+
+pub(crate) fn unguided(flag: &str, task: &Task) -> Usage {
+    Usage(format!(
+        "--{flag} needs a model with classes, and that of {} has none; leave it out, or train on labelled data",
+        task.training.name
+    ))
+}

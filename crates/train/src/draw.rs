@@ -1,0 +1,250 @@
+//! Drawing samples from a model with a method chosen at run time.
+//!
+//! `x(t_0) = σ(t_0)·x0, x0 ~ source`, then the plan's method on its grid
+//!
+//! [`methods`](MethodName) is the table of methods; [`OwnMethod`] is one that is not in it.
+
+mod any_ddpm;
+mod cost;
+mod description;
+mod error;
+mod grid_name;
+mod method_name;
+mod methods;
+pub mod option;
+mod path_meter;
+mod plan;
+mod sampled_field;
+mod samples;
+mod sampling_method;
+mod settings;
+mod way;
+mod with_noise;
+
+pub use cost::Cost;
+pub use description::{Description, Kind, Requirements};
+pub use error::SampleError;
+pub use grid_name::GridName;
+pub use method_name::MethodName;
+pub use option::{MethodOption, Options, Setting};
+pub use plan::{Plan, Stepping};
+pub use sampled_field::{ByReference, SampledField};
+pub use samples::Samples;
+pub use sampling_method::{Described, OwnMethod, SamplingMethod, Solve, Solved};
+pub use settings::Settings;
+pub use with_noise::WithNoise;
+
+use crate::rows::chunks;
+use any_ddpm::AnyDdpm;
+use burn::tensor::Tensor;
+use burn::tensor::backend::Backend;
+use path_meter::PathMeter;
+use pyroclast_core::condition::{Condition, Given};
+use pyroclast_core::field::{Counted, Denoiser};
+use pyroclast_core::flow::Flow;
+use pyroclast_core::network::Network;
+use pyroclast_solvers::Statistics;
+use sampled_field::Field;
+use sampling_method::Way;
+use way::way;
+
+/// Beyond this a sample has run away, though it is finite: its square would not be.
+const LARGEST: f32 = 1e15;
+/// Rows that go through the network at once.
+const CHUNK: usize = 2048;
+
+/// Is shown the states of a chunk on the way: its first row, the time, the state.
+pub type Observer<'a, B, const D: usize> = &'a mut dyn FnMut(usize, f64, &Tensor<B, D>);
+
+/// Whether a plan can be carried out on a model, before anything is drawn.
+///
+/// Whatever does not depend on the samples: the plan itself, the grid, what a sampler asks of the
+/// schedule.
+///
+/// # Errors
+/// [`SampleError`], the one that [`sample`] would end with.
+pub fn check<B, N, M, const D: usize>(flow: &Flow<N>, plan: &Plan<M>) -> Result<(), SampleError>
+where
+    B: Backend,
+    N: Network<B, D>,
+    M: SamplingMethod<B, D>,
+{
+    check_plan(flow, plan)?;
+    let field = flow.unconditional();
+    let field = SampledField::new(&field, None, plan);
+    let requirements = plan.requirements();
+    way(&field, flow, plan, requirements).map(|_| ())
+}
+
+fn check_plan<N, M: Described>(flow: &Flow<N>, plan: &Plan<M>) -> Result<(), SampleError> {
+    plan.check()?;
+    match plan.is_stochastic() && !flow.path.knows_score() {
+        true => Err(SampleError::NeedsScore(plan.method.description().name)),
+        false => Ok(()),
+    }
+}
+
+/// Carries source points to data.
+///
+/// # Shapes
+/// - x0: `[n, dim]`, row-major; shape: of one sample; given: a condition per row, or nothing
+///
+/// # Errors
+/// [`SampleError`].
+pub fn sample<B, N, M, const D: usize>(
+    flow: &Flow<N>,
+    x0: &[f32],
+    shape: &[usize],
+    given: &Given,
+    plan: &Plan<M>,
+    device: &B::Device,
+    observer: Observer<'_, B, D>,
+) -> Result<Samples, SampleError>
+where
+    B: Backend,
+    N: Network<B, D>,
+    M: SamplingMethod<B, D>,
+{
+    check_plan(flow, plan)?;
+    let dim: usize = shape.iter().product();
+    let n = x0.len() / dim;
+    let mut out = Samples {
+        values: Vec::with_capacity(x0.len()),
+        statistics: Statistics::default(),
+        source_scale: 1.0,
+        path_energy: Some(0.0),
+        straightness: Some(0.0),
+    };
+    for chunk in chunks::<B, D>(x0, shape, given, CHUNK, device) {
+        let (first, condition) = (chunk.first, N::Condition::upload(&chunk.given, device));
+        let (conditional, unconditional) = (flow.given(&condition), flow.unconditional());
+        let conditional = Counted::new(&conditional);
+        let unconditional = Counted::new(&unconditional);
+        let guide = (!given.is_nothing()).then_some(&unconditional as &dyn Field<B, D>);
+        let field = SampledField::new(&conditional, guide, plan);
+        let requirements = plan.requirements();
+        let way = way(&field, flow, plan, requirements)?;
+        let mut settings = plan.settings();
+        settings.first_row = first;
+        if let Way::Grid(grid) = &way {
+            settings.steps = grid.steps();
+        }
+        let source_scale = field.schedule().at(way.start()).sigma;
+        let mut path = PathMeter::default();
+        let solve = Solve {
+            method: requirements.name,
+            field: &field,
+            x: chunk.x * source_scale,
+            way: &way,
+            settings: &settings,
+            observe: &mut |t, x| {
+                path.see(t, x);
+                observer(first, t, x);
+            },
+        };
+        let (x, mut statistics) = plan.method.solve(solve)?;
+        statistics.evaluations = conditional.evaluations() + unconditional.evaluations();
+        let (energy, straightness) = match requirements.adds_noise {
+            // A Brownian path has no speed.
+            true => (None, None),
+            false => path.totals(),
+        };
+        let add = |sum: &mut Option<f64>, part: Option<f64>| {
+            *sum = sum.zip(part).map(|(sum, part)| sum + part / n as f64);
+        };
+        add(&mut out.path_energy, energy);
+        add(&mut out.straightness, straightness);
+        out.source_scale = source_scale;
+        if statistics.evaluations > out.statistics.evaluations {
+            out.statistics = statistics;
+        }
+        let values = x.into_data().convert::<f32>().into_vec::<f32>();
+        out.values
+            .extend(values.expect("converted to f32 just now"));
+    }
+    let lost = |v: &f32| !v.is_finite() || v.abs() > LARGEST;
+    let bad = (out.values.chunks(dim))
+        .filter(|row| row.iter().any(lost))
+        .count();
+    if bad > 0 {
+        return Err(SampleError::NotFinite(bad));
+    }
+    Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn_ndarray::NdArray;
+    use pyroclast_core::noise::Noise;
+    use pyroclast_core::path::Path;
+    use pyroclast_core::schedule::{AnySchedule, Edm, VarianceExploding, VariancePreserving};
+    use pyroclast_models::{Init, Mlp, MlpConfig};
+
+    fn flow(schedule: impl Into<AnySchedule>) -> Flow<Mlp<NdArray>> {
+        let device = Default::default();
+        let mut init = Init::new(Noise::new(0), &device);
+        Flow::v(MlpConfig::new(2).init(&mut init), Path::new(schedule))
+    }
+
+    fn samples<M>(flow: &Flow<Mlp<NdArray>>, plan: &Plan<M>) -> Samples
+    where
+        M: SamplingMethod<NdArray, 2>,
+    {
+        let (x0, device) = ([0.3, -0.7], Default::default());
+        let given = Given::nothing();
+        let drawn = sample(flow, &x0, &[2], &given, plan, &device, &mut |_, _, _| {});
+        drawn.expect("samples")
+    }
+
+    #[test]
+    fn steps_spend_a_budget_and_no_more() {
+        let exploding = VarianceExploding {
+            sigma_min: 0.5,
+            sigma_max: 2.0,
+        };
+        let flows = [
+            (flow(VariancePreserving::default()), true),
+            (flow(exploding), false),
+        ];
+        for (flow, ends_clean) in &flows {
+            for &method in MethodName::ALL {
+                if method == MethodName::DDPM && !ends_clean {
+                    continue;
+                }
+                let cost = |steps| {
+                    let stepping = Stepping::Fixed(steps, GridName::Uniform);
+                    let plan = Plan::new(method, steps, 0);
+                    samples(flow, &Plan { stepping, ..plan })
+                        .statistics
+                        .evaluations
+                };
+                for budget in [1, 2, 3, 4, 5, 7, 8, 9, 12, 13, 14, 21, 31] {
+                    let steps = method.cost.steps_for(budget, *ends_clean);
+                    assert!(
+                        steps == 1 || cost(steps) <= budget,
+                        "{method}: {steps} steps for {budget}"
+                    );
+                    assert!(
+                        cost(steps + 1) > budget,
+                        "{method}: {budget} has more than {steps} steps"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn source_points_are_scaled_by_the_schedule_sampled_under() {
+        let flow = flow(VariancePreserving::default());
+        let plan = Plan::new(MethodName::EULER, 4, 0);
+        let own = samples(&flow, &plan).source_scale;
+        assert!((own - 1.0).abs() < 1e-3, "{own}");
+        let given = Plan {
+            stepping: Stepping::Fixed(2, GridName::Given(vec![0.5, 0.7, 0.9])),
+            schedule: Some(Edm { sigma_max: 60.0 }.into()),
+            ..plan
+        };
+        assert_eq!(samples(&flow, &given).source_scale, 30.0);
+    }
+}

@@ -1,0 +1,68 @@
+//! DDPM's step with whichever variance the model has.
+
+use super::Settings;
+use super::option::{VARIANCE, variance};
+use burn::tensor::Tensor;
+use burn::tensor::backend::Backend;
+use pyroclast_core::field::LearnedVariance;
+use pyroclast_solvers::sampler::{Ddpm, DdpmLearned, Requirement, Sampler};
+use pyroclast_solvers::{Increments, Method};
+
+/// [`Ddpm`] of a fixed variance, or of the one that the network has learned.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum AnyDdpm {
+    Fixed(Ddpm<Increments>),
+    Learned(DdpmLearned<Increments>),
+}
+
+impl AnyDdpm {
+    /// The variance that is set, or else the model's.
+    pub(super) fn of(settings: &Settings<'_>) -> Self {
+        let brownian = settings.increments(0);
+        let asked = settings.value(&VARIANCE).and_then(variance);
+        match asked.or(settings.variance) {
+            Some(variance) => Self::Fixed(Ddpm { variance, brownian }),
+            None => Self::Learned(DdpmLearned { brownian }),
+        }
+    }
+}
+
+impl<B, F, const D: usize> Method<B, F, D> for AnyDdpm
+where
+    B: Backend,
+    F: LearnedVariance<B, D> + ?Sized,
+{
+    /// Steps taken.
+    type State = u64;
+
+    fn init(&self, _: &F, _: f64, _: &Tensor<B, D>) -> u64 {
+        0
+    }
+
+    fn step(&self, field: &F, t: f64, s: f64, x: Tensor<B, D>, step: u64) -> (Tensor<B, D>, u64) {
+        match self {
+            Self::Fixed(method) => method.step(field, t, s, x, step),
+            Self::Learned(method) => method.step(field, t, s, x, step),
+        }
+    }
+}
+
+impl Sampler for AnyDdpm {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Fixed(method) => method.name(),
+            Self::Learned(method) => method.name(),
+        }
+    }
+
+    fn requirement(&self) -> Requirement {
+        match self {
+            Self::Fixed(method) => method.requirement(),
+            Self::Learned(method) => method.requirement(),
+        }
+    }
+
+    fn adds_noise(&self) -> bool {
+        true
+    }
+}

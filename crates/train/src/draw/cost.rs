@@ -1,0 +1,100 @@
+//! What a method costs, in evaluations of the network.
+
+use pyroclast_solvers::tableau::Tableau;
+use std::fmt;
+
+/// How many evaluations a number of steps costs, guidance aside.
+///
+/// ```
+/// use pyroclast_train::draw::Cost;
+///
+/// let heun = Cost::SparedAtTheEnd(2);
+/// assert_eq!(heun.evaluations(10, true), 19);
+/// assert_eq!(heun.steps_for(20, true), 10);
+/// assert_eq!(heun.to_string(), "2, last step 1");
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Cost {
+    /// The same for every step.
+    PerStep(usize),
+    /// The same for every step, and one more at the start: each step's last stage is the first of
+    /// the next.
+    FirstSameAsLast(usize),
+    /// The same for every step, but one for a step to σ = 0.
+    SparedAtTheEnd(usize),
+    /// One per step, and `each` for the first few; a step to σ = 0 always costs one.
+    WarmUp {
+        /// Steps of the warm-up.
+        steps: usize,
+        /// Evaluations of each of them.
+        each: usize,
+    },
+}
+
+impl Cost {
+    /// The cost of a Runge–Kutta method.
+    pub(super) const fn of(tableau: &Tableau) -> Self {
+        match tableau.first_same_as_last {
+            true => Self::FirstSameAsLast(tableau.b.len() - 1),
+            false => Self::PerStep(tableau.b.len()),
+        }
+    }
+
+    /// Evaluations of `steps` steps. `ends_clean` says whether the last one goes to σ = 0.
+    pub fn evaluations(self, steps: usize, ends_clean: bool) -> usize {
+        let clean = usize::from(ends_clean).min(steps);
+        match self {
+            Self::PerStep(each) => each * steps,
+            Self::FirstSameAsLast(each) => each * steps + usize::from(steps > 0),
+            Self::SparedAtTheEnd(each) => each * (steps - clean) + clean,
+            Self::WarmUp { steps: first, each } => {
+                let first = first.min(steps - clean);
+                each * first + steps - first
+            }
+        }
+    }
+
+    /// The most steps that cost no more than a budget, and at least one.
+    pub fn steps_for(self, evaluations: usize, ends_clean: bool) -> usize {
+        let is_paid = |steps: &usize| self.evaluations(*steps, ends_clean) <= evaluations;
+        (1..=evaluations).take_while(is_paid).last().unwrap_or(1)
+    }
+}
+
+/// Evaluations per step.
+impl fmt::Display for Cost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::PerStep(each) => write!(f, "{each}"),
+            Self::FirstSameAsLast(each) => write!(f, "{each}, first step {}", each + 1),
+            Self::SparedAtTheEnd(each) => write!(f, "{each}, last step 1"),
+            Self::WarmUp { steps, each } => write!(f, "1, first {steps} {each}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_budget_buys_the_most_steps_that_it_pays() {
+        let costs = [
+            Cost::PerStep(1),
+            Cost::PerStep(4),
+            Cost::FirstSameAsLast(6),
+            Cost::SparedAtTheEnd(2),
+            Cost::WarmUp { steps: 3, each: 4 },
+        ];
+        for cost in costs {
+            for ends_clean in [true, false] {
+                for budget in 1..40 {
+                    let steps = cost.steps_for(budget, ends_clean);
+                    assert!(steps == 1 || cost.evaluations(steps, ends_clean) <= budget);
+                    assert!(cost.evaluations(steps + 1, ends_clean) > budget);
+                }
+            }
+        }
+    }
+}

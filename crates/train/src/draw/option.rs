@@ -1,0 +1,285 @@
+//! The options of methods: each is described once here, and each method says which it takes.
+//!
+//! A method's entry gives the default and the range: `ETA.or(0.0).up_to(1.0)`.
+
+use super::SampleError;
+use pyroclast_core::ddpm::Variance;
+use pyroclast_core::named::UnknownName;
+use std::fmt;
+
+/// An option of some methods.
+#[derive(Debug, PartialEq)]
+pub struct MethodOption {
+    /// Its name.
+    pub name: &'static str,
+    /// The symbol of its value.
+    pub symbol: &'static str,
+    /// What it does, in a line.
+    pub about: &'static str,
+    /// What its values are.
+    pub values: Values,
+}
+
+/// The values of an option.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Values {
+    /// Numbers.
+    Numbers,
+    /// Whole numbers.
+    Whole,
+    /// One of these words.
+    Words(&'static [&'static str]),
+}
+
+/// The variance that a value of [`VARIANCE`] names.
+pub fn variance(value: Value) -> Option<Variance> {
+    match value {
+        Value::Word(word) => word.parse().ok(),
+        Value::Number(_) => None,
+    }
+}
+
+/// A value of an option.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Value {
+    /// A number.
+    Number(f64),
+    /// A word.
+    Word(&'static str),
+}
+
+/// η: how much noise a step adds.
+pub static ETA: MethodOption = MethodOption {
+    name: "eta",
+    symbol: "ETA",
+    about: "Noise of each step: 0 adds none, 1 as much as ddpm.",
+    values: Values::Numbers,
+};
+
+/// S_churn: noise that is added before each step and taken away by it.
+pub static CHURN: MethodOption = MethodOption {
+    name: "churn",
+    symbol: "S",
+    about: "Noise that is added before each step and taken away by it, over all steps (S_churn); \
+            useful up to about 80.",
+    values: Values::Numbers,
+};
+
+/// The order of a multistep method.
+pub static ORDER: MethodOption = MethodOption {
+    name: "order",
+    symbol: "P",
+    about: "Order of a multistep method: how many evaluations each step uses.",
+    values: Values::Whole,
+};
+
+/// The variance of DDPM's step.
+pub static VARIANCE: MethodOption = MethodOption {
+    name: "variance",
+    symbol: "VARIANCE",
+    about: "Variance of each step, in place of the configuration's.",
+    values: Values::Words(&["small", "large"]),
+};
+
+/// Langevin steps of the corrector.
+pub static CORRECTOR_STEPS: MethodOption = MethodOption {
+    name: "corrector-steps",
+    symbol: "N",
+    about: "Langevin steps after each step of the predictor.",
+    values: Values::Whole,
+};
+
+/// The signal-to-noise ratio of the corrector.
+pub static CORRECTOR_RATIO: MethodOption = MethodOption {
+    name: "corrector-ratio",
+    symbol: "R",
+    about: "Signal-to-noise ratio of a Langevin step.",
+    values: Values::Numbers,
+};
+
+/// c in `g = c·σ_t`.
+pub static NOISE_LEVEL: MethodOption = MethodOption {
+    name: "noise-level",
+    symbol: "G",
+    about: "Noise of the SDE, g = G·σ(t); every G gives the same distribution in the limit.",
+    values: Values::Numbers,
+};
+
+impl MethodOption {
+    /// The option with a default, from 0 upwards.
+    pub(super) const fn or(&'static self, default: f64) -> Setting {
+        Setting {
+            option: self,
+            default: Some(Value::Number(default)),
+            range: (0.0, f64::INFINITY),
+        }
+    }
+
+    /// The option without a default: unless it is given, the model decides.
+    pub(super) const fn or_the_models(&'static self) -> Setting {
+        Setting {
+            option: self,
+            default: None,
+            range: (0.0, f64::INFINITY),
+        }
+    }
+
+    /// A value from its text.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn parse(&self, text: &str) -> Result<Value, String> {
+        match self.values {
+            Values::Numbers => {
+                (text.parse().map(Value::Number)).map_err(|_| format!("`{text}` is not a number"))
+            }
+            Values::Whole => (text.parse::<u32>())
+                .map(|number| Value::Number(f64::from(number)))
+                .map_err(|_| format!("`{text}` is not a whole number")),
+            Values::Words(words) => (words.iter().find(|word| **word == text))
+                .map(|word| Value::Word(word))
+                .ok_or_else(|| {
+                    let (what, name) = (self.name, text.to_owned());
+                    let known = words.to_vec();
+                    UnknownName { what, name, known }.to_string()
+                }),
+        }
+    }
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) => write!(f, "{number}"),
+            Self::Word(word) => f.write_str(word),
+        }
+    }
+}
+
+/// An option as one method takes it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Setting {
+    /// The option.
+    pub option: &'static MethodOption,
+    /// Its default; none where the model decides.
+    pub default: Option<Value>,
+    /// The least and the largest number.
+    pub range: (f64, f64),
+}
+
+impl Setting {
+    /// The same with a largest number.
+    pub(super) const fn up_to(mut self, most: f64) -> Self {
+        self.range.1 = most;
+        self
+    }
+
+    /// The same with a least number.
+    pub(super) const fn from(mut self, least: f64) -> Self {
+        self.range.0 = least;
+        self
+    }
+
+    /// The values that the method takes, in words.
+    pub fn range(&self) -> String {
+        match (self.option.values, self.range) {
+            (Values::Words(words), _) => words.join(" or "),
+            (_, (least, most)) if most.is_finite() => format!("{least} to {most}"),
+            (_, (least, _)) => format!("{least} or more"),
+        }
+    }
+
+    fn takes(&self, value: Value) -> bool {
+        match (self.option.values, value) {
+            (Values::Words(words), Value::Word(word)) => words.contains(&word),
+            (Values::Words(_), Value::Number(_)) | (_, Value::Word(_)) => false,
+            (values, Value::Number(number)) => {
+                let (least, most) = self.range;
+                let is_whole = values != Values::Whole || number.fract() == 0.0;
+                number.is_finite() && least <= number && number <= most && is_whole
+            }
+        }
+    }
+}
+
+/// `eta = 0 (0 to 1)`.
+impl fmt::Display for Setting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.option.name)?;
+        if let Some(default) = self.default {
+            write!(f, " = {default}")?;
+        }
+        write!(f, " ({})", self.range())
+    }
+}
+
+/// The options that are set; any other has the method's default.
+///
+/// ```
+/// use pyroclast_train::draw::{MethodName, Plan, option};
+///
+/// let mut plan = Plan::new(MethodName::DDIM, 50, 0);
+/// plan.options.set(&option::ETA, 0.5);
+/// assert!(plan.check().is_ok() && plan.is_stochastic());
+///
+/// plan.options.set(&option::CHURN, 2.0);
+/// let error = plan.check().unwrap_err().to_string();
+/// assert!(error.starts_with("ddim has no option churn"), "{error}");
+/// ```
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Options(Vec<(&'static MethodOption, Value)>);
+
+impl Options {
+    /// Sets an option to a number.
+    pub fn set(&mut self, option: &'static MethodOption, number: f64) {
+        self.set_value(option, Value::Number(number));
+    }
+
+    /// Sets an option to a value.
+    pub fn set_value(&mut self, option: &'static MethodOption, value: Value) {
+        self.0.retain(|(other, _)| other.name != option.name);
+        self.0.push((option, value));
+    }
+
+    /// The value of an option, where it is set.
+    pub fn get(&self, option: &MethodOption) -> Option<Value> {
+        let mut found = self.0.iter().filter(|(other, _)| other.name == option.name);
+        found.next().map(|(_, value)| *value)
+    }
+
+    /// Removes an option, and gives its value where it was set.
+    pub fn take(&mut self, option: &MethodOption) -> Option<Value> {
+        let value = self.get(option);
+        self.0.retain(|(other, _)| other.name != option.name);
+        value
+    }
+
+    /// Whether a method takes all that is set.
+    pub(super) fn check(
+        &self,
+        method: &'static str,
+        settings: &[Setting],
+    ) -> Result<(), SampleError> {
+        for &(option, value) in &self.0 {
+            let taken = settings
+                .iter()
+                .find(|taken| taken.option.name == option.name);
+            let Some(setting) = taken else {
+                return Err(SampleError::NoOption {
+                    method,
+                    option: option.name,
+                    takers: super::MethodName::takers(option),
+                });
+            };
+            if !setting.takes(value) {
+                return Err(SampleError::OutOfRange {
+                    method,
+                    option: option.name,
+                    value: value.to_string(),
+                    range: setting.range(),
+                });
+            }
+        }
+        Ok(())
+    }
+}

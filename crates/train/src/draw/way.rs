@@ -1,0 +1,71 @@
+//! Where a solve goes along: from the noisy end of what the field and the method can do to its clean end.
+
+use super::description::Requirements;
+use super::sampled_field::SampledField;
+use super::sampling_method::Way;
+use super::{GridName, Plan, SampleError, Stepping};
+use burn::tensor::backend::Backend;
+use pyroclast_core::field::Denoiser;
+use pyroclast_core::flow::Flow;
+use pyroclast_core::schedule::AnySchedule;
+use pyroclast_solvers::sampler::{Requirement, check};
+
+/// How far from an end without signal a grid starts that cannot start there.
+const MARGIN: f64 = 1e-3;
+
+/// The way of a plan, on which the method can run.
+///
+/// # Errors
+/// Where there is no such grid, or the method cannot run on it.
+pub(super) fn way<B, N, M, const D: usize>(
+    field: &SampledField<'_, B, D>,
+    flow: &Flow<N>,
+    plan: &Plan<M>,
+    requirements: Requirements,
+) -> Result<Way, SampleError>
+where
+    B: Backend,
+{
+    let schedule = field.schedule();
+    let span = match requirements.schedule {
+        // A sampler steps over what is singular at the clean end, and needs the data to be told at the
+        // noisy one.
+        Some(requirement) => (first_time(field, requirement), 1.0),
+        None => match &plan.schedule {
+            Some(schedule) => flow.objective.prediction.span(schedule),
+            None => flow.span(),
+        },
+    };
+    let (n, name) = match &plan.stepping {
+        Stepping::Adaptive(control) => return Ok(Way::Span(span, *control)),
+        Stepping::Fixed(n, name) => (*n, name),
+    };
+    let own = (plan.schedule.is_none()).then_some(&flow.path.schedule);
+    let table = own.and_then(AnySchedule::table);
+    let explodes = schedule.at(1.0).alpha == 1.0 && schedule.at(0.0).alpha == 1.0;
+    let name = match name {
+        // Noise of many magnitudes wants its levels spaced by them, whatever takes the steps.
+        GridName::Auto if explodes => &GridName::Karras,
+        GridName::Auto if requirements.schedule.is_none() => &GridName::Uniform,
+        GridName::Auto if table.is_some_and(|table| n <= table.steps()) => &GridName::Trailing,
+        name => name,
+    };
+    let grid = name.grid(schedule, table, span, n);
+    let grid = grid.map_err(SampleError::Grid)?;
+    if requirements.schedule.is_some() {
+        check(&requirements, field, &grid)?;
+    }
+    Ok(Way::Grid(grid))
+}
+
+/// t = 0, or a little later where there is no signal and the sampler or the model needs some.
+fn first_time<B: Backend, const D: usize>(
+    field: &SampledField<'_, B, D>,
+    requirement: Requirement,
+) -> f64 {
+    let has_signal = field.schedule().at(0.0).alpha > 0.0;
+    match has_signal || (requirement != Requirement::Signal && field.is_defined(0.0)) {
+        true => 0.0,
+        false => MARGIN,
+    }
+}

@@ -1,0 +1,58 @@
+//! An SDE method on a velocity field.
+//!
+//! `dX = [u_t + ½g_t²·∇log p_t] dt + g_t dW`, `g_t = c·σ_t`: the distribution of `dX = u_t dt` at every t
+
+use super::Settings;
+use super::option::NOISE_LEVEL;
+use super::sampled_field::ByReference;
+use burn::tensor::Tensor;
+use burn::tensor::backend::Backend;
+use pyroclast_core::field::{Denoiser, VectorField};
+use pyroclast_core::reverse_sde::{NoiseLevel, ReverseSde};
+use pyroclast_solvers::{Memory, Method};
+
+/// A method for SDEs as a method for a field that knows its score: it integrates the SDE that has
+/// the field's marginals.
+///
+/// Source: Song et al. 2021, §4.3; Albergo et al. 2023, theorem 2.8.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct WithNoise<M> {
+    /// The method.
+    pub method: M,
+    /// c in `g = c·σ_t`.
+    pub noise_level: f64,
+}
+
+impl<M> WithNoise<M> {
+    pub(super) fn of(settings: &Settings<'_>, method: M) -> Self {
+        Self {
+            method,
+            noise_level: settings.number(&NOISE_LEVEL),
+        }
+    }
+
+    fn sde<'a, F>(&self, field: &'a F) -> ReverseSde<ByReference<'a, F>> {
+        ReverseSde {
+            field: ByReference(field),
+            noise_level: NoiseLevel::Sigma(self.noise_level),
+        }
+    }
+}
+
+impl<B, F, M, S, const D: usize> Method<B, F, D> for WithNoise<M>
+where
+    B: Backend,
+    F: VectorField<B, D> + Denoiser<B, D>,
+    M: for<'a> Method<B, ReverseSde<ByReference<'a, F>>, D, State = S>,
+    S: Memory<B, D>,
+{
+    type State = S;
+
+    fn init(&self, field: &F, t: f64, x: &Tensor<B, D>) -> S {
+        self.method.init(&self.sde(field), t, x)
+    }
+
+    fn step(&self, field: &F, t: f64, s: f64, x: Tensor<B, D>, state: S) -> (Tensor<B, D>, S) {
+        self.method.step(&self.sde(field), t, s, x, state)
+    }
+}
