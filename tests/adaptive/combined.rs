@@ -17,7 +17,12 @@ fn an_event_ends_what_is_saved_and_what_is_dense() {
     let events = [crossing(0, 0.0, Direction::Falling)];
     for pair in PAIRS {
         for landing in [false, true] {
-            let mut adaptive = until(tolerance(1e-6), &events).dense();
+            // The cubic of the pairs that have no better one is off by up to h⁴/384.
+            let control = Control {
+                dt_max: 0.5,
+                ..tolerance(1e-6)
+            };
+            let mut adaptive = until(control, &events).dense();
             adaptive.save.times = vec![5.0, 1.0, 0.0, PI + 1e-3, 3.0, 1.0];
             adaptive.save.landing = landing;
             let solution = (adaptive.solve(&field, &pair, state(&[0.0, 1.0]), (0.0, 7.0)))
@@ -172,14 +177,14 @@ fn a_stochastic_solve_saves_lands_and_stops_too() {
         brownian: BrownianTree::new(Noise::new(3), 0, (0.0, 1.0), 20),
     };
     let x = || state::<B>(&[2.0, 2.0]);
-    // The first coordinate falls to 1 on the way.
-    let low = [crossing(0, 1.0, Direction::Falling)];
+    // The first coordinate falls to 1.7 on the way.
+    let low = [crossing(0, 1.7, Direction::Falling)];
     let adaptive = until(tolerance(1e-4), &low).dense();
     let solution = adaptive
         .solve(&Pulled, &method(), x(), (0.0, 1.0))
         .expect("smooth");
     assert_eq!(solution.event, Some(0));
-    assert!((entry(&solution.x, 0) - 1.0).abs() < 1e-9);
+    assert!((entry(&solution.x, 0) - 1.7).abs() < 1e-9);
     // Between its ends a step is a line.
     let (t, s) = solution.steps(0)[0];
     let at = |time: f64| solution.at(time).expect("a time of the first step");

@@ -18,7 +18,7 @@ pub(crate) fn run(arguments: Methods) -> Result<ExitCode> {
 fn list() {
     for kind in Kind::ALL {
         println!("{}s, {}", kind, about(kind));
-        println!("  {:<18}{:<7}{:<18}", "", "order", "evaluations");
+        println!("  {:<18}{:<7}evaluations", "", "order");
         for method in MethodName::of(kind) {
             println!(
                 "  {:<18}{:<7}{:<18}{}",
