@@ -7,7 +7,9 @@ use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{DType, Tensor, TensorData};
 use burn_flex::Flex;
 use burn_wgpu::Wgpu;
-use pyroclast_kernels::{Grouping, group_norm};
+use pyroclast_kernels::{
+    AdamWStep, Grouping, Window, adamw, conv2d, global_norm, group_norm, lerp, silu,
+};
 
 /// Numbers in (−1.5, 1.5) without a pattern that a kernel could share.
 fn numbers<B: Backend, const D: usize>(
@@ -162,5 +164,100 @@ fn an_empty_batch_gives_an_empty_one() {
         let row = Tensor::<A, 2>::ones([1, shape[1]], &device);
         let x = Tensor::<A, 3>::zeros(shape, &device).require_grad();
         assert_eq!(group_norm(x, row.clone(), row, grouping).dims(), shape);
+    }
+}
+
+/// y, dx, dW and db of a convolution of `[batch, inputs, height, width]` to `outputs` channels.
+fn convolved<A: AutodiffBackend>(
+    [batch, inputs, outputs, height, width]: [usize; 5],
+    kernel: usize,
+    window: Window,
+    dtype: DType,
+) -> [Vec<f64>; 4] {
+    let x = numbers::<A, 4>([batch, inputs, height, width], 0, dtype).require_grad();
+    let w = numbers::<A, 4>([outputs, inputs, kernel, kernel], 1, dtype).require_grad();
+    let bias = numbers::<A, 1>([outputs], 2, dtype).require_grad();
+    let y = conv2d(x.clone(), w.clone(), bias.clone(), window);
+    let value = host(y.clone().inner());
+    let cotangent = numbers(y.dims(), 3, dtype);
+    let gradients = (y * cotangent).sum().backward();
+    [
+        value,
+        host(x.grad(&gradients).expect("tracked")),
+        host(w.grad(&gradients).expect("tracked")),
+        host(bias.grad(&gradients).expect("tracked")),
+    ]
+}
+
+#[test]
+fn convolutions_are_those_of_flex() {
+    let cases = [
+        ([3, 4, 8, 6, 6], 3, 1, 1),
+        ([2, 3, 5, 5, 7], 3, 1, 1),
+        ([2, 5, 3, 8, 8], 3, 2, 1),
+        ([2, 3, 2, 7, 7], 3, 2, 1),
+        ([1, 6, 4, 4, 4], 1, 1, 0),
+    ];
+    for (sizes, kernel, stride, padding) in cases {
+        let window = Window { stride, padding };
+        let expected = convolved::<Autodiff<Flex>>(sizes, kernel, window, DType::F64);
+        let got = convolved::<Autodiff<Wgpu>>(sizes, kernel, window, DType::F32);
+        for (part, (got, expected)) in ["y", "dx", "dw", "db"]
+            .iter()
+            .zip(got.iter().zip(&expected))
+        {
+            let off = off(got, expected);
+            assert!(
+                off <= 1e-5,
+                "{part} is off by {off}: {sizes:?}, {kernel}, {window:?}"
+            );
+        }
+    }
+}
+
+/// θ, m and v after a step of AdamW on a bounded gradient, the bound's norm, and an average.
+fn updated<B: Backend>(dtype: DType) -> [Vec<f64>; 5] {
+    let of = |seed| numbers::<B, 1>([1000], seed, dtype);
+    let norm = global_norm(&[of(3), numbers([7], 4, dtype)]);
+    let step = AdamWStep {
+        betas: [0.9, 0.999],
+        epsilon: 1e-8,
+        rate: 1e-2,
+        root_correction: 0.5,
+        decay: 1e-3,
+    };
+    let factor = norm.clone().recip();
+    let moments = [of(0), of(1), of(2).square()];
+    let [theta, m, v] = adamw(moments, of(3), Some(&factor), &step);
+    let average = lerp(of(5), &theta, 0.01);
+    [host(theta), host(m), host(v), host(norm), host(average)]
+}
+
+#[test]
+fn updates_are_those_of_flex() {
+    let (got, expected) = (updated::<Wgpu>(DType::F32), updated::<Flex>(DType::F64));
+    for (part, (got, expected)) in ["theta", "m", "v", "norm", "average"]
+        .iter()
+        .zip(got.iter().zip(&expected))
+    {
+        let off = off(got, expected);
+        assert!(off <= 1e-5, "{part} is off by {off}");
+    }
+}
+
+#[test]
+fn the_silu_and_its_gradient_are_those_of_flex() {
+    fn both<A: AutodiffBackend>(dtype: DType) -> [Vec<f64>; 2] {
+        let x = (numbers::<A, 2>([30, 17], 0, dtype) * 20.0)
+            .detach()
+            .require_grad();
+        let y = silu(x.clone());
+        let value = host(y.clone().inner());
+        let gradients = (y * numbers([30, 17], 1, dtype)).sum().backward();
+        [value, host(x.grad(&gradients).expect("tracked"))]
+    }
+    let got = both::<Autodiff<Wgpu>>(DType::F32);
+    for (got, expected) in got.iter().zip(&both::<Autodiff<Flex>>(DType::F64)) {
+        assert!(off(got, expected) <= 1e-5);
     }
 }
