@@ -1,8 +1,5 @@
 //! Single kernels, forward and backward, and normal noise; on flex.
 
-#[path = "../crates/cli/src/process.rs"]
-mod process;
-
 use burn::backend::Autodiff;
 use burn::tensor::{DType, Tensor};
 use burn_flex::{Flex, FlexDevice};
@@ -12,6 +9,9 @@ use pyroclast::kernels::{
     Activation, Grouping, Window, attention, conv2d, group_norm, join_pool, linear, silu,
 };
 use std::time::Duration;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 type A = Autodiff<Flex>;
 
@@ -33,7 +33,7 @@ fn both<const D: usize, const E: usize>(
 }
 
 fn kernels(c: &mut Criterion) {
-    join_pool(process::threads());
+    join_pool();
     let image = || [leaf([16, 64, 32, 32], 0)];
     both(c, "kernel/silu-16x64x32x32", image(), silu);
     let row = |step| leaf([1, 64], step);

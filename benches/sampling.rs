@@ -1,8 +1,5 @@
 //! Sampling with Heun in 50 steps, on flex; and the exact pairing of a batch.
 
-#[path = "../crates/cli/src/process.rs"]
-mod process;
-
 use burn::tensor::{DType, Tensor};
 use burn_flex::{Flex, FlexDevice};
 use criterion::{Criterion, criterion_group, criterion_main};
@@ -16,6 +13,9 @@ use pyroclast::models::{Init, MlpConfig, UNetConfig};
 use pyroclast::solvers::{HEUN, TimeGrid, integrate};
 use std::time::Duration;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn flow<N>(network: N) -> Flow<N> {
     Flow::velocity(network, Path::linear())
 }
@@ -27,7 +27,7 @@ fn noise<const D: usize>(shape: [usize; D]) -> Tensor<Flex, D> {
 }
 
 fn sampling(c: &mut Criterion) {
-    join_pool(process::threads());
+    join_pool();
     let mut init = Init::<Flex>::new(Noise::new(0), &FlexDevice);
     let grid = TimeGrid::uniform(0.0, 1.0, 50);
     let mlp = flow(MlpConfig::new(2).init(&mut init));

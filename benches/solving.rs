@@ -3,9 +3,6 @@
 //!
 //! Criterion's throughput is the number of steps, by which `benches/peers/compare.py` divides.
 
-#[path = "../crates/cli/src/process.rs"]
-mod process;
-
 use burn::backend::Autodiff;
 use burn::module::{Module, Param};
 use burn::tensor::backend::Backend;
@@ -20,6 +17,9 @@ use pyroclast::solvers::{
     Adaptive, Control, DOPRI5, EulerMaruyama, Increments, RK4, TimeGrid, integrate,
 };
 use std::time::Duration;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 type B = Flex;
 
@@ -49,7 +49,7 @@ impl BatchField<B, 2> for VanDerPol {
 }
 
 fn adaptive(c: &mut Criterion) {
-    join_pool(process::threads());
+    join_pool();
     let x = draws().normal_tensor::<B, 2>([256, 2], &FlexDevice, DType::F32);
     let times: Vec<f64> = (0..200).map(|i| 7.6 * f64::from(i) / 199.0).collect();
     let (span, control) = ((0.0, 7.6), Control::tolerance(1e-5));

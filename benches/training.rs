@@ -1,8 +1,5 @@
 //! One training step: batch, path, forward, backward, AdamW, EMA; on flex.
 
-#[path = "../crates/cli/src/process.rs"]
-mod process;
-
 use burn::backend::Autodiff;
 use burn::tensor::Tensor;
 use burn_flex::{Flex, FlexDevice};
@@ -21,6 +18,9 @@ use pyroclast::train::task::Task;
 use pyroclast::train::trainer::Trainer;
 use pyroclast::train::training::{batcher, begin};
 use std::time::Duration;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn step(c: &mut Criterion, name: &str, preset: &str, settings: &[&str]) {
     let settings: Vec<String> = settings.iter().map(|s| (*s).to_owned()).collect();
@@ -94,7 +94,7 @@ fn image_step(c: &mut Criterion) {
 }
 
 fn training(c: &mut Criterion) {
-    join_pool(process::threads());
+    join_pool();
     let independent = "path.coupling=independent";
     step(c, "train/mlp-3x64-batch-512", "moons", &[independent]);
     let wide = [

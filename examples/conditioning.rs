@@ -1,13 +1,14 @@
-//! Digits from half of their pixels, and from sixteen means of their pixels: inpainting and guidance by a measurement.
+//! Digits from half of their pixels, and from sixteen means of their pixels: inpainting and guidance
+//! by a measurement.
 //!
-//! The model is the exact denoiser of the digits themselves, so nothing is trained: each answer is one of them, or between some. Every column
-//! is a digit: what it is, what is known of it, and four answers.
+//! The model is the exact denoiser of the digits themselves, so nothing is trained: each answer is
+//! one of them, or lies between some. Every column is a digit: the digit, what is known of it, and
+//! four answers.
 
 use burn::backend::Autodiff;
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
 use burn_flex::Flex;
-use image::{GrayImage, Luma};
 use pyroclast::core::analytic::Dataset as ExactField;
 use pyroclast::core::ddpm::Variance;
 use pyroclast::core::guidance::{Inpainted, Likelihood, Measured};
@@ -19,10 +20,9 @@ use pyroclast::train::dataset::Dataset;
 
 type Images = Tensor<Flex, 4>;
 
-/// Digits that are looked at, answers to each, pixels of a picture a pixel of a digit.
+/// The number of digits, and of answers to each.
 const DIGITS: usize = 10;
 const ANSWERS: usize = 4;
-const SCALE: u32 = 6;
 
 fn field<B: Backend>(digits: &Dataset) -> ExactField<B, VariancePreserving, 4> {
     let data = TensorData::new(digits.values.clone(), [digits.len(), 1, 8, 8]);
@@ -36,29 +36,6 @@ fn means<B: Backend>(x: Tensor<B, 4>) -> Tensor<B, 2> {
     let blocks: Tensor<B, 6> = x.reshape([n, 1, 4, 2, 4, 2]);
     let sums: Tensor<B, 6> = blocks.sum_dim(5).sum_dim(3);
     sums.reshape([n, 16]) * 0.5
-}
-
-/// Rows of images as a picture, dark to light.
-fn picture(rows: &[Images]) -> GrayImage {
-    let side = 8 * SCALE + 2;
-    let mut picture =
-        GrayImage::from_pixel(DIGITS as u32 * side, rows.len() as u32 * side, Luma([255]));
-    for (j, row) in rows.iter().enumerate() {
-        let values: Vec<f32> = row.to_data().to_vec().expect("f32 data");
-        for (k, value) in values.iter().enumerate() {
-            let (i, y, x) = (k / 64, k / 8 % 8, k % 8);
-            let grey = ((value * 0.5 + 0.5).clamp(0.0, 1.0) * 255.0) as u8;
-            for (dx, dy) in (0..SCALE * SCALE).map(|p| (p % SCALE, p / SCALE)) {
-                let (left, top) = (i as u32 * side, j as u32 * side);
-                picture.put_pixel(
-                    left + x as u32 * SCALE + dx,
-                    top + y as u32 * SCALE + dy,
-                    Luma([grey]),
-                );
-            }
-        }
-    }
-    picture
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -148,7 +125,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     std::fs::create_dir_all("runs/examples")?;
     let path = "runs/examples/conditioning.png";
-    picture(&rows).save(path)?;
+    let images = Tensor::cat(rows, 0).into_data().to_vec::<f32>()?;
+    pyroclast_plot::grid(&images, [1, 8, 8], DIGITS).save(path)?;
     println!("picture: {path}");
     Ok(())
 }

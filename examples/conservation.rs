@@ -1,29 +1,19 @@
-//! The exact field of a mixture held to the continuity equation and to that of Fokker and Planck, on three grids; and a drift that fails.
+//! The exact field of a mixture, checked against the continuity equation and the Fokker–Planck
+//! equation on three grids; and a drift that fails both.
 //!
 //! What a velocity and an SDE do to a density can be checked without solving either.
 
-mod picture;
-
 use burn::tensor::{DType, Tensor, TensorData};
 use burn_flex::Flex;
-use picture::{MAGMA, Panel, save};
 use pyroclast::core::analytic::GaussianMixture;
 use pyroclast::core::conservation::PlaneGrid;
 use pyroclast::core::field::{Sde, VectorField};
 use pyroclast::core::reverse_sde::{NoiseLevel, ReverseSde};
 use pyroclast::core::schedule::Trigonometric;
+use pyroclast_plot::{HeatMap, MAGMA, Mesh, Rgb, VIRIDIS, side_by_side};
 
 const T: f64 = 0.7;
 const G: f64 = 0.8;
-
-/// matplotlib's viridis, by five of its colours.
-const VIRIDIS: [[u8; 3]; 5] = [
-    [68, 1, 84],
-    [59, 82, 139],
-    [33, 145, 140],
-    [94, 201, 98],
-    [253, 231, 37],
-];
 
 fn tensor(points: Vec<f64>) -> Tensor<Flex, 2> {
     let data = TensorData::new(points.clone(), [points.len() / 2, 2]);
@@ -38,15 +28,11 @@ fn largest(values: &[f64]) -> f64 {
     values.iter().fold(0.0, |most, v| v.abs().max(most))
 }
 
-fn arrow(panel: &mut Panel, from: [f64; 2], by: [f64; 2]) {
-    let to = [from[0] + by[0], from[1] + by[1]];
-    panel.stroke(from, to, 0.6, [255; 3]);
-    for side in [-0.15, 0.15] {
-        let barb = [
-            to[0] - 0.3 * by[0] + side * by[1],
-            to[1] - 0.3 * by[1] - side * by[0],
-        ];
-        panel.stroke(to, barb, 0.6, [255; 3]);
+fn mesh(grid: &PlaneGrid) -> Mesh {
+    Mesh {
+        low: grid.low,
+        spacing: grid.spacing,
+        columns: grid.columns,
     }
 }
 
@@ -93,23 +79,25 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         drawn = Some((grid, p, velocity, relative));
     }
 
-    // Left the density with its velocity; right the residual of continuity over the largest |∂p/∂t|, from 10⁻⁷ to 10⁻².
     let (grid, [_, p, _], u, residual) = drawn.expect("three grids");
     let top = largest(&p);
-    let mut left = Panel::heat(&grid, &p, 2, &MAGMA, |p| (p / top).sqrt());
+    let title = "density and velocity";
+    let mut left = HeatMap::new(mesh(&grid), &p, &MAGMA, title, |p| (p / top).sqrt());
     for (k, at) in grid.points().chunks(2).enumerate() {
         let (i, j) = (k % grid.columns, k / grid.columns);
         // No arrows where there is next to no density to move.
         if i % 12 == 0 && j % 12 == 0 && p[k] > 4e-3 * top {
-            arrow(
-                &mut left,
-                [at[0], at[1]],
-                [0.11 * u[2 * k], 0.11 * u[2 * k + 1]],
-            );
+            let to = [0, 1].map(|axis| at[axis] + 0.11 * u[2 * k + axis]);
+            left.arrow([at[0], at[1]], to, Rgb([255; 3]));
         }
     }
+    // Over the largest |∂p/∂t|, from 10⁻⁷ to 10⁻².
     let decades = |r: f64| (r.abs().log10() + 7.0) / 5.0;
-    let right = Panel::heat(&grid.inner(), &residual, 2, &VIRIDIS, decades);
-    println!("{}", save(&[left, right], "conservation.png")?.display());
+    let title = "residual of continuity";
+    let right = HeatMap::new(mesh(&grid.inner()), &residual, &VIRIDIS, title, decades);
+    let path = "runs/examples/conservation.png";
+    std::fs::create_dir_all("runs/examples")?;
+    side_by_side(&[left.into_image(), right.into_image()]).save(path)?;
+    println!("picture: {path}");
     Ok(())
 }

@@ -1,19 +1,18 @@
 //! The exact density of a trained continuous normalising flow, on a grid of the plane.
 //!
-//! The flow is trained by flow matching; its density then costs two backward passes an evaluation, one a coordinate.
-
-mod picture;
+//! The flow is trained by flow matching; its density then costs two backward passes per evaluation,
+//! one per coordinate.
 
 use burn::backend::Autodiff;
 use burn::tensor::{Tensor, TensorData};
 use burn_flex::Flex;
-use picture::{MAGMA, Panel, save};
 use pyroclast::core::conservation::PlaneGrid;
 use pyroclast::core::noise::Noise;
 use pyroclast::models::{Init, MlpConfig};
 use pyroclast::solvers::likelihood::{log_density, normal_log_density};
 use pyroclast::solvers::{Control, DOPRI5, Trace};
 use pyroclast::train::{batch, config::Config, task::Task, training};
+use pyroclast_plot::{HeatMap, MAGMA, Mesh, Rgb};
 
 type A = Autodiff<Flex>;
 
@@ -59,18 +58,28 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mass = p.iter().sum::<f64>() * grid.spacing.powi(2);
     let [held_out, _] = task.test_points(2000, noise, 0);
     let nats = -densities(held_out.clone())?.iter().sum::<f64>() / 2000.0;
-    // The data's own entropy: half circles that together are 4π long, with N(0, .1²) across; their ends left out.
+    // The entropy of the data: half circles of total length 4π, with N(0, .1²) across, without
+    // their ends.
     let (tau, e) = (std::f64::consts::TAU, std::f64::consts::E);
     let entropy = (2.0 * tau).ln() + 0.5 * (tau * e * 0.01).ln();
     println!("mass on the grid {mass:.4}");
-    println!("{nats:.2} nats a held-out point; a perfect model has about {entropy:.2}");
+    println!("{nats:.2} nats per held-out point; a perfect model has about {entropy:.2}");
 
     let top = p.iter().fold(0.0, |most: f64, p| p.max(most));
-    let mut panel = Panel::heat(&grid, &p, 7, &MAGMA, |p| 0.9 * (p / top).sqrt());
-    for point in held_out.chunks(2).take(500) {
-        let at = [f64::from(point[0]), f64::from(point[1])];
-        panel.stroke(at, at, 1.4, [90, 220, 255]);
-    }
-    println!("{}", save(&[panel], "density.png")?.display());
+    let mesh = Mesh {
+        low: grid.low,
+        spacing: grid.spacing,
+        columns: grid.columns,
+    };
+    let level = |p: f64| 0.9 * (p / top).sqrt();
+    let title = "density of the model, and held-out points";
+    let mut map = HeatMap::new(mesh, &p, &MAGMA, title, level);
+    let points = held_out.chunks(2).take(500);
+    let points = points.map(|x| [f64::from(x[0]), f64::from(x[1])]);
+    map.dots(points, 1.4, Rgb([90, 220, 255]));
+    let path = "runs/examples/density.png";
+    std::fs::create_dir_all("runs/examples")?;
+    map.into_image().save(path)?;
+    println!("picture: {path}");
     Ok(())
 }

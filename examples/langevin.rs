@@ -1,12 +1,10 @@
 //! Langevin dynamics on five modes of the plane, with and without the Metropolis–Hastings test.
 //!
-//! The step is long on purpose: unadjusted, it spreads every mode too far; adjusted, it may be refused but leaves the law as it is.
-
-mod picture;
+//! The step is long on purpose: unadjusted, it spreads every mode too far; adjusted, it may be
+//! rejected but leaves the distribution as it is.
 
 use burn::tensor::{DType, Tensor, TensorData};
 use burn_flex::Flex;
-use picture::{MAGMA, Panel, save};
 use pyroclast::core::analytic::{GaussianMixture, Marginal};
 use pyroclast::core::conservation::PlaneGrid;
 use pyroclast::core::noise::{Noise, Stream};
@@ -14,6 +12,7 @@ use pyroclast::core::schedule::Linear;
 use pyroclast::solvers::{
     AdjustedLangevin, EulerMaruyama, Increments, LangevinDynamics, TimeGrid, integrate,
 };
+use pyroclast_plot::{HeatMap, MAGMA, Mesh, Rgb, side_by_side};
 
 const CHAINS: usize = 4000;
 const STEPS: usize = 1000;
@@ -31,7 +30,8 @@ fn host<const D: usize>(x: Tensor<Flex, D>) -> Vec<f64> {
     x.into_data().into_vec().expect("the mixture is in f64")
 }
 
-/// The shares of the modes, each point given to the nearest, and the root mean square distance to it, a coordinate.
+/// Prints the shares of the modes, by the nearest mode of each point, and the root mean square
+/// distance to it per coordinate.
 fn report(name: &str, points: &[f64], means: &[f64]) {
     let (mut shares, mut squares) = ([0.0; 5], 0.0);
     for x in points.chunks(2) {
@@ -94,7 +94,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let chains = host(adjusted.x);
     println!("acceptance {:.3}", adjusted.acceptance);
     println!("             shares of the modes             spread");
-    println!("{:<12} 0.100 0.150 0.200 0.250 0.300", "the law");
+    println!("{:<12} 0.100 0.150 0.200 0.250 0.300", "target");
     report("exact draws", &exact, &means);
     report("adjusted", &chains, &means);
     report("unadjusted", &unadjusted, &means);
@@ -107,16 +107,21 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let p = host(field.log_density(1.0, tensor(grid.points())).exp());
     let top = p.iter().fold(0.0, |most: f64, p| p.max(most));
-    let panels = [chains, unadjusted].map(|points| {
-        let mut panel = Panel::heat(&grid, &p, 4, &MAGMA, |p| 0.75 * (p / top).sqrt());
-        for at in points.chunks(2).take(2000) {
-            panel.stroke([at[0], at[1]], [at[0], at[1]], 1.1, [90, 220, 255]);
-        }
-        panel
+    let mesh = Mesh {
+        low: grid.low,
+        spacing: grid.spacing,
+        columns: grid.columns,
+    };
+    let panels = [("adjusted", chains), ("unadjusted", unadjusted)].map(|(title, points)| {
+        let level = |p: f64| 0.75 * (p / top).sqrt();
+        let mut map = HeatMap::new(mesh, &p, &MAGMA, title, level);
+        let points = points.chunks(2).take(2000).map(|x| [x[0], x[1]]);
+        map.dots(points, 1.4, Rgb([90, 220, 255]));
+        map.into_image()
     });
-    println!(
-        "adjusted left, unadjusted right: {}",
-        save(&panels, "langevin.png")?.display()
-    );
+    let path = "runs/examples/langevin.png";
+    std::fs::create_dir_all("runs/examples")?;
+    side_by_side(&panels).save(path)?;
+    println!("picture: {path}");
     Ok(())
 }

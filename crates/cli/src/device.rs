@@ -1,7 +1,7 @@
-//! From a device's name to a backend: the one `match` that instantiates the generic code.
+//! From the name of a device to a backend: the one `match` that instantiates the generic code.
 //!
-//! burn panics where a GPU's driver is missing. Each device is therefore tried on a thread of its own first, and what it dies of
-//! becomes an error.
+//! burn panics if the driver of a GPU is missing. Each device is therefore tried on a thread of its
+//! own first, and a panic becomes an error.
 
 use crate::Usage;
 use anyhow::{Result, anyhow};
@@ -10,21 +10,21 @@ use burn::tensor::backend::Backend;
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
-/// What runs on whichever backend is chosen.
+/// A computation that runs on any backend.
 pub(crate) trait Job {
-    /// What comes of it.
+    /// Its result.
     type Output;
 
-    /// Runs on this device.
+    /// Runs it on this device.
     fn run<B: Backend>(self, device: B::Device) -> Self::Output;
 }
 
-/// A device by name.
+/// The name of a device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Name {
     /// The pure-Rust CPU backend.
     Flex,
-    /// The CPU backend of reference.
+    /// The reference backend for CPUs.
     NdArray,
     /// Any GPU, through Vulkan, Metal or DirectX.
     Wgpu,
@@ -44,7 +44,7 @@ impl fmt::Display for Name {
     }
 }
 
-/// All devices, the best first.
+/// All devices, the fastest first.
 pub(crate) const ALL: [Name; 4] = [Name::Cuda(0), Name::Wgpu, Name::Flex, Name::NdArray];
 
 impl Name {
@@ -62,11 +62,11 @@ impl Name {
         }
     }
 
-    /// What the device is for.
+    /// A description of a few words.
     pub(crate) fn about(self) -> &'static str {
         match self {
             Self::Flex => "CPU, fast, pure Rust",
-            Self::NdArray => "CPU, of reference",
+            Self::NdArray => "CPU, the reference",
             Self::Wgpu => "any GPU through Vulkan, Metal or DirectX 12",
             Self::Cuda(_) => "NVIDIA GPUs",
         }
@@ -90,7 +90,7 @@ impl Name {
         }
     }
 
-    /// Why the device cannot be used, if so.
+    /// The reason why the device cannot be used, if there is one.
     pub(crate) fn problem(self) -> Option<String> {
         if !self.is_compiled() {
             return Some(format!(
@@ -99,8 +99,13 @@ impl Name {
             ));
         }
         self.probe().err().map(|reason| match self {
-            Self::Wgpu => format!("no GPU driver answers ({reason}); install one, such as Debian's mesa-vulkan-drivers"),
-            Self::Cuda(_) => format!("no NVIDIA GPU answers ({reason}); install its driver, or use another device"),
+            Self::Wgpu => format!(
+                "no GPU driver responds ({reason}); install one, such as Debian's \
+                 mesa-vulkan-drivers"
+            ),
+            Self::Cuda(_) => format!(
+                "no NVIDIA GPU responds ({reason}); install its driver, or use another device"
+            ),
             _ => reason,
         })
     }
@@ -119,7 +124,7 @@ impl Name {
         }
     }
 
-    /// Whether the device is worth preferring to the CPU: a GPU that is one, and not a CPU behind a graphics driver.
+    /// Whether the device is faster than the CPU: a real GPU, not a CPU behind a graphics driver.
     fn is_accelerator(self) -> bool {
         match self {
             Self::Cuda(_) => self.problem().is_none(),
@@ -142,7 +147,7 @@ fn unknown(name: &str) -> anyhow::Error {
     .into()
 }
 
-/// The device that is used where none is named: a GPU that answers, else the CPU.
+/// The default device: a GPU that works, otherwise the CPU.
 pub(crate) fn best() -> Result<Name> {
     let gpu = [Name::Cuda(0), Name::Wgpu];
     let cpu = [Name::Flex, Name::NdArray];
@@ -152,11 +157,11 @@ pub(crate) fn best() -> Result<Name> {
     .next()
     .ok_or_else(|| {
         let reasons = ALL.map(|name| format!("{name}: {}", name.problem().unwrap_or_default()));
-        anyhow!("no device is there ({})", reasons.join("; "))
+        anyhow!("no device works ({})", reasons.join("; "))
     })
 }
 
-/// The device of this name, or the best, once it has shown that it works.
+/// The device of this name, or the default; an error if it does not work.
 pub(crate) fn choose(name: Option<&str>) -> Result<Name> {
     let Some(name) = name else {
         return best();
@@ -168,7 +173,7 @@ pub(crate) fn choose(name: Option<&str>) -> Result<Name> {
     }
 }
 
-/// Runs a job on a device that [`choose`] has let through.
+/// Runs a job on a device that [`choose`] has accepted.
 pub(crate) fn run_on<J: Job>(name: Name, job: J) -> J::Output {
     match name {
         #[cfg(feature = "flex")]
@@ -179,18 +184,22 @@ pub(crate) fn run_on<J: Job>(name: Name, job: J) -> J::Output {
         Name::Wgpu => job.run::<burn_wgpu::Wgpu>(burn_wgpu::WgpuDevice::DefaultDevice),
         #[cfg(feature = "cuda")]
         Name::Cuda(index) => job.run::<burn_cuda::Cuda>(burn_cuda::CudaDevice { index }),
-        #[allow(unreachable_patterns, reason = "with all features every name is met")]
-        other => unreachable!("{other} is not compiled in, and was refused before"),
+        #[allow(
+            unreachable_patterns,
+            reason = "with all features every name has an arm"
+        )]
+        other => unreachable!("{other} is not compiled in, and `choose` refuses it"),
     }
 }
 
-/// Computes one number on a device, on a thread that may die of it.
+/// Computes one number on a device, on a thread that may panic.
 ///
-/// burn's devices work on threads of their own, so what went wrong is what the first of them says as it dies.
-#[allow(dead_code, reason = "only GPUs are tried")]
+/// burn's devices work on threads of their own, so the cause is the message of the first thread
+/// that panics.
+#[allow(dead_code, reason = "only GPUs are tried, and none may be compiled in")]
 fn attempt<B: Backend>(device: B::Device) -> Result<(), String> {
-    let words = Arc::new(Mutex::new(None));
-    let seen = words.clone();
+    let message = Arc::new(Mutex::new(None));
+    let seen = message.clone();
     let hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         if let Ok(mut first) = seen.lock() {
@@ -205,15 +214,12 @@ fn attempt<B: Backend>(device: B::Device) -> Result<(), String> {
     std::panic::set_hook(hook);
     match outcome {
         Ok(Some(values)) if values == [2.0] => Ok(()),
-        Ok(_) => Err("1 + 1 did not come out as 2".into()),
+        Ok(_) => Err("it computes that 1 + 1 is not 2".into()),
         Err(_) => {
-            let words = words
-                .lock()
-                .ok()
-                .and_then(|mut words| words.take())
-                .flatten();
-            let words = words.unwrap_or_else(|| "it failed without a word".into());
-            let line = words.lines().next().unwrap_or_default().trim();
+            let message = message.lock().ok().and_then(|mut first| first.take());
+            let message = message.flatten();
+            let message = message.unwrap_or_else(|| "it failed without a message".into());
+            let line = message.lines().next().unwrap_or_default().trim();
             Err(line.chars().take(120).collect())
         }
     }

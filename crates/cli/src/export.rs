@@ -1,21 +1,20 @@
-//! Samples as files, by the extension of the name.
+//! Samples as files, in the format that the file name's extension names.
 
 use crate::Usage;
-use crate::picture::{Limits, grid, save_png, scatter};
 use anyhow::{Context, Result};
-use image::RgbImage;
-use pyroclast_train::atomic_file::write_atomically;
+use pyroclast_plot::{Cloud, Limits, RgbImage, grid, scatter, write_png};
+use pyroclast_train::atomic_file::{self, write_atomically};
 use pyroclast_train::dataset::Dataset;
 use safetensors::tensor::{Dtype, TensorView};
 use std::fmt::Write;
 use std::path::Path;
 
-/// Points of the data behind a scatter.
+/// The most points of the data behind the samples of a scatter.
 const BEHIND: usize = 4000;
-/// Images beside one another.
+/// Images per row.
 const COLUMNS: usize = 10;
 
-/// The kinds of files.
+/// The formats of files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Format {
     Png,
@@ -25,7 +24,7 @@ pub(crate) enum Format {
 }
 
 impl Format {
-    /// By extension.
+    /// The format that the extension names.
     pub(crate) fn of(path: &Path) -> Result<Self> {
         match path.extension().and_then(|extension| extension.to_str()) {
             Some("png") => Ok(Self::Png),
@@ -33,7 +32,7 @@ impl Format {
             Some("csv") => Ok(Self::Csv),
             Some("safetensors") => Ok(Self::Safetensors),
             _ => Err(Usage(format!(
-                "{} has no extension that says its format; use .png, .npy, .csv or .safetensors",
+                "the extension of {} names no format; use .png, .npy, .csv or .safetensors",
                 path.display()
             ))
             .into()),
@@ -41,7 +40,7 @@ impl Format {
     }
 }
 
-/// Writes samples, `[n, shape…]` in the data's units, with their labels where they have any.
+/// Writes samples of shape `[n, shape…]` in the data's units, with their labels if there are any.
 pub(crate) fn write(
     path: &Path,
     format: Format,
@@ -55,7 +54,7 @@ pub(crate) fn write(
     shape.extend(&dataset.shape);
     let bytes: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
     let written = match format {
-        Format::Png => save_png(path, &picture()?),
+        Format::Png => return save_png(path, &picture()?),
         Format::Npy => write_atomically(path, &npy(values, &shape)?),
         Format::Csv => write_atomically(path, csv(values, labels, dataset).as_bytes()),
         Format::Safetensors => {
@@ -121,8 +120,14 @@ fn quoted(name: &str) -> String {
     }
 }
 
-/// A picture of samples on the model's scale: a grid of images, a scatter over the data for points of the plane, and of their
-/// first two coordinates for others.
+/// Writes a picture as a PNG file.
+pub(crate) fn save_png(path: &Path, picture: &RgbImage) -> Result<()> {
+    atomic_file::replace(path, |file| write_png(file, picture))
+        .with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// A picture of samples on the model's scale: images in a grid; points above those of the data, by
+/// their first two coordinates.
 pub(crate) fn picture(
     values: &[f32],
     dataset: &Dataset,
@@ -130,15 +135,19 @@ pub(crate) fn picture(
     limits: Option<Limits>,
 ) -> RgbImage {
     if let [channels, height, width] = dataset.shape[..] {
-        let n = values.len() / dataset.dim();
-        return grid(values, n, channels, height, width, COLUMNS);
+        return grid(values, [channels, height, width], COLUMNS);
     }
     let behind = dataset.len().min(BEHIND) * dataset.dim();
     let data = points(&dataset.values[..behind], dataset.dim());
-    scatter(&data, &points(values, dataset.dim()), title, limits)
+    let samples = points(values, dataset.dim());
+    let clouds = [
+        Cloud::pale("data", &data),
+        Cloud::bright("samples", &samples),
+    ];
+    scatter(&clouds, title, limits)
 }
 
-/// The first two coordinates; a single one is drawn along the axis.
+/// The first two coordinates of each point; a single one is drawn along the axis.
 pub(crate) fn points(values: &[f32], dim: usize) -> Vec<[f32; 2]> {
     values
         .chunks_exact(dim)

@@ -1,14 +1,14 @@
-//! Progress of a training run: a bar where somebody watches, lines where a file does.
+//! Progress of a training run: a bar in a terminal, lines in a log.
 
 use indicatif::{ProgressBar, ProgressStyle};
 use pyroclast_train::run::Record;
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
-/// The least time between two lines of a log.
+/// The shortest time between two lines of a log.
 const EVERY: Duration = Duration::from_secs(5);
 
-/// Shows step, loss, speed and the time to go.
+/// Shows the step, the loss, the speed and the time left.
 #[derive(Debug)]
 pub(crate) struct Progress {
     bar: Option<ProgressBar>,
@@ -20,7 +20,7 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// From step `first` to `total`.
+    /// Progress from step `first` to step `total`.
     pub(crate) fn new(first: u64, total: u64) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::new(total);
@@ -42,14 +42,14 @@ impl Progress {
         }
     }
 
-    /// A step is done.
+    /// Shows that a step is done.
     pub(crate) fn step(&self, step: u64) {
         if let Some(bar) = &self.bar {
             bar.set_position(step);
         }
     }
 
-    /// A loss is known.
+    /// Shows a record of the losses.
     pub(crate) fn record(&mut self, record: &Record) {
         self.validation = record.validation.or(self.validation);
         let mut message = record
@@ -77,7 +77,7 @@ impl Progress {
         }
     }
 
-    /// Prints a line without tearing the bar.
+    /// Prints a line above the bar.
     pub(crate) fn say(&self, line: &str) {
         match &self.bar {
             Some(bar) => bar.suspend(|| eprintln!("{line}")),
@@ -85,7 +85,7 @@ impl Progress {
         }
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub(crate) fn finish(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
@@ -93,7 +93,7 @@ impl Progress {
     }
 }
 
-/// Seconds as minutes and seconds.
+/// Seconds, written as `minutes:seconds`.
 pub(crate) fn minutes(seconds: f64) -> String {
     let seconds = seconds.max(0.0).round() as u64;
     format!("{}:{:02}", seconds / 60, seconds % 60)

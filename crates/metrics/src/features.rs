@@ -11,7 +11,7 @@ use crate::map_rows::map_rows;
 use burn::tensor::backend::Backend;
 
 /// The classifier of the shipped digits.
-const DIGITS: &[u8] = include_bytes!("../../../assets/digits-classifier.safetensors");
+const DIGITS: &[u8] = include_bytes!("../assets/digits-classifier.safetensors");
 
 /// The features of samples in the units of the classifier's data.
 ///

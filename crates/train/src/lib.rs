@@ -15,6 +15,7 @@ pub mod dataset;
 pub mod draw;
 pub mod ema;
 pub mod model_file;
+pub mod numbered;
 pub mod optimizer;
 pub mod parameters;
 pub mod rows;

@@ -5,7 +5,7 @@
 //! A folder with a run in it is never overwritten, only gone on with. Lines of `metrics.jsonl` that are newer than the
 //! checkpoint that a run resumes from are dropped, so that each step is logged once.
 
-use crate::atomic_file::write_atomically;
+use crate::atomic_file::{remove_leftovers, write_atomically};
 use crate::checkpoint::{CheckpointError, inspect};
 use crate::config::{Config, ConfigError};
 use serde::{Deserialize, Serialize};
@@ -120,18 +120,6 @@ impl Run {
         Ok((run, config))
     }
 
-    /// A folder that is free: `base`, or `base-2`, `base-3` and so on.
-    pub fn free_folder(base: &Path) -> PathBuf {
-        let numbered = |i: u32| match i {
-            1 => base.to_owned(),
-            i => PathBuf::from(format!("{}-{i}", base.display())),
-        };
-        (1..)
-            .map(numbered)
-            .find(|folder| !folder.exists())
-            .expect("some number is free")
-    }
-
     /// The folder.
     pub fn folder(&self) -> &Path {
         &self.folder
@@ -240,17 +228,12 @@ impl Run {
 
     /// Removes all but the newest checkpoints, and what a killed writer left.
     pub fn tidy(&self) {
-        let old = self.checkpoints().into_iter().skip(KEPT);
-        let parts = ["", "checkpoints", "ema"].map(|part| self.folder.join(part));
-        let parts = (parts.into_iter())
-            .flat_map(|folder| fs::read_dir(folder).into_iter().flatten().flatten());
-        let parts = parts.map(|entry| entry.path()).filter(|path| {
-            path.file_name()
-                .is_some_and(|name| name.to_string_lossy().starts_with(".part-"))
-        });
-        for path in old.chain(parts) {
+        for path in self.checkpoints().into_iter().skip(KEPT) {
             // What cannot be removed does no harm but take room.
             let _ = fs::remove_file(path);
+        }
+        for part in ["", "checkpoints", "ema", "samples"] {
+            remove_leftovers(&self.folder.join(part));
         }
     }
 

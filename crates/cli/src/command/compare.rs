@@ -4,8 +4,8 @@ use super::evaluate::classifier;
 use crate::Usage;
 use crate::args::Compare;
 use crate::device::{self, Job};
+use crate::export::save_png;
 use crate::model::{StoredModel, WithFlow};
-use crate::picture::{Series, line_chart, save_png};
 use crate::plan::unguided;
 use anyhow::{Result, bail};
 use burn::backend::Autodiff;
@@ -15,6 +15,7 @@ use indicatif::ProgressBar;
 use pyroclast_core::flow::Flow;
 use pyroclast_core::network::Network;
 use pyroclast_metrics::comparison::{Comparison, Contest, Entry, Found, compare};
+use pyroclast_plot::{Series, line_chart};
 use pyroclast_train::draw::{GridName, MethodName, Plan, SampleError};
 use pyroclast_train::task::Task;
 use serde_json::{Value, json};
@@ -234,5 +235,5 @@ fn draw(path: &Path, comparison: &Comparison, contest: &Contest, task: &Task) ->
         task.training.name, comparison.limit_steps
     );
     let names = ["evaluations", "Fréchet distance"];
-    Ok(save_png(path, &line_chart(&series, &title, names))?)
+    save_png(path, &line_chart(&series, &title, names))
 }

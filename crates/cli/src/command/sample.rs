@@ -5,7 +5,6 @@ use crate::args::Sample;
 use crate::device::{self, Job};
 use crate::export::{self, Format};
 use crate::model::{StoredModel, WithFlow};
-use crate::picture::{Limits, write_gif};
 use crate::plan::{check_guidance, plan};
 use anyhow::{Context, Result, bail};
 use burn::backend::Autodiff;
@@ -16,25 +15,28 @@ use pyroclast_core::condition::Given;
 use pyroclast_core::flow::Flow;
 use pyroclast_core::network::Network;
 use pyroclast_core::noise::Noise;
+use pyroclast_plot::{Limits, write_gif};
+use pyroclast_train::atomic_file;
 use pyroclast_train::dataset::Dataset;
 use pyroclast_train::draw::{Plan, Samples, Stepping, sample};
+use pyroclast_train::numbered::first_free;
 use pyroclast_train::task::Task;
 use pyroclast_train::training::{picture_labels, picture_size};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-/// Frames of an animation, and how long each and the last stand, in milliseconds.
+/// The number of frames of an animation, the time that each is shown, and that of the last.
 const FRAMES: usize = 40;
-const DELAY: u32 = 60;
-const HOLD: u32 = 1500;
+const DELAY: Duration = Duration::from_millis(60);
+const HOLD: Duration = Duration::from_millis(1500);
 
 pub(crate) fn run(arguments: Sample) -> Result<ExitCode> {
     let stored = StoredModel::open(&arguments.model.run, arguments.model.weights)?;
     let plan = plan(&arguments.solver, stored.config(), arguments.seed, false)?;
     let out = match &arguments.out {
         Some(out) => out.clone(),
-        None => free_file(&stored.samples()),
+        None => first_free(&stored.samples().join("sample"), ".png"),
     };
     let format = Format::of(&out)?;
     if arguments.trajectory && !matches!(plan.stepping, Stepping::Fixed(..)) {
@@ -132,18 +134,6 @@ fn labels(arguments: &Sample, task: &Task) -> Result<Option<Vec<u32>>> {
     }
 }
 
-/// `sample.png`, or `sample-2.png` and so on.
-fn free_file(folder: &Path) -> PathBuf {
-    let numbered = |i: u32| match i {
-        1 => folder.join("sample.png"),
-        i => folder.join(format!("sample-{i}.png")),
-    };
-    (1..)
-        .map(numbered)
-        .find(|path| !path.exists())
-        .expect("some number is free")
-}
-
 /// A picture of an animation.
 #[derive(Debug, Clone, Default)]
 struct Frame {
@@ -231,6 +221,6 @@ fn animate(path: &Path, frames: &[Frame], dataset: &Dataset) -> Result<()> {
         let title = format!("t = {:.2}", frame.t);
         export::picture(&frame.values, dataset, &title, Some(limits))
     });
-    write_gif(path, pictures, DELAY, HOLD)
+    atomic_file::replace(path, |file| write_gif(file, pictures, DELAY, HOLD))
         .with_context(|| format!("cannot write {}", path.display()))
 }

@@ -3,17 +3,18 @@
 use crate::Usage;
 use crate::args::Train;
 use crate::device::{self, Job};
-use crate::export;
-use crate::picture::{Series, line_chart, save_png};
+use crate::export::{self, save_png};
 use crate::progress::{Progress, minutes};
 use anyhow::{Context, Result, bail};
 use burn::backend::Autodiff;
 use burn::tensor::backend::Backend;
 use pyroclast_core::noise::Noise;
 use pyroclast_models::Init;
+use pyroclast_plot::{Series, line_chart};
 use pyroclast_train::checkpoint::inspect;
 use pyroclast_train::config::{Architecture, Config, presets};
 use pyroclast_train::draw::{SampleError, Samples};
+use pyroclast_train::numbered::{first_free, last_taken};
 use pyroclast_train::run::{Record, Run, RunError};
 use pyroclast_train::task::Task;
 use pyroclast_train::training::{Outcome, Watcher, train};
@@ -33,7 +34,9 @@ pub(crate) fn run(arguments: Train) -> Result<ExitCode> {
     let mut config = Config::load(&arguments.source, &assignments)?;
     let name = run_name(&arguments.source);
     let resumed = if arguments.resume {
-        let folder = arguments.out.clone().unwrap_or_else(|| newest_run(&name));
+        let base = Path::new("runs").join(&name);
+        let newest = || last_taken(&base).unwrap_or_else(|| base.clone());
+        let folder = arguments.out.clone().unwrap_or_else(newest);
         let (run, stored) = resume(&folder, &config, &assignments)?;
         config = stored;
         Some(run)
@@ -47,7 +50,7 @@ pub(crate) fn run(arguments: Train) -> Result<ExitCode> {
     let run = match resumed {
         Some(run) => run,
         None => {
-            let free = || Run::free_folder(&Path::new("runs").join(&name));
+            let free = || first_free(&Path::new("runs").join(&name), "");
             Run::create(&arguments.out.clone().unwrap_or_else(free), &config)?
         }
     };
@@ -101,20 +104,6 @@ fn run_name(source: &str) -> String {
         Some(stem) if !is_preset => stem.to_owned(),
         _ => source.to_owned(),
     }
-}
-
-/// The newest of `runs/NAME`, `runs/NAME-2` and so on.
-fn newest_run(name: &str) -> PathBuf {
-    let base = Path::new("runs").join(name);
-    let numbered = |i: u32| match i {
-        1 => base.clone(),
-        i => PathBuf::from(format!("{}-{i}", base.display())),
-    };
-    (1..)
-        .map(numbered)
-        .take_while(|folder| folder.exists())
-        .last()
-        .unwrap_or(base)
 }
 
 /// The run in a folder, if it learns the same data and was made with what is set again; the number of steps may be raised.

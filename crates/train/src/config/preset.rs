@@ -17,7 +17,7 @@ macro_rules! presets {
     ($($name:literal),* $(,)?) => {
         &[$(Preset {
             name: $name,
-            text: include_str!(concat!("../../../../assets/presets/", $name, ".toml")),
+            text: include_str!(concat!("../../assets/presets/", $name, ".toml")),
         }),*]
     };
 }

@@ -10,7 +10,7 @@ use super::{Dataset, table};
 use std::path::Path;
 
 /// The csv, gzipped: `label,p0,…,p63`.
-const FILE: &[u8] = include_bytes!("../../../../assets/digits.csv.gz");
+const FILE: &[u8] = include_bytes!("../../assets/digits.csv.gz");
 
 /// The name of the file in an error message, which only a broken build can print.
 const NAME: &str = "digits.csv.gz";

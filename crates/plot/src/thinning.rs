@@ -1,8 +1,8 @@
-//! Lines of no more points than can be seen.
+//! Lines with no more points than can be seen.
 
-/// Keeps, of each run of points in one column of pixels, the first, the extremes and the last.
+/// Keeps the first, the extremes and the last of each run of points in one column of pixels.
 ///
-/// The line looks the same, and its cost no longer grows with the length of the training.
+/// The line looks the same, and its cost no longer grows with the number of points.
 pub(crate) fn thinned(places: &[[f32; 2]]) -> Vec<[f32; 2]> {
     let same_column = |a: &[f32; 2], b: &[f32; 2]| a[0].floor() == b[0].floor();
     places
@@ -25,7 +25,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_long_training_is_thinned_and_keeps_its_extremes() {
+    fn a_long_line_is_thinned_and_keeps_its_extremes() {
         let places: Vec<_> = (0..10_000)
             .map(|i| [i as f32 / 100.0, (i * 37 % 100) as f32])
             .collect();

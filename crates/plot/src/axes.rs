@@ -1,9 +1,9 @@
-//! Two axes around a panel: where values stand, and the lines and numbers that say so.
+//! Two axes around a panel: they place values, and draw gridlines and numbers.
 
-use super::canvas::{Area, Canvas, Pen};
-use super::text::{self, Anchor, Lettering};
-use super::ticks::{self, Tick};
-use super::{AXIS, GRIDLINE, TEXT};
+use crate::canvas::{Area, Canvas, Pen};
+use crate::colours::{AXIS, GRIDLINE, TEXT};
+use crate::text::{self, Anchor, Lettering};
+use crate::ticks::{self, Tick};
 
 /// The letters of numbers, names and legends.
 pub(crate) const SMALL: Lettering = Lettering {
@@ -19,37 +19,37 @@ const EDGE: f32 = 14.0;
 /// The height of a line of text.
 const LINE: f32 = 18.0;
 
-/// One axis: its ends and its numbers.
+/// One axis: its two ends, its numbers and its name.
 #[derive(Clone, Debug)]
 pub(crate) struct Axis {
     ends: [f64; 2],
     logarithmic: bool,
     ticks: Vec<Tick>,
-    name: &'static str,
+    name: String,
 }
 
 impl Axis {
     /// An axis with a number at every multiple of `step`.
-    pub(crate) fn linear(ends: [f64; 2], step: f64, name: &'static str) -> Self {
+    pub(crate) fn linear(ends: [f64; 2], step: f64, name: &str) -> Self {
         Self {
             ends,
             logarithmic: false,
             ticks: ticks::evenly(ends[0], ends[1], step),
-            name,
+            name: name.to_owned(),
         }
     }
 
     /// An axis on which equal factors are equally far apart; both ends must be positive.
-    pub(crate) fn logarithmic(ends: [f64; 2], name: &'static str) -> Self {
+    pub(crate) fn logarithmic(ends: [f64; 2], name: &str) -> Self {
         Self {
             ends,
             logarithmic: true,
             ticks: ticks::by_decades(ends[0], ends[1]),
-            name,
+            name: name.to_owned(),
         }
     }
 
-    /// How far along the axis a value stands: 0 at its beginning, 1 at its end.
+    /// The position of a value along the axis: 0 at its beginning, 1 at its end.
     fn share(&self, value: f64) -> f32 {
         let [low, high] = self.ends;
         let share = if self.logarithmic {
@@ -83,7 +83,7 @@ pub(crate) struct Axes {
 }
 
 impl Axes {
-    /// Axes around a panel of this size, with just the room above and at the left that is needed.
+    /// Axes around a panel of this size, with `header` pixels above it and room for the numbers.
     pub(crate) fn around(size: [f32; 2], header: f32, across: Axis, up: Axis) -> Self {
         let left = (EDGE + up.name_room() + up.widest_label() + GAP).ceil();
         let [width, height] = size.map(f32::round);
@@ -96,7 +96,7 @@ impl Axes {
         Self { across, up, panel }
     }
 
-    /// Where values are drawn.
+    /// The area in which values are drawn.
     pub(crate) fn panel(&self) -> Area {
         self.panel
     }
@@ -104,7 +104,7 @@ impl Axes {
     /// A blank canvas with room for the panel and everything around it.
     pub(crate) fn canvas(&self) -> Canvas {
         let below = GAP + LINE + self.across.name_room() + EDGE / 2.0;
-        // Half of the last number may stand right of the panel.
+        // Half of the last number may reach beyond the panel.
         let right = EDGE + 12.0;
         Canvas::new(
             (self.panel.right + right).ceil() as u32,
@@ -112,7 +112,7 @@ impl Axes {
         )
     }
 
-    /// The place of a value, in pixels.
+    /// The position of a value, in pixels.
     pub(crate) fn place(&self, x: f64, y: f64) -> [f32; 2] {
         [
             self.panel.left + self.across.share(x) * self.panel.width(),
@@ -120,7 +120,16 @@ impl Axes {
         ]
     }
 
-    /// Draws the lines and numbers; what is drawn later lies above them.
+    /// The value at a position in pixels, on linear axes.
+    pub(crate) fn value(&self, [x, y]: [f32; 2]) -> [f64; 2] {
+        let between = |[low, high]: [f64; 2], share: f32| low + (high - low) * f64::from(share);
+        [
+            between(self.across.ends, (x - self.panel.left) / self.panel.width()),
+            between(self.up.ends, (self.panel.bottom - y) / self.panel.height()),
+        ]
+    }
+
+    /// Draws the lines and numbers. Draw them first: later shapes cover them.
     pub(crate) fn draw(&self, canvas: &mut Canvas) {
         let panel = self.panel;
         for tick in &self.across.ticks {
@@ -144,13 +153,13 @@ impl Axes {
         let panel = self.panel;
         let middle = (panel.left + panel.right) / 2.0;
         let below = panel.bottom + GAP + LINE * 1.5 + 2.0;
-        canvas.text(self.across.name, SMALL, Anchor::Middle, [middle, below]);
+        canvas.text(&self.across.name, SMALL, Anchor::Middle, [middle, below]);
         let height = (panel.top + panel.bottom) / 2.0;
-        canvas.upward_text(self.up.name, SMALL, [EDGE + LINE / 2.0 - 2.0, height]);
+        canvas.upward_text(&self.up.name, SMALL, [EDGE + LINE / 2.0 - 2.0, height]);
     }
 }
 
-/// A straight line one pixel wide, moved to the middle of its pixels so that it is crisp.
+/// A straight line one pixel wide, aligned to pixels so that it is crisp.
 fn rule(canvas: &mut Canvas, from: [f32; 2], to: [f32; 2], axis: bool) {
     let pen = Pen {
         colour: if axis { AXIS } else { GRIDLINE },

@@ -1,4 +1,4 @@
-//! Words on a canvas, drawn from the outlines of a typeface inside the binary.
+//! Text on a canvas, drawn from the outlines of a typeface inside the binary.
 
 use std::sync::LazyLock;
 
@@ -6,45 +6,45 @@ use image::Rgb;
 use tiny_skia::{PathBuilder, Transform};
 use ttf_parser::{Face, GlyphId, OutlineBuilder};
 
-use super::canvas::Canvas;
+use crate::canvas::Canvas;
 
-/// Where a text stands relative to its place.
+/// The part of a text that stands at its position.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Anchor {
-    /// The text begins there.
+    /// Its beginning.
     Start,
-    /// The text has its middle there.
+    /// Its middle.
     Middle,
-    /// The text ends there.
+    /// Its end.
     End,
 }
 
-/// How letters look.
+/// The look of letters.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Lettering {
     pub(crate) size: f32,
     pub(crate) colour: Rgb<u8>,
-    /// Ink added around the outlines, as a share of the size: the typeface is a light one.
+    /// Ink added around the outlines, as a share of the size: the typeface is light.
     pub(crate) weight: f32,
 }
 
-/// Ubuntu first, and Hack for the arrows and signs that Ubuntu lacks.
+/// Ubuntu, and Hack for the arrows and signs that Ubuntu lacks.
 static FACES: LazyLock<[Face<'static>; 2]> = LazyLock::new(|| {
     let fonts = [
         epaint_default_fonts::UBUNTU_LIGHT,
         epaint_default_fonts::HACK_REGULAR,
     ];
-    fonts.map(|font| Face::parse(font, 0).expect("the fonts of the crate are sound"))
+    fonts.map(|font| Face::parse(font, 0).expect("the crate ships sound fonts"))
 });
 
-/// How wide a text is, in pixels.
+/// The width of a text, in pixels.
 pub(crate) fn width(text: &str, size: f32) -> f32 {
     text.chars()
         .map(|letter| Glyph::of(letter, size).step)
         .sum()
 }
 
-/// The text, or as much of its beginning as fits into `room` with an ellipsis after it.
+/// The text, or as much of its beginning as fits into `room` pixels with an ellipsis.
 pub(crate) fn shortened(text: &str, size: f32, room: f32) -> String {
     if width(text, size) <= room {
         return text.to_owned();
@@ -61,7 +61,7 @@ pub(crate) fn shortened(text: &str, size: f32, room: f32) -> String {
 }
 
 impl Canvas {
-    /// Writes a text whose letters have their middle at the height of `place`.
+    /// Writes a text; capitals are centred on the height of `place`.
     pub(crate) fn text(&mut self, text: &str, style: Lettering, anchor: Anchor, place: [f32; 2]) {
         let [x, y] = place;
         self.write(text, style, anchor, Transform::from_translate(x, y));
@@ -102,7 +102,7 @@ impl Canvas {
 /// Half the height of Ubuntu's capitals and digits, as a share of the size.
 const HALF_CAPITAL: f32 = 0.347;
 
-/// One letter, found in the first typeface that has it.
+/// One letter, from the first typeface that has it.
 struct Glyph {
     face: &'static Face<'static>,
     id: GlyphId,
@@ -117,7 +117,7 @@ impl Glyph {
         let (face, id) = FACES
             .iter()
             .find_map(|face| Some((face, face.glyph_index(letter)?)))
-            // Every typeface shows a box for a letter it does not have.
+            // Glyph 0 of every typeface is the box for a missing letter.
             .unwrap_or((&FACES[0], GlyphId(0)));
         let scale = size / f32::from(face.units_per_em());
         let step = f32::from(face.glyph_hor_advance(id).unwrap_or(0)) * scale;
@@ -130,7 +130,7 @@ impl Glyph {
     }
 }
 
-/// Collects the curves of letters side by side; typefaces count upwards, pictures downwards.
+/// Collects the outlines of letters side by side. In typefaces y points up, in pictures down.
 struct Outline {
     path: PathBuilder,
     scale: f32,
@@ -174,7 +174,7 @@ impl OutlineBuilder for Outline {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::picture::PAPER;
+    use crate::colours::PAPER;
 
     const STYLE: Lettering = Lettering {
         size: 16.0,
@@ -210,7 +210,7 @@ mod tests {
 
     #[test]
     fn a_text_too_long_ends_in_an_ellipsis() {
-        let short = shortened("a title that goes on for ever", 16.0, 100.0);
+        let short = shortened("a title that never seems to end", 16.0, 100.0);
         assert!(
             short.ends_with('…') && short.starts_with("a title"),
             "{short}"

@@ -1,21 +1,21 @@
-//! Few colours for many: an animation has at most 256 at a time.
+//! A palette of few colours for a frame: GIF allows 256.
 
 use image::Rgb;
 
-/// The most colours of a palette; one of the 256 numbers stands for "as before".
+/// The most colours of a palette; one of the 256 indices means "unchanged".
 const MOST_COLOURS: usize = 255;
-/// Colours that differ by no more than this, in each channel, may share a place.
+/// Colours that differ by at most this, in each channel, may share an index.
 const FINE_ENOUGH: u8 = 6;
 
-/// A palette that suits some pixels, and knows the place of each of their colours.
+/// A palette made for some pixels, with the index of each of their colours.
 pub(crate) struct Palette {
     colours: Vec<Rgb<u8>>,
-    /// Sorted by colour.
+    /// The index of each colour, sorted by colour.
     places: Vec<([u8; 3], u8)>,
 }
 
 impl Palette {
-    /// As few colours as show all these pixels well, by halving the colour cube again and again.
+    /// As few colours as show all these pixels well, found by cutting the colour cube repeatedly.
     pub(crate) fn of(pixels: impl Iterator<Item = Rgb<u8>>) -> Self {
         let mut parts = vec![Part::of(counted(pixels))];
         parts.retain(|part| !part.colours.is_empty());
@@ -45,19 +45,19 @@ impl Palette {
         }
     }
 
-    /// The colours, by their number.
+    /// The colours, by index.
     pub(crate) fn colours(&self) -> &[Rgb<u8>] {
         &self.colours
     }
 
-    /// The number after the last colour, free to stand for "as before".
-    pub(crate) fn see_through(&self) -> u8 {
+    /// The index after the last colour, which means "unchanged".
+    pub(crate) fn transparent(&self) -> u8 {
         // There are at most 255 colours.
         self.colours.len() as u8
     }
 
-    /// The number of the colour that stands for this one; it must be one the palette was made of.
-    pub(crate) fn number(&self, colour: Rgb<u8>) -> u8 {
+    /// The index of the colour that replaces this one, which must be among those of the pixels.
+    pub(crate) fn index(&self, colour: Rgb<u8>) -> u8 {
         self.places
             .binary_search_by_key(&colour.0, |(known, _)| *known)
             .map_or(0, |found| self.places[found].1)
@@ -82,7 +82,7 @@ fn counted(pixels: impl Iterator<Item = Rgb<u8>>) -> Vec<Counted> {
         .collect()
 }
 
-/// Some of the colours, and how far apart they are.
+/// A box of the colour cube: its colours, its widest channel, and that channel's ends.
 struct Part {
     colours: Vec<Counted>,
     channel: usize,
@@ -120,7 +120,7 @@ impl Part {
             .sum()
     }
 
-    /// Cuts the widest channel in the middle; both parts have colours where it has any width.
+    /// Cuts the widest channel in the middle; neither part is empty if it has any width.
     fn halves(self) -> [Self; 2] {
         let middle = self.low + self.width() / 2;
         let channel = self.channel;
@@ -141,7 +141,7 @@ impl Part {
     }
 }
 
-/// The part that gains most by a cut; none where all are fine enough.
+/// The part that gains most by a cut; none if all are fine enough.
 fn widest(parts: &[Part]) -> Option<usize> {
     let gain = |part: &Part| f64::from(part.width()) * (part.weight() as f64).sqrt();
     let wide = parts
@@ -157,7 +157,7 @@ mod tests {
     use super::*;
 
     fn shown(palette: &Palette, colour: Rgb<u8>) -> Rgb<u8> {
-        palette.colours()[usize::from(palette.number(colour))]
+        palette.colours()[usize::from(palette.index(colour))]
     }
 
     #[test]

@@ -1,27 +1,26 @@
-//! What a viewer of an animation sees, and what must be written to change it.
+//! The state of a viewer of an animation, and the frames that change it.
 //!
-//! A frame is the rectangle that changed since the one before, and in it only the pixels that
-//! did: the rest are see-through. A figure in which dots move thus costs little for its title
-//! and axes.
+//! A frame is the smallest rectangle around the pixels that change, and in it all other pixels are
+//! transparent. A figure in which dots move thus costs little for its title and axes.
 
 use std::borrow::Cow;
 
 use gif::{DisposalMethod, Frame};
 use image::{Rgb, RgbImage};
 
-use super::quantise::Palette;
+use crate::quantise::Palette;
 
-/// A pixel that differs by no more than this from what is shown, in each channel, stays.
+/// A pixel that differs by at most this from the one shown, in each channel, is not rewritten.
 const UNNOTICED: u8 = 6;
 
-/// What a viewer sees after the frames so far.
+/// The picture that a viewer sees after the frames so far.
 #[derive(Default)]
 pub(crate) struct Screen {
     shown: Option<RgbImage>,
 }
 
 impl Screen {
-    /// The frame that turns what is shown into the picture.
+    /// The frame that turns the shown picture into this one.
     pub(crate) fn show(&mut self, picture: &RgbImage) -> Frame<'static> {
         let changed = self.changed(picture);
         let pixels = picture.pixels().zip(&changed);
@@ -30,14 +29,14 @@ impl Screen {
                 .clone()
                 .filter_map(|(pixel, new)| new.then_some(*pixel)),
         );
-        let see_through = palette.see_through();
-        let number = |(pixel, new): (&Rgb<u8>, &bool)| match new {
-            true => palette.number(*pixel),
-            false => see_through,
+        let transparent = palette.transparent();
+        let index = |(pixel, new): (&Rgb<u8>, &bool)| match new {
+            true => palette.index(*pixel),
+            false => transparent,
         };
-        let numbers: Vec<u8> = pixels.map(number).collect();
-        self.keep(picture, &numbers, &palette);
-        Cut::around(&numbers, picture.width() as usize, see_through).frame(&palette)
+        let indices: Vec<u8> = pixels.map(index).collect();
+        self.keep(picture, &indices, &palette);
+        Cut::around(&indices, picture.width() as usize, transparent).frame(&palette)
     }
 
     fn changed(&self, picture: &RgbImage) -> Vec<bool> {
@@ -48,12 +47,12 @@ impl Screen {
         pairs.map(|(old, new)| differ(*old, *new)).collect()
     }
 
-    /// Remembers the colours that were written rather than those that were asked for, so that
-    /// small errors cannot add up over the frames.
-    fn keep(&mut self, picture: &RgbImage, numbers: &[u8], palette: &Palette) {
+    /// Remembers the colours as written, not as requested, so that small errors cannot add up over
+    /// the frames.
+    fn keep(&mut self, picture: &RgbImage, indices: &[u8], palette: &Palette) {
         let shown = self.shown.get_or_insert_with(|| picture.clone());
-        for (pixel, number) in shown.pixels_mut().zip(numbers) {
-            if let Some(colour) = palette.colours().get(usize::from(*number)) {
+        for (pixel, index) in shown.pixels_mut().zip(indices) {
+            if let Some(colour) = palette.colours().get(usize::from(*index)) {
                 *pixel = *colour;
             }
         }
@@ -65,19 +64,19 @@ fn differ(old: Rgb<u8>, new: Rgb<u8>) -> bool {
     channels.any(|(old, new)| old.abs_diff(new) > UNNOTICED)
 }
 
-/// The part of a frame in which something changed, with a palette number for each pixel.
+/// The rectangle of a frame that changes, with the palette's index of each pixel.
 struct Cut {
     left: usize,
     top: usize,
     width: usize,
-    numbers: Vec<u8>,
+    indices: Vec<u8>,
 }
 
 impl Cut {
-    /// The smallest rectangle with all that changed; a frame without changes is one pixel.
-    fn around(numbers: &[u8], width: usize, see_through: u8) -> Self {
-        let visible = |number: &u8| *number != see_through;
-        let rows: Vec<&[u8]> = numbers.chunks_exact(width).collect();
+    /// The smallest rectangle around all changes; one pixel for a frame without any.
+    fn around(indices: &[u8], width: usize, transparent: u8) -> Self {
+        let visible = |index: &u8| *index != transparent;
+        let rows: Vec<&[u8]> = indices.chunks_exact(width).collect();
         let changed = |row: &&[u8]| row.iter().any(visible);
         let top = rows.iter().position(changed).unwrap_or(0);
         let bottom = rows.iter().rposition(changed).unwrap_or(0);
@@ -90,7 +89,7 @@ impl Cut {
             left,
             top,
             width: right + 1 - left,
-            numbers: rows
+            indices: rows
                 .iter()
                 .flat_map(|row| &row[left..=right])
                 .copied()
@@ -99,24 +98,24 @@ impl Cut {
     }
 
     fn frame(self, palette: &Palette) -> Frame<'static> {
-        // Sides were checked to fit when the picture came.
+        // `write_gif` has checked that the sides fit.
         let side = |length: usize| u16::try_from(length).unwrap_or(u16::MAX);
-        let see_through = palette.see_through();
+        let transparent = palette.transparent();
         let mut colours: Vec<u8> = palette
             .colours()
             .iter()
             .flat_map(|colour| colour.0)
             .collect();
-        // The number that is see-through needs a colour too, which is never seen.
+        // The transparent index needs a colour too, which is never seen.
         colours.extend([0; 3]);
         Frame {
             left: side(self.left),
             top: side(self.top),
             width: side(self.width),
-            height: side(self.numbers.len() / self.width),
-            buffer: Cow::Owned(self.numbers),
+            height: side(self.indices.len() / self.width),
+            buffer: Cow::Owned(self.indices),
             palette: Some(colours),
-            transparent: Some(see_through),
+            transparent: Some(transparent),
             dispose: DisposalMethod::Keep,
             ..Frame::default()
         }
@@ -136,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_changed_is_written() {
+    fn only_changes_are_written() {
         let mut screen = Screen::default();
         let first = screen.show(&square(20));
         assert_eq!((first.width, first.height), (60, 40));

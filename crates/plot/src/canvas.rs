@@ -1,11 +1,11 @@
-//! A sheet of paper to draw on, with anti-aliased lines, dots and outlines.
+//! A sheet of paper to draw on: anti-aliased lines, dots and outlines.
 
 use image::{Rgb, RgbImage};
 use tiny_skia::{
     FillRule, LineCap, LineJoin, Mask, Paint, Path, PathBuilder, Pixmap, Rect, Stroke, Transform,
 };
 
-use super::PAPER;
+use crate::colours::{self, PAPER};
 
 /// A rectangle of the canvas, in pixels from the top left corner.
 #[derive(Clone, Copy, Debug)]
@@ -28,16 +28,16 @@ impl Area {
     }
 }
 
-/// What a line looks like.
+/// The look of a line.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pen {
     pub(crate) colour: Rgb<u8>,
-    /// From 0, unseen, to 1, opaque.
+    /// From 0, invisible, to 1, opaque.
     pub(crate) alpha: f32,
     pub(crate) width: f32,
 }
 
-/// White paper of a fixed size; it stays opaque whatever is drawn on it.
+/// White paper of a fixed size, always opaque.
 pub(crate) struct Canvas {
     pixels: Pixmap,
 }
@@ -51,7 +51,7 @@ impl Canvas {
         Self { pixels }
     }
 
-    /// Joins the points by a line, drawn only inside `clip` where one is given.
+    /// Joins the points by a line, inside `clip` if there is one.
     pub(crate) fn line(&mut self, points: &[[f32; 2]], pen: Pen, clip: Option<Area>) {
         let Some(path) = joined(points) else {
             return;
@@ -72,7 +72,7 @@ impl Canvas {
         );
     }
 
-    /// Fills an outline moved by `place`, and thickens it by `weight` of its own units.
+    /// Fills an outline under the transform `place`, thickened by `weight` in units of the outline.
     pub(crate) fn fill(&mut self, path: &Path, colour: Rgb<u8>, weight: f32, place: Transform) {
         let paint = paint(colour, 1.0);
         self.pixels
@@ -86,10 +86,10 @@ impl Canvas {
         }
     }
 
-    /// A round dot, of which only what lies inside `clip` is drawn.
+    /// A round dot, cut off at the edges of `clip`.
     ///
-    /// Pictures have tens of thousands of dots, so this one shape does without a path: how much
-    /// of a pixel is covered follows closely from its distance to the rim.
+    /// A picture may have tens of thousands of dots, so this shape is drawn without a path: the
+    /// covered share of a pixel follows from its distance to the rim.
     pub(crate) fn dot(
         &mut self,
         centre: [f32; 2],
@@ -103,8 +103,9 @@ impl Canvas {
             return;
         }
         let reach = radius + 0.5;
-        let columns = covered(x, reach, clip.left, clip.right, self.pixels.width());
-        let rows = covered(y, reach, clip.top, clip.bottom, self.pixels.height());
+        let [width, height] = [self.pixels.width(), self.pixels.height()];
+        let columns = overlap([x - reach, x + reach], [clip.left, clip.right], width);
+        let rows = overlap([y - reach, y + reach], [clip.top, clip.bottom], height);
         let stride = self.pixels.width() as usize * 4;
         let bytes = self.pixels.data_mut();
         for row in rows {
@@ -113,10 +114,23 @@ impl Canvas {
                 let across = column as f32 + 0.5 - x;
                 let cover = (reach - across.hypot(down)).clamp(0.0, 1.0) * alpha;
                 let pixel = &mut bytes[row * stride + column * 4..][..3];
-                for (old, new) in pixel.iter_mut().zip(colour.0) {
-                    let mixed = f32::from(*old) + (f32::from(new) - f32::from(*old)) * cover;
-                    *old = mixed.round() as u8;
-                }
+                let under = Rgb([pixel[0], pixel[1], pixel[2]]);
+                pixel.copy_from_slice(&colours::mixed(under, colour, cover).0);
+            }
+        }
+    }
+
+    /// Colours each pixel of an area by the position of its middle.
+    pub(crate) fn fill_area(&mut self, area: Area, colour: impl Fn([f32; 2]) -> Rgb<u8>) {
+        let [width, height] = [self.pixels.width(), self.pixels.height()];
+        let columns = overlap([0.0, width as f32], [area.left, area.right], width);
+        let rows = overlap([0.0, height as f32], [area.top, area.bottom], height);
+        let stride = self.pixels.width() as usize * 4;
+        let bytes = self.pixels.data_mut();
+        for row in rows {
+            for column in columns.clone() {
+                let middle = [column, row].map(|index| index as f32 + 0.5);
+                bytes[row * stride + column * 4..][..3].copy_from_slice(&colour(middle).0);
             }
         }
     }
@@ -142,18 +156,14 @@ impl Canvas {
     }
 }
 
-/// The pixels along one side that a dot can touch.
-fn covered(middle: f32, reach: f32, low: f32, high: f32, size: u32) -> std::ops::Range<usize> {
-    let first = (middle - reach).floor().max(low.round()).max(0.0);
-    let end = (middle + reach)
-        .ceil()
-        .min(high.round())
-        .min(size as f32)
-        .max(first);
-    first as usize..end as usize
+/// The pixels along one side that a shape touches, inside the clip and the canvas.
+fn overlap(shape: [f32; 2], clip: [f32; 2], size: u32) -> std::ops::Range<usize> {
+    let first = shape[0].floor().max(clip[0].round()).max(0.0);
+    let end = shape[1].ceil().min(clip[1].round()).min(size as f32);
+    first as usize..end.max(first) as usize
 }
 
-/// An open path through the points; nothing for fewer than two.
+/// An open path through the points; none for fewer than two.
 fn joined(points: &[[f32; 2]]) -> Option<Path> {
     let (&[x, y], rest) = points.split_first()?;
     let mut path = PathBuilder::with_capacity(points.len(), points.len());

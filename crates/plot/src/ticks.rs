@@ -1,11 +1,11 @@
-//! Which numbers stand along an axis, and how they are written.
+//! The numbers along an axis, and their notation.
 
 /// One number along an axis.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Tick {
-    /// Where it stands.
+    /// Its value.
     pub(crate) value: f64,
-    /// How it is written.
+    /// Its text.
     pub(crate) label: String,
 }
 
@@ -16,7 +16,7 @@ pub(crate) fn round_step(span: f64, parts: usize) -> f64 {
         return 1.0;
     }
     let power = 10f64.powf(rough.log10().floor());
-    // The borders are the geometric means of neighbours, so the count is off by least.
+    // Rounding at the geometric means keeps the number of parts closest to the request.
     let factor = match rough / power {
         share if share < 2f64.sqrt() => 1.0,
         share if share < 10f64.sqrt() => 2.0,
@@ -26,7 +26,7 @@ pub(crate) fn round_step(span: f64, parts: usize) -> f64 {
     factor * power
 }
 
-/// The multiples of `step` from `low` to `high`, all written with the same unit and decimals.
+/// The multiples of `step` from `low` to `high`, all with the same unit and decimals.
 pub(crate) fn evenly(low: f64, high: f64, step: f64) -> Vec<Tick> {
     let first = (low / step - 1e-6).ceil();
     let last = (high / step + 1e-6).floor();
@@ -45,7 +45,7 @@ pub(crate) fn evenly(low: f64, high: f64, step: f64) -> Vec<Tick> {
         .collect()
 }
 
-/// Numbers for an axis where each decade is equally long.
+/// Numbers for a logarithmic axis.
 pub(crate) fn by_decades(low: f64, high: f64) -> Vec<Tick> {
     let (first, last) = (low.log10().floor() as i32, high.log10().ceil() as i32);
     let decades = high.log10() - low.log10();
@@ -66,7 +66,7 @@ pub(crate) fn by_decades(low: f64, high: f64) -> Vec<Tick> {
         .collect()
 }
 
-/// A digit followed by zeros, or by a power of ten where that would be long.
+/// A digit with zeros, or with a power of ten where the zeros would be many.
 fn decimal(digit: u8, power: i32) -> String {
     match power {
         0..=3 => format!("{digit}{}", "0".repeat(power.unsigned_abs() as usize)),
@@ -75,7 +75,7 @@ fn decimal(digit: u8, power: i32) -> String {
     }
 }
 
-/// What the numbers of one axis are counted in.
+/// The unit that the numbers of one axis share.
 enum Unit {
     Plain {
         decimals: usize,
@@ -112,7 +112,7 @@ impl Unit {
     }
 
     fn write(&self, value: f64) -> String {
-        // A multiple of a step can be a negative zero.
+        // A multiple of a step may be a negative zero.
         if value == 0.0 {
             return "0".to_owned();
         }
@@ -128,7 +128,7 @@ impl Unit {
     }
 }
 
-/// Puts a true minus, as wide as the digits, in place of the hyphen.
+/// Replaces the hyphen by a true minus, which is as wide as a digit.
 fn with_minus(number: String) -> String {
     number.replace('-', "−")
 }
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn ticks_are_written_alike() {
+    fn ticks_share_their_decimals() {
         assert_eq!(
             labels(&evenly(-1.2, 1.1, 0.5)),
             ["−1.0", "−0.5", "0", "0.5", "1.0"]
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn absurd_limits_have_no_ticks() {
+    fn limits_out_of_range_have_no_ticks() {
         assert!(evenly(0.0, 1e300, 1.0).is_empty());
         assert!(evenly(f64::NAN, 1.0, 0.1).is_empty());
     }

@@ -1,11 +1,11 @@
-//! What stands above a figure: its title, and below it what the colours mean.
+//! The title above a figure, and the legend below the title.
 
 use image::Rgb;
 
-use super::INK;
-use super::axes::SMALL;
-use super::canvas::{Area, Canvas, Pen};
-use super::text::{self, Anchor, Lettering};
+use crate::axes::SMALL;
+use crate::canvas::{Area, Canvas, Pen};
+use crate::colours::INK;
+use crate::text::{self, Anchor, Lettering};
 
 const TITLE: Lettering = Lettering {
     size: 18.0,
@@ -13,7 +13,7 @@ const TITLE: Lettering = Lettering {
     weight: 0.045,
 };
 
-/// How an entry of the legend is marked.
+/// The mark of an entry of the legend.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Mark {
     /// Points of a cloud.
@@ -26,7 +26,7 @@ pub(crate) enum Mark {
     DottedLine,
 }
 
-/// One line of the legend.
+/// One entry of the legend.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
     pub(crate) label: String,
@@ -37,13 +37,13 @@ pub(crate) struct Entry {
 /// Between two rows of the legend.
 const ROW: f32 = 22.0;
 
-/// The room a header takes with a legend of so many rows.
+/// The height of a header whose legend has so many rows.
 pub(crate) fn height(title: &str, rows: usize) -> f32 {
-    let one = if title.is_empty() { 42.0 } else { 70.0 };
-    one + ROW * rows.saturating_sub(1) as f32
+    let title = if title.is_empty() { 0.0 } else { 28.0 };
+    20.0 + title + ROW * rows as f32
 }
 
-/// The rows that a legend fills in a panel of this width, at least one.
+/// The rows that a legend fills above a panel of this width, at least one.
 pub(crate) fn rows(entries: &[Entry], width: f32) -> usize {
     let (mut rows, mut x) = (1, 0.0);
     for entry in entries {
@@ -56,9 +56,9 @@ pub(crate) fn rows(entries: &[Entry], width: f32) -> usize {
     rows
 }
 
-/// Writes the title and the legend above the panel, in the rows that there is room for.
+/// Writes the title and the legend above the panel; entries beyond the last row are left out.
 pub(crate) fn draw(canvas: &mut Canvas, panel: Area, title: &str, entries: &[Entry], rows: usize) {
-    let first = panel.top - 20.0 - ROW * rows.saturating_sub(1) as f32;
+    let first = panel.top - 20.0 - ROW * (rows as f32 - 1.0);
     let title = text::shortened(title, TITLE.size, panel.width());
     canvas.text(&title, TITLE, Anchor::Start, [panel.left, first - 26.0]);
     let (mut x, mut y, mut row) = (panel.left, first, 1);
@@ -116,7 +116,7 @@ fn draw_mark(canvas: &mut Canvas, entry: &Entry, [x, y]: [f32; 2], width: f32) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::picture::{FIRE, PAPER};
+    use crate::colours::{FIRE, PAPER};
 
     #[test]
     fn too_many_entries_do_not_leave_the_panel() {

@@ -1,28 +1,32 @@
-//! Many images side by side.
+//! Many images in rows.
 
 use image::{Rgb, RgbImage};
 
-use super::NOT_A_NUMBER;
+use crate::colours::NOT_A_NUMBER;
 
 /// Between the tiles and around them: light enough for black tiles, dark enough for white ones.
 const GAP_COLOUR: Rgb<u8> = Rgb([222, 224, 227]);
-/// The size that the larger side of a small image is enlarged to, about.
+/// About the size, in pixels, to which the larger side of a small image is enlarged.
 const TILE: f32 = 48.0;
 
-/// Lays `count` images out in rows of `columns`.
+/// Lays images out in rows of `columns`.
 ///
-/// `images` holds them one after another, each as `[channels, height, width]` with values from
-/// -1 (black) to 1 (white). Three channels are red, green and blue; of any other number the first
-/// is shown in grey. Values beyond the range are clamped; those that are not finite are magenta.
-/// Small images are enlarged by a whole factor, so that their pixels stay sharp squares.
-pub(crate) fn grid(
-    images: &[f32],
-    count: usize,
-    channels: usize,
-    height: usize,
-    width: usize,
-    columns: usize,
-) -> RgbImage {
+/// `images` holds them one after another, each of shape `[channels, height, width]`, with values
+/// from -1 (black) to 1 (white). Three channels are red, green and blue; of any other number the
+/// first is shown in grey. Values beyond the range are clamped; those that are not finite are
+/// magenta. Small images are enlarged by a whole factor, so that their pixels stay sharp squares.
+///
+/// ```
+/// use pyroclast_plot::grid;
+///
+/// let digits = vec![0.5; 100 * 8 * 8];
+/// let picture = grid(&digits, [1, 8, 8], 10);
+/// assert_eq!(picture.width(), picture.height());
+/// ```
+pub fn grid(images: &[f32], shape: [usize; 3], columns: usize) -> RgbImage {
+    let [channels, height, width] = shape;
+    let size = (channels * height * width).max(1);
+    let count = images.len() / size;
     let tiles = Tiles {
         channels,
         height,
@@ -31,16 +35,13 @@ pub(crate) fn grid(
         zoom: zoom(height, width),
     };
     let mut picture = tiles.blank(count);
-    let size = channels * height * width;
-    if size > 0 {
-        for (index, image) in images.chunks_exact(size).take(count).enumerate() {
-            tiles.draw(&mut picture, index, image);
-        }
+    for (index, image) in images.chunks_exact(size).enumerate() {
+        tiles.draw(&mut picture, index, image);
     }
     picture
 }
 
-/// The whole factor that brings an image nearest to the size of a tile.
+/// The whole factor that brings an image closest to the size of a tile.
 fn zoom(height: usize, width: usize) -> usize {
     let side = height.max(width).max(1);
     ((TILE / side as f32).round() as usize).max(1)
@@ -55,14 +56,14 @@ struct Tiles {
 }
 
 impl Tiles {
-    /// Thin beside small tiles and large ones.
+    /// The space between tiles: thin beside small ones, and never wide.
     fn gap(&self) -> usize {
         (self.zoom * self.height.max(self.width))
             .div_ceil(24)
             .clamp(2, 6)
     }
 
-    /// How far a tile is from the next one, across and down.
+    /// The distances from a tile to the next, across and down.
     fn steps(&self) -> [usize; 2] {
         [self.width, self.height].map(|side| side * self.zoom + self.gap())
     }
@@ -110,7 +111,7 @@ mod tests {
 
     #[test]
     fn grid_of_a_hundred_digits_is_square() {
-        let picture = grid(&vec![0.0; 100 * 64], 100, 1, 8, 8, 10);
+        let picture = grid(&vec![0.0; 100 * 64], [1, 8, 8], 10);
         assert_eq!(picture.width(), picture.height());
         assert!(
             (500..=600).contains(&picture.width()),
@@ -127,7 +128,7 @@ mod tests {
 
     #[test]
     fn minus_one_is_black_and_one_is_white() {
-        let picture = grid(&[-1.0, 1.0, -7.0, 7.0], 1, 1, 2, 2, 1);
+        let picture = grid(&[-1.0, 1.0, -7.0, 7.0], [1, 2, 2], 1);
         let at = |x, y| *picture.get_pixel(x * picture.width() / 4, y * picture.height() / 4);
         assert_eq!([at(1, 1), at(3, 1)], [Rgb([0; 3]), Rgb([255; 3])]);
         assert_eq!([at(1, 3), at(3, 3)], [Rgb([0; 3]), Rgb([255; 3])]);
@@ -135,29 +136,29 @@ mod tests {
 
     #[test]
     fn three_channels_are_red_green_and_blue() {
-        let picture = grid(&[1.0, -1.0, 0.0], 1, 3, 1, 1, 1);
+        let picture = grid(&[1.0, -1.0, 0.0], [3, 1, 1], 1);
         assert_eq!(picture.get_pixel(9, 9), &Rgb([255, 0, 128]));
     }
 
     #[test]
     fn two_channels_show_the_first_in_grey() {
-        let picture = grid(&[1.0, -1.0], 1, 2, 1, 1, 1);
+        let picture = grid(&[1.0, -1.0], [2, 1, 1], 1);
         assert_eq!(picture.get_pixel(9, 9), &Rgb([255; 3]));
     }
 
     #[test]
     fn nan_is_visible() {
-        let picture = grid(&[f32::NAN, 0.0, f32::INFINITY], 1, 3, 1, 1, 1);
+        let picture = grid(&[f32::NAN, 0.0, f32::INFINITY], [3, 1, 1], 1);
         assert_eq!(picture.get_pixel(9, 9), &NOT_A_NUMBER);
     }
 
     #[test]
-    fn missing_images_leave_their_tiles_blank() {
-        let picture = grid(&[1.0; 5], 6, 1, 1, 1, 4);
+    fn the_last_row_is_filled_with_blank_tiles() {
+        let picture = grid(&[1.0; 5], [1, 1, 1], 4);
         assert!(picture.width() > picture.height());
         let last = picture.get_pixel(picture.width() - 5, picture.height() - 5);
         assert_eq!(last, &GAP_COLOUR);
-        for empty in [grid(&[], 0, 1, 8, 8, 10), grid(&[], 4, 0, 0, 0, 0)] {
+        for empty in [grid(&[], [1, 8, 8], 10), grid(&[], [0, 0, 0], 0)] {
             assert!(empty.width() > 0);
         }
     }

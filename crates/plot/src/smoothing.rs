@@ -1,8 +1,8 @@
-//! The course of noisy values.
+//! The running mean of noisy values.
 
-/// The mean around each point, with weights that fall off exponentially to both sides.
+/// The mean around each point, with weights that decay exponentially to both sides.
 ///
-/// Smoothing that only looks back would lag, and show a falling loss larger than it is.
+/// A mean of past values alone would lag, and show a falling loss larger than it is.
 pub(crate) fn smoothed(points: &[[f64; 2]]) -> Vec<[f64; 2]> {
     let reach = (points.len() as f64 / 100.0).max(2.0);
     let decay = (-1.0 / reach).exp();
@@ -12,7 +12,7 @@ pub(crate) fn smoothed(points: &[[f64; 2]]) -> Vec<[f64; 2]> {
     after.reverse();
     let sides = before.iter().zip(&after);
     let smooth = points.iter().zip(sides).map(|(&[step, loss], (a, b))| {
-        // Both sides hold the point itself.
+        // Both sides include the point itself.
         [step, (a.sum + b.sum - loss) / (a.weight + b.weight - 1.0)]
     });
     smooth.collect()
@@ -24,7 +24,7 @@ struct DecayingSum {
     weight: f64,
 }
 
-/// At each value the sum of it and all before, each worth less by `decay` for every place.
+/// The sum up to each value, in which values weigh less by the factor `decay` per place.
 fn decaying_sums(values: impl Iterator<Item = f64>, decay: f64) -> Vec<DecayingSum> {
     let next = |so_far: &mut DecayingSum, value: f64| {
         so_far.sum = so_far.sum * decay + value;

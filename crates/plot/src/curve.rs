@@ -1,14 +1,15 @@
-//! Lines over a number of steps: how losses went down, how samplers compare.
+//! Curves over steps: losses of a training, methods compared at equal cost.
 
 use image::{Rgb, RgbImage};
 
-use super::axes::{Axes, Axis};
-use super::canvas::{Canvas, Pen};
-use super::header::{self, Entry, Mark};
-use super::limits::inner_ends;
-use super::smoothing::smoothed;
-use super::thinning::thinned;
-use super::{CURVES, ticks};
+use crate::axes::{Axes, Axis};
+use crate::canvas::{Canvas, Pen};
+use crate::colours::CURVES;
+use crate::header::{self, Entry, Mark};
+use crate::limits::inner_ends;
+use crate::smoothing::smoothed;
+use crate::thinning::thinned;
+use crate::ticks;
 
 /// The size of the panel, in pixels.
 const PANEL: [f32; 2] = [760.0, 400.0];
@@ -17,27 +18,27 @@ const MOST_DOTS: usize = 60;
 /// Fewer points than this are shown as they are.
 const FEWEST_TO_SMOOTH: usize = 20;
 
-/// One curve of a figure of losses.
+/// One curve of a chart: its name and its points, of which those that are not finite are left out.
 #[derive(Clone, Debug)]
-pub(crate) struct Series {
+pub struct Series {
     name: String,
     points: Vec<[f64; 2]>,
     noisy: bool,
 }
 
 impl Series {
-    /// Losses of single batches: drawn pale, beneath their smoothing.
-    pub(crate) fn noisy(name: &str, points: impl IntoIterator<Item = (f64, f64)>) -> Self {
+    /// Noisy values, as losses of single batches: drawn pale, beneath their running mean.
+    pub fn noisy(name: &str, points: impl IntoIterator<Item = (f64, f64)>) -> Self {
         Self::new(name, points, true)
     }
 
-    /// Losses worth a dot each, as those on validation data.
-    pub(crate) fn measured(name: &str, points: impl IntoIterator<Item = (f64, f64)>) -> Self {
+    /// Exact values, as losses on validation data: each has a dot, if they are few.
+    pub fn measured(name: &str, points: impl IntoIterator<Item = (f64, f64)>) -> Self {
         Self::new(name, points, false)
     }
 
     fn new(name: &str, points: impl IntoIterator<Item = (f64, f64)>, noisy: bool) -> Self {
-        let points = points.into_iter().map(|(step, loss)| [step, loss]);
+        let points = points.into_iter().map(|(x, y)| [x, y]);
         Self {
             name: name.to_owned(),
             points: points
@@ -48,10 +49,21 @@ impl Series {
     }
 }
 
-/// Draws each series as (step, loss) in its own colour; values that are not finite are skipped. `names` are those of the two axes.
+/// Draws each series in its own colour, with a legend; `names` are those of the two axes.
 ///
-/// The losses stand on a logarithmic axis where all are positive and span more than a decade.
-pub(crate) fn line_chart(series: &[Series], title: &str, names: [&'static str; 2]) -> RgbImage {
+/// The second axis is logarithmic if all its values are positive and span more than a decade. On a
+/// linear one, a few wild values of a noisy series do not flatten the rest.
+///
+/// ```
+/// use pyroclast_plot::{Series, line_chart};
+///
+/// let losses = (1..=200).map(|step| (f64::from(step), 1.0 / f64::from(step)));
+/// let validation = [(100.0, 0.02), (200.0, 0.01)];
+/// let series = [Series::noisy("training", losses), Series::measured("validation", validation)];
+/// let picture = line_chart(&series, "loss", ["step", "loss"]);
+/// assert!(picture.width() > picture.height());
+/// ```
+pub fn line_chart(series: &[Series], title: &str, names: [&str; 2]) -> RgbImage {
     let curves: Vec<Curve> = series
         .iter()
         .zip(CURVES.into_iter().cycle())
@@ -62,8 +74,8 @@ pub(crate) fn line_chart(series: &[Series], title: &str, names: [&'static str; 2
     let axes = Axes::around(
         PANEL,
         header::height(title, rows),
-        step_axis(series, names[0]),
-        loss_axis(&curves, names[1]),
+        x_axis(series, names[0]),
+        y_axis(&curves, names[1]),
     );
     let mut canvas = axes.canvas();
     axes.draw(&mut canvas);
@@ -113,8 +125,8 @@ impl<'a> Curve<'a> {
     fn draw_main(&self, canvas: &mut Canvas, axes: &Axes) {
         self.line(canvas, axes, self.main(), 1.0, 2.0);
         if self.dotted() {
-            for &[step, loss] in self.main() {
-                let place = axes.place(step, loss);
+            for &[x, y] in self.main() {
+                let place = axes.place(x, y);
                 canvas.dot(place, 4.0, self.colour, 1.0, axes.panel());
             }
         }
@@ -126,10 +138,7 @@ impl<'a> Curve<'a> {
             alpha,
             width,
         };
-        let places: Vec<_> = points
-            .iter()
-            .map(|&[step, loss]| axes.place(step, loss))
-            .collect();
+        let places: Vec<_> = points.iter().map(|&[x, y]| axes.place(x, y)).collect();
         canvas.line(&thinned(&places), pen, Some(axes.panel()));
     }
 
@@ -147,31 +156,30 @@ impl<'a> Curve<'a> {
     }
 }
 
-fn step_axis(series: &[Series], name: &'static str) -> Axis {
-    let steps = series
-        .iter()
-        .flat_map(|one| &one.points)
-        .map(|point| point[0]);
-    let ends = inner_ends(steps.collect(), 0.0).unwrap_or([0.0, 1.0]);
-    let [first, last] = padded(ends, 0.015);
-    let whole_step = ticks::round_step(last - first, 8).max(1.0);
-    Axis::linear([first, last], whole_step, name)
+fn x_axis(series: &[Series], name: &str) -> Axis {
+    let points = series.iter().flat_map(|one| &one.points);
+    let values: Vec<f64> = points.map(|point| point[0]).collect();
+    let smallest_step = match values.iter().all(|x| x.fract() == 0.0) {
+        true => 1.0,
+        false => 0.0,
+    };
+    let [first, last] = padded(inner_ends(values, 0.0).unwrap_or([0.0, 1.0]), 0.015);
+    let step = ticks::round_step(last - first, 8).max(smallest_step);
+    Axis::linear([first, last], step, name)
 }
 
-fn loss_axis(curves: &[Curve], name: &'static str) -> Axis {
-    let losses = |points: &[[f64; 2]]| points.iter().map(|point| point[1]).collect::<Vec<_>>();
-    let all = curves
-        .iter()
-        .map(|curve| losses(&curve.series.points))
-        .collect::<Vec<_>>();
-    let [low, high] = inner_ends(all.concat(), 0.0).unwrap_or([0.0, 1.0]);
+fn y_axis(curves: &[Curve], name: &str) -> Axis {
+    let heights = |points: &[[f64; 2]]| points.iter().map(|point| point[1]).collect::<Vec<_>>();
+    let all = curves.iter().map(|curve| heights(&curve.series.points));
+    let all = all.collect::<Vec<_>>().concat();
+    let [low, high] = inner_ends(all, 0.0).unwrap_or([0.0, 1.0]);
     if low > 0.0 && high / low > 10.0 {
         let [low, high] = padded([low.log10(), high.log10()], 0.04);
         return Axis::logarithmic([10f64.powf(low), 10f64.powf(high)], name);
     }
     let ends = curves.iter().flat_map(|curve| {
-        let raw = usual_ends(losses(&curve.series.points));
-        let main = inner_ends(losses(curve.main()), 0.0);
+        let raw = usual_ends(heights(&curve.series.points));
+        let main = inner_ends(heights(curve.main()), 0.0);
         [raw, main].into_iter().flatten()
     });
     let ends = ends.reduce(|all, one| [all[0].min(one[0]), all[1].max(one[1])]);
@@ -179,16 +187,16 @@ fn loss_axis(curves: &[Curve], name: &'static str) -> Axis {
     Axis::linear([low, high], ticks::round_step(high - low, 6), name)
 }
 
-/// The ends without those few values that are far from all others: one wild batch must not
-/// flatten the rest.
-fn usual_ends(losses: Vec<f64>) -> Option<[f64; 2]> {
-    let [lowest, highest] = inner_ends(losses.clone(), 0.0)?;
-    let [low, high] = inner_ends(losses, 0.003)?;
+/// The ends without the few values that lie far from all others: one wild batch must not flatten
+/// the rest.
+fn usual_ends(values: Vec<f64>) -> Option<[f64; 2]> {
+    let [lowest, highest] = inner_ends(values.clone(), 0.0)?;
+    let [low, high] = inner_ends(values, 0.003)?;
     let tail = (high - low) / 2.0;
     Some([lowest.max(low - tail), highest.min(high + tail)])
 }
 
-/// A little beyond both ends; a single value gets room in proportion to it.
+/// Ends with a margin of this share of the length; a single value gets one in proportion to it.
 fn padded([low, high]: [f64; 2], share: f64) -> [f64; 2] {
     let length = high - low;
     let more = if length > 1e-9 * high.abs().max(low.abs()) {
@@ -202,7 +210,7 @@ fn padded([low, high]: [f64; 2], share: f64) -> [f64; 2] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::picture::{FIRE, PAPER};
+    use crate::colours::{FIRE, PAPER};
 
     const NAMES: [&str; 2] = ["step", "loss"];
 
@@ -228,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn losses_that_are_not_finite_are_skipped() {
+    fn values_that_are_not_finite_are_left_out() {
         let losses = [
             (0.0, f64::NAN),
             (1.0, 2.0),
