@@ -1,22 +1,20 @@
 //! One training step: batch, path, forward, backward, AdamW, EMA; on flex.
 
 use burn::backend::Autodiff;
-use burn::tensor::Tensor;
+use burn::module::AutodiffModule;
 use burn_flex::{Flex, FlexDevice};
-use criterion::{Criterion, criterion_group, criterion_main};
+use criterion::{Bencher, Criterion, criterion_group, criterion_main};
 use pyroclast::core::flow::Flow;
+use pyroclast::core::network::Network;
 use pyroclast::core::noise::{Noise, Stream};
 use pyroclast::core::path::Path;
 use pyroclast::kernels::join_pool;
 use pyroclast::models::{Init, UNetConfig};
-use pyroclast::train::batch::{Batch, Order};
-use pyroclast::train::config::{Architecture, Config};
-use pyroclast::train::ema::Ema;
-use pyroclast::train::optimizer::{AdamW, AdamWConfig, LearningRate};
-use pyroclast::train::parameters::values;
+use pyroclast::train::config::Config;
+use pyroclast::train::dataset::Dataset;
+use pyroclast::train::learn::{Order, Trainer};
+use pyroclast::train::network::WithNetwork;
 use pyroclast::train::task::Task;
-use pyroclast::train::trainer::Trainer;
-use pyroclast::train::training::{batcher, begin};
 use std::time::Duration;
 
 #[global_allocator]
@@ -28,23 +26,38 @@ fn step(c: &mut Criterion, name: &str, preset: &str, settings: &[&str]) {
     let noise = Noise::new(0);
     let task = Task::load(&config.data, noise).expect("shipped data");
     let mut init = Init::<Autodiff<Flex>>::new(noise, &FlexDevice);
-    // The batch is made beside the device's work in a run, and so is not timed here.
-    let batch = batcher(&config, task.training.clone()).batch(0, &mut Order::default());
     let dataset = &task.training;
-    match config
-        .architecture(&dataset.shape, dataset.classes())
-        .expect("a network")
+    let architecture = config.architecture(&dataset.shape, dataset.classes());
+    let timed = Timed {
+        criterion: c,
+        name,
+        config: &config,
+        task: task.clone(),
+    };
+    architecture.expect("a network").build(&mut init, timed);
+}
+
+/// A step of a configuration, timed.
+struct Timed<'a> {
+    criterion: &'a mut Criterion,
+    name: &'a str,
+    config: &'a Config,
+    task: Task,
+}
+
+impl WithNetwork<Autodiff<Flex>> for Timed<'_> {
+    type Output = ();
+
+    fn with<N, const D: usize>(self, network: N)
+    where
+        N: Network<Autodiff<Flex>, D> + AutodiffModule<Autodiff<Flex>>,
+        N::InnerModule: Network<Flex, D>,
     {
-        Architecture::Mlp(mlp) => {
-            let network = mlp.init(&mut init);
-            let mut trainer = begin::<Autodiff<Flex>, _, 2>(network, &task, &config, &FlexDevice);
-            c.bench_function(name, |b| b.iter(|| trainer.step(&batch).into_scalar()));
-        }
-        Architecture::UNet(unet) => {
-            let network = unet.init(&mut init);
-            let mut trainer = begin::<Autodiff<Flex>, _, 4>(network, &task, &config, &FlexDevice);
-            c.bench_function(name, |b| b.iter(|| trainer.step(&batch).into_scalar()));
-        }
+        let mut trainer = self.config.trainer(network, self.task, &FlexDevice);
+        // The batch is made beside the device's work in a run, and so is not timed here.
+        let batch = trainer.batcher().batch(0, &mut Order::default());
+        let bench = |b: &mut Bencher<'_>| b.iter(|| trainer.step(&batch).into_scalar());
+        self.criterion.bench_function(self.name, bench);
     }
 }
 
@@ -60,34 +73,9 @@ fn image_step(c: &mut Criterion) {
     };
     let network = network.init(&mut Init::<Autodiff<Flex>>::new(noise, &FlexDevice));
     let flow = Flow::velocity(network, Path::linear());
-    let parameters: Vec<_> = (values(&flow.network).into_iter())
-        .map(Tensor::inner)
-        .collect();
-    let learning_rate = LearningRate {
-        peak: 1e-3,
-        warm_up: 0,
-        cosine: None,
-    };
-    let optimizer = AdamW::new(AdamWConfig::default(), &parameters);
-    let ema = Ema::new(0.999, parameters);
-    let mut trainer = Trainer::<Autodiff<Flex>, _, 4>::new(
-        flow,
-        optimizer,
-        ema,
-        learning_rate,
-        noise,
-        &shape,
-        FlexDevice,
-    );
-    let normals = |step| noise.draws(Stream::Source, step).normals(batch * size);
-    let batch = Batch {
-        step: 0,
-        x0: normals(0),
-        x1: normals(1),
-        z: None,
-        t: noise.draws(Stream::Time, 0).uniforms(batch),
-        given: Default::default(),
-    };
+    let data = Dataset::images(&noise.draws(Stream::Data, 0).normals(batch * size), shape);
+    let mut trainer = Trainer::new(flow, data, noise, &FlexDevice).batch(batch);
+    let batch = trainer.batcher().batch(0, &mut Order::default());
     c.bench_function("train/image-unet-batch-16", |b| {
         b.iter(|| trainer.step(&batch).into_scalar());
     });

@@ -11,7 +11,7 @@ use pyroclast::core::noise::Noise;
 use pyroclast::models::{Init, MlpConfig};
 use pyroclast::solvers::likelihood::{log_density, normal_log_density};
 use pyroclast::solvers::{Control, DOPRI5, Trace};
-use pyroclast::train::{batch, config::Config, task::Task, training};
+use pyroclast::train::{config::Config, task::Task};
 use pyroclast_plot::{HeatMap, MAGMA, Mesh, Rgb};
 
 type A = Autodiff<Flex>;
@@ -23,11 +23,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let config = Config::load("moons", &changes.map(|change| format!("training.{change}")))?;
     let task = Task::load(&config.data, noise)?;
     let network = MlpConfig::new(2).init(&mut Init::<A>::new(noise, &device));
-    let mut trainer = training::begin::<A, _, 2>(network, &task, &config, &device);
-    let batcher = training::batcher(&config, task.training.clone());
-    for batch in batch::prefetch(batcher, 0, config.training.steps) {
-        trainer.step(&batch);
-    }
+    let mut trainer = config.trainer(network, task.clone(), &device);
+    trainer.run(config.training.steps, &mut ())?;
     // The averaged network has no tape; a divergence needs one, for its gradients by x.
     let flow = trainer.averaged().tracked::<Flex>();
     let field = flow.unconditional();

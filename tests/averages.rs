@@ -5,12 +5,11 @@ use burn::tensor::Tensor;
 use burn_flex::{Flex, FlexDevice};
 use pyroclast::core::noise::Noise;
 use pyroclast::models::{Init, Mlp};
-use pyroclast::train::config::{Architecture, Config};
-use pyroclast::train::ema::{Averaged, Latest};
+use pyroclast::train::config::Config;
+use pyroclast::train::learn::{Latest, Run, Weights};
+use pyroclast::train::network::Architecture;
 use pyroclast::train::parameters::slots;
-use pyroclast::train::run::Run;
 use pyroclast::train::task::Task;
-use pyroclast::train::training::train;
 use std::path::Path;
 
 fn network(config: &Config, noise: Noise) -> Mlp<Autodiff<Flex>> {
@@ -36,18 +35,19 @@ fn trained(folder: &Path, widths: &[f64]) -> (Run, Config) {
     config.training.ema_power = widths.to_vec();
     let noise = Noise::new(config.training.seed);
     let task = Task::load(&config.data, noise).expect("a law of the plane");
-    let run = Run::create(folder, &config).expect("a new run");
-    let model = network(&config, noise);
-    train::<Autodiff<Flex>, _, 2>(model, &task, &config, &run, false, &FlexDevice, &mut ())
-        .expect("a run");
+    let run = Run::create(folder, Some(&config.to_toml())).expect("a new run");
+    let mut trainer = config.trainer(network(&config, noise), task, &FlexDevice);
+    let mut recorder = config.recorder(&run, ());
+    let outcome = trainer.run(config.training.steps, &mut recorder);
+    outcome.expect("a run");
     (run, config)
 }
 
-fn parameters((run, config): &(Run, Config), choice: Averaged) -> Vec<f32> {
+fn parameters((run, config): &(Run, Config), choice: Weights) -> Vec<f32> {
     let slots = slots::<Autodiff<Flex>, _>(&network(config, Noise::new(0)));
     let latest = Latest::read(run.clone()).expect("a checkpoint");
     let values: Vec<Tensor<Flex, 1>> =
-        (latest.weights(config, choice, &slots, &FlexDevice)).expect("an average that is kept");
+        (latest.weights(choice, &slots, &FlexDevice)).expect("an average that is kept");
     Tensor::cat(values, 0)
         .into_data()
         .to_vec()
@@ -72,10 +72,10 @@ fn the_average_of_a_width_after_training_is_the_one_kept_in_training() {
         (0.25, 10.0),
     ] {
         let one = trained(&folder.path().join(width.to_string()), &[width]);
-        let direct = parameters(&one, Averaged::Power(width));
-        let error = distance(&parameters(&two, Averaged::Power(width)), &direct);
+        let direct = parameters(&one, Weights::Power(width));
+        let error = distance(&parameters(&two, Weights::Power(width)), &direct);
         for kept in [0.05, 0.1] {
-            let apart = distance(&parameters(&two, Averaged::Power(kept)), &direct);
+            let apart = distance(&parameters(&two, Weights::Power(kept)), &direct);
             assert!(error < apart / share, "{width}: {error} of {apart}");
         }
     }
@@ -89,11 +89,11 @@ fn a_kept_width_is_reconstructed_as_it_was_kept() {
     let tensors = safetensors::SafeTensors::deserialize(&bytes).expect("safetensors");
     let slots = slots::<Autodiff<Flex>, _>(&network(&run.1, Noise::new(0)));
     for (list, choice) in [
-        ("model", Averaged::Raw),
-        ("ema", Averaged::Ema),
-        ("ema.rate-0.9", Averaged::Rate(0.9)),
-        ("ema.power-0.05", Averaged::Power(0.05)),
-        ("ema.power-0.1", Averaged::Power(0.1)),
+        ("model", Weights::Raw),
+        ("ema", Weights::Ema),
+        ("ema.rate-0.9", Weights::Rate(0.9)),
+        ("ema.power-0.05", Weights::Power(0.05)),
+        ("ema.power-0.1", Weights::Power(0.1)),
     ] {
         let stored: Vec<f32> = (slots.iter())
             .flat_map(|slot| {
@@ -104,7 +104,7 @@ fn a_kept_width_is_reconstructed_as_it_was_kept() {
             .collect();
         let got = parameters(&run, choice);
         match choice {
-            Averaged::Power(_) => {
+            Weights::Power(_) => {
                 let scale = stored.iter().fold(0.0_f32, |m, v| m.max(v.abs()));
                 let worst =
                     (stored.iter().zip(&got)).fold(0.0_f32, |m, (a, b)| m.max((a - b).abs()));

@@ -10,6 +10,7 @@ use burn::tensor::backend::Backend;
 use burn::tensor::{DType, Tensor};
 use pyroclast::core::condition::Given;
 use pyroclast::core::field::{Additive, BatchField, Diffusion, Sde, VectorField};
+use pyroclast::core::network::Network;
 use pyroclast::core::noise::{Noise, Stream};
 use pyroclast::core::per_sample::PerSample;
 use pyroclast::models::Init;
@@ -19,11 +20,11 @@ use pyroclast::solvers::{
     Adaptive, BrownianTree, Control, DOPRI5, RK4, Shark, StochasticHeun, TSIT5, TimeGrid, Trace,
     integrate,
 };
-use pyroclast::train::batch::Order;
-use pyroclast::train::config::{Architecture, Config};
+use pyroclast::train::config::Config;
 use pyroclast::train::draw::{MethodName, Plan, option, sample};
+use pyroclast::train::learn::Order;
+use pyroclast::train::network::WithNetwork;
 use pyroclast::train::task::Task;
-use pyroclast::train::training::{batcher, begin};
 
 /// A short run.
 struct Case {
@@ -79,41 +80,64 @@ fn run<B: Backend>(case: &Case, device: B::Device) -> Outcome {
         ..Plan::new(MethodName::EULER_MARUYAMA, 8, 7)
     };
     plan.options.set(&option::NOISE_LEVEL, 0.5);
-    let mut order = Order::default();
-    let batcher = batcher(&config, dataset.clone());
-    macro_rules! outcome {
-        ($network:expr, $rank:literal) => {{
-            let mut trainer = begin::<Autodiff<B>, _, $rank>($network, &task, &config, &device);
-            let losses: Vec<_> = (0..case.steps)
-                .map(|step| trainer.step(&batcher.batch(step, &mut order)))
-                .collect();
-            let host = |loss: burn::tensor::Tensor<B, 1>| {
-                loss.into_data()
-                    .convert::<f32>()
-                    .into_vec::<f32>()
-                    .expect("f32")[0]
-            };
-            let samples = sample::<B, _, _, $rank>(
-                &trainer.averaged(),
-                &x0,
-                &dataset.shape,
-                &given,
-                &plan,
-                &device,
-                &mut |_, _, _| {},
-            );
-            (
-                losses.into_iter().map(host).collect(),
-                samples.expect("finite samples").values,
-            )
-        }};
-    }
-    match config
-        .architecture(&dataset.shape, dataset.classes())
+    let architecture = config.architecture(&dataset.shape, dataset.classes());
+    let short = Short {
+        config: &config,
+        task: task.clone(),
+        steps: case.steps,
+        x0,
+        given,
+        plan,
+        device: &device,
+    };
+    architecture
         .expect("a fitting network")
+        .build(&mut init, short)
+}
+
+/// Some steps of training, and then samples.
+struct Short<'a, B: Backend> {
+    config: &'a Config,
+    task: Task,
+    steps: u64,
+    x0: Vec<f32>,
+    given: Given,
+    plan: Plan,
+    device: &'a B::Device,
+}
+
+impl<B: Backend> WithNetwork<Autodiff<B>> for Short<'_, B> {
+    type Output = Outcome;
+
+    fn with<N, const D: usize>(self, network: N) -> Outcome
+    where
+        N: Network<Autodiff<B>, D> + AutodiffModule<Autodiff<B>>,
+        N::InnerModule: Network<B, D>,
     {
-        Architecture::Mlp(mlp) => outcome!(mlp.init(&mut init), 2),
-        Architecture::UNet(unet) => outcome!(unet.init(&mut init), 4),
+        let mut trainer = self.config.trainer(network, self.task, self.device);
+        let (batcher, mut order) = (trainer.batcher(), Order::default());
+        let losses: Vec<_> = (0..self.steps)
+            .map(|step| trainer.step(&batcher.batch(step, &mut order)))
+            .collect();
+        let host = |loss: burn::tensor::Tensor<B, 1>| {
+            loss.into_data()
+                .convert::<f32>()
+                .into_vec::<f32>()
+                .expect("f32")[0]
+        };
+        let samples = sample(
+            &trainer.averaged(),
+            &self.x0,
+            &trainer.task.training.shape,
+            &self.given,
+            &self.plan,
+            self.device,
+            &mut |_, _, _| {},
+        );
+        (
+            losses.into_iter().map(host).collect(),
+            samples.expect("finite samples").values,
+        )
     }
 }
 

@@ -21,7 +21,7 @@ use pyroclast::solvers::likelihood::{
     bits_per_dimension, dequantise, log_density, normal_log_density, push_forward,
 };
 use pyroclast::solvers::{Adaptive, Control, DOPRI5, DOPRI8, Probe, RK4, TSIT5, TimeGrid, Trace};
-use pyroclast::train::{batch, config::Config, task::Task, training};
+use pyroclast::train::{config::Config, task::Task};
 use support::{host, tensor};
 
 type N = NdArray<f64>;
@@ -387,11 +387,8 @@ fn the_density_of_a_trained_model_integrates_to_one() {
     let config = Config::load("moons", &["training.steps=1000".into()]).expect("a preset");
     let task = Task::load(&config.data, noise).expect("generated data");
     let network = MlpConfig::new(2).init(&mut Init::<A>::new(noise, &device));
-    let mut trainer = training::begin::<A, _, 2>(network, &task, &config, &device);
-    let batcher = training::batcher(&config, task.training.clone());
-    for batch in batch::prefetch(batcher, 0, 1000) {
-        trainer.step(&batch);
-    }
+    let mut trainer = config.trainer(network, task, &device);
+    trainer.run(1000, &mut ()).expect("finite losses");
     let flow = trainer.averaged().tracked::<Flex>();
     // Moons lie within [−3, 4] × [−2, 3]; noise of .1 about the arcs is wider than the grid.
     let (cell, low, n) = (0.06, (-4.5, -4.0), (170, 140));

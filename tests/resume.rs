@@ -1,16 +1,19 @@
 //! A run that is interrupted ends with the same bits as one that was not, and loses nothing on the way.
 
 use burn::backend::Autodiff;
+use burn::module::AutodiffModule;
 use burn_flex::{Flex, FlexDevice};
+use pyroclast::core::network::Network;
 use pyroclast::core::noise::Noise;
 use pyroclast::models::Init;
-use pyroclast::train::checkpoint::{Checkpoint, CheckpointError, inspect};
-use pyroclast::train::config::{Architecture, Config};
-use pyroclast::train::draw::{SampleError, Samples};
-use pyroclast::train::run::{Record, Run, RunError};
+use pyroclast::train::config::Config;
+use pyroclast::train::learn::checkpoint::inspect;
+use pyroclast::train::learn::{
+    Checkpoint, CheckpointError, Next, Outcome, Run, RunError, TrainError, Trainer, Watcher,
+};
+use pyroclast::train::model::tensor_file::TensorFileError;
+use pyroclast::train::network::{Architecture, WithNetwork};
 use pyroclast::train::task::Task;
-use pyroclast::train::tensor_file::TensorFileError;
-use pyroclast::train::training::{Outcome, TrainError, Watcher, train};
 use std::fs;
 use std::path::Path;
 
@@ -33,50 +36,59 @@ fn config(preset: &str, steps: u64) -> Config {
 /// Asks to stop after a step.
 struct StopAfter(u64);
 
-impl Watcher for StopAfter {
-    fn started(&mut self, _: u64, _: u64) {}
-
-    fn stepped(&mut self, step: u64) -> bool {
-        step == self.0
+impl<N, const D: usize> Watcher<Trainer<Autodiff<Flex>, N, D>> for StopAfter {
+    fn stepped(&mut self, trainer: &Trainer<Autodiff<Flex>, N, D>) -> Next {
+        match trainer.step == self.0 {
+            true => Next::Stop,
+            false => Next::Continue,
+        }
     }
+}
 
-    fn logged(&mut self, _: &Record) {}
+/// A training in a run's folder.
+struct Go<'a> {
+    run: &'a Run,
+    config: &'a Config,
+    task: Task,
+    resume: bool,
+    stop: u64,
+}
 
-    fn sampled(&mut self, _: u64, samples: Result<Samples, SampleError>) {
-        samples.expect("a picture");
+impl WithNetwork<Autodiff<Flex>> for Go<'_> {
+    type Output = Result<Outcome, TrainError>;
+
+    fn with<N, const D: usize>(self, network: N) -> Self::Output
+    where
+        N: Network<Autodiff<Flex>, D> + AutodiffModule<Autodiff<Flex>>,
+        N::InnerModule: Network<Flex, D>,
+    {
+        let mut trainer = self.config.trainer(network, self.task, &FlexDevice);
+        if self.resume {
+            self.run.restore(&mut trainer)?;
+        }
+        let mut recorder = self.config.recorder(self.run, StopAfter(self.stop));
+        trainer.run(self.config.training.steps, &mut recorder)
     }
 }
 
 fn go(run: &Run, config: &Config, resume: bool, stop: u64) -> Result<Outcome, TrainError> {
-    let device = FlexDevice;
     let noise = Noise::new(config.training.seed);
     let task = Task::load(&config.data, noise).expect("shipped data");
-    let mut init = Init::<Autodiff<Flex>>::new(noise, &device);
-    let watcher = &mut StopAfter(stop);
     let dataset = &task.training;
-    match config
-        .architecture(&dataset.shape, dataset.classes())
-        .expect("a network")
-    {
-        Architecture::Mlp(mlp) => train::<Autodiff<Flex>, _, 2>(
-            mlp.init(&mut init),
-            &task,
-            config,
-            run,
-            resume,
-            &device,
-            watcher,
-        ),
-        Architecture::UNet(unet) => train::<Autodiff<Flex>, _, 4>(
-            unet.init(&mut init),
-            &task,
-            config,
-            run,
-            resume,
-            &device,
-            watcher,
-        ),
-    }
+    let architecture = config.architecture(&dataset.shape, dataset.classes());
+    let go = Go {
+        run,
+        config,
+        resume,
+        stop,
+        task: task.clone(),
+    };
+    let mut init = Init::new(noise, &FlexDevice);
+    architecture.expect("a network").build(&mut init, go)
+}
+
+fn create(path: &Path, config: &Config) -> Result<Run, RunError> {
+    Run::create(path, Some(&config.to_toml()))
 }
 
 fn bytes(run: &Run) -> Vec<u8> {
@@ -98,18 +110,19 @@ fn resumes_exactly(preset: &str) {
 fn resumes_exactly_with(config: &Config) {
     let preset = &config.data.name;
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let whole = Run::create(&folder.path().join("whole"), config).expect("a new run");
+    let whole = create(&folder.path().join("whole"), config).expect("a new run");
     assert_eq!(
         go(&whole, config, false, 0).expect("a run"),
         Outcome::Finished
     );
     for stop in [1, 4, 6, 10] {
         let path = folder.path().join(format!("stopped-{stop}"));
-        let run = Run::create(&path, config).expect("a new run");
+        let run = create(&path, config).expect("a new run");
         let outcome = go(&run, config, false, stop).expect("a run");
         assert_eq!(outcome, Outcome::Interrupted { step: stop });
-        let (run, stored) = Run::open(&path).expect("the run");
-        assert_eq!(&stored, config);
+        let run = Run::open(&path).expect("the run");
+        let stored = Config::of_run(&run).expect("a configuration");
+        assert_eq!(stored.as_ref(), Some(config));
         assert_eq!(
             go(&run, config, true, 0).expect("a resumed run"),
             Outcome::Finished
@@ -156,7 +169,7 @@ fn further_averages_resume_to_the_last_bit() {
 fn snapshots_newer_than_the_checkpoint_are_taken_again() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let config = averaged();
-    let run = Run::create(&folder.path().join("run"), &config).expect("a new run");
+    let run = create(&folder.path().join("run"), &config).expect("a new run");
     go(&run, &config, false, 0).expect("a run");
     let (end, taken) = (bytes(&run), snapshots(&run));
     let steps: Vec<u64> = taken.iter().map(|(step, _)| *step).collect();
@@ -175,13 +188,17 @@ fn further_averages_leave_the_run_as_it_is() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let (plain, averaged) = (config("moons", 11), averaged());
     let end = |name: &str, config: &Config| {
-        let run = Run::create(&folder.path().join(name), config).expect("a new run");
+        let run = create(&folder.path().join(name), config).expect("a new run");
         go(&run, config, false, 0).expect("a run");
         load(&run.latest().expect("a checkpoint"), config).expect("its own network")
     };
     let (a, b) = (end("plain", &plain), end("averaged", &averaged));
     assert!(a.averages.is_empty() && b.averages.len() == 4);
-    let lists = |c: Checkpoint<Flex>| [c.model, c.ema, c.first, c.second].into_iter().flatten();
+    let lists = |c: Checkpoint<Flex>| {
+        [c.model, c.average.values, c.first, c.second]
+            .into_iter()
+            .flatten()
+    };
     for (x, y) in lists(a).zip(lists(b)) {
         assert_eq!(x.into_data(), y.into_data());
     }
@@ -191,7 +208,7 @@ fn further_averages_leave_the_run_as_it_is() {
 fn a_checkpoint_of_an_earlier_layout_is_named_as_such() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let config = config("moons", 2);
-    let run = Run::create(&folder.path().join("run"), &config).expect("a new run");
+    let run = create(&folder.path().join("run"), &config).expect("a new run");
     go(&run, &config, false, 0).expect("a run");
     let header = r#"{"version":1,"step":2,"seed":0,"config":""}"#.to_owned();
     let metadata = std::collections::HashMap::from([("pyroclast".to_owned(), header)]);
@@ -207,10 +224,10 @@ fn a_checkpoint_of_an_earlier_layout_is_named_as_such() {
 }
 
 #[test]
-fn a_checkpoint_with_other_averages_is_not_gone_on_with() {
+fn a_checkpoint_with_other_averages_is_not_resumed() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let config = averaged();
-    let run = Run::create(&folder.path().join("run"), &config).expect("a new run");
+    let run = create(&folder.path().join("run"), &config).expect("a new run");
     go(&run, &config, false, 4).expect("a run");
     let mut other = config;
     other.training.ema_rates = vec![0.5];
@@ -223,7 +240,7 @@ fn a_run_that_lost_its_last_steps_resumes_from_the_checkpoint_before() {
     // As after SIGKILL: steps 9 to 11 were taken and logged, but the newest checkpoint is that of step 8.
     let folder = tempfile::tempdir().expect("a temporary folder");
     let config = config("moons", 11);
-    let run = Run::create(&folder.path().join("run"), &config).expect("a new run");
+    let run = create(&folder.path().join("run"), &config).expect("a new run");
     go(&run, &config, false, 0).expect("a run");
     let end = bytes(&run);
     fs::remove_file(run.checkpoint_path(11)).expect("the newest checkpoint");
@@ -246,9 +263,9 @@ fn a_run_that_lost_its_last_steps_resumes_from_the_checkpoint_before() {
 fn a_run_that_was_killed_before_its_first_checkpoint_begins_anew() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let config = config("moons", 5);
-    let whole = Run::create(&folder.path().join("whole"), &config).expect("a new run");
+    let whole = create(&folder.path().join("whole"), &config).expect("a new run");
     go(&whole, &config, false, 0).expect("a run");
-    let run = Run::create(&folder.path().join("killed"), &config).expect("a new run");
+    let run = create(&folder.path().join("killed"), &config).expect("a new run");
     assert_eq!(
         go(&run, &config, true, 0).expect("a resumed run"),
         Outcome::Finished
@@ -261,12 +278,12 @@ fn a_run_is_never_overwritten() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let config = config("moons", 2);
     let path = folder.path().join("run");
-    Run::create(&path, &config).expect("a new run");
-    let error = Run::create(&path, &config).expect_err("the folder is taken");
+    create(&path, &config).expect("a new run");
+    let error = create(&path, &config).expect_err("the folder is taken");
     assert!(matches!(error, RunError::Occupied(_)), "{error}");
     fs::create_dir(folder.path().join("other")).expect("a folder");
     fs::write(folder.path().join("other/thesis.tex"), "x").expect("a file");
-    let error = Run::create(&folder.path().join("other"), &config).expect_err("not ours");
+    let error = create(&folder.path().join("other"), &config).expect_err("not ours");
     assert!(matches!(error, RunError::Occupied(_)), "{error}");
     assert!(
         !folder.path().join("other/checkpoints").exists(),
@@ -292,7 +309,7 @@ fn load(path: &Path, config: &Config) -> Result<Checkpoint<Flex>, CheckpointErro
 fn a_truncated_or_foreign_checkpoint_is_named_as_such() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let config = config("moons", 2);
-    let run = Run::create(&folder.path().join("run"), &config).expect("a new run");
+    let run = create(&folder.path().join("run"), &config).expect("a new run");
     go(&run, &config, false, 0).expect("a run");
     let path = run.latest().expect("a checkpoint");
     let whole = fs::read(&path).expect("a readable checkpoint");
@@ -342,7 +359,7 @@ fn a_loss_that_runs_away_stops_the_run_and_keeps_the_checkpoint() {
     config.training.save_every = 1;
     config.training.log_every = 1;
     config.training.learning_rate = 1e30;
-    let run = Run::create(&folder.path().join("run"), &config).expect("a new run");
+    let run = create(&folder.path().join("run"), &config).expect("a new run");
     let error = go(&run, &config, false, 0).expect_err("no network stands this rate");
     assert!(matches!(error, TrainError::Diverged { .. }), "{error}");
     assert!(run.latest().is_ok());

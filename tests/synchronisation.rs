@@ -4,6 +4,7 @@
 //! back or the device is waited for. It is the place through which every backend behind a queue has to go.
 
 use burn::backend::Autodiff;
+use burn::module::AutodiffModule;
 use burn::tensor::{Shape, Tensor, TensorData};
 use burn_backend::backend::ExecutionError;
 use burn_backend::{DType, DTypeUsageSet};
@@ -14,14 +15,15 @@ use burn_router::{
 };
 use burn_std::future::DynFut;
 use pyroclast::core::flow::Flow;
+use pyroclast::core::network::Network;
 use pyroclast::core::noise::Noise;
 use pyroclast::core::path::Path;
 use pyroclast::models::{Init, UNetConfig};
 use pyroclast::solvers::{Adaptive, DOPRI5, TimeGrid, integrate};
-use pyroclast::train::batch::Order;
 use pyroclast::train::config::Config;
+use pyroclast::train::learn::Order;
+use pyroclast::train::network::WithNetwork;
 use pyroclast::train::task::Task;
-use pyroclast::train::training::{batcher, begin};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -156,31 +158,37 @@ fn waits_of_steps(preset: &str, settings: &[&str]) -> [usize; 2] {
     let task = Task::load(&config.data, noise).expect("shipped data");
     let device = FlexDevice;
     let mut init = Init::<Autodiff<B>>::new(noise, &device);
-    let batcher = batcher(&config, task.training.clone());
-    let mut order = Order::default();
-    let shape = &task.training.shape;
-    use pyroclast::train::config::Architecture;
-    macro_rules! steps {
-        ($network:expr, $rank:literal) => {{
-            let mut trainer = begin::<Autodiff<B>, _, $rank>($network, &task, &config, &device);
-            let mut loss = None;
-            let training = waits(|| {
-                for step in 0..3 {
-                    loss = Some(trainer.step(&batcher.batch(step, &mut order)));
-                }
-            });
-            let reading = waits(|| {
-                loss.take().expect("three steps").into_scalar();
-            });
-            [training, reading]
-        }};
-    }
-    match config
-        .architecture(shape, task.training.classes())
+    let dataset = &task.training;
+    let architecture = config.architecture(&dataset.shape, dataset.classes());
+    let steps = ThreeSteps(&config, task.clone());
+    architecture
         .expect("a fitting network")
+        .build(&mut init, steps)
+}
+
+/// The waits of three steps, and of reading the last loss.
+struct ThreeSteps<'a>(&'a Config, Task);
+
+impl WithNetwork<Autodiff<B>> for ThreeSteps<'_> {
+    type Output = [usize; 2];
+
+    fn with<N, const D: usize>(self, network: N) -> [usize; 2]
+    where
+        N: Network<Autodiff<B>, D> + AutodiffModule<Autodiff<B>>,
+        N::InnerModule: Network<B, D>,
     {
-        Architecture::Mlp(mlp) => steps!(mlp.init(&mut init), 2),
-        Architecture::UNet(unet) => steps!(unet.init(&mut init), 4),
+        let mut trainer = self.0.trainer(network, self.1, &FlexDevice);
+        let (batcher, mut order) = (trainer.batcher(), Order::default());
+        let mut loss = None;
+        let training = waits(|| {
+            for step in 0..3 {
+                loss = Some(trainer.step(&batcher.batch(step, &mut order)));
+            }
+        });
+        let reading = waits(|| {
+            loss.take().expect("three steps").into_scalar();
+        });
+        [training, reading]
     }
 }
 

@@ -10,11 +10,8 @@ use pyroclast::core::noise::{Noise, Stream};
 use pyroclast::core::path::Path;
 use pyroclast::models::{Init, UNet, UNetConfig};
 use pyroclast::solvers::{HEUN, TimeGrid, integrate};
-use pyroclast::train::batch::Batch;
-use pyroclast::train::ema::Ema;
-use pyroclast::train::optimizer::{AdamW, AdamWConfig, LearningRate};
-use pyroclast::train::parameters::values;
-use pyroclast::train::trainer::Trainer;
+use pyroclast::train::dataset::Dataset;
+use pyroclast::train::learn::{AdamWConfig, Batch, Trainer};
 
 /// A UNet for digits, and the one of 35.7 million parameters that is trained on CIFAR-10.
 pub(crate) fn networks() -> [(&'static str, UNetConfig); 2] {
@@ -75,30 +72,14 @@ pub(crate) fn trainer<B: Backend>(
     device: &B::Device,
 ) -> Trainer<Autodiff<B>, UNet<Autodiff<B>>, 4> {
     let flow = flow::<Autodiff<B>>(config, device);
-    let parameters: Vec<_> = (values(&flow.network).into_iter())
-        .map(Tensor::inner)
-        .collect();
-    let learning_rate = LearningRate {
-        peak: 1e-4,
-        warm_up: 0,
-        cosine: None,
-    };
-    let config_of_adamw = AdamWConfig {
+    let shape = shape(config);
+    let data = Dataset::images(&vec![0.0; shape.iter().product()], shape);
+    let config = AdamWConfig {
         clip: 1.0,
         ..AdamWConfig::default()
     };
-    let optimizer = AdamW::new(config_of_adamw, &parameters);
-    let ema = Ema::new(0.999, parameters);
-    let (noise, device) = (Noise::new(0), device.clone());
-    Trainer::new(
-        flow,
-        optimizer,
-        ema,
-        learning_rate,
-        noise,
-        &shape(config),
-        device,
-    )
+    let trainer = Trainer::new(flow, data, Noise::new(0), device);
+    trainer.learning_rate(1e-4).adamw(config)
 }
 
 pub(crate) fn steps<B: Backend>(device: &B::Device, report: &mut Report) {

@@ -6,7 +6,7 @@ use pyroclast_core::named::UnknownName;
 use pyroclast_core::schedule::AnySchedule;
 use pyroclast_train::draw::option::Value;
 use pyroclast_train::draw::{GridName, Kind, MethodName, MethodOption, Options};
-use pyroclast_train::ema::Averaged;
+use pyroclast_train::learn::Weights;
 use std::path::PathBuf;
 
 /// Flow matching and diffusion models: train, sample, evaluate.
@@ -119,10 +119,10 @@ pub(crate) struct Model {
     #[arg(
         long,
         value_name = "WEIGHTS",
-        default_value_t = Averaged::default(),
+        default_value_t = Weights::default(),
         value_parser = parse_weights
     )]
-    pub(crate) weights: Averaged,
+    pub(crate) weights: Weights,
     #[command(flatten)]
     pub(crate) device: Device,
 }
@@ -248,8 +248,8 @@ pub(crate) struct Export {
     #[arg(long, value_name = "FILE")]
     pub(crate) out: PathBuf,
     /// Which weights it holds: ema, raw, rate:R or power:SIGMA, as for `sample`.
-    #[arg(long, value_name = "WEIGHTS", default_value_t = Averaged::Ema, value_parser = parse_weights)]
-    pub(crate) weights: Averaged,
+    #[arg(long, value_name = "WEIGHTS", default_value_t = Weights::Ema, value_parser = parse_weights)]
+    pub(crate) weights: Weights,
 }
 
 #[derive(Debug, Args)]
@@ -433,7 +433,7 @@ fn parse_method(name: &str) -> Result<MethodName, UnknownName> {
     name.parse()
 }
 
-fn parse_weights(name: &str) -> Result<Averaged, String> {
+fn parse_weights(name: &str) -> Result<Weights, String> {
     name.parse()
 }
 

@@ -14,6 +14,26 @@ const BEHIND: usize = 4000;
 /// Images per row.
 const COLUMNS: usize = 10;
 
+/// Points of a picture.
+const PICTURE_POINTS: usize = 4000;
+/// Images per class in a picture, and rows of a picture without classes.
+const PICTURE_ROW: usize = 10;
+
+/// The labels of a picture: a row of ten per class; none without classes.
+pub(crate) fn picture_labels(classes: usize) -> Option<Vec<u32>> {
+    let row = |class| std::iter::repeat_n(class as u32, PICTURE_ROW);
+    (classes > 0).then(|| (0..classes).flat_map(row).collect())
+}
+
+/// How many samples a picture shows.
+pub(crate) fn picture_size(dataset: &Dataset) -> usize {
+    match (dataset.is_image(), dataset.classes()) {
+        (true, 0) => PICTURE_ROW * PICTURE_ROW,
+        (true, classes) => PICTURE_ROW * classes,
+        (false, _) => PICTURE_POINTS,
+    }
+}
+
 /// The formats of files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Format {

@@ -9,13 +9,15 @@ mod args;
 mod command;
 mod device;
 mod export;
-mod model;
 mod plan;
 mod progress;
 
 use args::{Arguments, Command};
 use clap::Parser;
 use pyroclast_kernels::join_pool;
+use pyroclast_train::config::ConfigError;
+use pyroclast_train::learn::WeightsError;
+use pyroclast_train::stored_model::StoredModelError;
 use std::process::ExitCode;
 
 /// Keeps the memory of a dropped tensor for the next one. The system's allocator would return it,
@@ -48,8 +50,25 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             eprintln!("error: {error:#}");
-            let usage = error.is::<Usage>() || error.is::<pyroclast_train::config::ConfigError>();
-            ExitCode::from(if usage { 2 } else { 1 })
+            ExitCode::from(if is_usage(&error) { 2 } else { 1 })
         }
+    }
+}
+
+/// Whether another command line would mend the error.
+fn is_usage(error: &anyhow::Error) -> bool {
+    let of_weights = |error: &WeightsError| {
+        matches!(
+            error,
+            WeightsError::NoRate { .. }
+                | WeightsError::NoPower { .. }
+                | WeightsError::FarPower { .. }
+        )
+    };
+    match error.downcast_ref::<StoredModelError>() {
+        Some(StoredModelError::OtherWeights { .. } | StoredModelError::Config(_)) => true,
+        Some(StoredModelError::Weights(error)) => of_weights(error),
+        Some(_) => false,
+        None => error.is::<Usage>() || error.is::<ConfigError>(),
     }
 }

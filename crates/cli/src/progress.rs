@@ -1,7 +1,7 @@
 //! Progress of a training run: a bar in a terminal, lines in a log.
 
 use indicatif::{ProgressBar, ProgressStyle};
-use pyroclast_train::run::Record;
+use pyroclast_train::learn::Record;
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 

@@ -81,6 +81,13 @@ pub struct Range<T: ?Sized> {
     pub remedy: &'static str,
 }
 
+/// Numbers of things of which there is at least one: points, units, steps. Beyond 2²⁸, memory is what
+/// fails.
+pub const COUNT: Range<usize> = Range {
+    holds: |n| *n >= 1 && *n <= 1 << 28,
+    remedy: "give at least 1",
+};
+
 /// Finite numbers above 0.
 pub const POSITIVE: Range<f64> = Range {
     holds: |v| *v > 0.0 && v.is_finite(),

@@ -18,9 +18,8 @@ use burn::tensor::{ElementConversion, Int, Tensor, TensorData};
 use pyroclast_core::condition::{Condition, Labels};
 use pyroclast_core::noise::Noise;
 use pyroclast_models::{Classifier, ClassifierConfig, Init};
-use pyroclast_train::batch::Order;
 use pyroclast_train::dataset::{Dataset, Scaling};
-use pyroclast_train::optimizer::{AdamW, AdamWConfig, LearningRate};
+use pyroclast_train::learn::{AdamW, AdamWConfig, LearningRate, Order};
 use pyroclast_train::parameters::{gradients, values, with_values};
 use serde::{Deserialize, Serialize};
 

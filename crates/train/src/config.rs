@@ -7,31 +7,29 @@ mod assignment;
 mod check;
 mod explain;
 mod legacy;
-mod network;
 mod preset;
-mod sampling;
 mod training;
 
 pub use explain::{Explained, explain};
-pub use network::{Architecture, Mlp, Network, Unet};
 pub use preset::{Preset, presets};
-pub use sampling::Sampling;
 pub use training::Training;
 
-use crate::dataset::Dataset;
+use crate::dataset::{DataSource, Dataset};
+use crate::draw::{Plan, Sampling};
+use crate::learn::{Recorder, Run, RunError, Trainer};
+use crate::model::ModelHeader;
+use crate::network::{Architecture, NetworkConfig};
+use crate::task::Task;
 use assignment::assign;
+use burn::module::AutodiffModule;
+use burn::tensor::backend::AutodiffBackend;
 use pyroclast_core::flow::Flow;
-use pyroclast_core::named::{OutOfRange, Range, UnknownName, nearest};
+use pyroclast_core::named::{OutOfRange, UnknownName, nearest};
+use pyroclast_core::network::Network;
+use pyroclast_core::noise::Noise;
 use pyroclast_core::objective::{Objective, VarianceLoss};
 use pyroclast_core::path::{Path, Source};
 use pyroclast_core::settings;
-
-/// The most points, pairs, units or steps of anything: beyond it, memory is what fails.
-const LARGEST: usize = 1 << 28;
-
-fn some(n: &usize) -> bool {
-    (1..=LARGEST).contains(n)
-}
 
 /// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +49,9 @@ pub enum ConfigError {
     /// A value that cannot be used.
     #[error(transparent)]
     Value(#[from] OutOfRange),
+    /// The file of a run cannot be read.
+    #[error(transparent)]
+    Run(#[from] RunError),
     /// No preset of this name.
     #[error("{0}, and there is no such file")]
     UnknownPreset(UnknownName),
@@ -71,42 +72,17 @@ settings! {
         /// What the preset is for, in one line.
         about: String = String::new(),
         /// The data.
-        data: Data = Data::default(),
+        data: DataSource = DataSource::default(),
         /// The path between source and data.
         path: Path = Path::default(),
         /// What the network learns on the path.
         objective: Objective = Objective::default(),
         /// The network.
-        network: Network = Network::default(),
+        network: NetworkConfig = NetworkConfig::default(),
         /// The training.
         training: Training = Training::default(),
         /// How samples are drawn where nothing else is asked for.
         sampling: Sampling = Sampling::default(),
-    }
-}
-
-settings! {
-    /// `[data]`: what is learned.
-    #[derive(Clone, PartialEq)]
-    pub struct Data {
-        /// `digits`, the name of a toy distribution, or the path of a `.csv`, `.csv.gz` or `.npy`
-        /// file.
-        name: String = String::new() => Range {
-            holds: |name| !name.is_empty(),
-            remedy: "name a toy distribution such as moons, digits, or a .csv or .npy file",
-        },
-        /// Points drawn from a toy distribution.
-        size: usize = 10_000 => Range {
-            holds: |n| *n >= 2 && some(n),
-            remedy: "draw at least 2 points",
-        },
-        /// The share of a finite dataset that is held out for validation.
-        validation: f64 = 0.1 => Range {
-            holds: |share| (0.0..1.0).contains(share),
-            remedy: "give a share in [0, 1)",
-        },
-        /// Use labels, where the data has any.
-        labels: bool = true,
     }
 }
 
@@ -151,15 +127,85 @@ impl Config {
         Ok(config)
     }
 
-    /// Reads the configuration of a stored run, whose keys may be those of an earlier version.
+    /// Reads the configuration of a run, whose keys may be those of an earlier version. A run of a
+    /// program has none.
     ///
     /// # Errors
-    /// As [`Config::parse`].
-    pub fn of_run(text: &str, source_name: &str) -> Result<Self, ConfigError> {
+    /// As [`Config::parse`], and if the file cannot be read.
+    pub fn of_run(run: &Run) -> Result<Option<Self>, ConfigError> {
+        let source_name = run.config_path().display().to_string();
+        let text = run.config()?;
+        text.map(|text| Self::stored(&text, &source_name))
+            .transpose()
+    }
+
+    fn stored(text: &str, source_name: &str) -> Result<Self, ConfigError> {
         match legacy::converted(text) {
             Some(text) => Self::parse(&text, source_name, &[]),
             None => Self::parse(text, source_name, &[]),
         }
+    }
+
+    /// A trainer of this configuration before its first step.
+    pub fn trainer<B, N, const D: usize>(
+        &self,
+        network: N,
+        task: Task,
+        device: &B::Device,
+    ) -> Trainer<B, N, D>
+    where
+        B: AutodiffBackend,
+        N: Network<B, D> + AutodiffModule<B>,
+        N::InnerModule: Network<B::InnerBackend, D>,
+    {
+        let training = &self.training;
+        let flow = self.flow(network, &task.training);
+        let mut trainer = Trainer::new(flow, task, Noise::new(training.seed), device)
+            .batch(training.batch)
+            .learning_rate(training.learning_rate())
+            .adamw(training.adamw())
+            .ema(training.ema)
+            .condition_dropout(training.label_dropout)
+            .log_every(training.log_every)
+            .validate_every(training.validate_every);
+        for law in training.averages() {
+            trainer = trainer.and_average(law);
+        }
+        trainer.about.data.section = Some(self.data.clone());
+        trainer.about.network = Some(self.network.clone());
+        trainer.about.sampling = self.sampling.clone();
+        trainer.config = Some(self.to_toml());
+        trainer
+    }
+
+    /// What keeps a training of this configuration in the folder of a run.
+    pub fn recorder<'a, W>(&self, run: &'a Run, watcher: W) -> Recorder<'a, W> {
+        Recorder::new(run, watcher)
+            .save_every(self.training.save_every)
+            .snapshot_every(self.training.snapshot_every)
+    }
+
+    /// As much of a configuration as a model says of itself: all but its training, which is the
+    /// default with the model's seed.
+    pub fn of_model(model: &ModelHeader) -> Self {
+        let about = &model.about;
+        Self {
+            data: about.data.section.clone().unwrap_or_default(),
+            path: model.path.clone(),
+            objective: model.objective,
+            network: about.network.clone().unwrap_or_default(),
+            training: Training {
+                seed: about.seed,
+                ..Training::default()
+            },
+            sampling: about.sampling.clone(),
+            ..Self::default()
+        }
+    }
+
+    /// How samples are drawn where nothing else is asked for.
+    pub fn plan(&self, seed: u64) -> Plan {
+        self.sampling.plan(&self.objective, seed)
     }
 
     /// Whether the network puts out a variance beside its prediction.
@@ -186,7 +232,7 @@ impl Config {
                 ),
             }));
         }
-        (self.network).architecture(shape, classes, self.learns_variance())
+        Ok((self.network).architecture(shape, classes, self.learns_variance())?)
     }
 
     /// A model of this configuration with this network, for this data.

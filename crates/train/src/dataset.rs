@@ -10,6 +10,7 @@ mod digits;
 mod error;
 mod file;
 mod scaling;
+mod source;
 mod table;
 
 use pyroclast_core::condition::{Given, LabelRows};
@@ -19,6 +20,7 @@ use pyroclast_core::toy::Toy;
 
 pub use error::DatasetError;
 pub use scaling::Scaling;
+pub use source::DataSource;
 
 /// The step of [`Stream::Data`] at which a split is drawn: far from the small steps at which datasets are generated.
 const SPLIT: u64 = u64::MAX;
@@ -63,6 +65,30 @@ impl Dataset {
         }
     }
 
+    /// Rows of `width` values each, in any units.
+    ///
+    /// ```
+    /// use pyroclast_train::dataset::Dataset;
+    ///
+    /// // Three points of the plane, each under a condition of one number.
+    /// let rows = Dataset::rows(&[0.0, 1.0, 2.0, 3.0, 4.0, 5.0], 2).given(&[0.1, 0.2, 0.3], 1);
+    /// assert_eq!((rows.len(), rows.dim()), (3, 2));
+    /// ```
+    ///
+    /// # Panics
+    /// As [`Dataset::new`].
+    pub fn rows(values: &[f32], width: usize) -> Self {
+        Self::new("rows", values.to_vec(), vec![width])
+    }
+
+    /// Images of this shape: channels, height, width.
+    ///
+    /// # Panics
+    /// As [`Dataset::new`].
+    pub fn images(values: &[f32], shape: [usize; 3]) -> Self {
+        Self::new("images", values.to_vec(), shape.to_vec())
+    }
+
     /// `n` points of a toy distribution, named after it.
     pub fn toy(toy: Toy, n: usize, draws: &mut Draws) -> Self {
         Self::new(toy.to_string(), toy.sample(n, draws), vec![2])
@@ -75,6 +101,25 @@ impl Dataset {
     #[must_use]
     pub fn with_labels(self, labels: &[u32], classes: usize) -> Self {
         self.with(Given::labels(labels, classes))
+    }
+
+    /// The same samples with a vector of `width` numbers each as condition.
+    ///
+    /// # Shapes
+    /// - vectors: `[n, width]`, row-major
+    ///
+    /// # Panics
+    /// If there is not one vector per sample.
+    #[must_use]
+    pub fn given(self, vectors: &[f32], width: usize) -> Self {
+        self.with(Given::vectors(vectors, width))
+    }
+
+    /// The same samples without conditions.
+    #[must_use]
+    pub fn unconditional(mut self) -> Self {
+        self.given = Given::nothing();
+        self
     }
 
     /// The same samples under these conditions, beside those that they have.

@@ -1,27 +1,25 @@
-//! Training and sampling: datasets, the training loop, checkpoints and samplers.
+//! Training and sampling: datasets, the training loop, checkpoints, model files, and samplers.
 //!
-//! A [`config::Config`] names everything that a run depends on. A [`trainer::Trainer`] takes one step a batch; what the batch
-//! holds is a pure function of (seed, step), made by [`batch`] on another thread. A [`run::Run`] is the folder that a run lives
-//! in. [`draw`] draws from a model.
+//! - [`dataset`]: samples on the host, from memory, from files, or drawn from toy distributions; a
+//!   [`task::Task`] is what is trained on and what is held out
+//! - [`learn`]: a [`Trainer`](learn::Trainer) and the folder of its run
+//! - [`model`]: a trained model in one file
+//! - [`draw`]: samples of a model, by any method
+//! - [`stored_model`]: a trained model in either place, with its data
+//! - [`config`]: all of it named in a TOML file
 
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
-pub mod about;
 pub mod atomic_file;
-pub mod batch;
-pub mod checkpoint;
 pub mod config;
 pub mod dataset;
+mod digest;
 pub mod draw;
-pub mod ema;
-pub mod model_file;
+pub mod learn;
+pub mod model;
+pub mod network;
 pub mod numbered;
-pub mod optimizer;
 pub mod parameters;
 pub mod rows;
-pub mod run;
-
+pub mod stored_model;
 pub mod task;
-pub mod tensor_file;
-pub mod trainer;
-pub mod training;

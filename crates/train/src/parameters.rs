@@ -48,6 +48,11 @@ pub fn slots<B: Backend, M: Module<B>>(module: &M) -> Vec<Slot> {
     namer.slots
 }
 
+/// The device that a network is on.
+pub fn device<B: Backend, N: Module<B>>(network: &N) -> B::Device {
+    network.devices().into_iter().next().unwrap_or_default()
+}
+
 /// The values of a module's parameters, each flattened, in order.
 pub fn values<B: Backend, M: Module<B>>(module: &M) -> Vec<Tensor<B, 1>> {
     struct Reader<B: Backend>(Vec<Tensor<B, 1>>);

@@ -1,9 +1,7 @@
 //! What a configuration's `[data]` names, loaded: training and held-out samples, the source, the scale.
 
-use crate::config::Data;
-use crate::dataset::{Dataset, DatasetError, Scaling};
-use crate::tensor_file::hex;
-use pyroclast_core::condition::Given;
+use crate::dataset::{DataSource, Dataset, DatasetError, Scaling};
+use crate::digest::hex;
 use pyroclast_core::noise::{Noise, Stream};
 use pyroclast_core::toy::Toy;
 use sha2::{Digest, Sha256};
@@ -34,7 +32,19 @@ pub enum TaskError {
     },
 }
 
-/// A learning task.
+/// A learning task: data to train on, data that is held out, and the scale of both.
+///
+/// A [`Dataset`] in the units of the data is brought to the scale of the noise on the way.
+///
+/// ```
+/// use pyroclast_core::noise::Noise;
+/// use pyroclast_train::dataset::Dataset;
+/// use pyroclast_train::task::Task;
+///
+/// let rows = Dataset::rows(&[1.0, 10.0, 3.0, 30.0, 5.0, 50.0, 7.0, 70.0], 2);
+/// let task = Task::from(rows.split(0.25, Noise::new(0)));
+/// assert_eq!((task.training.len(), task.validation.len()), (3, 1));
+/// ```
 #[derive(Debug, Clone)]
 pub struct Task {
     /// What is trained on, on the model's scale.
@@ -51,7 +61,7 @@ impl Task {
     ///
     /// # Errors
     /// An unknown name, or a file that cannot be used.
-    pub fn load(data: &Data, noise: Noise) -> Result<Self, TaskError> {
+    pub fn load(data: &DataSource, noise: Noise) -> Result<Self, TaskError> {
         if let Ok(law) = data.name.parse::<Toy>() {
             let points =
                 |n, step| Arc::new(Dataset::toy(law, n, &mut noise.draws(Stream::Data, step)));
@@ -74,26 +84,15 @@ impl Task {
                 known: known.chain(Toy::names()).collect::<Vec<_>>().join(", "),
             });
         };
-        let (mut training, mut validation) = whole.split(data.validation, noise);
-        let scaling = if is_file {
-            training.scaling()
-        } else {
-            Scaling::identity()
+        let whole = match data.labels {
+            true => whole,
+            false => whole.unconditional(),
         };
-        if is_file {
-            training = training.scaled(&scaling);
-            validation = validation.scaled(&scaling);
-        }
-        if !data.labels {
-            for part in [&mut training, &mut validation] {
-                part.given = Given::nothing();
-            }
-        }
-        Ok(Self {
-            training: Arc::new(training),
-            validation: Arc::new(validation),
-            scaling,
-            law: None,
+        let parts = whole.split(data.validation, noise);
+        Ok(match is_file {
+            true => parts.into(),
+            // The digits that ship are on the model's scale.
+            false => Self::new(parts.0, parts.1, Scaling::identity()),
         })
     }
 
@@ -120,7 +119,7 @@ impl Task {
         [gather(&rows[..n]), gather(&rows[n..2 * n])]
     }
 
-    /// A task of data on the model's scale.
+    /// A task of data on the model's scale, with the scaling that brought it there.
     pub fn new(training: Dataset, validation: Dataset, scaling: Scaling) -> Self {
         Self {
             training: Arc::new(training),
@@ -173,5 +172,25 @@ impl Task {
             Some(_) => usize::MAX,
             None => (self.training.len() + self.validation.len()) / 2,
         }
+    }
+}
+
+/// All of it to train on, nothing held out.
+impl From<Dataset> for Task {
+    fn from(data: Dataset) -> Self {
+        let nothing = data.select(&[]);
+        (data, nothing).into()
+    }
+}
+
+/// Data to train on and data that is held out. The scaling is that of the first.
+impl From<(Dataset, Dataset)> for Task {
+    fn from((training, validation): (Dataset, Dataset)) -> Self {
+        let scaling = training.scaling();
+        Self::new(
+            training.scaled(&scaling),
+            validation.scaled(&scaling),
+            scaling,
+        )
     }
 }

@@ -9,7 +9,7 @@ use burn::backend::Autodiff;
 use burn::tensor::backend::Backend;
 use pyroclast_metrics::classifier::{About, Settings, train};
 use pyroclast_train::dataset::Dataset;
-use pyroclast_train::run::Record;
+use pyroclast_train::learn::Record;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;

@@ -1,22 +1,22 @@
 //! `pyroclast compare`.
 
-use super::evaluate::classifier;
+use super::evaluate::{classifier, data_of};
 use crate::Usage;
 use crate::args::Compare;
 use crate::device::{self, Job};
 use crate::export::save_png;
-use crate::model::{StoredModel, WithFlow};
 use crate::plan::unguided;
 use anyhow::{Result, bail};
 use burn::backend::Autodiff;
 use burn::module::AutodiffModule;
 use burn::tensor::backend::Backend;
 use indicatif::ProgressBar;
-use pyroclast_core::flow::Flow;
 use pyroclast_core::network::Network;
 use pyroclast_metrics::comparison::{Comparison, Contest, Entry, Found, compare};
 use pyroclast_plot::{Series, line_chart};
 use pyroclast_train::draw::{GridName, MethodName, Plan, SampleError};
+use pyroclast_train::model::Model;
+use pyroclast_train::stored_model::{StoredModel, WithModel};
 use pyroclast_train::task::Task;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -24,9 +24,9 @@ use std::process::ExitCode;
 
 pub(crate) fn run(arguments: Compare) -> Result<ExitCode> {
     let stored = StoredModel::open(&arguments.model.run, arguments.model.weights)?;
-    let config = stored.config();
+    let config = &stored.config();
     let device = device::choose(arguments.model.device.name.as_deref())?;
-    let task = stored.task()?;
+    let task = data_of(&stored, &arguments.model.run)?;
     if arguments.guidance != 1.0 && task.training.classes() == 0 {
         bail!(unguided("guidance", &task));
     }
@@ -78,9 +78,8 @@ pub(crate) fn run(arguments: Compare) -> Result<ExitCode> {
     } else {
         print_table(&comparison, &contest, &left_out, &task);
     }
-    let out = arguments
-        .out
-        .unwrap_or_else(|| stored.folder().join("samplers.png"));
+    let folder = stored.run().map_or(Path::new(""), |run| run.folder());
+    let out = (arguments.out).unwrap_or_else(|| folder.join("samplers.png"));
     draw(&out, &comparison, &contest, &task)?;
     if !arguments.json {
         println!("\npicture: {}", out.display());
@@ -104,21 +103,21 @@ impl Job for Comparing<'_> {
     type Output = Result<(Comparison, Vec<LeftOut>)>;
 
     fn run<B: Backend>(self, device: B::Device) -> Self::Output {
-        self.stored.with_flow::<B, _>(&device, self)
+        self.stored.with_model::<Autodiff<B>, _>(&device, self)?
     }
 }
 
-impl WithFlow for Comparing<'_> {
-    type Output = (Comparison, Vec<LeftOut>);
+impl<B: Backend> WithModel<Autodiff<B>> for Comparing<'_> {
+    type Output = Result<(Comparison, Vec<LeftOut>)>;
 
-    fn with<B, N, const D: usize>(self, flow: &Flow<N>, device: &B::Device) -> Result<Self::Output>
+    fn with<N, const D: usize>(self, model: Model<N>) -> Self::Output
     where
-        B: Backend,
         N: Network<Autodiff<B>, D> + AutodiffModule<Autodiff<B>>,
         N::InnerModule: Network<B, D>,
     {
+        let (flow, device) = (&model.flow, &model.device::<Autodiff<B>>());
         let Some(classifier) =
-            classifier::<B>(self.features, self.stored.config(), self.task, device)?
+            classifier::<B>(self.features, &self.stored.config(), self.task, device)?
         else {
             bail!(Usage(format!(
                 "samples of {} have no features yet; make a classifier with `pyroclast classifier` and give it with --features",

@@ -3,14 +3,12 @@
 use crate::Usage;
 use crate::args::Evaluate;
 use crate::device::{self, Job};
-use crate::model::{StoredModel, WithFlow};
 use crate::plan::{check_guidance, plan};
 use anyhow::{Context, Result, bail};
 use burn::backend::Autodiff;
 use burn::module::AutodiffModule;
 use burn::tensor::backend::Backend;
 use indicatif::ProgressBar;
-use pyroclast_core::flow::Flow;
 use pyroclast_core::network::Network;
 use pyroclast_core::path::Source;
 use pyroclast_core::prediction::Prediction;
@@ -21,6 +19,8 @@ use pyroclast_metrics::features::digits;
 use pyroclast_train::atomic_file::write_atomically;
 use pyroclast_train::config::Config;
 use pyroclast_train::draw::{GridName, Plan, Stepping};
+use pyroclast_train::model::Model;
+use pyroclast_train::stored_model::{StoredModel, WithModel};
 use pyroclast_train::task::Task;
 use serde_json::{Map, Value, json};
 use std::path::Path;
@@ -34,10 +34,10 @@ const LIKELIHOODS: (usize, usize) = (2000, 64);
 
 pub(crate) fn run(arguments: Evaluate) -> Result<ExitCode> {
     let stored = StoredModel::open(&arguments.model.run, arguments.model.weights)?;
-    let config = stored.config();
+    let config = &stored.config();
     let plan = plan(&arguments.solver, config, arguments.seed, true)?;
     let device = device::choose(arguments.model.device.name.as_deref())?;
-    let task = stored.task()?;
+    let task = data_of(&stored, &arguments.model.run)?;
     check_guidance(&arguments.solver, &task)?;
     let most = task.most_test_points();
     if most < 2 {
@@ -107,21 +107,21 @@ impl Job for Evaluation<'_> {
     type Output = Result<Vec<Scores>>;
 
     fn run<B: Backend>(self, device: B::Device) -> Self::Output {
-        self.stored.with_flow::<B, _>(&device, self)
+        self.stored.with_model::<Autodiff<B>, _>(&device, self)?
     }
 }
 
-impl WithFlow for Evaluation<'_> {
-    type Output = Vec<Scores>;
+impl<B: Backend> WithModel<Autodiff<B>> for Evaluation<'_> {
+    type Output = Result<Vec<Scores>>;
 
-    fn with<B, N, const D: usize>(self, flow: &Flow<N>, device: &B::Device) -> Result<Vec<Scores>>
+    fn with<N, const D: usize>(self, model: Model<N>) -> Self::Output
     where
-        B: Backend,
         N: Network<Autodiff<B>, D> + AutodiffModule<Autodiff<B>>,
         N::InnerModule: Network<B, D>,
     {
-        let classifier = classifier::<B>(self.features, self.stored.config(), self.task, device)?;
-        // indicatif hides the bar by itself where nobody watches.
+        let (flow, device) = (&model.flow, &model.device::<Autodiff<B>>());
+        let classifier = classifier::<B>(self.features, &self.stored.config(), self.task, device)?;
+        // indicatif hides the bar where nobody watches.
         let bar = ProgressBar::new(self.repetitions);
         bar.tick();
         let scores = (0..self.repetitions)
@@ -136,6 +136,20 @@ impl WithFlow for Evaluation<'_> {
         bar.finish_and_clear();
         scores
     }
+}
+
+/// The data to score a model against. A note is printed where it is not what the model was trained
+/// on.
+pub(super) fn data_of(stored: &StoredModel, path: &Path) -> Result<Task> {
+    let task = stored.task()?;
+    if !stored.is_trained_on(&task) {
+        eprintln!(
+            "note: {} is not the data that {} was trained on",
+            stored.config().data.name,
+            path.display()
+        );
+    }
+    Ok(task)
 }
 
 /// The classifier that is asked for, or the one that ships for the data.

@@ -2,8 +2,8 @@
 
 use crate::Usage;
 use crate::args::Export;
-use crate::model::StoredModel;
 use anyhow::{Result, bail};
+use pyroclast_train::stored_model::StoredModel;
 use std::process::ExitCode;
 
 pub(crate) fn run(arguments: Export) -> Result<ExitCode> {

@@ -3,8 +3,7 @@
 use crate::Usage;
 use crate::args::Sample;
 use crate::device::{self, Job};
-use crate::export::{self, Format};
-use crate::model::{StoredModel, WithFlow};
+use crate::export::{self, Format, picture_labels, picture_size};
 use crate::plan::{check_guidance, plan};
 use anyhow::{Context, Result, bail};
 use burn::backend::Autodiff;
@@ -12,18 +11,20 @@ use burn::module::AutodiffModule;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use pyroclast_core::condition::Given;
-use pyroclast_core::flow::Flow;
 use pyroclast_core::network::Network;
 use pyroclast_core::noise::Noise;
 use pyroclast_plot::{Limits, write_gif};
 use pyroclast_train::atomic_file;
 use pyroclast_train::dataset::Dataset;
 use pyroclast_train::draw::{Plan, Samples, Stepping, sample};
+use pyroclast_train::learn::Run;
+use pyroclast_train::model::Model;
 use pyroclast_train::numbered::first_free;
+use pyroclast_train::stored_model::{StoredModel, WithModel};
 use pyroclast_train::task::Task;
-use pyroclast_train::training::{picture_labels, picture_size};
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// The number of frames of an animation, the time that each is shown, and that of the last.
@@ -33,10 +34,13 @@ const HOLD: Duration = Duration::from_millis(1500);
 
 pub(crate) fn run(arguments: Sample) -> Result<ExitCode> {
     let stored = StoredModel::open(&arguments.model.run, arguments.model.weights)?;
-    let plan = plan(&arguments.solver, stored.config(), arguments.seed, false)?;
+    let plan = plan(&arguments.solver, &stored.config(), arguments.seed, false)?;
     let out = match &arguments.out {
         Some(out) => out.clone(),
-        None => first_free(&stored.samples().join("sample"), ".png"),
+        None => {
+            let folder = stored.run().map(Run::samples).unwrap_or_default();
+            first_free(&folder.join("sample"), ".png")
+        }
     };
     let format = Format::of(&out)?;
     if arguments.trajectory && !matches!(plan.stepping, Stepping::Fixed(..)) {
@@ -71,7 +75,7 @@ pub(crate) fn run(arguments: Sample) -> Result<ExitCode> {
     // Only a picture of points shows the data too.
     let shows_data = !task.training.is_image() && (format == Format::Png || arguments.trajectory);
     let backdrop = match shows_data {
-        true => stored.backdrop(),
+        true => backdrop(&stored, &task),
         false => task.training.clone(),
     };
     let mut values = samples.values.clone();
@@ -102,6 +106,13 @@ pub(crate) fn run(arguments: Sample) -> Result<ExitCode> {
         println!("trajectory: {}", path.display());
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The data to draw behind samples: none of it where it cannot be had, or has changed.
+fn backdrop(stored: &StoredModel, without_data: &Task) -> Arc<Dataset> {
+    let task = stored.task().ok();
+    let same = task.filter(|task| stored.is_trained_on(task));
+    same.map_or_else(|| without_data.training.clone(), |task| task.training)
 }
 
 fn title(task: &Task, n: usize) -> String {
@@ -154,19 +165,19 @@ impl Job for Sampling<'_> {
     type Output = Result<(Samples, Vec<Frame>)>;
 
     fn run<B: Backend>(self, device: B::Device) -> Self::Output {
-        self.stored.with_flow::<B, _>(&device, self)
+        self.stored.with_model::<Autodiff<B>, _>(&device, self)?
     }
 }
 
-impl WithFlow for Sampling<'_> {
-    type Output = (Samples, Vec<Frame>);
+impl<B: Backend> WithModel<Autodiff<B>> for Sampling<'_> {
+    type Output = Result<(Samples, Vec<Frame>)>;
 
-    fn with<B, N, const D: usize>(self, flow: &Flow<N>, device: &B::Device) -> Result<Self::Output>
+    fn with<N, const D: usize>(self, model: Model<N>) -> Self::Output
     where
-        B: Backend,
         N: Network<Autodiff<B>, D> + AutodiffModule<Autodiff<B>>,
         N::InnerModule: Network<B, D>,
     {
+        let (flow, device) = (&model.flow, &model.device::<Autodiff<B>>());
         let dim = self.task.training.dim();
         let noise = Noise::new(self.plan.seed);
         let x0 = flow.path.source.for_sampling(self.n, dim, noise, 0);

@@ -3,21 +3,24 @@
 use crate::Usage;
 use crate::args::Train;
 use crate::device::{self, Job};
-use crate::export::{self, save_png};
+use crate::export::{self, picture_labels, picture_size, save_png};
 use crate::progress::{Progress, minutes};
 use anyhow::{Context, Result, bail};
 use burn::backend::Autodiff;
-use burn::tensor::backend::Backend;
+use burn::module::AutodiffModule;
+use burn::tensor::backend::{AutodiffBackend, Backend};
+use pyroclast_core::condition::Given;
+use pyroclast_core::network::Network;
 use pyroclast_core::noise::Noise;
 use pyroclast_models::Init;
 use pyroclast_plot::{Series, line_chart};
-use pyroclast_train::checkpoint::inspect;
-use pyroclast_train::config::{Architecture, Config, presets};
-use pyroclast_train::draw::{SampleError, Samples};
+use pyroclast_train::config::{Config, presets};
+use pyroclast_train::draw::{Samples, sample};
+use pyroclast_train::learn::checkpoint::inspect;
+use pyroclast_train::learn::{Next, Outcome, Record, Run, RunError, TrainError, Trainer, Watcher};
+use pyroclast_train::network::WithNetwork;
 use pyroclast_train::numbered::{first_free, last_taken};
-use pyroclast_train::run::{Record, Run, RunError};
 use pyroclast_train::task::Task;
-use pyroclast_train::training::{Outcome, Watcher, train};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -51,7 +54,10 @@ pub(crate) fn run(arguments: Train) -> Result<ExitCode> {
         Some(run) => run,
         None => {
             let free = || first_free(&Path::new("runs").join(&name), "");
-            Run::create(&arguments.out.clone().unwrap_or_else(free), &config)?
+            Run::create(
+                &arguments.out.clone().unwrap_or_else(free),
+                Some(&config.to_toml()),
+            )?
         }
     };
     eprintln!(
@@ -60,7 +66,7 @@ pub(crate) fn run(arguments: Train) -> Result<ExitCode> {
         task.training.len(),
         run.folder().display()
     );
-    let job = Training {
+    let job = TrainJob {
         run: &run,
         config: &config,
         task: &task,
@@ -86,7 +92,7 @@ pub(crate) fn run(arguments: Train) -> Result<ExitCode> {
                 .name
                 .map(|name| format!(" --device {name}"))
                 .unwrap_or_default();
-            println!("interrupted after step {step}, and saved; go on with:");
+            println!("interrupted after step {step}, and saved; resume with:");
             println!(
                 "  pyroclast train {} --out {folder}{device} --resume",
                 arguments.source
@@ -108,7 +114,13 @@ fn run_name(source: &str) -> String {
 
 /// The run in a folder, if it learns the same data and was made with what is set again; the number of steps may be raised.
 fn resume(folder: &Path, asked: &Config, assignments: &[String]) -> Result<(Run, Config)> {
-    let (run, stored) = Run::open(folder)?;
+    let run = Run::open(folder)?;
+    let Some(stored) = Config::of_run(&run)? else {
+        bail!(Usage(format!(
+            "{} was trained by a program of its own, which alone can resume it",
+            folder.display()
+        )));
+    };
     let config = Config::parse(
         &stored.to_toml(),
         &folder.display().to_string(),
@@ -146,7 +158,7 @@ fn resume(folder: &Path, asked: &Config, assignments: &[String]) -> Result<(Run,
         )));
     }
     if config != stored {
-        run.write_config(&config)?;
+        run.write_config(&config.to_toml())?;
     }
     Ok((run, config))
 }
@@ -160,68 +172,71 @@ fn difference(stored: &str, asked: &str) -> String {
 }
 
 /// The training itself, on whichever backend.
-struct Training<'a> {
+struct TrainJob<'a> {
     run: &'a Run,
     config: &'a Config,
     task: &'a Task,
     resume: bool,
 }
 
-impl Job for Training<'_> {
+impl Job for TrainJob<'_> {
     type Output = Result<(Outcome, Option<PathBuf>)>;
 
     fn run<B: Backend>(self, device: B::Device) -> Self::Output {
-        let Self {
+        let dataset = &self.task.training;
+        let architecture = (self.config).architecture(&dataset.shape, dataset.classes())?;
+        let mut init = Init::new(Noise::new(self.config.training.seed), &device);
+        let job = OnDevice::<Autodiff<B>> {
+            job: self,
+            device: &device,
+        };
+        architecture.build(&mut init, job)
+    }
+}
+
+/// The training on a device that is known.
+struct OnDevice<'a, B: Backend> {
+    job: TrainJob<'a>,
+    device: &'a B::Device,
+}
+
+impl<B: Backend> WithNetwork<Autodiff<B>> for OnDevice<'_, Autodiff<B>> {
+    type Output = Result<(Outcome, Option<PathBuf>)>;
+
+    fn with<N, const D: usize>(self, network: N) -> Self::Output
+    where
+        N: Network<Autodiff<B>, D> + AutodiffModule<Autodiff<B>>,
+        N::InnerModule: Network<B, D>,
+    {
+        let TrainJob {
             run,
             config,
             task,
             resume,
-        } = self;
-        let mut watcher = Console::new(self.run, task)?;
-        let mut init = Init::<Autodiff<B>>::new(Noise::new(config.training.seed), &device);
-        let shape = &task.training.shape;
-        let outcome = match config.architecture(shape, task.training.classes())? {
-            Architecture::Mlp(mlp) => {
-                let network = mlp.init(&mut init);
-                train::<Autodiff<B>, _, 2>(
-                    network,
-                    task,
-                    config,
-                    run,
-                    resume,
-                    &device,
-                    &mut watcher,
-                )
-            }
-            Architecture::UNet(unet) => {
-                let network = unet.init(&mut init);
-                train::<Autodiff<B>, _, 4>(
-                    network,
-                    task,
-                    config,
-                    run,
-                    resume,
-                    &device,
-                    &mut watcher,
-                )
-            }
-        };
-        watcher.finish();
-        Ok((outcome?, watcher.picture))
+        } = self.job;
+        let mut trainer = config.trainer(network, task.clone(), self.device);
+        if resume {
+            run.restore(&mut trainer)?;
+        }
+        let mut recorder = config.recorder(run, Console::new(run, config)?);
+        let outcome = trainer.run(config.training.steps, &mut recorder);
+        let console = recorder.watcher;
+        console.finish();
+        Ok((outcome?, console.picture))
     }
 }
 
 /// What the person at the console sees.
 struct Console<'a> {
     run: &'a Run,
-    task: &'a Task,
+    config: &'a Config,
     progress: Option<Progress>,
     stop: Arc<AtomicBool>,
     picture: Option<PathBuf>,
 }
 
 impl<'a> Console<'a> {
-    fn new(run: &'a Run, task: &'a Task) -> Result<Self> {
+    fn new(run: &'a Run, config: &'a Config) -> Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
         let seen = stop.clone();
         ctrlc::set_handler(move || {
@@ -233,7 +248,7 @@ impl<'a> Console<'a> {
         .context("cannot listen for interrupts")?;
         Ok(Self {
             run,
-            task,
+            config,
             progress: None,
             stop,
             picture: None,
@@ -245,49 +260,107 @@ impl<'a> Console<'a> {
             progress.finish();
         }
     }
+
+    /// Whether a picture is drawn after this step.
+    fn draws(&self, step: u64) -> bool {
+        let training = &self.config.training;
+        let every = training.picture_every;
+        step == training.steps || (every > 0 && step.is_multiple_of(every))
+    }
+
+    /// Draws samples. What cannot be drawn is said, and training goes on.
+    fn draw<B, N, const D: usize>(&mut self, trainer: &Trainer<B, N, D>)
+    where
+        B: AutodiffBackend,
+        N: Network<B, D> + AutodiffModule<B>,
+        N::InnerModule: Network<B::InnerBackend, D>,
+    {
+        let step = trainer.step;
+        let path = self.run.samples().join(format!("step-{step:08}.png"));
+        let drawn = samples(trainer, self.config).and_then(|samples| {
+            let dataset = &trainer.task.training;
+            let title = format!("{} after {step} steps", dataset.name);
+            save_png(
+                &path,
+                &export::picture(&samples.values, dataset, &title, None),
+            )
+        });
+        match (drawn, &self.progress) {
+            (Ok(()), _) => self.picture = Some(path),
+            (Err(error), Some(progress)) => {
+                progress.say(&format!("warning: no picture after step {step}: {error:#}"));
+            }
+            (Err(_), None) => {}
+        }
+    }
 }
 
-impl Watcher for Console<'_> {
-    fn started(&mut self, step: u64, total: u64) {
-        let progress = Progress::new(step, total);
-        if step > 0 {
-            progress.say(&format!("going on after step {step}"));
+impl<B, N, const D: usize> Watcher<Trainer<B, N, D>> for Console<'_>
+where
+    B: AutodiffBackend,
+    N: Network<B, D> + AutodiffModule<B>,
+    N::InnerModule: Network<B::InnerBackend, D>,
+{
+    fn started(&mut self, trainer: &Trainer<B, N, D>, steps: u64) -> Result<(), TrainError> {
+        let progress = Progress::new(trainer.step, steps);
+        if trainer.step > 0 {
+            progress.say(&format!("resumed after step {}", trainer.step));
         }
         self.progress = Some(progress);
-    }
-
-    fn stepped(&mut self, step: u64) -> bool {
-        if let Some(progress) = &self.progress {
-            progress.step(step);
+        if trainer.step == steps {
+            // Resumed after the last step: the picture may be missing.
+            self.draw(trainer);
         }
-        self.stop.load(Ordering::SeqCst)
+        Ok(())
     }
 
-    fn logged(&mut self, record: &Record) {
+    fn stepped(&mut self, trainer: &Trainer<B, N, D>) -> Next {
+        if let Some(progress) = &self.progress {
+            progress.step(trainer.step);
+        }
+        match self.stop.load(Ordering::SeqCst) {
+            true => Next::Stop,
+            false if self.draws(trainer.step) => Next::Log,
+            false => Next::Continue,
+        }
+    }
+
+    fn logged(&mut self, trainer: &Trainer<B, N, D>, record: &Record) -> Result<(), TrainError> {
         if let Some(progress) = &mut self.progress {
             progress.record(record);
         }
-    }
-
-    fn sampled(&mut self, step: u64, samples: Result<Samples, SampleError>) {
-        if let Err(error) = self.draw(step, samples)
-            && let Some(progress) = &self.progress
-        {
-            progress.say(&format!("warning: no picture after step {step}: {error:#}"));
+        if self.draws(trainer.step) {
+            self.draw(trainer);
         }
+        Ok(())
     }
 }
 
-impl Console<'_> {
-    fn draw(&mut self, step: u64, samples: Result<Samples, SampleError>) -> Result<()> {
-        let samples = samples?;
-        let title = format!("{} after {step} steps", self.task.training.name);
-        let picture = export::picture(&samples.values, &self.task.training, &title, None);
-        let path = self.run.samples().join(format!("step-{step:08}.png"));
-        save_png(&path, &picture)?;
-        self.picture = Some(path);
-        Ok(())
-    }
+/// The samples of a picture, on the model's scale.
+fn samples<B, N, const D: usize>(trainer: &Trainer<B, N, D>, config: &Config) -> Result<Samples>
+where
+    B: AutodiffBackend,
+    N: Network<B, D> + AutodiffModule<B>,
+    N::InnerModule: Network<B::InnerBackend, D>,
+{
+    let (flow, dataset) = (trainer.averaged(), &trainer.task.training);
+    let (n, seed) = (picture_size(dataset), config.training.seed);
+    let labels = (dataset.is_image()).then(|| picture_labels(dataset.classes()));
+    let given = (labels.flatten()).map_or_else(Given::nothing, |labels| {
+        Given::labels(&labels, dataset.classes())
+    });
+    let source = &flow.path.source;
+    let x0 = source.for_sampling(n, dataset.dim(), Noise::new(seed), 0);
+    let samples = sample(
+        &flow,
+        &x0,
+        &dataset.shape,
+        &given,
+        &config.plan(seed),
+        trainer.device(),
+        &mut |_, _, _| {},
+    );
+    Ok(samples?)
 }
 
 /// Draws `loss.png` from the metrics.

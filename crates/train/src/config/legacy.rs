@@ -185,7 +185,7 @@ mod tests {
              coupling = \"sinkhorn\"\ncoupling-epsilon = 0.25\ngamma = \"bridge\"\ngamma-scale = 0.3\n\
              prediction = \"velocity\"\n{TRAINING}"
         );
-        let config = Config::of_run(&text, "old").expect("an old run");
+        let config = Config::stored(&text, "old").expect("an old run");
         let path = &config.path;
         let schedule = VarianceExploding {
             sigma_max: 9.0,
@@ -205,7 +205,7 @@ mod tests {
         );
         assert_eq!((path.times.clip, config.training.steps), (0.01, 7));
         assert_eq!(config.objective.weighting, Weighting::MinSnr { gamma: 3.0 });
-        let again = Config::of_run(&config.to_toml(), "new").expect("today's keys");
+        let again = Config::stored(&config.to_toml(), "new").expect("today's keys");
         assert_eq!(config, again);
     }
 
@@ -219,7 +219,7 @@ mod tests {
              sigma-data = 0.75\ntimesteps = 50\nbetas = \"linear\"\nbeta-max = 0.5\nzero-terminal-snr = true\n\
              variance = \"learned\"\nvlb-weight = 0.002\n[network]\nkind = \"unet\"\n{uniform}"
         );
-        let config = Config::of_run(&text, "old").expect("an old run");
+        let config = Config::stored(&text, "old").expect("an old run");
         let table = config.path.schedule.table().expect("a chain");
         assert_eq!((table.steps(), table.at(0.0).alpha), (50, 0.0));
         assert_eq!(

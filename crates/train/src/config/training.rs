@@ -1,9 +1,7 @@
 //! `[training]`: the optimizer, its averages, and when to log, validate and save.
 
-use super::some;
-use crate::ema::{Law, WIDTHS};
-use crate::optimizer::{AdamWConfig, LearningRate};
-use pyroclast_core::named::{NOT_NEGATIVE, POSITIVE, Range};
+use crate::learn::{AdamWConfig, Law, LearningRate, WIDTHS};
+use pyroclast_core::named::{COUNT, NOT_NEGATIVE, POSITIVE, Range};
 use pyroclast_core::settings;
 
 settings! {
@@ -14,8 +12,8 @@ settings! {
         steps: u64 = 20_000 => at_least_one("train for at least 1 step"),
         /// Pairs in a batch.
         batch: usize = 512 => Range {
-            holds: some,
             remedy: "a batch holds at least 1 pair",
+            ..COUNT
         },
         /// Peak learning rate.
         learning_rate: f64 = 1e-3 => POSITIVE,
@@ -97,15 +95,6 @@ impl Training {
         let rates = self.ema_rates.iter().copied().map(Law::Rate);
         let powers = self.ema_power.iter().copied().map(Law::Power);
         rates.chain(powers).collect()
-    }
-
-    /// Steps between two snapshots of the power-function averages; `None` where none are kept.
-    pub fn snapshots(&self) -> Option<u64> {
-        let every = match self.snapshot_every {
-            0 => (self.steps / 20).max(1),
-            every => every,
-        };
-        (!self.ema_power.is_empty()).then_some(every)
     }
 
     /// The learning rate over the run.

@@ -1,10 +1,9 @@
 //! `[sampling]`: how samples are drawn where nothing else is asked for.
 
-use super::{Config, some};
-use crate::draw::{GridName, MethodName, Plan, Stepping};
+use super::{GridName, MethodName, Plan, Stepping};
 use pyroclast_core::ddpm::Variance;
-use pyroclast_core::named::{FINITE, Range};
-use pyroclast_core::objective::VarianceLoss;
+use pyroclast_core::named::{COUNT, FINITE, Range};
+use pyroclast_core::objective::{Objective, VarianceLoss};
 use pyroclast_core::settings;
 
 settings! {
@@ -15,8 +14,8 @@ settings! {
         method: MethodName = MethodName::EULER,
         /// Steps of its grid.
         steps: usize = 100 => Range {
-            holds: some,
             remedy: "take at least 1 step",
+            ..COUNT
         },
         /// Where the steps are: `auto`, the name of a grid, or times from 0 to 1 with commas
         /// between.
@@ -44,21 +43,20 @@ settings! {
     }
 }
 
-impl Config {
-    /// How samples are drawn, as the configuration says.
-    pub fn plan(&self, seed: u64) -> Plan {
-        let sampling = &self.sampling;
-        let defaults = Plan::new(sampling.method, sampling.steps, seed);
+impl Sampling {
+    /// How samples are drawn from a model with this objective.
+    pub fn plan(&self, objective: &Objective, seed: u64) -> Plan {
+        let defaults = Plan::new(self.method, self.steps, seed);
         Plan {
-            stepping: Stepping::Fixed(sampling.steps, sampling.grid.clone()),
-            guidance: sampling.guidance,
-            guidance_interval: match sampling.guidance_interval[..] {
+            stepping: Stepping::Fixed(self.steps, self.grid.clone()),
+            guidance: self.guidance,
+            guidance_interval: match self.guidance_interval[..] {
                 [low, high] => (low, high),
                 _ => defaults.guidance_interval,
             },
-            guidance_rescale: sampling.guidance_rescale,
-            clip: sampling.clip,
-            variance: (self.objective.variance == VarianceLoss::None).then_some(sampling.variance),
+            guidance_rescale: self.guidance_rescale,
+            clip: self.clip,
+            variance: (objective.variance == VarianceLoss::None).then_some(self.variance),
             ..defaults
         }
     }

@@ -45,7 +45,7 @@ pub struct Batcher {
     /// The path that they are the endpoints of.
     pub path: Path,
     /// The probability of dropping a condition.
-    pub label_dropout: f64,
+    pub condition_dropout: f64,
     /// The run's noise.
     pub noise: Noise,
 }
@@ -68,7 +68,7 @@ impl Batcher {
             _ => self.dataset.gather(&rows),
         };
         let mut draws = self.noise.draws(Stream::Labels, step);
-        let drop = |_| draws.uniform() < self.label_dropout;
+        let drop = |_| draws.uniform() < self.condition_dropout;
         let dropped: Vec<bool> = (0..self.size).map(drop).collect();
         Batch {
             step,
@@ -160,7 +160,7 @@ mod tests {
                 coupling,
                 ..Path::linear()
             },
-            label_dropout: 0.0,
+            condition_dropout: 0.0,
             noise: Noise::new(3),
         };
         batcher.batch(step, &mut Order::default())

@@ -3,45 +3,50 @@
 //! `list.slot`, such as `model.layers.0.weight`
 
 use super::CheckpointError;
-use crate::about::ModelHeader;
-use crate::ema::{Average, Law};
+use crate::learn::average::{Average, Law};
+use crate::model::ModelHeader;
+use crate::model::tensor_file::{self, HostTensor, TensorFileError, of_slot};
 use crate::parameters::Slot;
-use crate::tensor_file::{self, HostTensor, TensorFileError, of_slot};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
 /// What a checkpoint is called in messages and in its header.
-pub(crate) const CHECKPOINT: &str = "checkpoint";
+pub(in crate::learn) const CHECKPOINT: &str = "checkpoint";
 /// What a snapshot of averages is called.
-pub(crate) const SNAPSHOT: &str = "snapshot";
+pub(in crate::learn) const SNAPSHOT: &str = "snapshot";
 
 /// What the header says beside the tensors.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Header {
-    pub(crate) model: ModelHeader,
-    pub(crate) config: String,
+pub(in crate::learn) struct Header {
+    pub(in crate::learn) model: ModelHeader,
+    #[serde(default)]
+    pub(in crate::learn) config: Option<String>,
+    /// The average that samples are drawn with, by name.
+    ema: String,
     /// The further averages, by name.
     averages: Vec<String>,
 }
 
 impl Header {
-    pub(crate) fn new<B: Backend>(
+    pub(in crate::learn) fn new<B: Backend>(
         model: ModelHeader,
-        config: &str,
+        config: Option<String>,
+        main: Law,
         averages: &[Average<B>],
     ) -> Self {
         Self {
             model,
-            config: config.to_owned(),
+            config,
+            ema: main.to_string(),
             averages: averages.iter().map(|a| a.law.to_string()).collect(),
         }
     }
 }
 
 /// Writes named lists, atomically. Waits for the device.
-pub(crate) fn write<'a, B: Backend>(
+pub(in crate::learn) fn write<'a, B: Backend>(
     path: &Path,
     kind: &'static str,
     header: &Header,
@@ -65,14 +70,14 @@ pub(crate) fn write<'a, B: Backend>(
 
 /// A file of lists that is whole, and ours.
 #[derive(Debug)]
-pub(crate) struct Lists {
+pub(in crate::learn) struct Lists {
     path: String,
-    pub(crate) header: Header,
+    pub(in crate::learn) header: Header,
     tensors: Vec<HostTensor>,
 }
 
 impl Lists {
-    pub(crate) fn read(path: &Path, kind: &'static str) -> Result<Self, CheckpointError> {
+    pub(in crate::learn) fn read(path: &Path, kind: &'static str) -> Result<Self, CheckpointError> {
         let (header, tensors) = tensor_file::read::<Header>(path, kind)?;
         let path = path.display().to_string();
         match header.model.problem() {
@@ -85,15 +90,25 @@ impl Lists {
         }
     }
 
+    /// The average that samples are drawn with.
+    pub(in crate::learn) fn law(&self) -> Result<Law, CheckpointError> {
+        let law = self.header.ema.parse();
+        law.map_err(|reason| self.mismatch(reason))
+    }
+
     /// The further averages.
-    pub(crate) fn laws(&self) -> Result<Vec<Law>, CheckpointError> {
+    pub(in crate::learn) fn laws(&self) -> Result<Vec<Law>, CheckpointError> {
         let laws = self.header.averages.iter().map(|name| name.parse());
         laws.collect::<Result<_, String>>()
             .map_err(|reason| self.mismatch(reason))
     }
 
     /// Refuses a file with more tensors than `plain` lists and the further averages have.
-    pub(crate) fn check_count(&self, plain: usize, slots: &[Slot]) -> Result<(), CheckpointError> {
+    pub(in crate::learn) fn check_count(
+        &self,
+        plain: usize,
+        slots: &[Slot],
+    ) -> Result<(), CheckpointError> {
         let lists = plain + self.header.averages.len();
         let (found, expected) = (self.tensors.len(), lists * slots.len());
         if found > expected {
@@ -105,7 +120,7 @@ impl Lists {
     }
 
     /// The names and shapes of the tensors of a list, in the order of their names.
-    pub(crate) fn slots(&self, list: &str) -> Vec<Slot> {
+    pub(in crate::learn) fn slots(&self, list: &str) -> Vec<Slot> {
         let slot = |tensor: &HostTensor| {
             let name = tensor.name.strip_prefix(list)?.strip_prefix('.')?;
             Some(Slot {
@@ -117,7 +132,7 @@ impl Lists {
     }
 
     /// The values of a list, one vector per slot.
-    pub(crate) fn list(
+    pub(in crate::learn) fn list(
         &self,
         list: &str,
         slots: &[Slot],
@@ -133,7 +148,7 @@ impl Lists {
     }
 
     /// The values of a list on a device.
-    pub(crate) fn upload<B: Backend>(
+    pub(in crate::learn) fn upload<B: Backend>(
         &self,
         list: &str,
         slots: &[Slot],
@@ -143,7 +158,7 @@ impl Lists {
             .map_err(|reason| self.mismatch(reason))
     }
 
-    pub(crate) fn mismatch(&self, reason: String) -> CheckpointError {
+    pub(in crate::learn) fn mismatch(&self, reason: String) -> CheckpointError {
         CheckpointError::Mismatch {
             path: self.path.clone(),
             reason,

@@ -4,21 +4,23 @@
 //! configuration, the path, the objective, the scaling, the shape of a sample, and the names of
 //! classes and columns. Neither the data nor the run is needed to use it.
 
-use crate::about::{About, ModelHeader};
+mod file;
+mod header;
+pub mod tensor_file;
+
+pub use file::ModelFile;
+pub use header::{About, DataInfo, ModelHeader};
+
 use crate::draw::{Plan, SampleError, sample};
-use crate::parameters::{Slot, slots, values, with_values};
-use crate::tensor_file::{self, HostTensor, TensorFileError};
+use crate::parameters::{device, slots, values};
 use burn::module::Module;
 use burn::tensor::backend::Backend;
 use pyroclast_core::condition::Given;
 use pyroclast_core::flow::Flow;
 use pyroclast_core::network::Network;
 use pyroclast_core::noise::Noise;
-use serde::{Deserialize, Serialize};
 use std::path::Path;
-
-/// What a file of a model is called in messages and in its header.
-const KIND: &str = "model";
+use tensor_file::{HostTensor, TensorFileError};
 
 /// Why a model cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -54,9 +56,8 @@ pub enum ModelError {
 /// use pyroclast_core::noise::Noise;
 /// use pyroclast_core::path::Path;
 /// use pyroclast_models::{Init, MlpConfig};
-/// use pyroclast_train::about::{About, DataInfo};
 /// use pyroclast_train::dataset::{Dataset, Scaling};
-/// use pyroclast_train::model_file::Model;
+/// use pyroclast_train::model::{About, DataInfo, Model};
 ///
 /// let device = Default::default();
 /// let network = |seed| MlpConfig::new(2).init(&mut Init::<NdArray>::new(Noise::new(seed), &device));
@@ -92,17 +93,10 @@ pub struct Model<N> {
     pub weights: String,
 }
 
-/// The header of a file of a model.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct Header {
-    model: ModelHeader,
-    weights: String,
-}
-
 impl<N> Model<N> {
     /// How samples are drawn where nothing else is asked for.
     pub fn plan(&self, seed: u64) -> Plan {
-        self.header().config().plan(seed)
+        self.about.sampling.plan(&self.flow.objective, seed)
     }
 
     /// `n` samples in the units of the data, `[n, dim]` row-major. Waits for the device.
@@ -121,7 +115,7 @@ impl<N> Model<N> {
     where
         N: Network<B, D>,
     {
-        let (data, device) = (&self.about.data, device::<B, N>(&self.flow.network));
+        let (data, device) = (&self.about.data, self.device::<B>());
         let (source, noise) = (&self.flow.path.source, Noise::new(plan.seed));
         let x0 = source.for_sampling(n, data.dim(), noise, 0);
         let unseen = &mut |_, _, _: &_| {};
@@ -129,6 +123,14 @@ impl<N> Model<N> {
         let mut values = samples.values;
         data.scaling.invert(&mut values);
         Ok(values)
+    }
+
+    /// The device that the model is on.
+    pub fn device<B: Backend>(&self) -> B::Device
+    where
+        N: Module<B>,
+    {
+        device::<B, N>(&self.flow.network)
     }
 
     /// What a file says about the model.
@@ -179,107 +181,11 @@ impl<N> Model<N> {
     }
 }
 
-/// The contents of a file of a model, before there is a network for them.
-#[derive(Debug, Clone)]
-pub struct ModelFile {
-    header: Header,
-    /// The file, where it was read from one.
-    path: String,
-    tensors: Vec<HostTensor>,
-}
-
-impl ModelFile {
-    /// Parameters by their names, under a header; `weights` says which of a run's they are.
-    pub fn new(header: ModelHeader, weights: String, tensors: Vec<HostTensor>) -> Self {
-        Self {
-            header: Header {
-                model: header,
-                weights,
-            },
-            path: "the model".to_owned(),
-            tensors,
-        }
-    }
-
-    /// What it says about the model.
-    pub fn header(&self) -> &ModelHeader {
-        &self.header.model
-    }
-
-    /// Which of a run's weights it holds, such as `ema`.
-    pub fn weights(&self) -> &str {
-        &self.header.weights
-    }
-
-    /// Writes the file, atomically.
-    ///
-    /// # Errors
-    /// [`ModelError`]; what stood at `path` before is untouched then.
-    pub fn save(&self, path: impl AsRef<Path>) -> Result<(), ModelError> {
-        let (header, tensors) = (&self.header, &self.tensors);
-        Ok(tensor_file::write(path.as_ref(), KIND, header, tensors)?)
-    }
-
-    /// Reads and checks a file.
-    ///
-    /// # Errors
-    /// [`ModelError`].
-    pub fn open(path: impl AsRef<Path>) -> Result<Self, ModelError> {
-        let (header, tensors) = tensor_file::read::<Header>(path.as_ref(), KIND)?;
-        let path = path.as_ref().display().to_string();
-        match header.model.problem() {
-            Some(reason) => Err(ModelError::Header { path, reason }),
-            None => Ok(Self {
-                header,
-                path,
-                tensors,
-            }),
-        }
-    }
-
-    /// The model with this network, whose own parameters are replaced.
-    ///
-    /// # Errors
-    /// [`ModelError::Mismatch`].
-    pub fn model<B: Backend, N: Module<B>>(&self, network: N) -> Result<Model<N>, ModelError> {
-        let mismatch = |reason| ModelError::Mismatch {
-            path: self.path.clone(),
-            reason,
-        };
-        let slots: Vec<Slot> = slots::<B, N>(&network);
-        if self.tensors.len() > slots.len() {
-            return Err(mismatch(format!(
-                "it holds {} tensors, and the network has {}",
-                self.tensors.len(),
-                slots.len()
-            )));
-        }
-        let device = device::<B, N>(&network);
-        let values = tensor_file::upload::<B>(&self.tensors, "", &slots, &device);
-        let network = with_values(network, values.map_err(mismatch)?);
-        let ModelHeader {
-            path,
-            objective,
-            about,
-        } = self.header.model.clone();
-        Ok(Model {
-            flow: Flow::new(network, path, objective),
-            about,
-            weights: self.header.weights.clone(),
-        })
-    }
-}
-
-/// The device that a network is on.
-pub(crate) fn device<B: Backend, N: Module<B>>(network: &N) -> B::Device {
-    network.devices().into_iter().next().unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::about::DataInfo;
     use crate::dataset::{Dataset, Scaling};
+    use crate::parameters::with_values;
     use burn_ndarray::NdArray;
     use pyroclast_core::coupling::Coupling;
     use pyroclast_core::noise::Noise;

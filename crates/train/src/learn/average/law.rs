@@ -2,7 +2,8 @@
 //!
 //! `d_k = min(d, (1 + k)/(10 + k))` for a rate d, `d_k = (1 − 1/(k + 1))^{γ+1}` for a power γ
 //!
-//! Source: Karras et al. 2024, equation 7 for the power, whose t counts steps from 1.
+//! Source: Karras et al. 2024, equation 7 for the power, whose t counts steps from 1. The warm-up of a
+//! rate is that of TensorFlow's and Ho et al.'s code, and lets the average forget the start.
 
 use super::width::{WIDTHS, gamma_of_width};
 use std::fmt;
@@ -28,7 +29,7 @@ impl Law {
     }
 
     /// What its tensors are called by in a checkpoint, before their slots.
-    pub(crate) fn list(self) -> String {
+    pub(in crate::learn) fn list(self) -> String {
         format!("ema.{self}")
     }
 }

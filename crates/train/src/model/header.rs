@@ -1,7 +1,8 @@
 //! What a file says about a model beside its parameters.
 
-use crate::config::{Config, Data, Network, Sampling, Training};
-use crate::dataset::{Dataset, Scaling};
+use crate::dataset::{DataSource, Dataset, Scaling};
+use crate::draw::Sampling;
+use crate::network::NetworkConfig;
 use crate::task::Task;
 use pyroclast_core::named::Setting;
 use pyroclast_core::objective::Objective;
@@ -28,7 +29,7 @@ pub struct About {
     pub data: DataInfo,
     /// The configuration of its network; none for a network of the user's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub network: Option<Network>,
+    pub network: Option<NetworkConfig>,
     /// How samples are drawn where nothing else is asked for.
     #[serde(default)]
     pub sampling: Sampling,
@@ -58,28 +59,10 @@ pub struct DataInfo {
     pub digest: Option<String>,
     /// How a configuration names the data; none for data that a program made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub section: Option<Data>,
+    pub section: Option<DataSource>,
 }
 
 impl ModelHeader {
-    /// A configuration with this network, path, objective and data. Its training is the default, but
-    /// for the seed.
-    pub fn config(&self) -> Config {
-        let about = &self.about;
-        Config {
-            data: about.data.section.clone().unwrap_or_default(),
-            path: self.path.clone(),
-            objective: self.objective,
-            network: about.network.clone().unwrap_or_default(),
-            training: Training {
-                seed: about.seed,
-                ..Training::default()
-            },
-            sampling: about.sampling.clone(),
-            ..Config::default()
-        }
-    }
-
     /// What makes the header unusable, if anything does.
     pub(crate) fn problem(&self) -> Option<String> {
         let about = &self.about;
@@ -97,19 +80,6 @@ impl ModelHeader {
     }
 }
 
-impl About {
-    /// What is known about a run of this configuration after `step` steps.
-    pub fn of_run(config: &Config, data: DataInfo, step: u64) -> Self {
-        Self {
-            data,
-            network: Some(config.network.clone()),
-            sampling: config.sampling.clone(),
-            step,
-            seed: config.training.seed,
-        }
-    }
-}
-
 impl DataInfo {
     /// What is known about a dataset on the model's scale.
     pub fn of_dataset(dataset: &Dataset, scaling: &Scaling) -> Self {
@@ -124,11 +94,10 @@ impl DataInfo {
         }
     }
 
-    /// What is known about the data that a configuration names.
-    pub fn of_task(task: &Task, section: &Data) -> Self {
+    /// What is known about the data of a task.
+    pub fn of_task(task: &Task) -> Self {
         Self {
             digest: Some(task.digest()),
-            section: Some(section.clone()),
             ..Self::of_dataset(&task.training, &task.scaling)
         }
     }

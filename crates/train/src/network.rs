@@ -1,40 +1,45 @@
 //! `[network]`: which network, and its size for given data.
+//!
+//! A network takes its file in the models' crate, and here a variant of [`NetworkConfig`] and an arm of
+//! [`Architecture::build`].
 
-use super::{ConfigError, LARGEST, some};
-use pyroclast_core::named::{Choice, Kind, OutOfRange, Range, Setting};
+use burn::module::AutodiffModule;
+use burn::tensor::backend::AutodiffBackend;
+use pyroclast_core::named::{COUNT, Choice, Kind, OutOfRange, Range, Setting};
+use pyroclast_core::network::Network;
 use pyroclast_core::settings;
-use pyroclast_models::{Activation, MlpConfig, TimeInput, UNetConfig};
+use pyroclast_models::{Activation, Init, MlpConfig, TimeInput, UNetConfig};
 use serde::{Deserialize, Serialize};
 
 /// `[network]`: an MLP for points, a UNet for images.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "kind")]
-pub enum Network {
+pub enum NetworkConfig {
     /// A multilayer perceptron.
-    Mlp(Mlp),
+    Mlp(MlpSize),
     /// A UNet.
-    Unet(Unet),
+    Unet(UNetSize),
 }
 
 settings! {
     /// A multilayer perceptron, for points.
     #[derive(Clone, PartialEq)]
-    pub struct Mlp {
+    pub struct MlpSize {
         /// Units of a hidden layer.
         width: usize = 64 => Range {
-            holds: some,
             remedy: "give at least 1 unit",
+            ..COUNT
         },
         /// Hidden layers.
         depth: usize = 3 => Range {
-            holds: some,
             remedy: "give at least 1 hidden layer",
+            ..COUNT
         },
         /// Between layers.
         activation: Activation = Activation::Selu,
         /// Sinusoidal features of the time; 0 for t itself.
         sinusoids: usize = 0 => Range {
-            holds: |n| n.is_multiple_of(2) && *n <= LARGEST,
+            holds: |n| n.is_multiple_of(2) && *n < 1 << 20,
             remedy: "give an even number",
         },
     }
@@ -43,11 +48,11 @@ settings! {
 settings! {
     /// A UNet, for images. What depends on their size is checked once that is known.
     #[derive(Clone, PartialEq)]
-    pub struct Unet {
+    pub struct UNetSize {
         /// Channels at full resolution.
         channels: usize = 32 => Range {
-            holds: some,
             remedy: "give at least 2 channels",
+            ..COUNT
         },
         /// Channels of each level, as multiples.
         multipliers: Vec<usize> = vec![1, 2],
@@ -62,15 +67,15 @@ settings! {
     }
 }
 
-impl Default for Network {
+impl Default for NetworkConfig {
     fn default() -> Self {
-        Self::Mlp(Mlp::default())
+        Self::Mlp(MlpSize::default())
     }
 }
 
-impl Setting for Network {
+impl Setting for NetworkConfig {
     fn kind() -> Kind {
-        let (mlp, unet) = (Mlp::kind(), Unet::kind());
+        let (mlp, unet) = (MlpSize::kind(), UNetSize::kind());
         let choice = |name, about, parameters| Choice {
             name,
             aliases: &[],
@@ -100,23 +105,21 @@ pub enum Architecture {
     UNet(UNetConfig),
 }
 
-impl Network {
+impl NetworkConfig {
     /// The network for samples of this shape, with this many classes.
     ///
     /// # Errors
     /// Where the network does not take such samples, or cannot be built.
-    pub(super) fn architecture(
+    pub fn architecture(
         &self,
         shape: &[usize],
         classes: usize,
         learns_variance: bool,
-    ) -> Result<Architecture, ConfigError> {
-        let refuse = |value: &str, remedy: String| {
-            ConfigError::Value(OutOfRange {
-                key: "network".to_owned(),
-                value: value.to_owned(),
-                remedy,
-            })
+    ) -> Result<Architecture, OutOfRange> {
+        let refuse = |value: &str, remedy: String| OutOfRange {
+            key: "network".to_owned(),
+            value: value.to_owned(),
+            remedy,
         };
         match (self, shape) {
             (Self::Mlp(mlp), &[dim]) => Ok(Architecture::Mlp(MlpConfig {
@@ -164,6 +167,33 @@ impl Network {
                     "a UNet takes images, and a sample has shape {shape:?}; set network.kind=mlp"
                 ),
             )),
+        }
+    }
+}
+
+/// Something to do with a network, whatever its kind: what a closure would be, if closures could be
+/// generic.
+pub trait WithNetwork<B: AutodiffBackend> {
+    /// What comes of it.
+    type Output;
+
+    /// Does it.
+    fn with<N, const D: usize>(self, network: N) -> Self::Output
+    where
+        N: Network<B, D> + AutodiffModule<B>,
+        N::InnerModule: Network<B::InnerBackend, D>;
+}
+
+impl Architecture {
+    /// Builds the network, its parameters drawn from `init`, and hands it on.
+    pub fn build<B, W>(&self, init: &mut Init<'_, B>, user: W) -> W::Output
+    where
+        B: AutodiffBackend,
+        W: WithNetwork<B>,
+    {
+        match self {
+            Self::Mlp(mlp) => user.with::<_, 2>(mlp.init(init)),
+            Self::UNet(unet) => user.with::<_, 4>(unet.init(init)),
         }
     }
 }

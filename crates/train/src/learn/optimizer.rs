@@ -122,7 +122,22 @@ pub struct LearningRate {
     pub cosine: Option<u64>,
 }
 
+impl From<f64> for LearningRate {
+    fn from(rate: f64) -> Self {
+        Self::constant(rate)
+    }
+}
+
 impl LearningRate {
+    /// The same rate at every step.
+    pub fn constant(rate: f64) -> Self {
+        Self {
+            peak: rate,
+            warm_up: 0,
+            cosine: None,
+        }
+    }
+
     /// The rate of step k, counted from 0.
     pub fn at(&self, k: u64) -> f64 {
         if k < self.warm_up {

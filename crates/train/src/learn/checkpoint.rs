@@ -1,21 +1,22 @@
 //! Checkpoints: everything that resuming a run takes, in one file.
 //!
 //! `model.* · ema.* · first.* · second.*` hold the parameters, their average and the optimizer's
-//! moments, and `ema.rate-0.9999.*` or `ema.power-0.05.*` a further average. The header holds what
-//! that of a model file holds, the whole configuration, and the names of the further averages; the
-//! noise needs nothing but the seed and the step. See [`tensor_file`](crate::tensor_file) for the
+//! moments, and `ema.rate-0.9999.*` or `ema.power-0.05.*` a further average. The header holds that of
+//! a model file, the names of the averages, and the configuration of a run that has one; the noise
+//! needs nothing but the seed and the step. See [`tensor_file`](crate::model::tensor_file) for the
 //! layout.
 
 mod lists;
 
-pub(crate) use lists::{CHECKPOINT, Header, Lists, SNAPSHOT, write};
+pub(super) use lists::{CHECKPOINT, Lists, SNAPSHOT};
 
-use crate::about::ModelHeader;
-use crate::ema::Average;
+use super::average::{Average, Law};
+use crate::model::ModelHeader;
+use crate::model::tensor_file::TensorFileError;
 use crate::parameters::Slot;
-use crate::tensor_file::TensorFileError;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
+use lists::{Header, write};
 use std::path::Path;
 
 /// Why a checkpoint cannot be read or written.
@@ -38,15 +39,15 @@ pub enum CheckpointError {
     File(TensorFileError),
     /// The parameters diverged.
     #[error(
-        "the parameters after step {step} are not finite, and are not saved; lower \
-         training.learning-rate, or set training.clip=1"
+        "the parameters after step {step} are not finite, and are not saved; lower the learning \
+         rate, or bound the gradient's norm (training.clip=1)"
     )]
     NotFinite {
         /// The step.
         step: u64,
     },
     /// The parameters are those of another network.
-    #[error("{path} does not fit the network of the configuration: {reason}")]
+    #[error("{path} does not fit the network: {reason}")]
     Mismatch {
         /// The file.
         path: String,
@@ -72,12 +73,12 @@ impl From<TensorFileError> for CheckpointError {
 pub struct Checkpoint<B: Backend> {
     /// What it says about the model, such as the steps taken.
     pub header: ModelHeader,
-    /// The configuration, as TOML.
-    pub config: String,
+    /// The configuration of the run, as TOML, where it has one.
+    pub config: Option<String>,
     /// θ.
     pub model: Vec<Tensor<B, 1>>,
-    /// The moving average of θ.
-    pub ema: Vec<Tensor<B, 1>>,
+    /// The average of θ that samples are drawn with.
+    pub average: Average<B>,
     /// Further averages of θ.
     pub averages: Vec<Average<B>>,
     /// AdamW's first moments.
@@ -87,7 +88,7 @@ pub struct Checkpoint<B: Backend> {
 }
 
 /// The lists of every checkpoint; those of further averages come after them.
-pub(crate) const PLAIN: [&str; 4] = ["model", "ema", "first", "second"];
+pub(super) const PLAIN: [&str; 4] = ["model", "ema", "first", "second"];
 
 impl<B: Backend> Checkpoint<B> {
     /// Writes the checkpoint, atomically. Waits for the device.
@@ -96,8 +97,13 @@ impl<B: Backend> Checkpoint<B> {
     /// [`CheckpointError::Write`] and [`CheckpointError::NotFinite`]; what stood at `path` before is
     /// untouched then.
     pub fn save(&self, path: &Path, slots: &[Slot]) -> Result<(), CheckpointError> {
-        let header = Header::new(self.header.clone(), &self.config, &self.averages);
-        let plain = [&self.model, &self.ema, &self.first, &self.second];
+        let header = Header::new(
+            self.header.clone(),
+            self.config.clone(),
+            self.average.law,
+            &self.averages,
+        );
+        let plain = [&self.model, &self.average.values, &self.first, &self.second];
         let plain = PLAIN.map(str::to_owned).into_iter().zip(plain);
         let further = self.averages.iter().map(|a| (a.law.list(), &a.values));
         write(path, CHECKPOINT, &header, plain.chain(further), slots)
@@ -121,12 +127,34 @@ impl<B: Backend> Checkpoint<B> {
             header: lists.header.model.clone(),
             config: lists.header.config.clone(),
             model: list("model")?,
-            ema: list("ema")?,
+            average: Average {
+                law: lists.law()?,
+                values: list("ema")?,
+            },
             averages: averages.collect::<Result<_, CheckpointError>>()?,
             first: list("first")?,
             second: list("second")?,
         })
     }
+}
+
+/// Writes the power-function averages after a step, atomically, in the layout of checkpoints. Waits
+/// for the device. Averages of other widths are made of such snapshots.
+///
+/// # Errors
+/// As [`Checkpoint::save`].
+pub fn save_snapshot<B: Backend>(
+    path: &Path,
+    model: ModelHeader,
+    config: Option<String>,
+    (main, averages): (Law, &[Average<B>]),
+    slots: &[Slot],
+) -> Result<(), CheckpointError> {
+    let is_power = |average: &&Average<B>| matches!(average.law, Law::Power(_));
+    let powers: Vec<Average<B>> = averages.iter().filter(is_power).cloned().collect();
+    let header = Header::new(model, config, main, &powers);
+    let lists = powers.iter().map(|a| (a.law.list(), &a.values));
+    write(path, SNAPSHOT, &header, lists, slots)
 }
 
 /// Whether the file is whole, and the step it was saved after.

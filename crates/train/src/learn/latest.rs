@@ -2,14 +2,13 @@
 //!
 //! `θ, θ̄_d or θ̂_γ`, after the newest checkpoint's step
 
-use super::{Averaged, Law, Profile, coefficients, relative_error};
-use crate::about::ModelHeader;
-use crate::checkpoint::{CHECKPOINT, CheckpointError, Lists, PLAIN, SNAPSHOT};
-use crate::config::Config;
-use crate::model_file::{Model, ModelFile, device};
-use crate::parameters::{Slot, slots, with_values};
-use crate::run::{Run, RunError};
-use crate::tensor_file::HostTensor;
+use super::average::{Law, Profile, coefficients, relative_error};
+use super::checkpoint::{CHECKPOINT, CheckpointError, Lists, PLAIN, SNAPSHOT};
+use super::run::{Run, RunError};
+use super::weights::Weights;
+use crate::model::tensor_file::HostTensor;
+use crate::model::{Model, ModelFile, ModelHeader};
+use crate::parameters::{Slot, device, slots, with_values};
 use burn::module::Module;
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
@@ -23,7 +22,7 @@ const LARGEST_ERROR: f64 = 0.1;
 /// Why a run's parameters cannot be had as asked.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum AveragedError {
+pub enum WeightsError {
     /// The run does not keep this rate.
     #[error(
         "{run} keeps no average of rate {rate}; it has {known}; give one of them, or train with training.ema-rates=[{rate}]"
@@ -94,8 +93,8 @@ impl Latest {
     /// Reads the newest checkpoint.
     ///
     /// # Errors
-    /// [`AveragedError`]: there is none, or it is damaged or foreign.
-    pub fn read(run: Run) -> Result<Self, AveragedError> {
+    /// [`WeightsError`]: there is none, or it is damaged or foreign.
+    pub fn read(run: Run) -> Result<Self, WeightsError> {
         let lists = Lists::read(&run.newest()?, CHECKPOINT)?;
         Ok(Self { run, lists })
     }
@@ -114,12 +113,11 @@ impl Latest {
     /// As [`Latest::weights`].
     pub fn model<B: Backend, N: Module<B>>(
         &self,
-        config: &Config,
-        choice: Averaged,
+        choice: Weights,
         network: N,
-    ) -> Result<Model<N>, AveragedError> {
+    ) -> Result<Model<N>, WeightsError> {
         let device = device::<B, N>(&network);
-        let values = self.weights::<B>(config, choice, &slots::<B, N>(&network), &device)?;
+        let values = self.weights::<B>(choice, &slots::<B, N>(&network), &device)?;
         let header = self.header().clone();
         let network = with_values(network, values);
         Ok(Model {
@@ -136,9 +134,9 @@ impl Latest {
     ///
     /// # Errors
     /// As [`Latest::weights`].
-    pub fn file(&self, config: &Config, choice: Averaged) -> Result<ModelFile, AveragedError> {
+    pub fn file(&self, choice: Weights) -> Result<ModelFile, WeightsError> {
         let slots = self.lists.slots("model");
-        let values = self.values(config, choice, &slots)?;
+        let values = self.values(choice, &slots)?;
         let tensor = |(slot, values): (Slot, Vec<f32>)| HostTensor {
             name: slot.name,
             shape: slot.shape,
@@ -158,59 +156,53 @@ impl Latest {
     /// Source: Karras et al. 2024, section 3.2.
     ///
     /// # Panics
-    /// If the width of [`Averaged::Power`] is not in (0, 0.3].
+    /// If the width of [`Weights::Power`] is not in (0, 0.3].
     ///
     /// # Errors
-    /// [`AveragedError`]: the run does not keep the average, nor what it could be made of, or a
+    /// [`WeightsError`]: the run does not keep the average, nor what it could be made of, or a
     /// snapshot is missing, damaged, foreign, or of another network.
     pub fn weights<B: Backend>(
         &self,
-        config: &Config,
-        choice: Averaged,
+        choice: Weights,
         slots: &[Slot],
         device: &B::Device,
-    ) -> Result<Vec<Tensor<B, 1>>, AveragedError> {
+    ) -> Result<Vec<Tensor<B, 1>>, WeightsError> {
         let one = |values: Vec<f32>| {
             let n = values.len();
             Tensor::from_data(TensorData::new(values, [n]), device)
         };
-        let values = self.values(config, choice, slots)?;
+        let values = self.values(choice, slots)?;
         Ok(values.into_iter().map(one).collect())
     }
 
-    fn values(
-        &self,
-        config: &Config,
-        choice: Averaged,
-        slots: &[Slot],
-    ) -> Result<Vec<Vec<f32>>, AveragedError> {
+    fn values(&self, choice: Weights, slots: &[Slot]) -> Result<Vec<Vec<f32>>, WeightsError> {
         let lists = &self.lists;
         lists.check_count(PLAIN.len(), slots)?;
         let laws = lists.laws()?;
         let folder = || self.run.folder().display().to_string();
         let list = |name: &str| Ok(lists.list(name, slots)?);
         match choice {
-            Averaged::Ema => list("ema"),
-            Averaged::Raw => list("model"),
-            Averaged::Rate(rate) if rate == config.training.ema => list("ema"),
-            Averaged::Rate(rate) => {
+            Weights::Ema => list("ema"),
+            Weights::Raw => list("model"),
+            Weights::Rate(rate) if lists.law()? == Law::Rate(rate) => list("ema"),
+            Weights::Rate(rate) => {
                 let law = Law::Rate(rate);
                 if !laws.contains(&law) {
-                    return Err(AveragedError::NoRate {
+                    return Err(WeightsError::NoRate {
                         run: folder(),
                         rate,
-                        known: known(config, &laws),
+                        known: known(lists.law()?, &laws),
                     });
                 }
                 list(&law.list())
             }
-            Averaged::Power(width) => {
+            Weights::Power(width) => {
                 let kept: Vec<f64> = laws.iter().filter_map(power).collect();
                 if kept.is_empty() {
-                    return Err(AveragedError::NoPower {
+                    return Err(WeightsError::NoPower {
                         run: folder(),
                         width,
-                        known: known(config, &laws),
+                        known: known(lists.law()?, &laws),
                     });
                 }
                 reconstruct(&self.run, lists, &kept, width, slots)
@@ -227,12 +219,11 @@ fn power(law: &Law) -> Option<f64> {
 }
 
 /// What can be asked of a run with these averages.
-fn known(config: &Config, laws: &[Law]) -> String {
+fn known(main: Law, laws: &[Law]) -> String {
     let mut known = vec!["ema".to_owned(), "raw".into()];
-    known.push(Averaged::Rate(config.training.ema).to_string());
-    known.extend(laws.iter().map(|law| match *law {
-        Law::Rate(rate) => Averaged::Rate(rate).to_string(),
-        Law::Power(width) => Averaged::Power(width).to_string(),
+    known.extend([main].iter().chain(laws).map(|law| match *law {
+        Law::Rate(rate) => Weights::Rate(rate).to_string(),
+        Law::Power(width) => Weights::Power(width).to_string(),
     }));
     let widths = laws.iter().any(|law| power(law).is_some());
     known.join(", ") + if widths { " and widths near" } else { "" }
@@ -245,7 +236,7 @@ fn reconstruct(
     kept: &[f64],
     width: f64,
     slots: &[Slot],
-) -> Result<Vec<Vec<f32>>, AveragedError> {
+) -> Result<Vec<Vec<f32>>, WeightsError> {
     let last = checkpoint.header.model.about.step;
     let before: Vec<(u64, PathBuf)> = (run.snapshots().into_iter())
         .filter(|(step, _)| *step < last)
@@ -259,7 +250,7 @@ fn reconstruct(
     let error = relative_error(&profiles, &x, &target);
     if error > LARGEST_ERROR {
         let kept: Vec<String> = kept.iter().map(f64::to_string).collect();
-        return Err(AveragedError::FarPower {
+        return Err(WeightsError::FarPower {
             run: run.folder().display().to_string(),
             width,
             kept: kept.join(" and "),
@@ -273,7 +264,7 @@ fn reconstruct(
         .collect();
     for ((step, path), x) in before.iter().zip(x.chunks_exact(kept.len())) {
         add_snapshot(&mut sum, (*step, path), kept, x, slots).map_err(|source| {
-            AveragedError::Snapshot {
+            WeightsError::Snapshot {
                 path: path.display().to_string(),
                 source,
             }

@@ -2,13 +2,13 @@
 //!
 //! `ema · raw · rate:0.9999 · power:0.12`
 
-use super::WIDTHS;
+use super::average::WIDTHS;
 use std::fmt;
 use std::str::FromStr;
 
 /// Which parameters a model is used with.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub enum Averaged {
+pub enum Weights {
     /// The moving average of `training.ema`.
     #[default]
     Ema,
@@ -16,13 +16,13 @@ pub enum Averaged {
     Raw,
     /// The moving average of this rate, of `training.ema` or `training.ema-rates`.
     Rate(f64),
-    /// The power-function average of this relative width in [`WIDTHS`], reconstructed from those of `training.ema-power`. From
-    /// snapshots of 0.05 and 0.1 at every twentieth of the training, widths from 0.04 to 0.25 come out well; [`Latest`](super::Latest) refuses
-    /// those that do not.
+    /// The power-function average of this relative width in [`WIDTHS`], reconstructed from those of
+    /// `training.ema-power`. From snapshots of 0.05 and 0.1 at every twentieth of the training, widths
+    /// from 0.04 to 0.25 come out well; [`Latest`](super::Latest) refuses those that do not.
     Power(f64),
 }
 
-impl fmt::Display for Averaged {
+impl fmt::Display for Weights {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Ema => write!(f, "ema"),
@@ -33,7 +33,7 @@ impl fmt::Display for Averaged {
     }
 }
 
-impl FromStr for Averaged {
+impl FromStr for Weights {
     type Err = String;
 
     fn from_str(name: &str) -> Result<Self, String> {
@@ -66,7 +66,7 @@ mod tests {
     #[test]
     fn choices_read_back() {
         for text in ["ema", "raw", "rate:0.9999", "power:0.12", "power:0.3"] {
-            let choice: Averaged = text.parse().expect(text);
+            let choice: Weights = text.parse().expect(text);
             assert_eq!(choice.to_string(), text);
         }
     }
@@ -81,7 +81,7 @@ mod tests {
             ("power:0.4", "from 0.01 to 0.3"),
             ("power:NaN", "from 0.01 to 0.3"),
         ] {
-            let message = text.parse::<Averaged>().expect_err(text);
+            let message = text.parse::<Weights>().expect_err(text);
             assert!(message.contains(part), "{text}: {message}");
         }
     }

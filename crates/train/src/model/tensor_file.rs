@@ -6,6 +6,7 @@
 //! damaged is refused, in one line, before anything is loaded. The same contents make the same file.
 
 use crate::atomic_file::write_atomically;
+use crate::digest::hex;
 use crate::parameters::Slot;
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
@@ -348,11 +349,6 @@ fn digest(envelope: &str, views: &[(&str, TensorView<'_>)]) -> String {
         part(view.data());
     }
     hex(&sha.finalize())
-}
-
-/// Bytes as hexadecimal digits.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn floats(bytes: &[u8]) -> Vec<f32> {

@@ -2,15 +2,14 @@
 //!
 //! `config.toml · metrics.jsonl · checkpoints/step-*.safetensors · ema/step-*.safetensors · samples/*.png`
 //!
-//! A folder with a run in it is never overwritten, only gone on with. Lines of `metrics.jsonl` that are newer than the
+//! A folder with a run in it is never overwritten, only resumed. A run of a program has no `config.toml`. Lines of `metrics.jsonl` that are newer than the
 //! checkpoint that a run resumes from are dropped, so that each step is logged once.
 
+use super::Record;
+use super::checkpoint::{CheckpointError, inspect};
 use crate::atomic_file::{remove_leftovers, write_atomically};
-use crate::checkpoint::{CheckpointError, inspect};
-use crate::config::{Config, ConfigError};
-use serde::{Deserialize, Serialize};
 use std::fs::{self, File, OpenOptions};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 /// Checkpoints that are kept: the newest, and the one before in case the newest is damaged.
@@ -22,14 +21,16 @@ const KEPT: usize = 2;
 pub enum RunError {
     /// The folder holds something already.
     #[error(
-        "{0} is not empty, and a run is never overwritten; give another --out, or go on with --resume"
+        "{0} is not empty, and a run is never overwritten; give another folder, or resume the run"
     )]
     Occupied(String),
     /// The folder holds no run.
-    #[error("{0} holds no run (it has no config.toml); train one first, or give its folder")]
+    #[error(
+        "{0} holds no run (it has neither config.toml nor checkpoints); train one first, or give its folder"
+    )]
     NoRun(String),
-    /// There is nothing to go on from.
-    #[error("{0} holds no checkpoint yet; wait for the first, or go on with train --resume")]
+    /// There is nothing to resume from.
+    #[error("{0} holds no checkpoint yet; wait for the first, or resume the run")]
     NoCheckpoint(String),
     /// The file system refuses.
     #[error("cannot use {path}")]
@@ -39,30 +40,9 @@ pub enum RunError {
         /// Why.
         source: std::io::Error,
     },
-    /// The stored configuration cannot be read.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
     /// No checkpoint can be read.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
-}
-
-/// One line of `metrics.jsonl`.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Record {
-    /// Steps taken.
-    pub step: u64,
-    /// The mean loss of the batches since the record before.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub loss: Option<f64>,
-    /// The loss of the averaged model on held-out data.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub validation: Option<f64>,
-    /// The learning rate.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub learning_rate: Option<f64>,
-    /// Seconds of training so far, interruptions left out.
-    pub seconds: f64,
 }
 
 /// A run folder.
@@ -72,52 +52,54 @@ pub struct Run {
 }
 
 impl Run {
-    /// A new run with this configuration.
+    /// A new run, with the text of its configuration if it has one.
     ///
     /// # Errors
     /// If the folder holds anything, or cannot be written.
-    pub fn create(folder: &Path, config: &Config) -> Result<Self, RunError> {
-        let io = |source| RunError::Io {
-            path: folder.display().to_string(),
-            source,
-        };
-        fs::create_dir_all(folder).map_err(io)?;
-        if fs::read_dir(folder).map_err(io)?.next().is_some() {
+    pub fn create(folder: &Path, config: Option<&str>) -> Result<Self, RunError> {
+        let refused = |source| io(folder, source);
+        fs::create_dir_all(folder).map_err(refused)?;
+        if fs::read_dir(folder).map_err(refused)?.next().is_some() {
             return Err(RunError::Occupied(folder.display().to_string()));
         }
         let run = Self {
             folder: folder.to_owned(),
         };
-        let path = run.config_path();
-        write_atomically(&path, config.to_toml().as_bytes()).map_err(|source| RunError::Io {
-            path: path.display().to_string(),
-            source,
-        })?;
-        // The configuration comes first: from then on the folder is a run, and can be gone on with.
+        // The configuration comes first: from then on the folder is a run, and can be resumed.
+        if let Some(config) = config {
+            run.write_config(config)?;
+        }
         for part in ["checkpoints", "samples"] {
-            fs::create_dir(folder.join(part)).map_err(io)?;
+            fs::create_dir(folder.join(part)).map_err(refused)?;
         }
         Ok(run)
     }
 
-    /// The run in this folder, with its configuration.
+    /// The run in this folder.
     ///
     /// # Errors
-    /// If there is none, or its configuration cannot be read.
-    pub fn open(folder: &Path) -> Result<(Self, Config), RunError> {
+    /// If there is none.
+    pub fn open(folder: &Path) -> Result<Self, RunError> {
         let run = Self {
             folder: folder.to_owned(),
         };
-        let path = run.config_path();
-        if !path.exists() {
-            return Err(RunError::NoRun(folder.display().to_string()));
+        match run.config_path().exists() || folder.join("checkpoints").is_dir() {
+            true => Ok(run),
+            false => Err(RunError::NoRun(folder.display().to_string())),
         }
-        let text = fs::read_to_string(&path).map_err(|source| RunError::Io {
-            path: path.display().to_string(),
-            source,
-        })?;
-        let config = Config::of_run(&text, &path.display().to_string())?;
-        Ok((run, config))
+    }
+
+    /// The text of its configuration; none for a run of a program.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn config(&self) -> Result<Option<String>, RunError> {
+        let path = self.config_path();
+        match fs::read_to_string(&path) {
+            Ok(text) => Ok(Some(text)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(io(&path, source)),
+        }
     }
 
     /// The folder.
@@ -130,19 +112,17 @@ impl Run {
         self.folder.join("samples")
     }
 
-    /// Replaces the stored configuration, as when a run is prolonged.
+    /// Stores a configuration in place of the one before, as when a run is prolonged.
     ///
     /// # Errors
     /// If the file cannot be written.
-    pub fn write_config(&self, config: &Config) -> Result<(), RunError> {
+    pub fn write_config(&self, config: &str) -> Result<(), RunError> {
         let path = self.config_path();
-        write_atomically(&path, config.to_toml().as_bytes()).map_err(|source| RunError::Io {
-            path: path.display().to_string(),
-            source,
-        })
+        write_atomically(&path, config.as_bytes()).map_err(|source| io(&path, source))
     }
 
-    fn config_path(&self) -> PathBuf {
+    /// Where the configuration is.
+    pub fn config_path(&self) -> PathBuf {
         self.folder.join("config.toml")
     }
 
@@ -174,10 +154,6 @@ impl Run {
     /// # Errors
     /// If the folder cannot be written.
     pub fn prepare_snapshots(&self, step: u64) -> Result<(), RunError> {
-        let io = |path: &Path, source| RunError::Io {
-            path: path.display().to_string(),
-            source,
-        };
         let folder = self.folder.join("ema");
         fs::create_dir_all(&folder).map_err(|source| io(&folder, source))?;
         for (_, path) in (self.snapshots().into_iter()).filter(|(taken, _)| *taken > step) {
@@ -243,18 +219,18 @@ impl Run {
     /// If the file cannot be written.
     pub fn metrics(&self, step: u64) -> Result<Metrics, RunError> {
         let path = self.metrics_path();
-        let io = |source| RunError::Io {
-            path: path.display().to_string(),
-            source,
-        };
+        let refused = |source| io(&path, source);
         let kept: Vec<Record> = self
             .records()
             .into_iter()
             .filter(|record| record.step <= step)
             .collect();
         let text: String = kept.iter().map(line).collect();
-        write_atomically(&path, text.as_bytes()).map_err(io)?;
-        let file = OpenOptions::new().append(true).open(&path).map_err(io)?;
+        write_atomically(&path, text.as_bytes()).map_err(refused)?;
+        let file = OpenOptions::new()
+            .append(true)
+            .open(&path)
+            .map_err(refused)?;
         let seconds = kept.last().map_or(0.0, |record| record.seconds);
         Ok(Metrics {
             file,
@@ -279,7 +255,7 @@ impl Run {
 pub struct Metrics {
     file: File,
     path: PathBuf,
-    /// Seconds of training before the run was gone on with.
+    /// Seconds of training before the run was resumed.
     pub seconds: f64,
 }
 
@@ -291,10 +267,14 @@ impl Metrics {
     pub fn append(&mut self, record: &Record) -> Result<(), RunError> {
         self.file
             .write_all(line(record).as_bytes())
-            .map_err(|source| RunError::Io {
-                path: self.path.display().to_string(),
-                source,
-            })
+            .map_err(|source| io(&self.path, source))
+    }
+}
+
+fn io(path: &Path, source: std::io::Error) -> RunError {
+    RunError::Io {
+        path: path.display().to_string(),
+        source,
     }
 }
 

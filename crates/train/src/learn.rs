@@ -1,0 +1,33 @@
+//! Training: data in, a model out.
+//!
+//! `θ ← AdamW(θ, ∇L(θ; batch_k))`, `θ̄ ← EMA(θ̄, θ)`, for k = 0, 1, …
+//!
+//! A [`Trainer`] is a model in training. Its batches are a pure function of (seed, step), made by a
+//! [`Batcher`] on another thread. [`Trainer::run`] takes steps and tells a [`Watcher`] how it goes; a
+//! [`Recorder`] is one that keeps checkpoints and metrics in the folder of a [`Run`].
+
+pub mod average;
+mod batch;
+pub mod checkpoint;
+mod error;
+mod latest;
+mod optimizer;
+mod record;
+mod recorder;
+mod run;
+mod trainer;
+mod watcher;
+mod weights;
+
+pub use average::{Average, Law, WIDTHS};
+pub use batch::{Batch, Batcher, Order, prefetch};
+pub use checkpoint::{Checkpoint, CheckpointError};
+pub use error::TrainError;
+pub use latest::{Latest, WeightsError};
+pub use optimizer::{AdamW, AdamWConfig, LearningRate};
+pub use record::Record;
+pub use recorder::Recorder;
+pub use run::{Metrics, Run, RunError};
+pub use trainer::Trainer;
+pub use watcher::{Next, Outcome, Watcher};
+pub use weights::Weights;

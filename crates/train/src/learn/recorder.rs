@@ -1,0 +1,164 @@
+//! Keeps a training in a folder: metrics, checkpoints, snapshots of averages.
+//!
+//! The folder holds whatever resuming takes. A training may be stopped anywhere, by a signal or by
+//! force, and resumes from its newest checkpoint to the same last bit.
+
+use super::{Metrics, Next, Record, Run, RunError, TrainError, Trainer, Watcher};
+use burn::module::AutodiffModule;
+use burn::tensor::backend::AutodiffBackend;
+use pyroclast_core::network::Network;
+
+/// A [`Watcher`] that keeps metrics and checkpoints in the folder of a run, and hands everything on
+/// to another watcher.
+///
+/// ```
+/// use burn::backend::Autodiff;
+/// use burn_ndarray::NdArray;
+/// use pyroclast_core::{flow::Flow, noise::Noise, path::Path};
+/// use pyroclast_models::{Init, MlpConfig};
+/// use pyroclast_train::dataset::Dataset;
+/// use pyroclast_train::learn::{Outcome, Recorder, Run, Trainer};
+///
+/// let (device, noise) = (Default::default(), Noise::new(0));
+/// let trainer = || {
+///     let network = MlpConfig::new(2).init(&mut Init::<Autodiff<NdArray>>::new(noise, &device));
+///     let points = Dataset::rows(&[0.0, 1.0, 2.0, 3.0], 2);
+///     Trainer::new(Flow::velocity(network, Path::linear()), points, noise, &device).batch(4)
+/// };
+/// let folder = tempfile::tempdir()?;
+///
+/// let run = Run::create(&folder.path().join("mine"), None)?;
+/// trainer().run(3, &mut Recorder::new(&run, ()))?;
+///
+/// // Later, perhaps in another process: the same run, for longer.
+/// let run = Run::open(&folder.path().join("mine"))?;
+/// let mut resumed = trainer();
+/// run.restore(&mut resumed)?;
+/// assert_eq!(resumed.step, 3);
+/// assert_eq!(resumed.run(5, &mut Recorder::new(&run, ()))?, Outcome::Finished);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Recorder<'a, W> {
+    run: &'a Run,
+    save_every: u64,
+    snapshot_every: u64,
+    metrics: Option<Metrics>,
+    steps: u64,
+    stops: bool,
+    /// What everything is handed on to.
+    pub watcher: W,
+}
+
+impl<'a, W> Recorder<'a, W> {
+    /// Checkpoints every 1000 steps, and a snapshot of power-function averages, where there are any,
+    /// every twentieth of the training.
+    pub fn new(run: &'a Run, watcher: W) -> Self {
+        Self {
+            run,
+            save_every: 1000,
+            snapshot_every: 0,
+            metrics: None,
+            steps: 0,
+            stops: false,
+            watcher,
+        }
+    }
+
+    /// The same with other steps between two checkpoints.
+    #[must_use]
+    pub fn save_every(mut self, steps: u64) -> Self {
+        self.save_every = steps;
+        self
+    }
+
+    /// The same with other steps between two snapshots; 0 for a twentieth of the training.
+    #[must_use]
+    pub fn snapshot_every(mut self, steps: u64) -> Self {
+        self.snapshot_every = steps;
+        self
+    }
+
+    fn is_due(&self, step: u64, every: u64) -> bool {
+        step == self.steps || step.is_multiple_of(every)
+    }
+
+    fn takes_snapshot(&self, keeps_powers: bool, step: u64) -> bool {
+        let every = match self.snapshot_every {
+            0 => (self.steps / 20).max(1),
+            every => every,
+        };
+        keeps_powers && self.is_due(step, every)
+    }
+}
+
+impl<B, N, W, const D: usize> Watcher<Trainer<B, N, D>> for Recorder<'_, W>
+where
+    B: AutodiffBackend,
+    N: Network<B, D> + AutodiffModule<B>,
+    N::InnerModule: Network<B::InnerBackend, D>,
+    W: Watcher<Trainer<B, N, D>>,
+{
+    fn started(&mut self, trainer: &Trainer<B, N, D>, steps: u64) -> Result<(), TrainError> {
+        self.run.tidy();
+        if trainer.keeps_powers() {
+            self.run.prepare_snapshots(trainer.step)?;
+        }
+        self.metrics = Some(self.run.metrics(trainer.step)?);
+        self.steps = steps;
+        self.watcher.started(trainer, steps)
+    }
+
+    fn stepped(&mut self, trainer: &Trainer<B, N, D>) -> Next {
+        let step = trainer.step;
+        let next = self.watcher.stepped(trainer);
+        self.stops = next == Next::Stop;
+        let writes =
+            self.is_due(step, self.save_every) || self.takes_snapshot(trainer.keeps_powers(), step);
+        match writes {
+            true => next.max(Next::Log),
+            false => next,
+        }
+    }
+
+    fn logged(&mut self, trainer: &Trainer<B, N, D>, record: &Record) -> Result<(), TrainError> {
+        let step = trainer.step;
+        let mut record = *record;
+        if let Some(metrics) = &mut self.metrics {
+            record.seconds += metrics.seconds;
+            metrics.append(&record)?;
+        }
+        // Before the checkpoint: a run that resumes from it finds the snapshot, or takes it again.
+        if self.takes_snapshot(trainer.keeps_powers(), step) {
+            trainer.save_snapshot(&self.run.snapshot_path(step))?;
+        }
+        if self.stops || self.is_due(step, self.save_every) {
+            trainer.save(&self.run.checkpoint_path(step))?;
+            self.run.tidy();
+        }
+        self.watcher.logged(trainer, &record)
+    }
+}
+
+impl Run {
+    /// Brings a trainer to the newest checkpoint. A run that has none is left to begin anew, which
+    /// gives the same model.
+    ///
+    /// # Errors
+    /// [`TrainError`], as of [`Trainer::restore`].
+    pub fn restore<B, N, const D: usize>(
+        &self,
+        trainer: &mut Trainer<B, N, D>,
+    ) -> Result<(), TrainError>
+    where
+        B: AutodiffBackend,
+        N: Network<B, D> + AutodiffModule<B>,
+        N::InnerModule: Network<B::InnerBackend, D>,
+    {
+        match self.newest() {
+            Ok(path) => Ok(trainer.restore(&path)?),
+            Err(RunError::NoCheckpoint(_)) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+}

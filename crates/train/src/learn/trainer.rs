@@ -1,0 +1,468 @@
+//! A model in training.
+//!
+//! `θ ← AdamW(θ, ∇L(θ; batch_k))`, `θ̄ ← EMA(θ̄, θ)`
+//!
+//! A step queues its work and returns: the loss stays on the device until somebody asks for its
+//! value.
+
+use super::average::{Average, Law};
+use super::batch::{Batch, Batcher, Order, prefetch};
+use super::checkpoint::{Checkpoint, CheckpointError, save_snapshot};
+use super::optimizer::{AdamW, AdamWConfig, LearningRate};
+use super::{Next, Outcome, Record, TrainError, Watcher};
+use crate::model::{About, DataInfo, Model, ModelHeader};
+use crate::parameters::{gradients, slots, values, with_values};
+use crate::task::Task;
+use burn::module::AutodiffModule;
+use burn::tensor::backend::{AutodiffBackend, Backend};
+use burn::tensor::{ElementConversion, Tensor, TensorData};
+use pyroclast_core::condition::Condition;
+use pyroclast_core::endpoints::Endpoints;
+use pyroclast_core::flow::Flow;
+use pyroclast_core::loss::SampleLoss;
+use pyroclast_core::network::Network;
+use pyroclast_core::noise::{Draws, Noise, Stream};
+use std::path::Path;
+use std::time::Instant;
+
+/// A model in training: the flow, its data, the memory of its optimizer, and its averages.
+///
+/// The defaults are AdamW at a learning rate of 10⁻³ without decay, batches of 512, an average of
+/// rate 0.999, and one condition in ten dropped, which makes guidance possible. Setters change them
+/// before the first step.
+///
+/// ```
+/// use burn::backend::Autodiff;
+/// use burn_ndarray::NdArray;
+/// use pyroclast_core::{flow::Flow, noise::Noise, path::Path};
+/// use pyroclast_models::{Init, MlpConfig};
+/// use pyroclast_train::dataset::Dataset;
+/// use pyroclast_train::learn::Trainer;
+///
+/// let (device, noise) = (Default::default(), Noise::new(0));
+/// let network = MlpConfig::new(2).init(&mut Init::<Autodiff<NdArray>>::new(noise, &device));
+/// let flow = Flow::velocity(network, Path::optimal_transport());
+/// let points = Dataset::rows(&[0.0, 1.0, 2.0, 3.0, 4.0, 5.0], 2);
+///
+/// let mut trainer = Trainer::new(flow, points, noise, &device).batch(8).learning_rate(3e-3);
+/// trainer.run(10, &mut ())?;
+/// let model = trainer.model(); // with the averaged parameters, ready to sample and to save
+/// assert_eq!(model.about.step, 10);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Trainer<B: AutodiffBackend, N, const D: usize> {
+    /// The model.
+    pub flow: Flow<N>,
+    /// Its data.
+    pub task: Task,
+    /// The optimizer's memory.
+    pub optimizer: AdamW<B::InnerBackend>,
+    /// The average of the parameters that samples are drawn with.
+    pub average: Average<B::InnerBackend>,
+    /// Averages beside that one.
+    pub averages: Vec<Average<B::InnerBackend>>,
+    /// Steps taken.
+    pub step: u64,
+    /// What files say about the model, beside the steps taken.
+    pub about: About,
+    /// The configuration that checkpoints carry.
+    pub config: Option<String>,
+    loss: Option<Box<dyn SampleLoss<B, D> + Send>>,
+    learning_rate: LearningRate,
+    batch: usize,
+    condition_dropout: f64,
+    log_every: u64,
+    validate_every: u64,
+    noise: Noise,
+    shape: [usize; D],
+    device: B::Device,
+}
+
+impl<B, N, const D: usize> Trainer<B, N, D>
+where
+    B: AutodiffBackend,
+    N: Network<B, D> + AutodiffModule<B>,
+    N::InnerModule: Network<B::InnerBackend, D>,
+{
+    /// Before the first step. The data is a [`Task`], a [`Dataset`](crate::dataset::Dataset) of which
+    /// nothing is held out, or a pair of datasets, of which the second is.
+    ///
+    /// Everything random follows from `noise`: the order of the data, source points, times, dropped
+    /// conditions, dropout.
+    ///
+    /// # Panics
+    /// If there is no data, or the rank of a sample is not D − 1.
+    pub fn new(flow: Flow<N>, data: impl Into<Task>, noise: Noise, device: &B::Device) -> Self {
+        let task = data.into();
+        let sample = &task.training.shape;
+        assert!(!task.training.is_empty(), "there is no data to train on");
+        assert_eq!(
+            sample.len() + 1,
+            D,
+            "a batch has one axis more than a sample"
+        );
+        let mut shape = [0; D];
+        shape[1..].copy_from_slice(sample);
+        let parameters = inner(values(&flow.network));
+        let about = About {
+            data: DataInfo::of_task(&task),
+            network: None,
+            sampling: Default::default(),
+            step: 0,
+            seed: noise.seed(),
+        };
+        Self {
+            flow,
+            task,
+            optimizer: AdamW::new(AdamWConfig::default(), &parameters),
+            average: Average::new(Law::Rate(0.999), parameters),
+            averages: Vec::new(),
+            step: 0,
+            about,
+            config: None,
+            loss: None,
+            learning_rate: LearningRate::constant(1e-3),
+            batch: 512,
+            condition_dropout: 0.1,
+            log_every: 100,
+            validate_every: 1000,
+            noise,
+            shape,
+            device: device.clone(),
+        }
+    }
+
+    /// The same with another number of pairs in a batch.
+    #[must_use]
+    pub fn batch(mut self, pairs: usize) -> Self {
+        self.batch = pairs;
+        self
+    }
+
+    /// The same with another learning rate: a number, or one that changes over the training.
+    #[must_use]
+    pub fn learning_rate(mut self, rate: impl Into<LearningRate>) -> Self {
+        self.learning_rate = rate.into();
+        self
+    }
+
+    /// The same with other constants of AdamW.
+    #[must_use]
+    pub fn adamw(mut self, config: AdamWConfig) -> Self {
+        self.optimizer.config = config;
+        self
+    }
+
+    /// The same with another decay, in [0, 1), of the average that samples are drawn with.
+    #[must_use]
+    pub fn ema(mut self, decay: f64) -> Self {
+        self.average.law = Law::Rate(decay);
+        self
+    }
+
+    /// The same with a further average of the parameters.
+    #[must_use]
+    pub fn and_average(mut self, law: Law) -> Self {
+        let parameters = inner(values(&self.flow.network));
+        self.averages.push(Average::new(law, parameters));
+        self
+    }
+
+    /// The same with another probability of dropping the condition of a sample.
+    #[must_use]
+    pub fn condition_dropout(mut self, probability: f64) -> Self {
+        self.condition_dropout = probability;
+        self
+    }
+
+    /// The same with another measure of each sample's error than its square.
+    #[must_use]
+    pub fn loss_by(mut self, loss: impl SampleLoss<B, D> + Send + 'static) -> Self {
+        self.loss = Some(Box::new(loss));
+        self
+    }
+
+    /// The same with other steps between two losses that are read.
+    #[must_use]
+    pub fn log_every(mut self, steps: u64) -> Self {
+        self.log_every = steps;
+        self
+    }
+
+    /// The same with other steps between two validations.
+    #[must_use]
+    pub fn validate_every(mut self, steps: u64) -> Self {
+        self.validate_every = steps;
+        self
+    }
+
+    /// Trains until `steps` steps have been taken in all, those before a resume included.
+    ///
+    /// # Errors
+    /// [`TrainError::Diverged`], or what the watcher ends with.
+    pub fn run<W>(&mut self, steps: u64, watcher: &mut W) -> Result<Outcome, TrainError>
+    where
+        W: Watcher<Self> + ?Sized,
+    {
+        watcher.started(self, steps)?;
+        let validation = self.validation();
+        let batches = prefetch(self.batcher(), self.step, steps);
+        let clock = Instant::now();
+        let mut sum: Option<(Tensor<B::InnerBackend, 1>, u64)> = None;
+        while self.step < steps {
+            let batch = batches
+                .recv()
+                .expect("the batcher makes every step up to the last");
+            let loss = self.step(&batch);
+            sum = Some(match sum.take() {
+                Some((sum, n)) => (sum + loss, n + 1),
+                None => (loss, 1),
+            });
+            let next = watcher.stepped(self);
+            let (step, last) = (self.step, self.step == steps);
+            let due = |every: u64| last || step.is_multiple_of(every);
+            if next != Next::Continue || due(self.log_every) || due(self.validate_every) {
+                let (sum, n) = sum.take().expect("a step was taken since the last log");
+                let loss = sum.into_scalar().elem::<f64>() / n as f64;
+                if !loss.is_finite() {
+                    return Err(TrainError::Diverged { loss, step });
+                }
+                let validates = due(self.validate_every) && !validation.is_empty();
+                let record = Record {
+                    step,
+                    loss: Some(loss),
+                    validation: validates.then(|| self.validate(&validation)),
+                    learning_rate: Some(self.learning_rate.at(step - 1)),
+                    seconds: clock.elapsed().as_secs_f64(),
+                };
+                watcher.logged(self, &record)?;
+            }
+            if next == Next::Stop && !last {
+                return Ok(Outcome::Interrupted { step });
+            }
+        }
+        Ok(Outcome::Finished)
+    }
+
+    /// One step; gives the loss before it, still on the device.
+    pub fn step(&mut self, batch: &Batch) -> Tensor<B::InnerBackend, 1> {
+        let mut dropout = self.noise.draws(Stream::Dropout, batch.step);
+        let loss = batch_loss(
+            &self.flow,
+            batch,
+            (self.loss.as_deref()).map(|loss| loss as &dyn SampleLoss<B, D>),
+            self.shape,
+            &self.device,
+            Some(&mut dropout),
+        );
+        let mut tape = loss.backward();
+        let gradients = gradients::<B, N>(&self.flow.network, &mut tape);
+        let parameters = inner(values(&self.flow.network));
+        let rate = self.learning_rate.at(self.step);
+        let parameters = self.optimizer.step(parameters, gradients, rate);
+        for average in [&mut self.average].into_iter().chain(&mut self.averages) {
+            average.update(&parameters, self.step);
+        }
+        let tracked = parameters.into_iter().map(Tensor::from_inner).collect();
+        self.flow.network = with_values(self.flow.network.clone(), tracked);
+        self.step += 1;
+        loss.inner()
+    }
+
+    /// The model with the averaged parameters, without autodiff.
+    pub fn averaged(&self) -> Flow<N::InnerModule> {
+        let network = with_values(self.flow.network.valid(), self.average.values.clone());
+        self.flow.with_network(network)
+    }
+
+    /// The mean loss of the averaged model over some batches, without dropout. Waits for the device.
+    pub fn validate(&self, batches: &[Batch]) -> f64 {
+        let flow = self.averaged();
+        // The user's loss is one of the training backend: its inputs are lifted there, without a tape.
+        let own = self.loss.as_deref().map(|loss| {
+            move |output: Tensor<B::InnerBackend, D>, target: Tensor<B::InnerBackend, D>| {
+                let (output, target) = (Tensor::from_inner(output), Tensor::from_inner(target));
+                loss.per_sample(output, target).inner()
+            }
+        });
+        let own = own
+            .as_ref()
+            .map(|loss| loss as &dyn SampleLoss<B::InnerBackend, D>);
+        let losses = batches.iter().map(|batch| {
+            let loss = batch_loss(&flow, batch, own, self.shape, &self.device, None);
+            loss.into_scalar().elem::<f64>()
+        });
+        losses.sum::<f64>() / batches.len().max(1) as f64
+    }
+
+    /// What makes the batches.
+    pub fn batcher(&self) -> Batcher {
+        Batcher {
+            dataset: self.task.training.clone(),
+            size: self.batch,
+            path: self.flow.path.clone(),
+            condition_dropout: self.condition_dropout,
+            noise: self.noise,
+        }
+    }
+
+    /// As many whole batches as the held-out samples fill, the same at every validation.
+    fn validation(&self) -> Vec<Batch> {
+        let dataset = &self.task.validation;
+        if dataset.is_empty() {
+            return Vec::new();
+        }
+        let batcher = Batcher {
+            dataset: dataset.clone(),
+            size: self.batch.min(dataset.len()),
+            noise: self.noise.fork("validation"),
+            condition_dropout: 0.0,
+            ..self.batcher()
+        };
+        let mut order = Order::default();
+        let n = dataset.len() / batcher.size;
+        (0..n as u64)
+            .map(|step| batcher.batch(step, &mut order))
+            .collect()
+    }
+
+    /// The model with the averaged parameters as one would save it, without autodiff.
+    pub fn model(&self) -> Model<N::InnerModule> {
+        Model {
+            flow: self.averaged(),
+            about: self.header().about,
+            weights: "ema".to_owned(),
+        }
+    }
+
+    /// What files say about the model now.
+    fn header(&self) -> ModelHeader {
+        ModelHeader {
+            path: self.flow.path.clone(),
+            objective: self.flow.objective,
+            about: About {
+                step: self.step,
+                ..self.about.clone()
+            },
+        }
+    }
+
+    /// Writes a checkpoint, atomically: all that [`Trainer::restore`] takes. Waits for the device.
+    ///
+    /// # Errors
+    /// [`CheckpointError`], such as for parameters that are not finite; what stood at `path` before
+    /// is untouched then.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<(), CheckpointError> {
+        Checkpoint::<B::InnerBackend> {
+            header: self.header(),
+            config: self.config.clone(),
+            model: inner(values(&self.flow.network)),
+            average: self.average.clone(),
+            averages: self.averages.clone(),
+            first: self.optimizer.first.clone(),
+            second: self.optimizer.second.clone(),
+        }
+        .save(path.as_ref(), &slots::<B, N>(&self.flow.network))
+    }
+
+    /// Writes the power-function averages, of which those of other widths are made.
+    pub(super) fn save_snapshot(&self, path: &Path) -> Result<(), CheckpointError> {
+        save_snapshot(
+            path,
+            self.header(),
+            self.config.clone(),
+            (self.average.law, &self.averages),
+            &slots::<B, N>(&self.flow.network),
+        )
+    }
+
+    /// Whether a power-function average is kept.
+    pub(super) fn keeps_powers(&self) -> bool {
+        let is_power = |average: &Average<_>| matches!(average.law, Law::Power(_));
+        self.averages.iter().any(is_power)
+    }
+
+    /// Brings the trainer to a checkpoint, from which it resumes to the same bits.
+    ///
+    /// # Errors
+    /// [`CheckpointError`]: a file that is missing, damaged, edited, of something else, of another
+    /// network, or of a trainer with another seed or other averages. The trainer is untouched then.
+    pub fn restore(&mut self, path: impl AsRef<Path>) -> Result<(), CheckpointError> {
+        let path = path.as_ref();
+        let slots = slots::<B, N>(&self.flow.network);
+        let checkpoint = Checkpoint::<B::InnerBackend>::load(path, &slots, &self.device)?;
+        let about = &checkpoint.header.about;
+        let mismatch = |reason: String| CheckpointError::Mismatch {
+            path: path.display().to_string(),
+            reason,
+        };
+        let (found, seed) = (about.seed, self.noise.seed());
+        if found != seed {
+            return Err(mismatch(format!(
+                "it was saved under seed {found}, not {seed}"
+            )));
+        }
+        let laws = |main: &Average<_>, further: &[Average<_>]| -> Vec<String> {
+            let all = [main].into_iter().chain(further);
+            all.map(|average| average.law.to_string()).collect()
+        };
+        let kept = laws(&checkpoint.average, &checkpoint.averages);
+        let asked = laws(&self.average, &self.averages);
+        if kept != asked {
+            let (kept, asked) = (kept.join(", "), asked.join(", "));
+            return Err(mismatch(format!(
+                "it keeps the averages {kept}, not {asked}"
+            )));
+        }
+        let tracked = checkpoint.model.into_iter().map(Tensor::from_inner);
+        self.flow.network = with_values(self.flow.network.clone(), tracked.collect());
+        self.average = checkpoint.average;
+        self.averages = checkpoint.averages;
+        self.optimizer.first = checkpoint.first;
+        self.optimizer.second = checkpoint.second;
+        self.optimizer.steps = about.step;
+        self.step = about.step;
+        Ok(())
+    }
+
+    /// The device of the model.
+    pub fn device(&self) -> &B::Device {
+        &self.device
+    }
+}
+
+/// Off the tape.
+fn inner<B: AutodiffBackend>(tensors: Vec<Tensor<B, 1>>) -> Vec<Tensor<B::InnerBackend, 1>> {
+    tensors.into_iter().map(Tensor::inner).collect()
+}
+
+/// The loss of a host batch: the upload, the path, the network, the error.
+fn batch_loss<B, N, const D: usize>(
+    flow: &Flow<N>,
+    batch: &Batch,
+    own: Option<&dyn SampleLoss<B, D>>,
+    sample: [usize; D],
+    device: &B::Device,
+    dropout: Option<&mut Draws>,
+) -> Tensor<B, 1>
+where
+    B: Backend,
+    N: Network<B, D>,
+{
+    let mut shape = sample;
+    shape[0] = batch.t.len();
+    let upload = |values: &[f32]| -> Tensor<B, D> {
+        Tensor::from_data(TensorData::new(values.to_vec(), shape), device)
+    };
+    let condition = N::Condition::upload(&batch.given, device);
+    let ends = Endpoints {
+        x0: upload(&batch.x0),
+        x1: upload(&batch.x1),
+    };
+    let z = batch.z.as_deref().map(upload);
+    let points = flow.path.sample(ends, z, &batch.t);
+    match own {
+        None => flow.loss(points, &condition, dropout),
+        Some(own) => flow.loss_by(own, points, &condition, dropout),
+    }
+}
