@@ -5,7 +5,7 @@ use crate::args::Train;
 use crate::device::{self, Job};
 use crate::export::{self, picture_labels, picture_size, save_png};
 use crate::progress::{Progress, minutes};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use burn::backend::Autodiff;
 use burn::module::AutodiffModule;
 use burn::tensor::backend::{AutodiffBackend, Backend};
@@ -54,10 +54,7 @@ pub(crate) fn run(arguments: Train) -> Result<ExitCode> {
         Some(run) => run,
         None => {
             let free = || first_free(&Path::new("runs").join(&name), "");
-            Run::create(
-                &arguments.out.clone().unwrap_or_else(free),
-                Some(&config.to_toml()),
-            )?
+            create(&arguments.out.clone().unwrap_or_else(free), &config)?
         }
     };
     eprintln!(
@@ -100,6 +97,17 @@ pub(crate) fn run(arguments: Train) -> Result<ExitCode> {
             Ok(ExitCode::from(INTERRUPTED))
         }
     }
+}
+
+/// A new run; the remedies of an occupied folder are flags here.
+fn create(folder: &Path, config: &Config) -> Result<Run> {
+    Run::create(folder, Some(&config.to_toml())).map_err(|error| match error {
+        RunError::Occupied(folder) => anyhow!(
+            "{folder} is not empty, and a run is never overwritten; give another --out, or \
+             continue it with --resume"
+        ),
+        error => error.into(),
+    })
 }
 
 /// A run's name: the preset, or the file without its extension.
