@@ -1,12 +1,12 @@
 //! Two moons by optimal-transport flow matching.
 
 use pyroclast::backend::{Autodiff, Flex};
-use pyroclast::core::{condition::Given, flow::Flow, noise::Noise, path::Path, toy::Toy};
+use pyroclast::core::noise::{Noise, Stream};
+use pyroclast::core::{condition::Given, flow::Flow, path::Path, toy::Toy};
+use pyroclast::metrics::wasserstein;
 use pyroclast::models::{Init, MlpConfig};
-use pyroclast::train::dataset::Dataset;
 use pyroclast::train::draw::{MethodName, Plan};
-use pyroclast::train::learn::Trainer;
-use pyroclast::{core::noise::Stream, metrics::wasserstein};
+use pyroclast::train::{dataset::Dataset, learn::Trainer};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (device, noise) = (Default::default(), Noise::new(0));
@@ -16,10 +16,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let mut trainer = Trainer::new(flow, Dataset::rows(&moons(10_000, 0), 2), noise, &device);
     trainer.run(2000, &mut ())?;
-    let model = trainer.model();
-    model.save("moons.safetensors")?;
-
-    let x1 = model.sample(1000, &Given::nothing(), &Plan::new(MethodName::HEUN, 50, 0))?;
+    let plan = Plan::new(MethodName::HEUN, 50, 0);
+    let x1 = trainer.model().sample(1000, &Given::nothing(), &plan)?;
     let w2 = wasserstein(&x1, &moons(1000, 1), 2);
     println!("W2 of 1000 samples and 1000 points: {w2:.3}");
     Ok(())

@@ -11,7 +11,7 @@ pub mod tensor_file;
 pub use file::ModelFile;
 pub use header::{About, DataInfo, ModelHeader};
 
-use crate::draw::{Plan, SampleError, sample};
+use crate::draw::{Plan, SampleError, SamplingMethod, sample};
 use crate::parameters::{device, slots, values};
 use burn::module::Module;
 use burn::tensor::backend::Backend;
@@ -106,14 +106,15 @@ impl<N> Model<N> {
     ///
     /// # Panics
     /// If `given` has parts of another number of samples than `n`.
-    pub fn sample<B: Backend, const D: usize>(
+    pub fn sample<B: Backend, M, const D: usize>(
         &self,
         n: usize,
         given: &Given,
-        plan: &Plan,
+        plan: &Plan<M>,
     ) -> Result<Vec<f32>, SampleError>
     where
         N: Network<B, D>,
+        M: SamplingMethod<B, D>,
     {
         let (data, device) = (&self.about.data, self.device::<B>());
         let (source, noise) = (&self.flow.path.source, Noise::new(plan.seed));
