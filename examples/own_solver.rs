@@ -53,7 +53,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let ralston = OwnMethod::new("ralston", |_| Ralston).costs_per_step(2);
     let plan = Plan::new(ralston, 25, 0);
     let x1 = trainer.model().sample(1000, &Given::nothing(), &plan)?;
-    let w2 = wasserstein(&x1, &moons(1000, 1), 2);
-    println!("W2 of 1000 samples and 1000 points: {w2:.3}");
+    println!(
+        "W2 to 1000 points: {:.3}",
+        wasserstein(&x1, &moons(1000, 1), 2)
+    );
     Ok(())
 }
