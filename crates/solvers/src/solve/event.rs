@@ -11,7 +11,7 @@ use burn::tensor::backend::Backend;
 use std::fmt;
 use std::rc::Rc;
 
-/// Into how many parts a step is divided to search for a change of sign.
+/// A step is divided into this many parts to search for a change of sign.
 const PARTS: usize = 8;
 
 /// Which changes of sign count, seen along the solve.
