@@ -94,8 +94,8 @@ impl<B: Backend> Trained<B> {
 
 /// Trains a classifier on labelled samples, and measures its accuracy on those held out.
 ///
-/// `watcher` is told of every step that is queued, and from time to time also the mean loss since
-/// its last report.
+/// `watcher` is called for every step that is queued, and from time to time with the mean loss
+/// since its last report.
 ///
 /// # Errors
 /// [`ClassifierError`]: no labels, fewer than two classes, or a loss that diverges.

@@ -35,7 +35,7 @@ const OF_BIN: f64 = 0.125;
 /// The chain whose bound is computed.
 #[derive(Debug, Clone)]
 pub struct Chain<'a> {
-    /// The model's own chain, of which every index is used; none for a continuous process.
+    /// The model's own chain, with all its indices; `None` for a continuous process.
     pub table: Option<&'a BetaTable>,
     /// Steps of a continuous process, evenly spaced in the log-SNR. More make the bound tighter.
     pub steps: usize,

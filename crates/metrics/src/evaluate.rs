@@ -44,8 +44,8 @@ pub struct Scores {
     pub straightness: Option<f64>,
     /// The likelihood of held-out data, if the density of the source is known.
     pub likelihood: Option<Likelihood>,
-    /// The variational bound of held-out data, which the likelihood of the chain's own distribution
-    /// cannot exceed.
+    /// The variational bound of held-out data: an upper bound on their negative log-likelihood
+    /// under the chain's own distribution.
     pub elbo: Option<Elbo>,
     /// Evaluations of the network per sample.
     pub evaluations: usize,
@@ -174,7 +174,7 @@ pub struct Protocol<M = MethodName> {
 /// Draws `n` samples and scores them. `k` numbers the repetition, which has its own source
 /// points and its own data.
 ///
-/// A conditional model is given the conditions of as many training samples. The classifier, if
+/// A conditional model is given the conditions of `n` training samples. The classifier, if
 /// there is one, expects samples in the units of the data.
 ///
 /// # Errors

@@ -13,7 +13,7 @@ use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use pyroclast_core::noise::{Noise, Stream};
 
-/// A step of a solve, over which a Brownian motion is asked for its increment.
+/// A step of a solve, for which a Brownian motion gives its increment.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Interval {
     /// The start of the step.

@@ -38,9 +38,9 @@ impl Default for Pid {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Control {
-    /// Error allowed relative to the state, in one step; 0 or more.
+    /// The error allowed in one step, relative to the state; 0 or more.
     pub rtol: f64,
-    /// Error allowed whatever the state, in one step; positive.
+    /// The error allowed in one step, however small the state; positive.
     pub atol: f64,
     /// The gains of the step size controller.
     pub pid: Pid,

@@ -1,6 +1,6 @@
 //! Dense output: the solution at any time, from the steps that were taken anyway.
 //!
-//! `x(t) = x_k(t_k + θ_k·h_k)` on the step of each clock that holds t
+//! `x(t) = x_k(t_k + θ_k·h_k)` on the step of each clock that contains t
 
 use super::clocking::{Clocking, Pieces};
 use super::segment::Segment;
