@@ -93,8 +93,8 @@ impl<B: Backend> Trained<B> {
 
 /// Trains a classifier on labelled samples, and measures its accuracy on those held out.
 ///
-/// `watcher` is told of every step that is queued, and every so often of the mean loss since the last
-/// time.
+/// `watcher` is called for every step that is queued, and from time to time with the mean loss
+/// since its last report.
 ///
 /// # Errors
 /// [`ClassifierError`]: no labels, fewer than two classes, or a loss that diverges.
@@ -310,7 +310,8 @@ mod tests {
         let plain = Dataset::new("plain", vec![0.0; 8], vec![2]);
         assert_eq!(
             train(&plain).expect_err("no labels").to_string(),
-            "`plain` has no labels to learn from; give digits, or a .csv file with a column named label"
+            "`plain` has no labels to learn from; \
+             give digits, or a .csv file with a column named label"
         );
         assert_eq!(
             train(&plain.with_labels(&[0; 4], 1))

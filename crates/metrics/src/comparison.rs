@@ -1,7 +1,8 @@
 //! Samplers side by side at equal cost, on one trained model.
 //!
-//! `FD(samples, data)` over methods and numbers of evaluations, and `FD(samples, limit)`: the limit is
-//! the same model's samples at very many steps, from which a method differs only by its own error
+//! `FD(samples, data)` and `FD(samples, limit)`, over methods and numbers of
+//! evaluations. The limit is the same model's samples at very many steps, from which a
+//! method differs only by its own error
 //!
 //! FD is the Fréchet distance between features.
 
@@ -32,7 +33,8 @@ pub struct Contest<M = MethodName> {
     pub n: usize,
     /// How samples are drawn, apart from the method and its steps.
     pub plan: Plan,
-    /// The grid of all methods. Do not give times here: they would be the same steps for every budget.
+    /// The grid of all methods. Do not give times here: they would be the
+    /// same steps for every budget.
     pub grid: GridName,
 }
 
@@ -52,8 +54,7 @@ impl<M: Described + Copy> Contest<M> {
         }
     }
 
-    /// The methods that cannot run on the model at some budget, and why. Nothing is drawn to find
-    /// out.
+    /// The methods that cannot run on the model at some budget, and why. This draws no samples.
     pub fn unserved<B, N, const D: usize>(&self, flow: &Flow<N>) -> Vec<(&'static str, SampleError)>
     where
         B: Backend,
@@ -105,9 +106,10 @@ pub struct Comparison {
     pub limit_to_data: f64,
 }
 
-/// Runs the contest. All methods start from the same noise; `seen` is shown each entry.
+/// Runs the contest. All methods start from the same noise; `seen` is called with each entry.
 ///
-/// Samples are compared with all of the data, training and held out, since the conditions are theirs.
+/// Samples are compared with all of the data, training and held out, since their conditions come
+/// from all of it.
 ///
 /// A method that fails keeps its error in its entries and does not stop the others.
 /// [`Contest::unserved`] names beforehand the methods that the model cannot serve.
@@ -170,7 +172,7 @@ where
     })
 }
 
-/// What all methods draw from and are judged by.
+/// What all methods share: the model, the starting noise and conditions, and the judge.
 struct Draw<'a, B: Backend, N> {
     flow: &'a Flow<N>,
     task: &'a Task,
@@ -215,7 +217,7 @@ mod tests {
     use pyroclast_core::path::Path;
     use pyroclast_train::config::Config;
 
-    /// A velocity of zero, and none at all at t = 1/3.
+    /// A velocity of zero, but NaN at t = 1/3.
     #[derive(Module, Debug)]
     struct Hole<B: Backend> {
         zero: Param<Tensor<B, 1>>,

@@ -1,4 +1,4 @@
-//! The features of what is drawn from a model to be scored.
+//! The features of samples that a model has drawn.
 
 use crate::classifier::Trained;
 use crate::features::features;

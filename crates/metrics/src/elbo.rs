@@ -1,7 +1,7 @@
 //! The variational bound of held-out data, term by term.
 //!
-//! `−ln p(x1) ≤ L_T + Σ_k L_{k} + L_0`, for images of rounded pixels the probability of the pixels themselves, in bits per
-//! dimension
+//! `−ln p(x1) ≤ L_T + Σ_k L_{k} + L_0`, where p is a density or, for images of rounded pixels, the
+//! probability of the pixels themselves, also in bits per dimension
 //!
 //! Source: Ho et al. 2020, eq. 5 and 13; Kingma et al. 2021 for any schedule.
 
@@ -25,22 +25,22 @@ use std::f64::consts::LN_2;
 
 /// Rows that the network evaluates at once.
 const CHUNK: usize = 256;
-/// The step of [`Stream::Likelihood`] that draws the noise; dequantisation uses an earlier step, and
-/// probes the steps from 0 on.
+/// The step of [`Stream::Likelihood`] that draws the noise; dequantisation uses an earlier step,
+/// and probes the steps from 0 on.
 const NOISING: u64 = 1 << 41;
-/// For pixels the last noise level is this share of a bin: half a bin is then four standard
+/// For pixels the last noise level is this share of a bin. Half a bin is then four standard
 /// deviations, and the decoder rounds correctly.
 const OF_BIN: f64 = 0.125;
 
 /// The chain whose bound is computed.
 #[derive(Debug, Clone)]
 pub struct Chain<'a> {
-    /// The model's own chain, of which every index is used; none for a continuous process.
+    /// The model's own chain, with all its indices; `None` for a continuous process.
     pub table: Option<&'a BetaTable>,
     /// Steps of a continuous process, evenly spaced in the log-SNR. More make the bound tighter.
     pub steps: usize,
-    /// The variance of a step of the model's own chain; none where the network has learned it. Steps
-    /// of a continuous process use the posterior's.
+    /// The variance of a step of the model's own chain; none where the network has learned it.
+    /// Steps of a continuous process use the posterior's.
     pub variance: Option<Variance>,
 }
 
@@ -59,8 +59,7 @@ pub struct Elbo {
 ///
 /// A conditional model is given each sample's own condition.
 ///
-/// `None` where paths start from a distribution other than the normal one, and where nothing is held
-/// out.
+/// `None` if paths start from a distribution other than the normal one, or if no data is held out.
 pub fn bound<B, N, const D: usize>(
     flow: &Flow<N>,
     task: &Task,

@@ -36,16 +36,16 @@ pub struct Scores {
     pub sliced_floor: f64,
     /// Energy distance between samples and data.
     pub energy_distance: f64,
-    /// One entry per metric in [`FEATURE_METRICS`]; without values where there is no classifier.
+    /// One entry per metric in [`FEATURE_METRICS`]; without values if there is no classifier.
     pub features: [FeatureScore; FEATURE_METRICS.len()],
-    /// Normalised path energy, for fixed steps.
+    /// Normalised path energy; only for fixed steps.
     pub npe: Option<f64>,
-    /// Straightness of the paths, 0 for straight ones, for fixed steps.
+    /// Straightness of the paths, 0 for straight ones; only for fixed steps.
     pub straightness: Option<f64>,
-    /// The likelihood of held-out data, where the density of the source is known.
+    /// The likelihood of held-out data, if the density of the source is known.
     pub likelihood: Option<Likelihood>,
-    /// The variational bound of held-out data, which the likelihood of the chain's own distribution
-    /// cannot exceed.
+    /// The variational bound of held-out data: an upper bound on their negative log-likelihood
+    /// under the chain's own distribution.
     pub elbo: Option<Elbo>,
     /// Evaluations of the network per sample.
     pub evaluations: usize,
@@ -56,18 +56,18 @@ pub struct Scores {
 /// One metric of features.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct FeatureScore {
-    /// Of the samples against data; none where there are too few of them.
+    /// The samples against data; `None` if there are too few of them.
     pub score: Option<f64>,
-    /// Of other data against data, where the metric reports it.
+    /// Other data against data, if the metric reports it.
     pub floor: Option<f64>,
 }
 
 /// A score by name.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Named<T> {
-    /// What it is called in JSON.
+    /// Its key in JSON.
     pub key: &'static str,
-    /// What it is called in a table; indented where it belongs to the score before it.
+    /// Its label in a table, indented if it belongs to the score before it.
     pub name: String,
     /// The score.
     pub value: Option<T>,
@@ -137,7 +137,7 @@ impl Scores {
     }
 }
 
-/// The spread of every score over repetitions; none for one that some repetition lacks.
+/// The spread of every score over repetitions; none for a score that some repetition lacks.
 ///
 /// # Panics
 /// If there is no repetition.
@@ -171,11 +171,11 @@ pub struct Protocol<M = MethodName> {
     pub bound_steps: usize,
 }
 
-/// Draws `n` samples and scores them. `k` numbers the repetition, which has its own source points and
-/// its own data.
+/// Draws `n` samples and scores them. `k` numbers the repetition, which has its own source
+/// points and its own data.
 ///
-/// A conditional model is given the conditions of as many training samples. The classifier, if there is
-/// one, expects samples in the units of the data.
+/// A conditional model is given the conditions of `n` training samples. The classifier, if
+/// there is one, expects samples in the units of the data.
 ///
 /// # Errors
 /// [`SampleError`].

@@ -9,9 +9,9 @@ use crate::precision_recall::{PRECISION, RECALL};
 /// A score of one cloud of features against another.
 #[derive(Debug, Clone, Copy)]
 pub struct FeatureMetric {
-    /// What it is called in JSON.
+    /// Its key in JSON.
     pub key: &'static str,
-    /// What it is called in a table.
+    /// Its label in a table.
     pub name: &'static str,
     /// The key of the score that real data reaches against other real data, where that is reported.
     pub floor_key: Option<&'static str>,

@@ -1,10 +1,10 @@
-//! Features of images: the numbers by which a classifier decides.
+//! Features of images: the output of a classifier's last hidden layer.
 //!
 //! `x ∈ ℝ^dim ↦ φ(x) ∈ ℝ^f`
 //!
-//! Distances between features see what makes a digit a digit, where distances between pixels see its
-//! position and ink. A classifier of the shipped digits comes with the library;
-//! `pyroclast classifier digits --out assets/digits-classifier.safetensors` makes it.
+//! Distances between features depend on what makes a digit a digit; distances between pixels, on
+//! its position and ink. A classifier of the shipped digits comes with the library, made by
+//! `pyroclast classifier digits --out assets/digits-classifier.safetensors`.
 
 use crate::classifier::Trained;
 use crate::map_rows::map_rows;

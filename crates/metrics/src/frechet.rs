@@ -2,7 +2,8 @@
 //!
 //! `d² = ‖μ1 − μ2‖² + tr(Σ1 + Σ2 − 2·(Σ1^{½}·Σ2·Σ1^{½})^{½})`
 //!
-//! Source: Dowson & Landau 1982, eq. 4; of features of images: Heusel et al. 2017, eq. 6, where it is called FID.
+//! Source: Dowson & Landau 1982, eq. 4; of features of images: Heusel et al. 2017,
+//! eq. 6, where it is called FID.
 
 use crate::feature_metric::FeatureMetric;
 use nalgebra::{DMatrix, DVector, SymmetricEigen};
@@ -18,7 +19,7 @@ pub(crate) const FRECHET: FeatureMetric = FeatureMetric {
     score: frechet_distance,
 };
 
-/// `d²` of two clouds, which is W2² where both are Gaussian. Covariances are unbiased (n − 1).
+/// `d²` of two clouds, which is W2² if both are Gaussian. Covariances are unbiased (n − 1).
 ///
 /// The estimate is biased upwards by an amount that falls as 1/n: compare it only at equal n, and
 /// with the distance between data and other data. It takes about `dim³` operations; covariances
@@ -40,7 +41,7 @@ pub fn frechet_distance(x: &[f32], y: &[f32], dim: usize) -> f64 {
     let overlap: f64 = roots(&overlap).iter().sum();
     let shift = (&x.mean - &y.mean).norm_squared();
     let spread = x.covariance.trace() + y.covariance.trace() - 2.0 * overlap;
-    // A negative spread is rounding.
+    // Only rounding can make the spread negative.
     shift + spread.max(0.0)
 }
 
@@ -110,7 +111,8 @@ mod tests {
     use super::*;
     use pyroclast_core::noise::{Noise, Stream};
 
-    /// The points `±a_i·v_i` for orthogonal `v_i`: covariance `Σ 2·a_i²/(2d − 1)·v_i·v_iᵀ`, exactly.
+    /// The points `±a_i·v_i` for orthogonal `v_i`: covariance
+    /// `Σ 2·a_i²/(2d − 1)·v_i·v_iᵀ`, exactly.
     fn along(axes: &[&[f32]], scales: &[f32]) -> Vec<f32> {
         let point = |sign: f32, axis: &[f32], a: f32| axis.iter().map(|v| sign * a * v).collect();
         (axes.iter().zip(scales))
@@ -178,8 +180,8 @@ mod tests {
 
     #[test]
     fn a_shift_counts_by_its_square_and_equal_clouds_are_at_zero() {
-        // A cloud of several blocks, and one with fewer points than dimensions. An eigenvalue that is
-        // off by ε·λ² has a root off by at most √ε·λ, so d² is off by 2·√ε·tr Σ.
+        // A cloud of several blocks, and one with fewer points than dimensions. An eigenvalue that
+        // is off by ε·λ² has a root off by at most √ε·λ, so d² is off by 2·√ε·tr Σ.
         for (n, dim) in [(3000, 3), (4, 10)] {
             // On a grid, so that the shift is exact.
             let grid = |v: &f32| (v * 1024.0).round() / 1024.0;

@@ -3,8 +3,8 @@
 //! `MMD² = E k(x, x') + E k(y, y') − 2·E k(x, y)`, with `k(x, y) = (xᵀy/d + 1)³`,
 //! unbiased: x ≠ x' and y ≠ y'
 //!
-//! Source: Gretton et al. 2012, eq. 3; with this kernel on features of images: Bińkowski et al. 2018,
-//! §4, where it is called KID.
+//! Source: Gretton et al. 2012, eq. 3; with this kernel on features of images: Bińkowski et al.
+//! 2018, §4, where it is called KID.
 
 use crate::feature_metric::FeatureMetric;
 use nalgebra::DMatrix;
@@ -46,7 +46,7 @@ pub fn kernel_distance(x: &[f32], y: &[f32], dim: usize) -> f64 {
     within(&x, n) + within(&y, m) - 2.0 * cross
 }
 
-/// `Σ_{ij} k(x_i, y_j)`, without i = j where the clouds are the same. Blocks are summed in order: the
+/// `Σ_{ij} k(x_i, y_j)`, without i = j if the clouds are the same. Blocks are summed in order: the
 /// sum does not depend on the number of threads.
 fn sum_of_kernels(x: &DMatrix<f64>, y: &DMatrix<f64>, same: bool) -> f64 {
     let (dim, n) = x.shape();

@@ -38,16 +38,15 @@ pub struct Likelihood {
     pub samples: usize,
 }
 
-/// The likelihood of the first `n` held-out samples under the distribution that the model's ODE makes
-/// of N(0, σ(0)²I).
+/// The likelihood of the first `n` held-out samples under the distribution that the model's
+/// ODE makes of N(0, σ(0)²I).
 ///
 /// The trace is exact for up to eight dimensions, and otherwise Hutchinson's with one Rademacher
-/// probe per sample. Images of rounded pixels are dequantised with uniform noise. A conditional model
-/// is given each sample's own condition. Where the model stops before t = 1 ([`Flow::span`]), the density
-/// is the one there.
+/// probe per sample. Images of rounded pixels are dequantised with uniform noise. A conditional
+/// model is given each sample's own condition. If the model stops before t = 1 ([`Flow::span`]), it
+/// is the density at that time.
 ///
-/// `None` where paths start from a distribution other than the normal one, and where nothing is held
-/// out.
+/// `None` if paths start from a distribution other than the normal one, or if no data is held out.
 ///
 /// # Errors
 /// [`SolveError`].

@@ -2,8 +2,8 @@
 //!
 //! `NPE = |E∫‖v‖²dt − W2²(q0, q1)|/W2²(q0, q1)`
 //!
-//! Source: Tong et al. 2024, eq. 20. By Benamou & Brenier 2000 no path between two distributions has
-//! less energy than W2², so NPE says how far the model's paths are from optimal transport.
+//! Source: Tong et al. 2024, eq. 20. By Benamou & Brenier 2000 no path between two distributions
+//! has less energy than W2², so NPE says how far the model's paths are from optimal transport.
 
 /// NPE from a path energy and W2² between source and data.
 pub fn normalised_path_energy(path_energy: f64, wasserstein_squared: f64) -> f64 {

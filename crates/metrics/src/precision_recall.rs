@@ -134,8 +134,8 @@ mod tests {
         assert_eq!(squared_radii(&line, 1, 1), [1.0, 1.0, 4.0, 0.0, 0.0]);
         assert_eq!(squared_radii(&line, 1, 2), [9.0, 4.0, 9.0, 16.0, 16.0]);
         assert_eq!(squared_radii(&line, 1, 4), [49.0, 36.0, 16.0, 49.0, 49.0]);
-        // At k = 1 the balls around 0, 2 and −1 have radii 1, 2 and 1: 2.5 and 4 are in the second, 5
-        // is in none.
+        // At k = 1 the balls around 0, 2 and −1 have radii 1, 2 and 1: 2.5 and 4 are in
+        // the second, 5 is in none.
         let found = precision_recall(&[0.0, 2.0, -1.0], &[2.5, 4.0, 5.0], 1, 1);
         assert!((found.precision - 2.0 / 3.0).abs() < 1e-15);
         // Radii 1.5, 1 and 1 around 2.5, 4 and 5: of the data only 2 is near enough.

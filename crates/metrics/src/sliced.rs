@@ -1,7 +1,7 @@
 //! The sliced 2-Wasserstein distance.
 //!
-//! `SW2² = E_θ[W2²(θ·x, θ·y)]`, θ uniform on the sphere; in one dimension W2 is the distance between
-//! sorted values
+//! `SW2² = E_θ[W2²(θ·x, θ·y)]`, θ uniform on the sphere; in one dimension W2 is the
+//! distance between sorted values
 //!
 //! Source: Rabin et al. 2012; Bonneel et al. 2015.
 
@@ -16,7 +16,11 @@ use rayon::prelude::*;
 /// # Panics
 /// If the clouds differ in size, or there is no point or no slice.
 pub fn sliced_wasserstein(x: &[f32], y: &[f32], dim: usize, slices: usize, seed: u64) -> f64 {
-    assert_eq!(x.len(), y.len(), "both clouds hold as many points");
+    assert_eq!(
+        x.len(),
+        y.len(),
+        "both clouds must have the same number of points"
+    );
     assert!(
         !x.is_empty() && slices > 0,
         "a distance needs a point and a slice"

@@ -2,12 +2,13 @@
 //!
 //! `W2² = min over permutations π of (1/n)·Σᵢ ‖xᵢ − y_π(i)‖²`
 //!
-//! Source: Villani 2009; between equal clouds an optimal plan is a permutation (Birkhoff).
+//! Source: Villani 2009; between clouds of the same size an optimal plan is
+//! a permutation (Birkhoff).
 
 use crate::squared_distance::squared_distance;
 use pyroclast_core::assignment::assign_points;
 
-/// `W2²(x, y)`.
+/// The squared distance, `W2²(x, y)`.
 ///
 /// # Shapes
 /// - x, y: `[n, dim]`, row-major
@@ -15,7 +16,11 @@ use pyroclast_core::assignment::assign_points;
 /// # Panics
 /// If the clouds differ in size, are empty, or hold a coordinate that is not finite.
 pub fn wasserstein_squared(x: &[f32], y: &[f32], dim: usize) -> f64 {
-    assert_eq!(x.len(), y.len(), "both clouds hold as many points");
+    assert_eq!(
+        x.len(),
+        y.len(),
+        "both clouds must have the same number of points"
+    );
     assert!(!x.is_empty(), "an empty cloud has no distance");
     let pairs = assign_points(x, y, dim);
     let total: f64 = (x.chunks_exact(dim).zip(&pairs))
@@ -24,7 +29,7 @@ pub fn wasserstein_squared(x: &[f32], y: &[f32], dim: usize) -> f64 {
     total / pairs.len() as f64
 }
 
-/// `W2(x, y)`.
+/// The distance, `W2(x, y)`.
 ///
 /// # Panics
 /// As for [`wasserstein_squared`].

@@ -1,6 +1,6 @@
 //! Self-attention over the pixels of an image.
 //!
-//! `y = x + W_o·softmax(q·kᵀ/√d)·v`, with q, k, v linear in the normalised x
+//! `y = x + W_o·softmax(q·kᵀ/√d)·v`, with q, k and v linear in the normalised x
 //!
 //! Source: Vaswani et al. 2017, eq. 1; Ho et al. 2020, appendix B for its place in a UNet.
 
@@ -26,10 +26,10 @@ pub struct SelfAttention<B: Backend> {
 }
 
 impl<B: Backend> SelfAttention<B> {
-    /// Attention with `heads` heads.
+    /// Attention over `channels` channels, split among `heads` heads.
     ///
     /// # Panics
-    /// If the heads do not divide the channels.
+    /// If `heads` does not divide `channels`.
     pub fn new(channels: usize, heads: usize, init: &mut Init<'_, B>) -> Self {
         assert!(
             heads > 0 && channels.is_multiple_of(heads),
@@ -43,7 +43,7 @@ impl<B: Backend> SelfAttention<B> {
         }
     }
 
-    /// `[batch, channels, height, width]`, unchanged in shape.
+    /// The pixels of x, each with a mixture of all pixels added to it.
     pub fn forward(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
         let [batch, channels, height, width] = x.dims();
         let (pixels, depth) = (height * width, channels / self.heads);

@@ -1,9 +1,10 @@
 //! A small classifier, whose last hidden layer gives features.
 //!
-//! `h_0 = x, h_{i+1} = SiLU(norm(conv_i·h_i)), features = SiLU(W·flatten(h_L) + b), logits = V·features + c`
+//! `h_0 = x`, `h_{i+1} = SiLU(norm(conv_i·h_i))`, `features = SiLU(W·flatten(h_L) + b)`,
+//! `logits = V·features + c`
 //!
-//! The first convolution keeps the size, and each further one halves it, until 4 pixels a side are left: so the number of parameters
-//! hardly depends on the size of the image.
+//! The first convolution keeps the size of the image. Each further one halves it, until no side is
+//! longer than 4 pixels, so the number of parameters hardly depends on the size of the image.
 
 use crate::init::Init;
 use crate::layer::{convolve, dense};
@@ -15,26 +16,28 @@ use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use pyroclast_kernels::Activation;
 
-/// The longest side of an image before the linear layers.
+/// Convolutions halve an image until no side is longer than this.
 const SIDE: usize = 4;
 
 /// The shape of a [`Classifier`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct ClassifierConfig {
-    /// The shape of one sample: channels, height and width of an image, or the length of a vector, which goes through no convolution.
+    /// The shape of one sample: channels, height and width of an image, or the length of a vector.
+    /// Vectors skip the convolutions.
     pub shape: Vec<usize>,
-    /// Classes.
+    /// The number of classes.
     pub classes: usize,
     /// Channels after the first convolution.
     pub first: usize,
-    /// Channels after each further one.
+    /// Channels after each further convolution.
     pub further: usize,
-    /// Features.
+    /// The number of features.
     pub features: usize,
 }
 
 impl ClassifierConfig {
-    /// 16 and 24 channels and 64 features: 29 000 parameters for grey images of 8×8 pixels and 10 classes.
+    /// 16 and 24 channels and 64 features: 29,010 parameters for grey images of
+    /// 8×8 pixels and 10 classes.
     pub fn new(shape: &[usize], classes: usize) -> Self {
         Self {
             shape: shape.to_vec(),
@@ -48,7 +51,7 @@ impl ClassifierConfig {
     /// Builds the network.
     ///
     /// # Panics
-    /// If the shape is neither that of an image nor of a vector, or holds a 0.
+    /// If the shape is neither that of an image nor of a vector, or contains a 0.
     pub fn init<B: Backend>(&self, init: &mut Init<'_, B>) -> Classifier<B> {
         assert!(
             !self.shape.contains(&0),
@@ -91,7 +94,8 @@ impl ClassifierConfig {
 /// A classifier of images or vectors, given as rows.
 ///
 /// # Shapes
-/// - x: `[batch, dim]`, the values of each sample in a row; features: `[batch, features]`; logits: `[batch, classes]`
+/// - x: `[batch, dim]`, the values of each sample in a row; features: `[batch, features]`;
+///   logits: `[batch, classes]`
 #[derive(Module, Debug)]
 pub struct Classifier<B: Backend> {
     convs: Vec<Conv2d<B>>,
@@ -104,14 +108,14 @@ pub struct Classifier<B: Backend> {
 }
 
 impl<B: Backend> Classifier<B> {
-    /// What the last layer decides by.
+    /// The output of the last hidden layer, `[batch, features]`.
     ///
     /// # Panics
-    /// If a row does not hold the values of one sample.
+    /// If the rows do not have as many values as a sample.
     pub fn features(&self, x: Tensor<B, 2>) -> Tensor<B, 2> {
         let [batch, dim] = x.dims();
         let expected = self.channels * self.height * self.width;
-        assert_eq!(dim, expected, "a row holds the values of one sample");
+        assert_eq!(dim, expected, "each row must be one sample");
         let mut h = x.reshape([batch, self.channels, self.height, self.width]);
         for (conv, norm) in self.convs.iter().zip(&self.norms) {
             h = norm.forward_silu(convolve(conv, h));
@@ -119,10 +123,10 @@ impl<B: Backend> Classifier<B> {
         dense(&self.hidden, h.flatten(1, 3), Activation::Silu)
     }
 
-    /// The logits: log-probabilities of the classes, up to a constant a row.
+    /// The logits: log-probabilities of the classes, up to a constant per row.
     ///
     /// # Panics
-    /// As [`Classifier::features`].
+    /// As for [`Classifier::features`].
     pub fn forward(&self, x: Tensor<B, 2>) -> Tensor<B, 2> {
         dense(&self.output, self.features(x), Activation::Identity)
     }
@@ -176,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_do_not_know_of_each_other() {
+    fn rows_do_not_depend_on_each_other() {
         let network = classifier(&[1, 8, 8]);
         let x = rows(4, 64);
         let alone = network.features(x.clone().narrow(0, 2, 1));
@@ -188,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn the_one_for_digits_is_small() {
+    fn the_classifier_of_digits_is_small() {
         // conv 160 + 3480, norms 32 + 48, linear 384·64 + 64 and 64·10 + 10.
         assert_eq!(classifier(&[1, 8, 8]).num_params(), 29_010);
     }

@@ -2,13 +2,14 @@
 //!
 //! `y = x·m/(1 − p), m ~ Bernoulli(1 − p)`
 //!
-//! Source: Srivastava et al. 2014. The masks are drawn on the host, so that a resumed run drops what the first one would have.
+//! Source: Srivastava et al. 2014. The masks are drawn on the host from the noise of the run, so a
+//! resumed run drops the same elements as one that was never interrupted.
 
 use burn::tensor::backend::Backend;
 use burn::tensor::{Shape, Tensor, TensorData};
 use pyroclast_core::noise::Draws;
 
-/// Drops elements with probability `p`; without draws, or at p = 0, the input itself.
+/// Drops elements with probability `p`. Without draws, or at p = 0, it returns its input.
 pub(crate) fn dropout<B: Backend, const D: usize>(
     x: Tensor<B, D>,
     p: f64,

@@ -1,8 +1,10 @@
-//! Time, class and attributes as vectors.
+//! Embeddings: the time, the class and the attributes as learned vectors.
 //!
-//! `e(t) = [cos(1000·t·ω_i), sin(1000·t·ω_i)], ω_i = 10000^{−i/h}`, then two linear layers with a SiLU between
+//! `e(t) = [cos(1000·t·ω_i), sin(1000·t·ω_i)], ω_i = 10000^{−i/h}`, then two linear layers
+//! with a SiLU between them
 //!
-//! Source: Vaswani et al. 2017, §3.5; Ho et al. 2020, appendix B. The factor 1000 gives t ∈ [0, 1] the range of a DDPM index.
+//! Source: Vaswani et al. 2017, §3.5; Ho et al. 2020, appendix B. The factor 1000 gives t ∈ [0, 1]
+//! the range of a DDPM index.
 
 use crate::init::Init;
 use crate::layer::dense;
@@ -13,7 +15,7 @@ use burn::tensor::{Tensor, TensorData};
 use pyroclast_core::condition::{Labels, Vectors};
 use pyroclast_kernels::Activation;
 
-/// How many indices of a DDPM one unit of time spans.
+/// The number of indices of a DDPM that one unit of time spans.
 const TIME_SCALE: f64 = 1000.0;
 
 /// Sinusoidal features of the time, `[batch]` → `[batch, width]`.
@@ -23,7 +25,7 @@ const TIME_SCALE: f64 = 1000.0;
 pub fn sinusoids<B: Backend>(t: Tensor<B, 1>, width: usize) -> Tensor<B, 2> {
     assert!(
         width.is_multiple_of(2),
-        "sines and cosines share an even width, not {width}"
+        "sinusoidal features need an even width, not {width}"
     );
     let half = width / 2;
     let frequencies: Vec<f64> = (0..half)
@@ -44,7 +46,7 @@ pub struct TimeEmbedding<B: Backend> {
 }
 
 impl<B: Backend> TimeEmbedding<B> {
-    /// From `features` sinusoids (an even number) to `width` outputs.
+    /// An embedding of `features` sinusoids (an even number) in `width` dimensions.
     pub fn new(features: usize, width: usize, init: &mut Init<'_, B>) -> Self {
         Self {
             first: init.linear(features, width),
@@ -53,7 +55,10 @@ impl<B: Backend> TimeEmbedding<B> {
         }
     }
 
-    /// `[batch]` → `[batch, width]`.
+    /// The embedding of each time, `[batch]` → `[batch, width]`.
+    ///
+    /// # Panics
+    /// If the number of sinusoids is odd.
     pub fn forward(&self, t: Tensor<B, 1>) -> Tensor<B, 2> {
         let features = sinusoids(t, self.features);
         let hidden = dense(&self.first, features, Activation::Silu);
@@ -77,9 +82,11 @@ impl<B: Backend> ClassEmbedding<B> {
         }
     }
 
-    /// `[batch]` labels → `[batch, width]`; without labels, "no class" for every row.
+    /// The vector of each label, `[batch]` → `[batch, width]`. Without labels, every row
+    /// gets the one for "no class".
     ///
-    /// A label above the number of classes is a caller's bug; backends differ in what they do with it.
+    /// Labels must not exceed the number of classes: what happens to one that
+    /// does depends on the backend.
     pub fn forward(&self, labels: &Labels<B>, batch: usize) -> Tensor<B, 2> {
         let weight = self.table.weight.val();
         let labels = labels.or_class(self.classes, batch, &weight.device());
@@ -87,9 +94,10 @@ impl<B: Backend> ClassEmbedding<B> {
     }
 }
 
-/// Attributes of a sample as a vector of learned features, with one for "no attributes".
+/// Attributes of a sample as a vector of learned features, with another one for "no attributes".
 ///
-/// `e(c) = W_2·SiLU(W_1·[c, 1] + b_1) + b_2`, with `[0, 0]` in place of `[c, 1]` where there are none
+/// `e(c) = W_2·SiLU(W_1·[c, 1] + b_1) + b_2`, with `[0, 0]` in place of
+/// `[c, 1]` where there are none
 #[derive(Module, Debug)]
 pub struct VectorEmbedding<B: Backend> {
     first: Linear<B>,
@@ -98,7 +106,7 @@ pub struct VectorEmbedding<B: Backend> {
 }
 
 impl<B: Backend> VectorEmbedding<B> {
-    /// From `numbers` attributes to `width` outputs.
+    /// An embedding of `numbers` attributes in `width` dimensions.
     pub fn new(numbers: usize, width: usize, init: &mut Init<'_, B>) -> Self {
         Self {
             first: init.linear(numbers + 1, width),
@@ -110,7 +118,7 @@ impl<B: Backend> VectorEmbedding<B> {
     /// The embedding of each of `batch` rows, `[batch, width]`.
     ///
     /// # Panics
-    /// If the vectors do not have as many numbers as the embedding takes.
+    /// If the number of attributes is not the one that the embedding was built for.
     pub fn forward(&self, vectors: &Vectors<B>, batch: usize) -> Tensor<B, 2> {
         let weight = self.first.weight.val();
         let flagged = vectors.flagged(batch, self.numbers, &weight.device());

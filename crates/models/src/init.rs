@@ -2,8 +2,9 @@
 //!
 //! `W, b ~ U(−k, k), k = 1/√fan_in`
 //!
-//! Source: LeCun et al. 1998 in the form that PyTorch's linear and convolution layers start from. burn's own initialisers
-//! read a generator that differs from backend to backend and that a resumed run cannot restore.
+//! Source: LeCun et al. 1998, in the form that PyTorch uses for linear and convolution
+//! layers. burn's own initialisers read a generator that differs between backends and that a
+//! resumed run cannot restore.
 
 use crate::norm::GroupNorm;
 use burn::module::Param;
@@ -21,7 +22,7 @@ pub struct Init<'a, B: Backend> {
 }
 
 impl<'a, B: Backend> Init<'a, B> {
-    /// The initial parameters of a seed.
+    /// Starts at the first draw of the seed's [`Stream::Init`].
     pub fn new(noise: Noise, device: &'a B::Device) -> Self {
         Self {
             draws: noise.draws(Stream::Init, 0),
@@ -43,7 +44,7 @@ impl<'a, B: Backend> Init<'a, B> {
         }
     }
 
-    /// A linear layer that starts at zero, so that the branch it closes starts as the identity.
+    /// A linear layer that starts at zero: a residual branch that ends in it adds nothing at first.
     pub fn zero_linear(&self, inputs: usize, outputs: usize) -> Linear<B> {
         Linear {
             weight: self.zeros([inputs, outputs]),
@@ -51,7 +52,8 @@ impl<'a, B: Backend> Init<'a, B> {
         }
     }
 
-    /// A convolution with an odd square kernel, a bias, and the padding that keeps the size at stride 1.
+    /// A convolution with an odd square kernel, a bias, and padding that
+    /// keeps the size at stride 1.
     pub fn conv(
         &mut self,
         inputs: usize,
@@ -65,18 +67,18 @@ impl<'a, B: Backend> Init<'a, B> {
         self.conv_of(weight, bias, stride)
     }
 
-    /// A convolution that starts at zero.
+    /// A convolution of stride 1 that starts at zero.
     pub fn zero_conv(&self, inputs: usize, outputs: usize, kernel: usize) -> Conv2d<B> {
         let weight = self.zeros([outputs, inputs, kernel, kernel]);
         self.conv_of(weight, self.zeros([outputs]), 1)
     }
 
-    /// A group normalisation.
+    /// A group normalisation with gain 1 and shift 0.
     pub fn norm(&self, channels: usize) -> GroupNorm<B> {
         GroupNorm::new(channels, self.device)
     }
 
-    /// A table of standard normal vectors.
+    /// A table of vectors, drawn from N(0, I).
     pub fn embedding(&mut self, rows: usize, width: usize) -> Embedding<B> {
         let data = TensorData::new(self.draws.normals(rows * width), [rows, width]);
         Embedding {

@@ -1,6 +1,6 @@
-//! burn's layers, run by the kernels.
+//! burn's layers, computed by the kernels of Pyroclast.
 //!
-//! The parameters stay where burn's modules hold them, so a checkpoint does not know of this.
+//! The parameters stay in burn's modules, so checkpoints are unaffected.
 
 use burn::nn::conv::Conv2d;
 use burn::nn::{Linear, PaddingConfig2d};
@@ -8,7 +8,7 @@ use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use pyroclast_kernels::{Activation, Window, conv2d, linear};
 
-/// `act(x·W + b)` of a layer made by [`crate::Init`], which all have a bias.
+/// `act(x·W + b)`, for a layer made by [`crate::Init`]; such a layer always has a bias.
 pub(crate) fn dense<B: Backend, const D: usize>(
     layer: &Linear<B>,
     x: Tensor<B, D>,

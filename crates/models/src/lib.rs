@@ -1,8 +1,19 @@
 //! Networks of Pyroclast: an MLP for vectors and a UNet for images.
 //!
-//! Each of them implements [`pyroclast_core::network::Network`]. A small [`Classifier`] beside them does not: its features
-//! compare images. Parameters are drawn from the run's own noise, in the order in which the layers are built, so a seed
-//! gives the same network on every backend.
+//! Both implement [`pyroclast_core::network::Network`]. There is also a small [`Classifier`], whose
+//! features serve to compare images. Parameters are drawn from the noise of the run, in the order
+//! in which the layers are built, so a seed gives the same network on every backend.
+//!
+//! ```
+//! use burn_ndarray::NdArray;
+//! use pyroclast_core::noise::Noise;
+//! use pyroclast_models::{Init, Mlp, MlpConfig};
+//!
+//! let device = Default::default();
+//! let mut init = Init::new(Noise::new(0), &device);
+//! let network: Mlp<NdArray> = MlpConfig { width: 128, ..MlpConfig::new(2) }.init(&mut init);
+//! # let _ = network;
+//! ```
 
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 

@@ -1,6 +1,7 @@
 //! A multilayer perceptron on `[x, t]`.
 //!
-//! `h_0 = [x, e(t), e(y), c], h_{i+1} = act(W_i·h_i + b_i), output = W_L·h_L + b_L`, with a class y and attributes c
+//! `h_0 = [x, e(t), e(y), c]`, `h_{i+1} = act(W_i·h_i + b_i)`, `output = W_L·h_L + b_L`, with a
+//! class y and attributes c
 
 use crate::embedding::{ClassEmbedding, sinusoids};
 use crate::init::Init;
@@ -27,26 +28,27 @@ pub enum TimeInput {
 /// The shape of an [`Mlp`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct MlpConfig {
-    /// Coordinates of a point.
+    /// The number of coordinates of a point.
     pub dim: usize,
-    /// Units of a hidden layer.
+    /// Units per hidden layer.
     pub width: usize,
-    /// Hidden layers, at least 1.
+    /// The number of hidden layers, at least 1.
     pub depth: usize,
-    /// Between layers.
+    /// The activation after each hidden layer.
     pub activation: Activation,
-    /// The time's features.
+    /// How the time enters.
     pub time: TimeInput,
     /// Classes to condition on; 0 for none.
     pub classes: usize,
     /// Numbers in the vector of attributes to condition on; 0 for none.
     pub attributes: usize,
-    /// Put out a variance beside the prediction: twice the coordinates.
+    /// Whether the network also predicts a variance, which doubles its outputs.
     pub learns_variance: bool,
 }
 
 impl MlpConfig {
-    /// The network of the 2-D benchmark: three hidden layers of 64, SELU, plain t (Tong et al. 2024).
+    /// The network of the 2-D benchmark of Tong et al. 2024: three hidden layers of 64 units,
+    /// SELU, and the time as it is.
     pub fn new(dim: usize) -> Self {
         Self {
             dim,
@@ -67,7 +69,7 @@ impl MlpConfig {
     pub fn init<B: Backend>(&self, init: &mut Init<'_, B>) -> Mlp<B> {
         assert!(
             self.depth > 0 && self.width > 0,
-            "an MLP has hidden layers of some width"
+            "an MLP needs at least one hidden layer and one unit"
         );
         let time = match self.time {
             TimeInput::Plain => 1,
@@ -76,7 +78,7 @@ impl MlpConfig {
         let classes =
             (self.classes > 0).then(|| ClassEmbedding::new(self.classes, self.width, init));
         let embedded = if self.classes > 0 { self.width } else { 0 };
-        // The attributes come with their flag.
+        // One more input says whether there are attributes.
         let attributes = if self.attributes > 0 {
             self.attributes + 1
         } else {
@@ -100,7 +102,8 @@ impl MlpConfig {
     }
 }
 
-/// A multilayer perceptron for points, `[batch, dim]`; its output is twice as wide where it learns a variance.
+/// A multilayer perceptron for points, `[batch, dim]`. If it learns a variance, its
+/// output is twice as wide.
 #[derive(Module, Debug)]
 pub struct Mlp<B: Backend> {
     layers: Vec<Linear<B>>,
@@ -155,7 +158,7 @@ mod tests {
     use pyroclast_core::noise::Noise;
 
     #[test]
-    fn attributes_matter_and_dropped_ones_are_absent_ones() {
+    fn attributes_matter_and_dropped_ones_count_as_absent() {
         let device = Default::default();
         let config = MlpConfig {
             classes: 3,

@@ -1,6 +1,7 @@
 //! Group normalisation with the modulation folded in.
 //!
-//! `y = (x − mean_g)/√(var_g + ε)·γ·(1 + a) + β·(1 + a) + b`, the moments over a group's channels and pixels
+//! `y = (x − mean_g)/√(var_g + ε)·γ·(1 + a) + β·(1 + a) + b`, with the mean and variance of each
+//! group's channels and pixels
 //!
 //! Source: Wu & He 2018; a and b are the scale and shift of Dhariwal & Nichol 2021.
 
@@ -9,7 +10,7 @@ use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use pyroclast_kernels::{Grouping, group_norm};
 
-/// Added to the variance.
+/// ε, added to the variance.
 const EPSILON: f64 = 1e-5;
 
 /// Group normalisation of `[batch, channels, height, width]`.
@@ -21,8 +22,8 @@ pub struct GroupNorm<B: Backend> {
 }
 
 impl<B: Backend> GroupNorm<B> {
-    /// The identity on normalised inputs, with as many groups as divide the channels, 32 at most, of 4 channels at least where
-    /// possible.
+    /// Starts with gain 1 and shift 0. The number of groups is the largest divisor of the channels
+    /// up to 32 that leaves at least 4 channels per group, or 1 for fewer than 4 channels.
     pub fn new(channels: usize, device: &B::Device) -> Self {
         let most = (channels / 4).clamp(1, 32);
         let groups = (1..=most)

@@ -1,8 +1,10 @@
 //! The residual block of a diffusion UNet.
 //!
-//! `h = conv(SiLU(norm(x)))`, `h ← norm(h)·(1 + a(e)) + b(e)`, `y = skip(x) + conv(dropout(SiLU(h)))`
+//! `h = conv(SiLU(norm(x)))`, `h ← norm(h)·(1 + a(e)) + b(e)`,
+//! `y = skip(x) + conv(dropout(SiLU(h)))`
 //!
-//! Source: Ho et al. 2020, appendix B; scale and shift by the embedding: Dhariwal & Nichol 2021, §4.
+//! Source: Ho et al. 2020, appendix B; scale and shift by the embedding:
+//! Dhariwal & Nichol 2021, §4.
 
 use crate::dropout::dropout;
 use crate::init::Init;
@@ -16,10 +18,12 @@ use burn::tensor::backend::Backend;
 use pyroclast_core::noise::Draws;
 use pyroclast_kernels::Activation;
 
-/// Two convolutions, modulated by an embedding of time and class. It starts as its skip connection.
+/// Two convolutions, modulated by an embedding of time and class. At first it
+/// equals its skip connection.
 ///
 /// # Shapes
-/// - x: `[batch, inputs, height, width]`, embedding: `[batch, width]`, output: `[batch, outputs, height, width]`
+/// - x: `[batch, inputs, height, width]`, embedding: `[batch, embedding]`,
+///   output: `[batch, outputs, height, width]`
 #[derive(Module, Debug)]
 pub struct ResidualBlock<B: Backend> {
     norm_in: GroupNorm<B>,
@@ -32,7 +36,7 @@ pub struct ResidualBlock<B: Backend> {
 }
 
 impl<B: Backend> ResidualBlock<B> {
-    /// A block from `inputs` to `outputs` channels, modulated by `embedding` numbers.
+    /// A block from `inputs` to `outputs` channels, modulated by an embedding of this many numbers.
     pub fn new(
         inputs: usize,
         outputs: usize,
@@ -51,9 +55,9 @@ impl<B: Backend> ResidualBlock<B> {
         }
     }
 
-    /// The block's output; `draws` are the dropout masks of a training pass.
+    /// The block's output. A training pass gives `draws`, from which the dropout masks are drawn.
     ///
-    /// `embedding` is expected after its SiLU, which all blocks share.
+    /// `embedding` has already passed through the SiLU that all blocks share.
     pub fn forward(
         &self,
         x: Tensor<B, 4>,

@@ -1,8 +1,9 @@
 //! The UNet of diffusion models.
 //!
-//! Down: residual blocks, halved between levels. Middle: block, attention, block. Up: residual blocks on the
-//! concatenated skips, doubled between levels. Time, class and
-//! attributes enter every block by scale and shift, an image beside the state as more channels.
+//! On the way down, residual blocks, and half the size after each level. In the middle, a block,
+//! attention and a block. On the way up, residual blocks on the concatenated skips, and twice the
+//! size after each level. Time, class and attributes scale and shift the channels of every block.
+//! An image to condition on enters as more channels of the input.
 //!
 //! Source: Ronneberger et al. 2015; Ho et al. 2020, appendix B; Dhariwal & Nichol 2021, §3.
 
@@ -23,7 +24,7 @@ use pyroclast_core::network::Network;
 use pyroclast_core::noise::Draws;
 use pyroclast_kernels::{concat, silu};
 
-/// The most levels a network may have: images of 32,768 pixels a side.
+/// The most levels of a network. They halve a side of 32,768 pixels down to 1.
 const LEVELS: usize = 16;
 
 /// The shape of a [`UNet`].
@@ -31,17 +32,18 @@ const LEVELS: usize = 16;
 pub struct UNetConfig {
     /// Colour channels of an image.
     pub image_channels: usize,
-    /// Height and width of an image, each divisible by 2 to the number of levels less one.
+    /// Height and width of an image, each divisible by `2^(levels − 1)`.
     pub image_size: [usize; 2],
     /// Channels at full resolution.
     pub channels: usize,
-    /// Channels of each level, as multiples.
+    /// Channels of each level as multiples of `channels`, one entry per level.
     pub multipliers: Vec<usize>,
-    /// Residual blocks a level (one more on the way up).
+    /// Residual blocks per level; on the way up there is one more.
     pub blocks: usize,
-    /// Heights at which pixels attend to each other; the middle always does where this is not empty.
+    /// Heights of the images whose pixels attend to each other. Unless this is empty, those
+    /// in the middle always do.
     pub attention: Vec<usize>,
-    /// Heads of the attention.
+    /// Attention heads, a divisor of `channels`.
     pub heads: usize,
     /// Probability of dropping an element inside a residual block.
     pub dropout: f64,
@@ -49,14 +51,15 @@ pub struct UNetConfig {
     pub classes: usize,
     /// Numbers in the vector of attributes to condition on; 0 for none.
     pub attributes: usize,
-    /// Channels of an image beside the state to condition on, of the same height and width; 0 for none.
+    /// Channels of an image to condition on, of the same height and width as the state; 0 for none.
     pub beside: usize,
-    /// Put out a variance beside the prediction: twice the image's channels.
+    /// Whether the network also predicts a variance, which doubles its output channels.
     pub learns_variance: bool,
 }
 
 impl UNetConfig {
-    /// A small network for small images: 32 channels, two levels, one block a level, no attention.
+    /// A small network for small images: 32 channels, two levels, one block
+    /// per level, no attention.
     pub fn new(image_channels: usize, image_size: [usize; 2]) -> Self {
         Self {
             image_channels,
@@ -74,18 +77,18 @@ impl UNetConfig {
         }
     }
 
-    /// Why this cannot be built, if so.
+    /// Why this network cannot be built; `None` if it can.
     pub fn problem(&self) -> Option<String> {
         let levels = self.multipliers.len();
         if !(1..=LEVELS).contains(&levels) || self.multipliers.contains(&0) {
             return Some(format!(
-                "multipliers are one positive number a level, and levels 1 to {LEVELS}"
+                "multipliers must be 1 to {LEVELS} positive numbers, one per level"
             ));
         }
         let factor = 1 << (levels - 1);
         let [height, width] = self.image_size;
         if self.channels == 0 || !self.channels.is_multiple_of(2) || self.blocks == 0 {
-            return Some("channels are an even number and blocks at least 1".into());
+            return Some("channels must be a positive even number, and blocks at least 1".into());
         }
         if !height.is_multiple_of(factor) || !width.is_multiple_of(factor) {
             return Some(format!(
@@ -108,7 +111,7 @@ impl UNetConfig {
     /// Builds the network. The output convolution starts at zero.
     ///
     /// # Panics
-    /// With [`UNetConfig::problem`], if there is one.
+    /// If [`UNetConfig::problem`] finds a problem, which is then the message.
     pub fn init<B: Backend>(&self, init: &mut Init<'_, B>) -> UNet<B> {
         if let Some(problem) = self.problem() {
             panic!("{problem}");
@@ -184,7 +187,7 @@ impl UNetConfig {
     }
 }
 
-/// A residual block with the attention that follows it, or not.
+/// A residual block, with or without attention after it.
 #[derive(Module, Debug)]
 struct Stage<B: Backend> {
     block: ResidualBlock<B>,
@@ -206,15 +209,15 @@ impl<B: Backend> Stage<B> {
     }
 }
 
-/// The stages at one resolution, and the convolution at the change to the next.
+/// The stages at one resolution, and the convolution that leads to the next.
 #[derive(Module, Debug)]
 struct Level<B: Backend> {
     stages: Vec<Stage<B>>,
     resize: Option<Conv2d<B>>,
 }
 
-/// A UNet for images, `[batch, channels, height, width]`, conditional on a class, attributes and an image beside
-/// the state, or on none of them. Its output has twice the channels where it learns a variance.
+/// A UNet for images, `[batch, channels, height, width]`, conditioned on any of a class, attributes
+/// and an image. If it learns a variance, its output has twice the channels.
 #[derive(Module, Debug)]
 pub struct UNet<B: Backend> {
     time: TimeEmbedding<B>,
@@ -295,7 +298,7 @@ fn double<B: Backend>(x: Tensor<B, 4>) -> Tensor<B, 4> {
     )
 }
 
-/// A class, attributes, and an image beside the state.
+/// A class, attributes, and an image of the size of the state.
 type Condition<B> = (Labels<B>, (Vectors<B>, Images<B>));
 
 impl<B: Backend> Network<B, 4> for UNet<B> {
@@ -329,7 +332,7 @@ mod tests {
     use pyroclast_core::noise::Noise;
 
     #[test]
-    fn an_image_beside_the_state_is_more_channels_and_zero_where_dropped() {
+    fn an_image_conditions_the_network_and_is_zero_where_dropped() {
         let device = Default::default();
         let config = UNetConfig {
             channels: 4,
@@ -338,7 +341,7 @@ mod tests {
         };
         let mut init = Init::new(Noise::new(0), &device);
         let mut network: UNet<NdArray> = config.init(&mut init);
-        // The last convolution starts at zero, and everything before it would not be seen.
+        // The last convolution starts at zero, which would hide everything before it.
         network.head = init.conv(4, 1, 3, 1);
         let output = |given: &Given| -> Vec<f32> {
             let x = Tensor::from_data([[[[0.1, 0.2], [0.3, 0.4]]]], &device);

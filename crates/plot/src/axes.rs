@@ -19,7 +19,7 @@ const EDGE: f32 = 14.0;
 /// The height of a line of text.
 const LINE: f32 = 18.0;
 
-/// One axis: its two ends, its numbers and its name.
+/// One axis: its range, its numbers and its name.
 #[derive(Clone, Debug)]
 pub(crate) struct Axis {
     ends: [f64; 2],
@@ -39,7 +39,7 @@ impl Axis {
         }
     }
 
-    /// An axis on which equal factors are equally far apart; both ends must be positive.
+    /// An axis on which equal ratios are equally far apart; both ends must be positive.
     pub(crate) fn logarithmic(ends: [f64; 2], name: &str) -> Self {
         Self {
             ends,
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn equal_factors_are_equally_far_apart() {
+    fn equal_ratios_are_equally_far_apart() {
         let axes = axes(Axis::logarithmic([0.01, 100.0], "loss"));
         let [low, middle, high] = [0.1, 1.0, 10.0].map(|loss| axes.place(0.0, loss)[1]);
         assert!((low - middle - (middle - high)).abs() < 1e-3);

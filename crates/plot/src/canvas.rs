@@ -144,7 +144,7 @@ impl Canvas {
             .chunks_exact(4)
             .flat_map(|pixel| [pixel[0], pixel[1], pixel[2]])
             .collect();
-        RgbImage::from_raw(width, height, rgb).expect("three bytes were kept of every pixel")
+        RgbImage::from_raw(width, height, rgb).expect("every pixel has three bytes")
     }
 
     fn mask(&self, area: Area) -> Option<Mask> {

@@ -1,4 +1,4 @@
-//! Curves over steps: losses of a training, methods compared at equal cost.
+//! Curves over steps: the losses of a training run, or methods compared at equal cost.
 
 use image::{Rgb, RgbImage};
 
@@ -18,7 +18,7 @@ const MOST_DOTS: usize = 60;
 /// Fewer points than this are shown as they are.
 const FEWEST_TO_SMOOTH: usize = 20;
 
-/// One curve of a chart: its name and its points, of which those that are not finite are left out.
+/// One curve of a chart: its name and its points. Points that are not finite are left out.
 #[derive(Clone, Debug)]
 pub struct Series {
     name: String,
@@ -27,12 +27,12 @@ pub struct Series {
 }
 
 impl Series {
-    /// Noisy values, as losses of single batches: drawn pale, beneath their running mean.
+    /// Noisy values, such as losses of single batches: drawn pale, beneath their running mean.
     pub fn noisy(name: &str, points: impl IntoIterator<Item = (f64, f64)>) -> Self {
         Self::new(name, points, true)
     }
 
-    /// Exact values, as losses on validation data: each has a dot, if they are few.
+    /// Exact values, such as losses on validation data. Each has a dot if they are few.
     pub fn measured(name: &str, points: impl IntoIterator<Item = (f64, f64)>) -> Self {
         Self::new(name, points, false)
     }
@@ -187,7 +187,7 @@ fn y_axis(curves: &[Curve], name: &str) -> Axis {
     Axis::linear([low, high], ticks::round_step(high - low, 6), name)
 }
 
-/// The ends without the few values that lie far from all others: one wild batch must not flatten
+/// The range without the few values that lie far from all others: one wild batch must not flatten
 /// the rest.
 fn usual_ends(values: Vec<f64>) -> Option<[f64; 2]> {
     let [lowest, highest] = inner_ends(values.clone(), 0.0)?;
@@ -196,7 +196,8 @@ fn usual_ends(values: Vec<f64>) -> Option<[f64; 2]> {
     Some([lowest.max(low - tail), highest.min(high + tail)])
 }
 
-/// Ends with a margin of this share of the length; a single value gets one in proportion to it.
+/// The range with a margin of this share of its length; a single value gets a margin in proportion
+/// to itself.
 fn padded([low, high]: [f64; 2], share: f64) -> [f64; 2] {
     let length = high - low;
     let more = if length > 1e-9 * high.abs().max(low.abs()) {
@@ -248,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn a_training_of_many_steps_is_drawn() {
+    fn a_run_of_many_steps_is_drawn() {
         let picture = line_chart(&[Series::noisy("training", falling(50_000))], "long", NAMES);
         assert!(picture.pixels().any(|pixel| *pixel == FIRE));
     }

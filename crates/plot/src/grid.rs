@@ -6,15 +6,16 @@ use crate::colours::NOT_A_NUMBER;
 
 /// Between the tiles and around them: light enough for black tiles, dark enough for white ones.
 const GAP_COLOUR: Rgb<u8> = Rgb([222, 224, 227]);
-/// About the size, in pixels, to which the larger side of a small image is enlarged.
+/// Small images are enlarged until their longer side has about this many pixels.
 const TILE: f32 = 48.0;
 
 /// Lays images out in rows of `columns`.
 ///
-/// `images` holds them one after another, each of shape `[channels, height, width]`, with values
-/// from -1 (black) to 1 (white). Three channels are red, green and blue; of any other number the
-/// first is shown in grey. Values beyond the range are clamped; those that are not finite are
-/// magenta. Small images are enlarged by a whole factor, so that their pixels stay sharp squares.
+/// `images` holds them one after another, each of shape `[channels, height, width]`, with
+/// values from -1 (black) to 1 (white). Three channels are red, green and blue; with any
+/// other number, the first is shown in grey. Values beyond the range are clamped; those that
+/// are not finite are magenta. Small images are enlarged by an integer factor, so that their
+/// pixels stay sharp squares.
 ///
 /// ```
 /// use pyroclast_plot::grid;
@@ -41,7 +42,7 @@ pub fn grid(images: &[f32], shape: [usize; 3], columns: usize) -> RgbImage {
     picture
 }
 
-/// The whole factor that brings an image closest to the size of a tile.
+/// The integer factor that brings an image closest to the size of a tile.
 fn zoom(height: usize, width: usize) -> usize {
     let side = height.max(width).max(1);
     ((TILE / side as f32).round() as usize).max(1)

@@ -37,7 +37,7 @@ pub(crate) struct Entry {
 /// Between two rows of the legend.
 const ROW: f32 = 22.0;
 
-/// The height of a header whose legend has so many rows.
+/// The height of a header whose legend has this many rows.
 pub(crate) fn height(title: &str, rows: usize) -> f32 {
     let title = if title.is_empty() { 0.0 } else { 28.0 };
     20.0 + title + ROW * rows as f32

@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lies_beyond_the_panel_is_not_drawn() {
+    fn shapes_beyond_the_panel_are_not_drawn() {
         let (plain, mut drawn) = (ramp().into_image(), ramp());
         drawn.dots(
             [[-5.0, 0.5], [9.0, 9.0], [f64::NAN, 0.0]],

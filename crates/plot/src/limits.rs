@@ -17,7 +17,8 @@ const MARGIN: f64 = 0.08;
 const SLIMMEST: f64 = 0.6;
 
 impl Limits {
-    /// A rectangle around nearly all points of every cloud; points that are not finite do not count.
+    /// A rectangle around nearly all points of every cloud; points that are
+    /// not finite do not count.
     ///
     /// ```
     /// use pyroclast_plot::Limits;
@@ -47,7 +48,7 @@ impl Limits {
     }
 }
 
-/// The ends along one axis, without outliers and with the margin.
+/// The range along one axis, without outliers and with the margin.
 fn spread(clouds: &[&[[f32; 2]]], axis: usize) -> [f64; 2] {
     let ends = clouds.iter().filter_map(|cloud| {
         let values = cloud

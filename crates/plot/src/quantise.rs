@@ -82,7 +82,7 @@ fn counted(pixels: impl Iterator<Item = Rgb<u8>>) -> Vec<Counted> {
         .collect()
 }
 
-/// A box of the colour cube: its colours, its widest channel, and that channel's ends.
+/// A box of the colour cube: its colours, its widest channel, and that channel's range.
 struct Part {
     colours: Vec<Counted>,
     channel: usize,
@@ -141,7 +141,7 @@ impl Part {
     }
 }
 
-/// The part that gains most by a cut; none if all are fine enough.
+/// The part that gains most from a cut; none if all are fine enough.
 fn widest(parts: &[Part]) -> Option<usize> {
     let gain = |part: &Part| f64::from(part.width()) * (part.weight() as f64).sqrt();
     let wide = parts

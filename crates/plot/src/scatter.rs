@@ -1,4 +1,4 @@
-//! Points of the plane, as what a model made above what it learned from.
+//! Points of the plane, such as a model's samples above the data.
 
 use image::{Rgb, RgbImage};
 
@@ -110,7 +110,7 @@ fn axes(limits: &Limits, header: f32) -> Axes {
     )
 }
 
-/// The radius and opacity of a dot among so many: the more there are, the smaller and fainter.
+/// The radius and opacity of a dot: the more dots there are, the smaller and fainter.
 fn dot(count: usize) -> (f32, f32) {
     let crowd = (count.max(1) as f32 / 500.0).max(0.25);
     let radius = 2.4 * crowd.powf(-0.16);

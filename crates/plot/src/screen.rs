@@ -1,4 +1,4 @@
-//! The state of a viewer of an animation, and the frames that change it.
+//! The picture that a viewer of an animation shows, and the frames that change it.
 //!
 //! A frame is the smallest rectangle around the pixels that change, and in it all other pixels are
 //! transparent. A figure in which dots move thus costs little for its title and axes.

@@ -7,7 +7,7 @@ use crate::colours::PAPER;
 /// Between two pictures, in pixels.
 const GAP: u32 = 12;
 
-/// One picture of these, from left to right with their upper edges in line.
+/// Joins pictures from left to right, with their upper edges aligned.
 ///
 /// ```
 /// use pyroclast_plot::{RgbImage, side_by_side};

@@ -13,21 +13,21 @@ use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use pyroclast_core::noise::{Noise, Stream};
 
-/// A step of a solve, over which a Brownian motion is asked for its increment.
+/// A step of a solve, for which a Brownian motion gives its increment.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Interval {
-    /// From.
+    /// The start of the step.
     pub t: f64,
-    /// To; earlier than `t` if the solve runs backward.
+    /// The end of the step, earlier than `t` if the solve runs backward.
     pub s: f64,
-    /// How many steps the solve has taken before this one.
+    /// The number of steps that the solve has taken before this one.
     pub step: u64,
 }
 
 /// A source of Brownian increments.
 ///
 /// # Shapes
-/// - shape: of the increment
+/// - shape: the shape of the increment
 /// - like: any tensor on the device and with the float type that the increment should have
 pub trait BrownianMotion<B: Backend, const D: usize> {
     /// W over an interval.
@@ -82,8 +82,8 @@ impl<B: Backend, W: BrownianMotion<B, D> + ?Sized, const D: usize> BrownianMotio
 /// use pyroclast_core::noise::Noise;
 /// use pyroclast_solvers::{EulerMaruyama, Increments, TimeGrid, integrate};
 ///
-/// /// Ornstein and Uhlenbeck's process `dX = −X dt + √2 dW`: its stationary distribution is
-/// /// N(0, 1).
+/// /// The Ornstein–Uhlenbeck process `dX = −X dt + √2 dW`, with N(0, 1) as its stationary
+/// /// distribution.
 /// struct OrnsteinUhlenbeck;
 ///
 /// impl Sde<NdArray, 2> for OrnsteinUhlenbeck {

@@ -1,6 +1,7 @@
 //! The solution within a step.
 //!
-//! `x(t + θh) = x_t + h·Σ_i b_i(θ)·k_i`, the cubic through both ends and both slopes, or a line
+//! `x(t + θh) = x_t + h·Σ_i b_i(θ)·k_i`, or the cubic through both endpoints with
+//! the slopes there, or a line
 //!
 //! Source: Hairer, Nørsett & Wanner 1993, II.6; the cubic is Hermite's, of order 3.
 
@@ -13,9 +14,9 @@ use pyroclast_kernels::combine;
 /// A step that was kept, as dense output sees it.
 #[derive(Debug, Clone)]
 pub struct KeptStep<B: Backend, const D: usize> {
-    /// Where it starts.
+    /// The time at which it starts.
     pub t: f64,
-    /// Where it ends.
+    /// The time at which it ends.
     pub s: f64,
     /// `x_t`.
     pub start: Tensor<B, D>,
@@ -46,14 +47,14 @@ impl DenseWeights {
 /// The solution on one step.
 #[derive(Debug, Clone)]
 pub struct DenseStep<B: Backend, const D: usize> {
-    /// The step. For Hermite's cubic its slopes are those at both ends, otherwise those of all
+    /// The step. For Hermite's cubic its slopes are those at both endpoints, otherwise those of all
     /// stages.
     step: KeptStep<B, D>,
     weights: DenseWeights,
 }
 
 impl<B: Backend, const D: usize> DenseStep<B, D> {
-    /// The straight line between both ends.
+    /// The straight line between both endpoints.
     pub fn line(step: KeptStep<B, D>) -> Self {
         Self {
             step,
@@ -61,7 +62,7 @@ impl<B: Backend, const D: usize> DenseStep<B, D> {
         }
     }
 
-    /// The cubic through both ends with the slopes `first` and `last` there.
+    /// The cubic through both endpoints with the slopes `first` and `last` there.
     pub fn hermite(step: KeptStep<B, D>, first: Tensor<B, D>, last: Tensor<B, D>) -> Self {
         Self {
             step: KeptStep {
@@ -81,7 +82,7 @@ impl<B: Backend, const D: usize> DenseStep<B, D> {
         }
     }
 
-    /// The state at a time of the step; at its ends exactly the solver's.
+    /// The state at a time of the step; at its endpoints exactly the solver's.
     pub fn at(&self, time: f64) -> Tensor<B, D> {
         let KeptStep {
             t,

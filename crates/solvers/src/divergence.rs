@@ -36,7 +36,7 @@ pub enum Trace {
     Hutchinson {
         /// The distribution of the probes.
         probe: Probe,
-        /// How many there are; each costs one pass.
+        /// The number of probes; each costs one pass.
         probes: usize,
         /// The source of the probes.
         noise: Noise,
@@ -57,7 +57,7 @@ impl Trace {
         }
     }
 
-    /// The vectors of the products, and the weight of each.
+    /// The vectors by which the Jacobian is multiplied, all with the same weight.
     ///
     /// # Panics
     /// If there is no probe.
@@ -181,7 +181,7 @@ pub struct WithDivergence<'a, F, B: Backend, const D: usize> {
 }
 
 impl<'a, F, B: Backend, const D: usize> WithDivergence<'a, F, B, D> {
-    /// For a batch like `x`.
+    /// The field for batches with the shape of `x`.
     pub fn new(field: &'a F, trace: Trace, x: &Tensor<B, D>) -> Self {
         Self {
             field,
@@ -195,12 +195,12 @@ impl<'a, F, B: Backend, const D: usize> WithDivergence<'a, F, B, D> {
         self.shape[1..].iter().product()
     }
 
-    /// `[x | 0]`.
+    /// The rows `[x | 0]` from which a solve starts.
     pub fn pack(&self, x: Tensor<B, D>) -> Tensor<B, 2> {
         pack(x)
     }
 
-    /// x and the integral.
+    /// The inverse of [`WithDivergence::pack`]: x and the integral.
     pub fn unpack(&self, z: Tensor<B, 2>) -> (Tensor<B, D>, Tensor<B, 1>) {
         let size = self.size();
         (
@@ -235,8 +235,8 @@ where
 /// `[x | ∫∇·u dt]`. A continuous normalising flow is trained on it by maximum likelihood, through
 /// gradients of gradients.
 ///
-/// For each divergence the field is lifted to the autodiff backend over the caller's. So this works
-/// on B, and on `Autodiff<B>` with every function of [`gradient`](crate::gradient).
+/// For each divergence the field is lifted to the autodiff backend over the caller's. So it
+/// works on B, and on `Autodiff<B>` with every function of [`gradient`](crate::gradient).
 #[derive(Module, Debug)]
 pub struct Augmented<B: Backend, F: Module<B>> {
     /// The field.
@@ -262,7 +262,7 @@ impl<B: Backend, F: Module<B>> Augmented<B, F> {
         Self { trace, ..self }
     }
 
-    /// `[x | 0]`.
+    /// The rows `[x | 0]` from which a solve starts.
     pub fn pack(x: Tensor<B, 2>) -> Tensor<B, 2> {
         pack(x)
     }

@@ -58,7 +58,7 @@ pub enum SolveError {
     StepSize {
         /// The smallest step.
         minimum: f64,
-        /// Where it was reached.
+        /// The time at which it was reached.
         t: f64,
     },
     /// There were too many steps.
@@ -69,7 +69,7 @@ pub enum SolveError {
     StepLimit {
         /// The limit.
         limit: usize,
-        /// Where it was reached.
+        /// The time at which it was reached.
         t: f64,
     },
     /// The values of the field are infinite or undefined.
@@ -78,7 +78,7 @@ pub enum SolveError {
          if it is singular there, start later or stop earlier"
     )]
     NotFinite {
-        /// Where.
+        /// The time.
         t: f64,
     },
 }

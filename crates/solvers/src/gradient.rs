@@ -7,12 +7,12 @@
 //! - [`tape`] and [`tape_adaptive`] record burn's tape during the solve. Memory grows with the
 //!   number of evaluations.
 //! - [`checkpointed`] and [`checkpointed_adaptive`] give the same gradient to the last bit with
-//!   O(√n) memory: they run segments again.
+//!   O(√n) memory: the pullback runs the steps a second time, segment by segment.
 //! - [`backsolve`] solves the continuous adjoint, with O(1) memory, up to the tolerance.
 //!
 //! Each returns the states with a [`Pullback`]. A loss is then computed from the states, and its
-//! gradients at the states go into the pullback. If you only need a loss of the end, call
-//! [`integrate`](crate::integrate()) on `Autodiff<B>` and burn's `backward`.
+//! gradients at the states go into the pullback. For a loss of the final state alone,
+//! [`integrate`](crate::integrate()) on `Autodiff<B>` and burn's `backward` are enough.
 //!
 //! ```
 //! use burn::backend::Autodiff;

@@ -65,11 +65,11 @@ impl TimeGrid {
     /// ς_i
     ///
     /// Source: Karras et al. 2022, eq. 5; they use ρ = 7, low = 0.002, high = 80. Levels beyond
-    /// those of the schedule are moved to its ends.
+    /// those of the schedule are moved to its endpoints.
     ///
     /// # Panics
-    /// If `n` is 0; unless 0 < low < high; if both levels lie beyond the same end of the
-    /// schedule's; if high and the schedule's highest level are infinite; or if there are so many
+    /// If `n` is 0; unless 0 < low < high; if both levels lie above those of the schedule, or both
+    /// below; if `high` and the schedule's highest level are infinite; or if there are so many
     /// steps that the times of two levels are equal.
     pub fn karras(schedule: &dyn Schedule, levels: (f64, f64), rho: f64, n: usize) -> Self {
         let (high, low) = within(schedule, levels);
@@ -91,7 +91,7 @@ impl TimeGrid {
         Self::levels(schedule, n, |share| -2.0 * (first + share * (last - first)))
     }
 
-    /// The times of n + 1 log-SNRs, or of n and the end.
+    /// The times of n + 1 log-SNRs, or of n of them followed by the end of the schedule.
     fn levels(schedule: &dyn Schedule, n: usize, log_snr: impl Fn(f64) -> f64) -> Self {
         assert!(n > 0, "a grid has at least one step");
         let ends_clean = schedule.at(1.0).sigma == 0.0;
@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn levels_beyond_the_schedules_own_are_brought_to_its_ends() {
+    fn levels_beyond_the_schedules_own_are_moved_to_its_endpoints() {
         let schedule = VarianceExploding::default();
         for grid in [
             TimeGrid::karras(&schedule, (80.0, 0.002), 7.0, 18),

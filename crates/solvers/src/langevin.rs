@@ -14,12 +14,12 @@ use pyroclast_core::noise::{Noise, Stream};
 use pyroclast_core::per_sample::PerSample;
 use pyroclast_kernels::combine;
 
-/// Langevin dynamics as an equation that any SDE method takes.
+/// Langevin dynamics as an SDE, which any SDE method can solve.
 #[derive(Debug, Clone, Copy)]
 pub struct LangevinDynamics<P> {
     /// The distribution that it leaves unchanged.
     pub target: P,
-    /// g > 0, which only changes the speed: g² times as fast.
+    /// g > 0. It changes only the speed, which is proportional to g².
     pub level: f64,
 }
 
@@ -42,7 +42,7 @@ impl<B: Backend, P: LogDensity<B, D>, const D: usize> Sde<B, D> for LangevinDyna
 /// `y = x + ½h·∇ln p(x) + √h·ξ`, accepted with probability `min(1, p(y)·q(x|y)/(p(x)·q(y|x)))`
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct AdjustedLangevin {
-    /// The step h, as a time with g = 1.
+    /// The step h, in the time of the SDE with g = 1.
     pub step: f64,
     /// The source of proposals and tests.
     pub noise: Noise,

@@ -34,8 +34,8 @@ pub fn normal_log_density<B: Backend, const D: usize>(x: Tensor<B, D>, std: f64)
     squares.sum_dim(1).squeeze_dim::<1>(1) * (-0.5 / (std * std)) - constant
 }
 
-/// The log-density at points of the data, which are transported back from `span.1` to `span.0`,
-/// where `base` is the log-density. Data may have any rank.
+/// The log-density at points of the data. They are transported back from `span.1` to `span.0`,
+/// where `base` gives the log-density. Data may have any rank.
 ///
 /// ```
 /// use burn::backend::Autodiff;
@@ -134,8 +134,8 @@ where
 /// the mean log-density in nats of its dequantised values: `−ln p/(d·ln 2) − log₂ bin`
 ///
 /// 256 levels in the centres of equal bins of [−1, 1] have bins of width 2/256, which adds 7 bits;
-/// on [0, 1] the width is 1/256, which adds 8. If the ends of the range are levels themselves
-/// (p/127.5 − 1), the width is 2/255.
+/// on [0, 1] the width is 1/256, which adds 8. If the endpoints of the range are levels
+/// themselves (p/127.5 − 1), the width is 2/255.
 ///
 /// Source: Theis et al. 2016, §3.1: an upper bound on the cost of a code for the rounded data.
 ///

@@ -1,10 +1,10 @@
-//! What a numerical method is: one step from t to s.
+//! A numerical method: one step from t to s.
 //!
 //! `(x_s, memory') = step(field, t, s, x_t, memory)`
 //!
-//! What a method remembers between steps (the last slope, a multistep history, a count of draws) is
-//! passed along. A rejected step is retried from the memory that it started with, and a recorded
-//! one can be replayed.
+//! A method keeps no state of its own. Its memory between steps (the last slope, a multistep
+//! history, a count of draws) is passed along. A rejected step is retried from the memory that it
+//! started with, and a recorded one can be replayed.
 
 use crate::dense::{DenseStep, KeptStep};
 use burn::tensor::Tensor;
@@ -31,8 +31,8 @@ impl<B: Backend, const D: usize> Default for Parts<B, D> {
     }
 }
 
-/// What a method carries from one step to the next. It can be taken apart, stored, and put together
-/// again on another backend. Its default is the memory before the first step.
+/// The memory that a method carries from one step to the next. It can be taken apart, stored, and
+/// put together again on another backend. Its default is the memory before the first step.
 pub trait Memory<B: Backend, const D: usize>: Clone + Default {
     /// Takes the memory apart.
     fn into_parts(self) -> Parts<B, D>;
@@ -99,10 +99,10 @@ impl<B: Backend, const D: usize> Memory<B, D> for () {
 /// assert!((end.into_scalar() - 1.0).abs() < 1e-6);
 /// ```
 pub trait Method<B: Backend, F: ?Sized, const D: usize> {
-    /// What is carried from one step to the next.
+    /// The memory that is carried from one step to the next.
     type State: Memory<B, D>;
 
-    /// The memory before the first step: empty, unless a method knows better.
+    /// The memory before the first step: empty by default.
     fn init(&self, field: &F, t: f64, x: &Tensor<B, D>) -> Self::State {
         let _ = (field, t, x);
         Self::State::default()
@@ -166,7 +166,7 @@ pub trait EmbeddedMethod<B: Backend, F: ?Sized, const D: usize>: Method<B, F, D>
         state: Self::State,
     ) -> Attempt<B, Self::State, D>;
 
-    /// Stores what a rejected step has in common with the next attempt from the same place.
+    /// Stores the slopes of a rejected step that the next attempt from the same state can reuse.
     fn retry(&self, state: &mut Self::State, slopes: Vec<Tensor<B, D>>) {
         let _ = (state, slopes);
     }
@@ -174,9 +174,8 @@ pub trait EmbeddedMethod<B: Backend, F: ?Sized, const D: usize>: Method<B, F, D>
     /// The solution within a step that was kept. `state` is the memory after that step: a slope
     /// evaluated at its end is stored there, where the next step finds it.
     ///
-    /// The default is the straight line between the ends, which is what SDE methods use: it follows
-    /// a Brownian path with strong order ½. Land on the times you need to keep a method's own
-    /// order.
+    /// The default, which SDE methods use, is the straight line between the endpoints. It follows a
+    /// Brownian path with strong order ½. To keep a method's own order, land on the times you need.
     fn interpolant(
         &self,
         field: &F,

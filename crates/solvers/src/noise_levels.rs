@@ -1,4 +1,4 @@
-//! The noise levels `σ/α` between which a grid of noise levels lies.
+//! The range of noise levels `σ/α` that a grid covers.
 
 use pyroclast_core::schedule::Schedule;
 
@@ -7,7 +7,7 @@ pub const EDM: (f64, f64) = (80.0, 0.002);
 
 /// The part of the levels from `high` down to `low` that a schedule reaches between two times.
 ///
-/// With `ς = σ/α`: `min(high, ς(start))` and `max(low, ς(end))`. Where the schedule lies entirely
+/// With `ς = σ/α`: `min(high, ς(start))` and `max(low, ς(end))`. If the schedule lies entirely
 /// above or below that interval, its own levels, over at most as many decades.
 pub fn reached(
     schedule: &dyn Schedule,

@@ -5,8 +5,8 @@
 //! [`TimeGrid`](crate::TimeGrid)
 //!
 //! A sampler is a method and a time grid. [`integrate`](crate::integrate()) runs it, and [`check`]
-//! tells beforehand whether it can run on the schedule. There is one file per paper. They share the
-//! step in the half log-SNR `λ = ln(α/σ)`, and the [`History`] of a multistep method.
+//! tells beforehand whether it can run on the schedule. Each paper has a file of its own; they
+//! share the step in the half log-SNR `λ = ln(α/σ)` and the [`History`] of a multistep method.
 //!
 //! Any ODE method is a sampler of the probability flow, and any SDE method one of the reverse SDE
 //! ([`ReverseSde`](pyroclast_core::reverse_sde::ReverseSde)); they need no file here.

@@ -2,8 +2,8 @@
 //!
 //! `dX = f_t(X) dt + g_t(X) dW`
 //!
-//! What a method can solve is checked by the compiler: Euler–Maruyama takes Itô equations, Heun's
-//! method Stratonovich ones, [`Sra1`] and [`Shark`] additive noise, and [`Milstein`] either
+//! The compiler checks that a method can solve an equation: Euler–Maruyama takes Itô equations,
+//! Heun's method Stratonovich ones, [`Sra1`] and [`Shark`] additive noise, and [`Milstein`] either
 //! calculus.
 
 mod embedded;

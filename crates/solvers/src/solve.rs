@@ -3,8 +3,8 @@
 //! `x_{i+1} = step(t_i, t_{i+1}, x_i)`, over a given grid or with steps chosen by their error
 //!
 //! [`integrate()`] runs over a [`TimeGrid`](crate::TimeGrid). An [`Adaptive`] solve chooses its
-//! steps, for the whole batch or for each sample, and saves, interpolates and stops at events as it
-//! is told.
+//! steps, for the whole batch or for each sample. It can also save states, interpolate between
+//! steps, and stop at events.
 
 mod adaptive;
 mod clock;

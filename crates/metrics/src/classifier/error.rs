@@ -4,18 +4,19 @@
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ClassifierError {
-    /// The samples have no classes.
+    /// The samples have no labels.
     #[error(
-        "`{name}` has no labels to learn from; give digits, or a .csv file with a column named label"
+        "`{name}` has no labels to learn from; \
+         give digits, or a .csv file with a column named label"
     )]
     NoLabels {
-        /// The data.
+        /// The name of the data.
         name: String,
     },
     /// All samples are of one class.
     #[error("`{name}` has a single class; a classifier needs two or more")]
     OneClass {
-        /// The data.
+        /// The name of the data.
         name: String,
     },
     /// The loss diverged.
@@ -23,20 +24,21 @@ pub enum ClassifierError {
     Diverged {
         /// The loss.
         loss: f64,
-        /// Where it was seen.
+        /// The step at which it was read.
         step: u64,
     },
     /// The parameters diverged after the last loss was read.
     #[error(
-        "the classifier's parameters are not finite, and are not saved; look for outliers in the data"
+        "the classifier's parameters are not finite, and are not saved; \
+         look for outliers in the data"
     )]
     NotFinite,
-    /// The file system refuses.
+    /// The file cannot be written.
     #[error("cannot save {path}")]
     Write {
         /// The file.
         path: String,
-        /// Why.
+        /// The cause.
         source: std::io::Error,
     },
     /// The file cannot be read.
@@ -44,10 +46,10 @@ pub enum ClassifierError {
     Read {
         /// The file.
         path: String,
-        /// Why.
+        /// The cause.
         source: std::io::Error,
     },
-    /// The file is cut off, or of another kind.
+    /// The file is cut off, or not a classifier.
     #[error("{path} is not a classifier ({reason}); train one on labelled data and save it")]
     Foreign {
         /// The file.

@@ -19,7 +19,8 @@ impl<B: Backend> Trained<B> {
     /// Writes the classifier, atomically and in single precision. Waits for the device.
     ///
     /// # Errors
-    /// [`ClassifierError::Write`] and [`ClassifierError::NotFinite`]; what stood at `path` before is untouched then.
+    /// [`ClassifierError::Write`] and [`ClassifierError::NotFinite`]. A file that was at `path`
+    /// before is then unchanged.
     pub fn save(&self, path: &Path) -> Result<(), ClassifierError> {
         let mut tensors: Vec<(Slot, Vec<u8>)> = Vec::new();
         for (slot, value) in slots(&self.network).into_iter().zip(values(&self.network)) {
@@ -48,7 +49,7 @@ impl<B: Backend> Trained<B> {
     /// Reads a classifier.
     ///
     /// # Errors
-    /// A file that is missing, damaged, or of something else.
+    /// [`ClassifierError`], if the file is missing, damaged, or not a classifier.
     pub fn load(path: &Path, device: &B::Device) -> Result<Self, ClassifierError> {
         let name = path.display().to_string();
         match std::fs::read(path) {
@@ -185,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_of_something_else_says_why() {
+    fn a_file_that_is_no_classifier_is_refused_with_the_reason() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path().join("c.safetensors");
         classifier(&[9]).save(&path).expect("a writable folder");

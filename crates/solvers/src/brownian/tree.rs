@@ -4,8 +4,9 @@
 //! `W_left = ½W + ³⁄₂H + Z`, `W_right = W − W_left`, `H_left = ¼H − ½Z + ½N`,
 //! `H_right = ¼H − ½Z − ½N`
 //!
-//! Source: Li et al. 2020, §4 (the tree); Foster 2020, theorem 6.1.4 (halving with the area). The
-//! normals of a node are drawn by its number, so only the way to the last query is stored.
+//! Source: Li et al. 2020, §4 (the tree); Foster 2020, theorem 6.1.4 (halving with the
+//! area). The normals of a node are drawn by its number, so only those on the way to
+//! the last query are stored.
 
 use super::{BrownianMotion, Interval, Replays};
 use burn::tensor::Tensor;
@@ -20,8 +21,8 @@ use std::cell::RefCell;
 /// Within a cell of `span/2^levels` the path is its conditional mean given the cell's W and H, a
 /// parabola.
 ///
-/// A query costs two normals per element and per level on the way from the last query. For steps
-/// that follow each other and end on multiples of a cell, that is about one level.
+/// A query costs two normals per element and level on the way from the last query. For
+/// consecutive steps that end on multiples of a cell, that is about one level.
 ///
 /// ```
 /// use burn::tensor::Tensor;
@@ -47,7 +48,7 @@ pub struct BrownianTree {
 
 impl Replays for BrownianTree {}
 
-/// The way to the last query.
+/// The nodes from the root down to the last query, with the points found there.
 #[derive(Debug, Default)]
 struct Way {
     nodes: Vec<Node>,
@@ -85,11 +86,14 @@ impl BrownianTree {
         let length = span.1 - span.0;
         assert!(
             length > 0.0 && length.is_finite(),
-            "no path runs from {} to {}",
+            "a Brownian path needs two different, finite times, not {} and {}",
             span.0,
             span.1
         );
-        assert!(levels <= 31, "{levels} levels are beyond 31");
+        assert!(
+            levels <= 31,
+            "a Brownian tree has at most 31 levels, not {levels}"
+        );
         Self {
             noise,
             path,
@@ -202,7 +206,7 @@ impl BrownianTree {
             point.integral[i] += length * (theta * point.w[i] + area);
             point.w[i] += theta * (w + 6.0 * (1.0 - theta) * h);
         }
-        // A step asks for both of its ends, and one of them was an end of the last step.
+        // A step asks for both of its endpoints, and one of them belonged to the last step too.
         if way.points.len() == 2 {
             way.points.remove(0);
         }

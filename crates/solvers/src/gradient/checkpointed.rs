@@ -34,7 +34,7 @@ struct Checkpoint<B: Backend, const D: usize> {
 /// What a solve keeps for its pullback.
 #[derive(Debug)]
 struct Record<B: Backend, const D: usize> {
-    /// Where every step starts.
+    /// The time at which every step starts.
     starts: Vec<f64>,
     /// Checkpoint i lies before step `i·stride`.
     checkpoints: Vec<Checkpoint<B, D>>,
@@ -50,7 +50,7 @@ impl<B: Backend, const D: usize> Record<B, D> {
         }
     }
 
-    /// To be called before each step.
+    /// Call this before each step.
     fn before(&mut self, t: f64, x: &Tensor<B, D>, memory: impl FnOnce() -> Parts<B, D>) {
         let step = self.starts.len();
         self.starts.push(t);

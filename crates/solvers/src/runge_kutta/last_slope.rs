@@ -1,6 +1,6 @@
 //! The memory of a Runge–Kutta method.
 //!
-//! `k_1` of the next step, if it is the last stage of this one
+//! `k_1` of the next step, which is the last stage of this one for some methods
 
 use crate::method::{Memory, Parts};
 use burn::tensor::Tensor;

@@ -1,6 +1,7 @@
 //! Butcher tableaus.
 //!
-//! `c | A` over `b`: where the stages lie, what each is made of, and what the step is made of
+//! `c | A` over `b`: the times of the stages, the weights of each, and the weights of the
+//! step
 
 /// The coefficients of an explicit Runge–Kutta method.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -13,7 +14,7 @@ pub struct Tableau {
     pub a: &'static [&'static [f64]],
     /// The weights of the step.
     pub b: &'static [f64],
-    /// Where the stages lie; `c_i = Σ_j a_ij`.
+    /// The times of the stages, as shares of the step; `c_i = Σ_j a_ij`.
     pub c: &'static [f64],
     /// Whether the last stage is the first of the next step: its row of a is b, and c = 1.
     pub first_same_as_last: bool,

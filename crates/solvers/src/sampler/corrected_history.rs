@@ -1,16 +1,17 @@
 //! The history of a multistep method with a corrector.
 //!
-//! The evaluations, and `x` and the order of the last step, so that it can be taken again
+//! The evaluations, and `x` and the order of the last step, so that it can be repeated
 
 use super::history::History;
 use crate::method::{Memory, Parts};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
-/// The history of a multistep method that takes its last step again once it knows its end.
+/// The history of a multistep method that repeats each step once the
+/// evaluation at its end is known.
 #[derive(Debug, Clone)]
 pub struct CorrectedHistory<B: Backend, const D: usize> {
-    /// x where the last step started, once there was one.
+    /// x at the start of the last step; `None` before the first step.
     pub(super) start: Option<Tensor<B, D>>,
     /// The evaluations.
     pub(super) past: History<B, D>,

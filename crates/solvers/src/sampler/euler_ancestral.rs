@@ -35,7 +35,8 @@ where
     fn step(&self, field: &F, t: f64, s: f64, x: Tensor<B, D>, step: u64) -> (Tensor<B, D>, u64) {
         let change = LogSnrStep::of(field.schedule(), t, s);
         let (alpha, next) = (change.to.alpha, level(change.to));
-        // With η = 0 a step back to more noise is Euler's too, and there the root is not a number.
+        // With η = 0 this is Euler's method, even on a step to more noise,
+        // where the root would be NaN.
         let up = match self.eta {
             0.0 => 0.0,
             eta => next.min(eta * next * change.renewed().sqrt()),

@@ -1,6 +1,6 @@
 //! One step of a sampler, in the half log-SNR.
 //!
-//! `λ = ln(α/σ)`, `h = λ_s − λ_t`, and the factors of exponential integrators made of them
+//! `λ = ln(α/σ)`, `h = λ_s − λ_t`, and the factors that exponential integrators build from them
 //!
 //! Source: Lu et al. 2022 (DPM-Solver), proposition 3.1; Kingma et al. 2021 for the variances.
 

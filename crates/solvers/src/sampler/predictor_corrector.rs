@@ -4,8 +4,8 @@
 //! `x ← x + e·g + √(2e)·z, e = 2(r·‖z‖/‖g‖)², g = ∇log p_s(x)`
 //!
 //! Source: Song et al. 2021 (score SDE), algorithms 1 and 4; norms are means over the batch. (Their
-//! algorithm 5, for VP, has another factor 1 − β_i of one step in a thousand, which is 1 up to 2
-//! %.)
+//! algorithm 5, for VP, also multiplies e by 1 − β_i, with β_i that of a chain of a thousand steps.
+//! This factor is 1 to within 2 %.)
 
 use crate::brownian::{BrownianMotion, Increments, Interval};
 use crate::method::{Memory, Method, Parts};

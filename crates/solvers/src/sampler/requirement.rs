@@ -12,7 +12,7 @@ use crate::grid::TimeGrid;
 use burn::tensor::backend::Backend;
 use pyroclast_core::field::Denoiser;
 
-/// How far rounding may move α² + σ² from 1.
+/// Rounding may move α² + σ² this far from 1.
 const ROUNDING: f64 = 1e-6;
 
 /// What a sampler requires of a schedule.

@@ -15,7 +15,7 @@ use pyroclast_core::field::Denoiser;
 use pyroclast_kernels::combine;
 
 /// The reverse SDE, discretised like the noising process: weak order 1, one evaluation per step.
-/// Only a step to σ = 0 is without noise: a grid that ends earlier adds noise on its last step too.
+/// Only a step to σ = 0 adds no noise: on a grid that ends earlier, the last step adds noise too.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ReverseDiffusion<W> {
     /// The source of z.

@@ -2,7 +2,7 @@
 //!
 //! `x_s = (σ_s/σ_t)·x_t + α_s(1 − e^{−h})·m_0 − α_s·B(h)·Σ_i a_i·D_i, D_i = (m_i − m_0)/r_i`,
 //! `r_i = (λ_i − λ_t)/h`, with `Σ_i a_i·r_i^{k−1} = b_k = k!·z·φ_{k+1}(z)/B, z = −h`; the corrector
-//! is the same step taken again, once x̂1 at its end is known
+//! is the same step, repeated once x̂1 at its end is known
 //!
 //! Source: Zhao et al. 2023 (UniPC), theorem 3.1, algorithms 5–8 (data prediction).
 
@@ -21,7 +21,7 @@ use pyroclast_kernels::combine;
 /// The function B(h).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Variant {
-    /// `B = −h` for the step's z.
+    /// `B = −h`, the z of the step.
     Bh1,
     /// `B = e^{−h} − 1`.
     #[default]

@@ -15,9 +15,9 @@ pub enum Unsupported {
     Backward {
         /// The sampler.
         sampler: &'static str,
-        /// Where the grid starts.
+        /// The first time of the grid.
         start: f64,
-        /// Where it ends.
+        /// The last time of the grid.
         end: f64,
     },
     /// The grid starts without noise.
@@ -28,7 +28,7 @@ pub enum Unsupported {
     NoNoise {
         /// The sampler.
         sampler: &'static str,
-        /// Where.
+        /// The time.
         t: f64,
     },
     /// The chain is not variance preserving.
@@ -40,9 +40,9 @@ pub enum Unsupported {
     NotVariancePreserving {
         /// The sampler.
         sampler: &'static str,
-        /// α² + σ².
+        /// α² + σ² at that time.
         power: f64,
-        /// Where.
+        /// The time.
         t: f64,
     },
     /// The grid starts without signal.
@@ -53,7 +53,7 @@ pub enum Unsupported {
     NoSignal {
         /// The sampler.
         sampler: &'static str,
-        /// Where.
+        /// The time.
         t: f64,
     },
     /// The prediction of the model does not determine the data.
@@ -63,7 +63,7 @@ pub enum Unsupported {
          grow; train with prediction v, data or edm, or start the grid later"
     )]
     Undefined {
-        /// Where.
+        /// The time.
         t: f64,
     },
 }

@@ -1,4 +1,4 @@
-//! Weights from conditions on their powers.
+//! Weights that solve a Vandermonde system.
 //!
 //! `Σ_i a_i·r_i^k = b_k, k = 0 … n − 1`
 

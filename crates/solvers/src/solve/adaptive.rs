@@ -55,7 +55,7 @@ pub struct OwnSteps;
 pub struct Adaptive<'a, B: Backend, const D: usize, S = SharedSteps> {
     /// The tolerance, and the bounds on steps.
     pub control: Control,
-    /// What is kept beside the end.
+    /// What to save besides the final state.
     pub save: Save,
     /// Functions whose zeros end the solve; the first to occur counts.
     pub events: Vec<Event<'a, B, D>>,
@@ -85,7 +85,7 @@ impl<'a, B: Backend, const D: usize> Adaptive<'a, B, D> {
         Self::new(Control::tolerance(tolerance))
     }
 
-    /// The same with steps that each sample chooses for itself.
+    /// Lets each sample choose its own steps.
     ///
     /// ```
     /// use burn::tensor::Tensor;
@@ -129,14 +129,14 @@ impl<'a, B: Backend, const D: usize> Adaptive<'a, B, D> {
 }
 
 impl<'a, B: Backend, const D: usize, S> Adaptive<'a, B, D, S> {
-    /// The same, saving the states at these times. Steps are as long as without them.
+    /// Saves the states at these times, without any effect on the steps.
     pub fn saving(mut self, times: impl IntoIterator<Item = f64>) -> Self {
         self.save.times = times.into_iter().collect();
         self.save.landing = false;
         self
     }
 
-    /// The same, saving the states at these times, with steps that end on each of them.
+    /// Saves the states at these times, with steps that end on each of them.
     ///
     /// Each saved state is one of the method's own, of its full order.
     pub fn landing_on(mut self, times: impl IntoIterator<Item = f64>) -> Self {
@@ -145,7 +145,7 @@ impl<'a, B: Backend, const D: usize, S> Adaptive<'a, B, D, S> {
         self
     }
 
-    /// The same, keeping every step: see [`Solution::at`].
+    /// Keeps every step, so that [`Solution::at`] gives the state at any time.
     ///
     /// ```
     /// use burn::tensor::Tensor;
@@ -164,7 +164,7 @@ impl<'a, B: Backend, const D: usize, S> Adaptive<'a, B, D, S> {
         self
     }
 
-    /// The same, ending at this event too.
+    /// Ends the solve at this event too.
     pub fn until(mut self, event: Event<'a, B, D>) -> Self {
         self.events.push(event);
         self
@@ -205,10 +205,10 @@ impl<B: Backend, const D: usize> Adaptive<'_, B, D, SharedSteps> {
 }
 
 impl<B: Backend, const D: usize> Adaptive<'_, B, D, OwnSteps> {
-    /// Solves each sample from its row of x at the start of `span` to the end or to its first
-    /// event, with steps of its own: its result does not depend on the rest of the batch. The
-    /// control holds for each sample alone. A step of all samples reads one row of errors from the
-    /// device.
+    /// Solves each sample from its row of x at the start of `span` to the end or to its
+    /// first event, with steps of its own: its result does not depend on the rest of the
+    /// batch. The control applies to each sample separately. A step of all samples reads one
+    /// row of errors from the device.
     ///
     /// # Errors
     /// [`Stopped`], for settings that make no sense and a time to save outside the span. The

@@ -1,6 +1,6 @@
 //! The clock of a batch or of a sample.
 //!
-//! `t, h`, and what decides about the next step
+//! `t, h`, and the history that decides on the next step
 
 use super::control::Control;
 use super::controller::{Controller, Proposal};
@@ -10,9 +10,9 @@ use crate::error::SolveError;
 /// The time, step size and history of one clock.
 pub(super) struct Clock {
     pub(super) t: f64,
-    /// The step that is wanted next.
+    /// The size of the next step, if nothing cuts it short.
     pub(super) h: f64,
-    /// How many of the times to save it has passed.
+    /// The number of times to save that it has passed.
     pub(super) passed: usize,
     /// The last value of each event's function that was not zero.
     pub(super) signs: Vec<f64>,

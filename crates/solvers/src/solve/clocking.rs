@@ -26,7 +26,7 @@ impl Clocking {
         }
     }
 
-    /// The states of some clocks, one after another in as few tensors as possible.
+    /// The states of some clocks, one after another, in as few tensors as possible.
     pub(super) fn pick<B: Backend, const D: usize>(
         self,
         x: &Tensor<B, D>,
@@ -39,7 +39,7 @@ impl Clocking {
         }
     }
 
-    /// The rows of the clocks that go on, of which there is at least one.
+    /// The rows of the clocks that continue, of which there is at least one.
     pub(super) fn keep<B: Backend, const D: usize>(
         self,
         x: Tensor<B, D>,

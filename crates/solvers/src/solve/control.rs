@@ -1,4 +1,4 @@
-//! What an adaptive solve aims for.
+//! The tolerance of an adaptive solve, and the bounds on its steps.
 //!
 //! A step is kept if `rms(e/(atol + rtol·max(|x|, |x'|))) ≤ 1`
 //!
@@ -9,9 +9,9 @@ use crate::error::SolveError;
 /// The gains of the step size controller.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Pid {
-    /// Proportional gain p: damps the change of the error.
+    /// Proportional gain p, which damps changes of the error.
     pub proportional: f64,
-    /// Integral gain i: 1 alone is the classical controller.
+    /// Integral gain i. A gain of 1 and no others is the classical controller.
     pub integral: f64,
     /// Derivative gain d.
     pub derivative: f64,
@@ -38,9 +38,9 @@ impl Default for Pid {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Control {
-    /// Error allowed relative to the state, in one step; 0 or more.
+    /// The error allowed in one step, relative to the state; 0 or more.
     pub rtol: f64,
-    /// Error allowed whatever the state, in one step; positive.
+    /// The error allowed in one step, however small the state; positive.
     pub atol: f64,
     /// The gains of the step size controller.
     pub pid: Pid,

@@ -1,6 +1,6 @@
 //! Dense output: the solution at any time, from the steps that were taken anyway.
 //!
-//! `x(t) = x_k(t_k + θ_k·h_k)` on the step of each clock that holds t
+//! `x(t) = x_k(t_k + θ_k·h_k)` on the step of each clock that contains t
 
 use super::clocking::{Clocking, Pieces};
 use super::segment::Segment;
@@ -8,7 +8,7 @@ use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use std::collections::BTreeMap;
 
-/// A step of one clock, and where its solution is found.
+/// A step of one clock, and the place of its solution among the segments.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Taken {
     pub(super) t: f64,
@@ -32,8 +32,8 @@ pub(super) struct DenseOutput<B: Backend, const D: usize> {
 }
 
 impl<B: Backend, const D: usize> DenseOutput<B, D> {
-    /// The state at a time. A row whose sample did not come to that time is NaN; `None` if no
-    /// sample did.
+    /// The state at a time. A row whose sample did not reach that time is NaN; `None` if no sample
+    /// did.
     pub(super) fn at(&self, time: f64) -> Option<Tensor<B, D>> {
         let mut found = Pieces::default();
         let mut at_start = Vec::new();

@@ -1,6 +1,6 @@
 //! Events: stopping where a function of time and state changes sign.
 //!
-//! `t* = min { t : g_j(t, x(t)) = 0 with the asked direction, for some j }`
+//! `t* = min { t : g_j(t, x(t)) = 0 with the required direction, for some j }`
 //!
 //! The first change of sign is searched at several inner points of a step, so that two changes in
 //! one step are seen. The zero is then bisected on the dense output, to the resolution of time.
@@ -11,7 +11,7 @@ use burn::tensor::backend::Backend;
 use std::fmt;
 use std::rc::Rc;
 
-/// Into how many parts a step is divided to search for a change of sign.
+/// A step is divided into this many parts to search for a change of sign.
 const PARTS: usize = 8;
 
 /// Which changes of sign count, seen along the solve.

@@ -25,14 +25,14 @@ pub(super) struct Own<'a, F: ?Sized> {
     field: &'a F,
     method: &'a EmbeddedRk,
     tolerances: (f64, f64),
-    /// Per sample of the batch.
+    /// One count per sample of the batch.
     evaluations: RefCell<Vec<usize>>,
 }
 
-/// Which samples the rows are, and the slopes where their next steps start.
+/// The sample of each row, and the slopes with which the next steps start.
 pub(super) struct Rows<B: Backend, const D: usize> {
     samples: Vec<usize>,
-    /// A row that is not known holds anything, and is never read.
+    /// The slope of a row that is not `known` is arbitrary, and never read.
     slopes: Option<Tensor<B, D>>,
     known: Vec<bool>,
 }

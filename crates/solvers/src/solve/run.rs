@@ -1,6 +1,6 @@
 //! The adaptive loop, for one clock or for many.
 //!
-//! `propose s_k, attempt x_k(s_k), keep it where the error allows, until every clock is over`
+//! `propose s_k, attempt x_k(s_k), keep it if the error allows, until every clock is over`
 
 use super::clock::Clock;
 use super::clocking::{Clocking, Pieces};
@@ -17,7 +17,7 @@ use crate::method::Attempt;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
-/// What an adaptive solve is asked to do.
+/// The task of an adaptive solve.
 pub(super) struct Request<'a, 'e, B: Backend, const D: usize> {
     pub(super) control: Control,
     pub(super) save: &'a Save,
@@ -61,7 +61,7 @@ struct Run<'a, 'e, B: Backend, S: Stepping<B, D>, const D: usize> {
     /// The indices of the times to save, in the order in which a clock passes them.
     order: Vec<usize>,
     clocks: Vec<Clock>,
-    /// The clocks under way; the state and the memory hold these alone.
+    /// The clocks under way. The state and the memory contain only theirs.
     active: Vec<usize>,
     x: Tensor<B, D>,
     /// Taken out during a step.
@@ -259,7 +259,7 @@ impl<'a, 'e, B: Backend, S: Stepping<B, D>, const D: usize> Run<'a, 'e, B, S, D>
         let needed: Vec<bool> = (0..kept.len()).map(is_needed).collect();
         let segment = needed.contains(&true).then(|| {
             let wanted: Vec<bool> = (needed.iter().enumerate())
-                .map(|(k, &needed)| needed || (kept[k] && self.goes_on(self.active[k])))
+                .map(|(k, &needed)| needed || (kept[k] && self.continues(self.active[k])))
                 .collect();
             let (t, s) = (&proposed.t, &proposed.s);
             self.stepping.segment(t, s, &self.x, attempt, &wanted)
@@ -284,7 +284,7 @@ impl<'a, 'e, B: Backend, S: Stepping<B, D>, const D: usize> Run<'a, 'e, B, S, D>
     }
 
     /// Whether another step of this clock will be tried.
-    fn goes_on(&self, i: usize) -> bool {
+    fn continues(&self, i: usize) -> bool {
         let clock = &self.clocks[i];
         !clock.is_over(self.end()) && clock.attempts() < self.request.control.max_steps
     }

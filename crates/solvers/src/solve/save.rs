@@ -1,10 +1,10 @@
-//! What an adaptive solve keeps beside its end.
+//! What an adaptive solve saves besides the final state.
 //!
 //! `x(t_1), x(t_2), …` at times of the span, and the solution between them
 
 use crate::error::SolveError;
 
-/// What an adaptive solve keeps beside its end.
+/// What an adaptive solve saves besides the final state.
 ///
 /// Saving never changes the solution, unless the steps land on the times.
 #[derive(Debug, Clone, PartialEq, Default)]

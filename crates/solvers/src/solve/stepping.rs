@@ -43,8 +43,8 @@ pub(super) trait Stepping<B: Backend, const D: usize> {
     /// The norm of an error between x and y, scaled by the tolerances.
     fn norms(&self, error: Tensor<B, D>, x: &Tensor<B, D>, y: &Tensor<B, D>) -> Vec<f64>;
 
-    /// The solution within the steps of an attempt. A slope at the end of a step may be evaluated
-    /// for it where that is `wanted`, and stored in the attempt's memory.
+    /// The solution within the steps of an attempt. Where `wanted`, this may evaluate the
+    /// slope at the end of a step, and store it in the memory of the attempt.
     fn segment(
         &self,
         t: &[f64],
@@ -62,7 +62,7 @@ pub(super) trait Stepping<B: Backend, const D: usize> {
         attempt: Attempt<B, Self::State, D>,
     ) -> (Tensor<B, D>, Self::State);
 
-    /// The memory of the clocks that go on.
+    /// The memory of the clocks that continue.
     fn keep(&self, state: &mut Self::State, clocks: &[usize]);
 
     /// Evaluations that a clock has cost, counted over the whole solve.

@@ -74,8 +74,8 @@ const B: [f64; 7] = [
 ];
 
 /// `b_i(θ) = θ(b + (1 − θ)(e − b + θ(2b − e − f + (1 − θ)d)))`, which is Hermite's cubic through
-/// the step's ends and a quartic that vanishes there; e and f pick the first and last stage
-/// (Hairer, Nørsett & Wanner 1993, eq. 6.11).
+/// the endpoints of the step and a quartic that vanishes there; e and f pick the first and last
+/// stage (Hairer, Nørsett & Wanner 1993, eq. 6.11).
 const fn quartic(i: usize, d: f64) -> [f64; 4] {
     let b = B[i];
     let e = if i == 0 { 1.0 } else { 0.0 };
