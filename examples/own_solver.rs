@@ -17,8 +17,6 @@ struct Ralston;
 impl<B: Backend, F: VectorField<B, D>, const D: usize> Method<B, F, D> for Ralston {
     type State = ();
 
-    fn init(&self, _: &F, _: f64, _: &Tensor<B, D>) {}
-
     fn step(&self, field: &F, t: f64, s: f64, x: Tensor<B, D>, _: ()) -> (Tensor<B, D>, ()) {
         let h = s - t;
         let first = field.velocity(t, x.clone());

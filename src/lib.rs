@@ -46,6 +46,7 @@
 //! - [`metrics`]: W2, Fréchet distance, likelihood and other scores
 
 pub mod backend;
+pub mod guides;
 
 pub use burn;
 pub use pyroclast_core as core;

@@ -7,7 +7,6 @@ use burn_ndarray::NdArray;
 use pyroclast::core::analytic::Gaussian;
 use pyroclast::core::field::Counted;
 use pyroclast::core::schedule::Edm;
-use pyroclast::solvers::tableau::PAIRS;
 use pyroclast::solvers::{
     Adaptive, BOGACKI_SHAMPINE, Control, DOPRI5, DOPRI8, EULER, EmbeddedRk, ExplicitRk, HEUN,
     MIDPOINT, Method, RALSTON, RK4, SolveError, TSIT5, TimeGrid, integrate,
@@ -172,7 +171,7 @@ fn tolerance(tol: f64) -> Control {
 
 #[test]
 fn adaptive_solves_meet_their_tolerance() {
-    for pair in PAIRS {
+    for &pair in EmbeddedRk::ALL {
         for problem in problems() {
             let tol = 1e-6;
             let solution = Adaptive::new(tolerance(tol))
@@ -239,7 +238,7 @@ fn time_runs_backward_too() {
 #[test]
 fn a_constant_slope_takes_five_steps_at_most() {
     let one: Field = |_, x| x.ones_like();
-    for pair in PAIRS {
+    for &pair in EmbeddedRk::ALL {
         let solution = Adaptive::new(tolerance(1e-6))
             .solve(&one, &pair, state(&[0.0]), (0.0, 1.0))
             .expect("a constant slope");
@@ -257,7 +256,7 @@ fn a_constant_slope_takes_five_steps_at_most() {
 fn evaluations_follow_from_the_stages() {
     // Two for the starting step, the first of which is the first stage; then the stages of each
     // step, less one if the slope at the end of the last step is known.
-    for pair in PAIRS {
+    for &pair in EmbeddedRk::ALL {
         let problem = &problems()[0];
         let solution = Adaptive::new(tolerance(1e-5))
             .solve(&problem.field, &pair, state(&problem.start), (0.0, 1.0))

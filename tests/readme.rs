@@ -17,7 +17,9 @@ fn its_program_is_the_example_that_runs() {
 
 #[test]
 fn it_is_short() {
-    assert!(README.lines().count() <= 120);
+    assert!(README.lines().count() <= 125);
+    assert!(README.split_whitespace().count() <= 1000);
+    assert!(README.lines().all(|line| line.chars().count() <= 130));
 }
 
 #[test]

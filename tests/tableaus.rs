@@ -4,8 +4,9 @@
 //! `Σ_i b_i·Φ_i(τ) = 1/γ(τ)` for every rooted tree τ of at most p nodes (Butcher 1963; Hairer,
 //! Nørsett & Wanner 1993, II.2)
 
-use pyroclast::solvers::tableau::{ALL, PAIRS, Tableau};
-use pyroclast::solvers::{BOGACKI_SHAMPINE, DOPRI5, DenseWeights, EmbeddedRk, ExplicitRk, TSIT5};
+use pyroclast::solvers::{
+    BOGACKI_SHAMPINE, DOPRI5, DenseWeights, EmbeddedRk, ExplicitRk, TSIT5, Tableau,
+};
 
 /// A rooted tree: the subtrees at its root, sorted.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -105,10 +106,10 @@ fn there_are_as_many_rooted_trees_as_cayley_counted() {
 
 #[test]
 fn every_method_has_its_order_and_no_more() {
-    for ExplicitRk(tableau) in ALL {
+    for ExplicitRk(tableau) in ExplicitRk::ALL {
         has_order(tableau, tableau.b, tableau.order, tableau.name);
     }
-    for pair in PAIRS {
+    for &pair in EmbeddedRk::ALL {
         let what = format!("the embedded {}", pair.method.0.name);
         has_order(pair.method.0, pair.embedded, pair.embedded_order, &what);
     }
@@ -116,7 +117,7 @@ fn every_method_has_its_order_and_no_more() {
 
 #[test]
 fn stages_lie_where_their_rows_sum_to() {
-    for ExplicitRk(tableau) in ALL {
+    for ExplicitRk(tableau) in ExplicitRk::ALL {
         for (row, c) in tableau.a.iter().zip(tableau.c) {
             assert!(
                 (row.iter().sum::<f64>() - c).abs() < 1e-14,
@@ -131,7 +132,7 @@ fn stages_lie_where_their_rows_sum_to() {
 
 #[test]
 fn error_weights_sum_to_zero() {
-    for pair in PAIRS {
+    for &pair in EmbeddedRk::ALL {
         let tableau = pair.method.0;
         let differences = (tableau.b.iter().zip(pair.embedded)).map(|(b, b_hat)| b - b_hat);
         let sum: f64 = differences.sum();
@@ -141,7 +142,7 @@ fn error_weights_sum_to_zero() {
 
 #[test]
 fn the_last_stage_is_the_step_where_it_is_first_of_the_next() {
-    for ExplicitRk(tableau) in ALL {
+    for ExplicitRk(tableau) in ExplicitRk::ALL {
         let stages = tableau.a.len();
         let row = tableau.a[stages - 1];
         let same = row == &tableau.b[..stages - 1]

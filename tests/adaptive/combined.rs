@@ -6,7 +6,7 @@ use crate::support::{bits, distance, host, state, tensor};
 use crate::*;
 use pyroclast::core::field::{Additive, Diffusion, Sde};
 use pyroclast::core::noise::Noise;
-use pyroclast::solvers::tableau::PAIRS;
+use pyroclast::solvers::EmbeddedRk;
 use pyroclast::solvers::{BrownianTree, DOPRI5, DOPRI8, HEUN, Shark, TimeGrid, integrate};
 use std::f64::consts::PI;
 
@@ -15,7 +15,7 @@ fn an_event_ends_what_is_saved_and_what_is_dense() {
     let field: Field<B> = oscillator;
     // sin t falls through zero at π, before the last two of the times.
     let events = [crossing(0, 0.0, Direction::Falling)];
-    for pair in PAIRS {
+    for &pair in EmbeddedRk::ALL {
         for landing in [false, true] {
             // The cubic of the pairs that have no better one is off by up to h⁴/384.
             let control = Control {
@@ -64,7 +64,7 @@ fn each_sample_has_its_own_event_states_and_dense_output() {
     // x = exp(a·sin t) comes to 1.2 where sin t = ln(1.2)/a; the last two never do.
     let field = Swing(vec![0.5, 3.0, 0.1, -0.5]);
     let event = |a: f64| ((1.2_f64).ln() / a).asin();
-    for pair in PAIRS {
+    for &pair in EmbeddedRk::ALL {
         for landing in [false, true] {
             let adaptive = grown(landing).per_sample();
             let x = tensor::<B, 3>(vec![1.0; 4], [4, 1, 1]);

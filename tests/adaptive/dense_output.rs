@@ -3,7 +3,7 @@
 use crate::support::{bits, distance, host, slope, state, tensor};
 use crate::*;
 use burn_flex::Flex;
-use pyroclast::solvers::tableau::PAIRS;
+use pyroclast::solvers::EmbeddedRk;
 use pyroclast::solvers::{
     BOGACKI_SHAMPINE, DOPRI5, DOPRI8, DenseWeights, HEUN, RALSTON, SolveError, Statistics, TSIT5,
     TimeGrid,
@@ -77,7 +77,7 @@ fn dense_solutions_converge_with_the_method_up_to_the_order_their_weights_leave(
 }
 
 fn meets_its_steps<T: Backend>() {
-    for pair in PAIRS {
+    for &pair in EmbeddedRk::ALL {
         for problem in problems::<T>() {
             for span in [(0.0, 3.0), (3.0, 0.0)] {
                 let start = state::<T>(&(problem.exact)(span.0));
@@ -139,7 +139,7 @@ const TIMES: [f64; 11] = [
 ];
 
 fn saves_what_dense_output_says<T: Backend>() {
-    for pair in PAIRS {
+    for &pair in EmbeddedRk::ALL {
         for problem in problems::<T>() {
             for span in [(0.0, 3.0), (3.0, 0.0)] {
                 let start = state::<T>(&(problem.exact)(span.0));
@@ -173,7 +173,7 @@ fn saved_states_are_those_of_the_dense_solution_in_the_order_of_asking() {
 #[test]
 fn saving_costs_no_evaluation_where_the_last_stage_is_the_next_first_one() {
     for problem in problems::<B>() {
-        for pair in PAIRS {
+        for &pair in EmbeddedRk::ALL {
             for span in [(0.0, 3.0), (3.0, 0.0)] {
                 let start = state(&(problem.exact)(span.0));
                 let control = tolerance(1e-4);

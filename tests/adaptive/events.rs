@@ -3,7 +3,7 @@
 use crate::support::{bits, distance, state};
 use crate::*;
 use burn_flex::Flex;
-use pyroclast::solvers::tableau::PAIRS;
+use pyroclast::solvers::EmbeddedRk;
 use pyroclast::solvers::{BOGACKI_SHAMPINE, DOPRI5, HEUN, TSIT5};
 use std::cell::Cell;
 use std::f64::consts::PI;
@@ -20,7 +20,7 @@ fn hits_the_ground<T: Backend>() {
     let field: Field<T> = fall;
     let ground = [crossing(0, 0.0, Direction::Falling)];
     // Every method of order two solves a parabola exactly, and so does its dense output.
-    for pair in PAIRS {
+    for &pair in EmbeddedRk::ALL {
         let solve = |x: &[f64], t: f64| {
             let found = until(tolerance(1e-6), &ground)
                 .solve(&field, &pair, state::<T>(x), (t, 10.0))

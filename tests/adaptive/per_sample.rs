@@ -13,7 +13,7 @@ use pyroclast::core::per_sample::PerSample;
 use pyroclast::core::prediction::Prediction;
 use pyroclast::core::schedule::VariancePreserving;
 use pyroclast::models::{Init, MlpConfig};
-use pyroclast::solvers::tableau::PAIRS;
+use pyroclast::solvers::EmbeddedRk;
 use pyroclast::solvers::{BOGACKI_SHAMPINE, DOPRI5, HEUN, RALSTON, SolveError, TSIT5};
 
 /// One sample of a field's batch, as a batch of one.
@@ -155,7 +155,7 @@ fn solves_a_batch_of_images<T: Backend>() {
     // A state whose rows are longer than a vector register, and of odd length.
     let start: Vec<f64> = (0..4 * 33).map(|i| 0.1 + f64::from(i % 7) / 7.0).collect();
     let times = [1.0, 4.0, -1.5, 2.5, 2.5, 0.0];
-    for pair in PAIRS {
+    for &pair in EmbeddedRk::ALL {
         for span in [(-1.5, 4.0), (4.0, -1.5)] {
             let x = tensor::<T, 3>(start.clone(), [4, 3, 11]);
             let tol = 1e-6;
@@ -243,7 +243,7 @@ impl<T: Backend> BatchField<T, 2> for Fates {
 
 fn fails_alone<T: Backend>() {
     let times = [1.5, 0.0, 0.25, 2.0, 0.75, 0.25];
-    for pair in PAIRS {
+    for &pair in EmbeddedRk::ALL {
         let x = tensor::<T, 2>(vec![1.0; 12], [6, 2]);
         let control = tolerance(1e-5);
         let batch = alone_and_together(&Fates, &pair, x, (0.0, 2.0), &times, control);

@@ -3,7 +3,7 @@
 use crate::support::{distance, host, state};
 use crate::*;
 use burn_flex::Flex;
-use pyroclast::solvers::tableau::PAIRS;
+use pyroclast::solvers::EmbeddedRk;
 use pyroclast::solvers::{
     BOGACKI_SHAMPINE, DOPRI5, DOPRI8, HEUN, Pid, RALSTON, SolveError, Statistics, Stopped, TSIT5,
 };
@@ -52,7 +52,7 @@ fn stops<T: Backend>(
 
 #[test]
 fn the_smallest_step_ends_a_solve_that_keeps_what_it_has() {
-    for pair in PAIRS {
+    for &pair in EmbeddedRk::ALL {
         let control = Control {
             dt_min: 1e-3,
             ..tolerance(1e-6)
@@ -210,7 +210,7 @@ fn what_makes_no_sense_is_refused_with_its_value_and_a_remedy() {
 }
 
 fn stops_where_the_field_does<T: Backend>() {
-    for pair in PAIRS {
+    for &pair in EmbeddedRk::ALL {
         for (span, sign) in [((0.0, 2.0), 1.0), ((0.0, -2.0), -1.0)] {
             let field = move |t: f64, x: Tensor<T, 2>| {
                 if sign * t > 0.6 {

@@ -2,9 +2,32 @@
 //!
 //! `score(φ(real), φ(fake))`, with φ the features of a classifier
 
-use crate::frechet::FRECHET;
-use crate::kernel_distance::KERNEL;
-use crate::precision_recall::{PRECISION, RECALL};
+/// The list of files, each with its metrics in the order in which reports list them.
+macro_rules! feature_metrics {
+    ($($file:ident: $($METRIC:ident),+;)*) => {
+        $(mod $file;)*
+        $(pub use $file::*;)*
+
+        /// Every metric of features, in the order in which reports list them.
+        ///
+        /// ```
+        /// use pyroclast_metrics::FEATURE_METRICS;
+        ///
+        /// let (real, fake) = ([0.0, 1.0, 2.0, 3.0], [10.0, 11.0, 12.0, 13.0]);
+        /// let scores = FEATURE_METRICS.map(|metric| (metric.key, (metric.score)(&real, &fake, 1)));
+        /// assert!(scores[0].0 == "frechet" && (scores[0].1 - 100.0).abs() < 1e-9);
+        /// assert_eq!(scores[2], ("precision", 0.0));
+        /// ```
+        pub const FEATURE_METRICS: [FeatureMetric; [$($(stringify!($METRIC)),+),*].len()] =
+            [$($($file::$METRIC),+),*];
+    };
+}
+
+feature_metrics! {
+    frechet: FRECHET;
+    kernel_distance: KERNEL;
+    precision_recall: PRECISION, RECALL;
+}
 
 /// A score of one cloud of features against another.
 #[derive(Debug, Clone, Copy)]
@@ -20,18 +43,6 @@ pub struct FeatureMetric {
     /// The score of `fake` against `real`: `(real, fake, dim)`, both row-major.
     pub score: fn(&[f32], &[f32], usize) -> f64,
 }
-
-/// Every metric of features, in the order in which reports list them.
-///
-/// ```
-/// use pyroclast_metrics::FEATURE_METRICS;
-///
-/// let (real, fake) = ([0.0, 1.0, 2.0, 3.0], [10.0, 11.0, 12.0, 13.0]);
-/// let scores = FEATURE_METRICS.map(|metric| (metric.key, (metric.score)(&real, &fake, 1)));
-/// assert!(scores[0].0 == "frechet" && (scores[0].1 - 100.0).abs() < 1e-9);
-/// assert_eq!(scores[2], ("precision", 0.0));
-/// ```
-pub const FEATURE_METRICS: [FeatureMetric; 4] = [FRECHET, KERNEL, PRECISION, RECALL];
 
 #[cfg(test)]
 mod tests {

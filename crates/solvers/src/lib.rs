@@ -12,6 +12,15 @@
 
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
+/// Modules with the names that they export: `file: Name, Name;`.
+macro_rules! files {
+    ($($file:ident: $($Name:ident),+;)*) => {
+        $(mod $file;)*
+        $(pub use $file::{$($Name),+};)*
+    };
+}
+use files;
+
 pub mod brownian;
 mod dense;
 pub mod divergence;
@@ -37,9 +46,9 @@ pub use grid::TimeGrid;
 pub use langevin::{AdjustedLangevin, LangevinDynamics};
 pub use method::{EmbeddedMethod, Memory, Method};
 pub use runge_kutta::{EmbeddedRk, ExplicitRk, LastSlope, Tableau};
-pub use sde::{EulerMaruyama, Milstein, Shark, Sra1, StochasticHeun};
+pub use sde::*;
 pub use solve::{
     Adaptive, Control, Direction, Event, Outcome, OwnSteps, Pid, Save, SharedSteps, Solution,
     Statistics, Stopped, integrate, integrate_observed,
 };
-pub use tableau::{BOGACKI_SHAMPINE, DOPRI5, DOPRI8, EULER, HEUN, MIDPOINT, RALSTON, RK4, TSIT5};
+pub use tableau::*;

@@ -64,6 +64,20 @@ impl<B: Backend, const D: usize> Memory<B, D> for () {
     fn from_parts(_: Parts<B, D>) -> Self {}
 }
 
+/// The memory of methods that remember one tensor, such as the slope of the step before.
+impl<B: Backend, const D: usize> Memory<B, D> for Option<Tensor<B, D>> {
+    fn into_parts(self) -> Parts<B, D> {
+        Parts {
+            tensors: self.into_iter().collect(),
+            ..Parts::default()
+        }
+    }
+
+    fn from_parts(parts: Parts<B, D>) -> Self {
+        parts.tensors.into_iter().next()
+    }
+}
+
 /// A numerical method for fields of type `F`.
 ///
 /// A method of your own needs a memory and a step; [`integrate`](crate::integrate()) then runs it.

@@ -37,46 +37,56 @@
 //! # Ok::<(), pyroclast_solvers::sampler::Unsupported>(())
 //! ```
 
+/// One sampler's name, what it requires, and whether its steps add noise.
+macro_rules! sampler {
+    ($Type:ident $(<$W:ident>)?: $name:literal, $requirement:ident, $adds_noise:expr) => {
+        impl $(<$W>)? $crate::sampler::Sampler for $Type $(<$W>)? {
+            fn name(&self) -> &'static str {
+                $name
+            }
+
+            fn requirement(&self) -> $crate::sampler::Requirement {
+                $crate::sampler::Requirement::$requirement
+            }
+
+            fn adds_noise(&self) -> bool {
+                let adds_noise: fn(&Self) -> bool = $adds_noise;
+                adds_noise(self)
+            }
+        }
+    };
+}
+
 mod churn;
 mod corrected_history;
-mod ddim;
-mod ddpm;
-mod deis;
-mod dpm_solver;
-mod dpm_solver_sde;
-mod dpm_solver_single;
-mod euler_ancestral;
-mod euler_edm;
-mod heun_edm;
 mod history;
 mod log_snr_step;
 mod phi;
-mod pndm;
-mod predictor_corrector;
 mod quadrature;
 mod requirement;
-mod reverse_diffusion;
-mod unipc;
 mod unsupported;
 mod vandermonde;
 mod zero_noise;
 
 pub use churn::Churn;
 pub use corrected_history::CorrectedHistory;
-pub use ddim::Ddim;
-pub use ddpm::{Ddpm, DdpmLearned};
-pub use deis::{Deis, Extrapolation};
-pub use dpm_solver::DpmSolver;
-pub use dpm_solver_sde::DpmSolverSde;
-pub use dpm_solver_single::DpmSolverSingle;
-pub use euler_ancestral::EulerAncestral;
-pub use euler_edm::EulerEdm;
-pub use heun_edm::HeunEdm;
 pub use history::History;
-pub use pndm::{Pndm, WarmUp};
-pub use predictor_corrector::{Langevin, PredictorCorrector};
 pub use requirement::{Requirement, Sampler, check};
-pub use reverse_diffusion::ReverseDiffusion;
-pub use unipc::{UniPc, Variant};
 pub use unsupported::Unsupported;
 pub use zero_noise::ZeroNoise;
+
+crate::files! {
+    ddim: Ddim;
+    ddpm: Ddpm, DdpmLearned;
+    deis: Deis, Extrapolation;
+    dpm_solver: DpmSolver;
+    dpm_solver_sde: DpmSolverSde;
+    dpm_solver_single: DpmSolverSingle;
+    euler_ancestral: EulerAncestral;
+    euler_edm: EulerEdm;
+    heun_edm: HeunEdm;
+    pndm: Pndm, WarmUp;
+    predictor_corrector: Langevin, PredictorCorrector;
+    reverse_diffusion: ReverseDiffusion;
+    unipc: UniPc, Variant;
+}

@@ -7,14 +7,11 @@
 //! calculus.
 
 mod embedded;
-mod euler_maruyama;
-mod milstein;
-mod shark;
-mod sra1;
-mod stochastic_heun;
 
-pub use euler_maruyama::EulerMaruyama;
-pub use milstein::Milstein;
-pub use shark::Shark;
-pub use sra1::Sra1;
-pub use stochastic_heun::StochasticHeun;
+crate::files! {
+    euler_maruyama: EulerMaruyama;
+    milstein: Milstein;
+    shark: Shark;
+    sra1: Sra1;
+    stochastic_heun: StochasticHeun;
+}

@@ -34,6 +34,8 @@ impl Ddim<ZeroNoise> {
     };
 }
 
+sampler! { Ddim<W>: "ddim", Any, |ddim| ddim.eta != 0.0 }
+
 impl<B, F, W, const D: usize> Method<B, F, D> for Ddim<W>
 where
     B: Backend,

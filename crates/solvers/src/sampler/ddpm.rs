@@ -25,6 +25,10 @@ pub struct Ddpm<W> {
     pub brownian: W,
 }
 
+sampler! { Ddpm<W>: "ddpm", VariancePreserving, |_| true }
+
+sampler! { DdpmLearned<W>: "ddpm", VariancePreserving, |_| true }
+
 impl<B, F, W, const D: usize> Method<B, F, D> for Ddpm<W>
 where
     B: Backend,

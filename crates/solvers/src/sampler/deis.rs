@@ -71,6 +71,8 @@ impl Deis {
     }
 }
 
+sampler! { Deis: "deis", Signal, |_| false }
+
 impl<B, F, const D: usize> Method<B, F, D> for Deis
 where
     B: Backend,

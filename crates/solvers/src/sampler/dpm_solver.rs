@@ -25,6 +25,8 @@ pub struct DpmSolver {
     pub order: usize,
 }
 
+sampler! { DpmSolver: "dpmpp", Signal, |_| false }
+
 impl<B, F, const D: usize> Method<B, F, D> for DpmSolver
 where
     B: Backend,

@@ -23,6 +23,8 @@ pub struct DpmSolverSde<W> {
     pub brownian: W,
 }
 
+sampler! { DpmSolverSde<W>: "dpmpp-sde", Signal, |_| true }
+
 impl<B, F, W, const D: usize> Method<B, F, D> for DpmSolverSde<W>
 where
     B: Backend,

@@ -17,6 +17,8 @@ use pyroclast_kernels::combine;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct DpmSolverSingle;
 
+sampler! { DpmSolverSingle: "dpmpp-2s", Signal, |_| false }
+
 impl<B, F, const D: usize> Method<B, F, D> for DpmSolverSingle
 where
     B: Backend,

@@ -24,6 +24,8 @@ pub struct EulerAncestral<W> {
     pub brownian: W,
 }
 
+sampler! { EulerAncestral<W>: "euler-ancestral", Any, |euler| euler.eta != 0.0 }
+
 impl<B, F, W, const D: usize> Method<B, F, D> for EulerAncestral<W>
 where
     B: Backend,

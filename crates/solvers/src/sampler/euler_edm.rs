@@ -23,6 +23,8 @@ pub struct EulerEdm<W> {
     pub brownian: W,
 }
 
+sampler! { EulerEdm<W>: "euler-edm", Signal, |euler| euler.churn.gamma != 0.0 }
+
 impl<B, F, W, const D: usize> Method<B, F, D> for EulerEdm<W>
 where
     B: Backend,

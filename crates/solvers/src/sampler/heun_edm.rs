@@ -25,6 +25,8 @@ pub struct HeunEdm<W> {
     pub brownian: W,
 }
 
+sampler! { HeunEdm<W>: "heun-edm", Signal, |heun| heun.churn.gamma != 0.0 }
+
 impl<B, F, W, const D: usize> Method<B, F, D> for HeunEdm<W>
 where
     B: Backend,

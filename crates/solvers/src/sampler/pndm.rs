@@ -53,6 +53,8 @@ fn transfer<B: Backend, const D: usize>(
     combine(x * ratio, &terms)
 }
 
+sampler! { Pndm: "pndm", Signal, |_| false }
+
 impl<B, F, const D: usize> Method<B, F, D> for Pndm
 where
     B: Backend,

@@ -7,6 +7,7 @@
 //! algorithm 5, for VP, also multiplies e by 1 − β_i, with β_i that of a chain of a thousand steps.
 //! This factor is 1 to within 2 %.)
 
+use super::{Requirement, Sampler};
 use crate::brownian::{BrownianMotion, Increments, Interval};
 use crate::method::{Memory, Method, Parts};
 use burn::tensor::Tensor;
@@ -50,6 +51,21 @@ pub struct PredictorCorrector<P> {
 pub struct Corrections<S> {
     predictor: S,
     steps: u64,
+}
+
+impl<P: Sampler> Sampler for PredictorCorrector<P> {
+    fn name(&self) -> &'static str {
+        "pc"
+    }
+
+    fn requirement(&self) -> Requirement {
+        self.predictor.requirement()
+    }
+
+    /// Corrections keep the distribution at their time, so they work in either direction.
+    fn adds_noise(&self) -> bool {
+        self.predictor.adds_noise()
+    }
 }
 
 impl<B: Backend, S: Memory<B, D>, const D: usize> Memory<B, D> for Corrections<S> {

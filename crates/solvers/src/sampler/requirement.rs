@@ -4,10 +4,6 @@
 //! grid towards the data if noise is added; a denoiser that is defined at the start of the grid
 
 use super::unsupported::Unsupported;
-use super::{
-    Ddim, Ddpm, DdpmLearned, Deis, DpmSolver, DpmSolverSde, DpmSolverSingle, EulerAncestral,
-    EulerEdm, HeunEdm, Pndm, PredictorCorrector, ReverseDiffusion, UniPc,
-};
 use crate::grid::TimeGrid;
 use burn::tensor::backend::Backend;
 use pyroclast_core::field::Denoiser;
@@ -96,58 +92,5 @@ where
         Ok(())
     } else {
         Err(Unsupported::Undefined { t: start })
-    }
-}
-
-macro_rules! samplers {
-    ($(
-        $type:ty $(where $($parameter:ident),+)?:
-            $name:literal, $requirement:ident, $adds_noise:expr;
-    )*) => {$(
-        impl $(<$($parameter),+>)? Sampler for $type {
-            fn name(&self) -> &'static str {
-                $name
-            }
-
-            fn requirement(&self) -> Requirement {
-                Requirement::$requirement
-            }
-
-            fn adds_noise(&self) -> bool {
-                let adds_noise: fn(&Self) -> bool = $adds_noise;
-                adds_noise(self)
-            }
-        }
-    )*};
-}
-
-samplers! {
-    Ddpm<W> where W: "ddpm", VariancePreserving, |_| true;
-    DdpmLearned<W> where W: "ddpm", VariancePreserving, |_| true;
-    Ddim<W> where W: "ddim", Any, |ddim| ddim.eta != 0.0;
-    EulerAncestral<W> where W: "euler-ancestral", Any, |euler| euler.eta != 0.0;
-    EulerEdm<W> where W: "euler-edm", Signal, |euler| euler.churn.gamma != 0.0;
-    HeunEdm<W> where W: "heun-edm", Signal, |heun| heun.churn.gamma != 0.0;
-    DpmSolver: "dpmpp", Signal, |_| false;
-    DpmSolverSingle: "dpmpp-2s", Signal, |_| false;
-    DpmSolverSde<W> where W: "dpmpp-sde", Signal, |_| true;
-    UniPc: "unipc", Signal, |_| false;
-    Deis: "deis", Signal, |_| false;
-    Pndm: "pndm", Signal, |_| false;
-    ReverseDiffusion<W> where W: "reverse-diffusion", Signal, |_| true;
-}
-
-impl<P: Sampler> Sampler for PredictorCorrector<P> {
-    fn name(&self) -> &'static str {
-        "pc"
-    }
-
-    fn requirement(&self) -> Requirement {
-        self.predictor.requirement()
-    }
-
-    /// Corrections keep the distribution at their time, so they work in either direction.
-    fn adds_noise(&self) -> bool {
-        self.predictor.adds_noise()
     }
 }

@@ -22,6 +22,8 @@ pub struct ReverseDiffusion<W> {
     pub brownian: W,
 }
 
+sampler! { ReverseDiffusion<W>: "reverse-diffusion", Signal, |_| true }
+
 impl<B, F, W, const D: usize> Method<B, F, D> for ReverseDiffusion<W>
 where
     B: Backend,

@@ -87,6 +87,8 @@ impl UniPc {
     }
 }
 
+sampler! { UniPc: "unipc", Signal, |_| false }
+
 impl<B, F, const D: usize> Method<B, F, D> for UniPc
 where
     B: Backend,

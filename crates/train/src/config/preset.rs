@@ -1,8 +1,10 @@
 //! The configurations that ship.
 
 use super::{Config, ConfigError};
+use include_dir::{Dir, File, include_dir};
 use pyroclast_core::named::UnknownName;
 use std::path::Path;
+use std::sync::LazyLock;
 
 /// A configuration with a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,32 +15,22 @@ pub struct Preset {
     pub text: &'static str,
 }
 
-macro_rules! presets {
-    ($($name:literal),* $(,)?) => {
-        &[$(Preset {
-            name: $name,
-            text: include_str!(concat!("../../assets/presets/", $name, ".toml")),
-        }),*]
-    };
-}
+/// The folder of presets: a file there is a preset.
+static FOLDER: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/assets/presets");
 
-/// All presets, the first ones first to try.
+/// All presets, in the order of their names.
 pub fn presets() -> &'static [Preset] {
-    presets![
-        "digits",
-        "moons",
-        "digits-edm",
-        "digits-ddpm",
-        "moons-vp",
-        "8gaussians",
-        "scurve",
-        "moons-8gaussians",
-        "checkerboard",
-        "pinwheel",
-        "rings",
-        "spiral",
-        "swissroll",
-    ]
+    static PRESETS: LazyLock<Vec<Preset>> = LazyLock::new(|| {
+        let preset = |file: &'static File<'static>| {
+            let name = file.path().file_stem()?.to_str()?;
+            let text = file.contents_utf8()?;
+            Some(Preset { name, text })
+        };
+        let mut presets: Vec<Preset> = FOLDER.files().filter_map(preset).collect();
+        presets.sort_by_key(|preset| preset.name);
+        presets
+    });
+    &PRESETS
 }
 
 impl ConfigError {

@@ -1,6 +1,6 @@
 //! What a method costs, in evaluations of the network.
 
-use pyroclast_solvers::tableau::Tableau;
+use pyroclast_solvers::Tableau;
 use std::fmt;
 
 /// How many evaluations a number of steps costs, guidance aside.

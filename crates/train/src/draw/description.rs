@@ -2,7 +2,7 @@
 
 use super::{Cost, Setting};
 use pyroclast_solvers::sampler::{Requirement, Sampler};
-use pyroclast_solvers::tableau::Tableau;
+use pyroclast_solvers::Tableau;
 use std::fmt;
 
 /// What a method integrates, and how it finds its steps.

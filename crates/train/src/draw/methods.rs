@@ -9,15 +9,8 @@ use super::sampling_method::{Described, SamplingMethod, Solve, Solved};
 use super::with_noise::WithNoise;
 use super::{AnyDdpm, Cost, MethodName, SampleError, Settings};
 use burn::tensor::backend::Backend;
-use pyroclast_solvers::sampler::{
-    Churn, Ddim, Deis, DpmSolver, DpmSolverSde, DpmSolverSingle, EulerAncestral, EulerEdm,
-    Extrapolation, HeunEdm, Langevin, Pndm, PredictorCorrector, ReverseDiffusion, Sampler, UniPc,
-    Variant, WarmUp,
-};
-use pyroclast_solvers::{
-    BOGACKI_SHAMPINE, DOPRI5, DOPRI8, EULER, EulerMaruyama, HEUN, MIDPOINT, RALSTON, RK4, Shark,
-    Sra1, StochasticHeun, TSIT5,
-};
+use pyroclast_solvers::sampler::*;
+use pyroclast_solvers::{sde::*, tableau::*};
 
 /// An entry is `NAME: Kind { fields, ..base } maker`; the comment above it is its `about`.
 macro_rules! methods {

@@ -1,0 +1,13 @@
+//! Guides for four common beginnings. Their programs are compiled and run as tests.
+
+#[doc = include_str!("../docs/guides/your-data.md")]
+pub mod your_data {}
+
+#[doc = include_str!("../docs/guides/your-network.md")]
+pub mod your_network {}
+
+#[doc = include_str!("../docs/guides/your-solver.md")]
+pub mod your_solver {}
+
+#[doc = include_str!("../docs/guides/from-pytorch.md")]
+pub mod from_pytorch {}
