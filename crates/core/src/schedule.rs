@@ -8,16 +8,7 @@
 
 #[macro_use]
 mod any;
-mod beta_table;
 mod change;
-mod cosine;
-mod edm;
-mod linear;
-mod polynomial;
-mod sub_variance_preserving;
-mod trigonometric;
-mod variance_exploding;
-mod variance_preserving;
 
 pub use beta_table::{Betas, Chain, ChainError, TableError};
 pub use change::{Change, change};

@@ -3,9 +3,10 @@
 use super::{AnySchedule, BetaTable, Coefficients, Linear, Schedule};
 use std::sync::Arc;
 
-/// The list of schedules: the enum, the call through it, and the way into it.
+/// The list of schedules: their files, the enum, the call through it, and the way into it.
 macro_rules! schedules {
     ($($(#[doc = $doc:literal])* $name:literal => $file:ident::$schedule:ident,)*) => {
+        $(mod $file;)*
         $(pub use $file::$schedule;)*
 
         crate::named! {

@@ -1,8 +1,8 @@
 //! What is known of a method before it runs: everything that lists methods reads this.
 
 use super::{Cost, Setting};
-use pyroclast_solvers::sampler::{Requirement, Sampler};
 use pyroclast_solvers::Tableau;
+use pyroclast_solvers::sampler::{Requirement, Sampler};
 use std::fmt;
 
 /// What a method integrates, and how it finds its steps.
