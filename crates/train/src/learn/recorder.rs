@@ -133,7 +133,7 @@ where
             trainer.save_snapshot(&self.run.snapshot_path(step))?;
         }
         if self.stops || self.is_due(step, self.save_every) {
-            trainer.save(&self.run.checkpoint_path(step))?;
+            trainer.save(self.run.checkpoint_path(step))?;
             self.run.tidy();
         }
         self.watcher.logged(trainer, &record)
