@@ -20,7 +20,9 @@ use pyroclast::solvers::gradient::{
 use pyroclast::solvers::likelihood::{
     bits_per_dimension, dequantise, log_density, normal_log_density, push_forward,
 };
-use pyroclast::solvers::{Adaptive, Control, DOPRI5, DOPRI8, Probe, RK4, TSIT5, TimeGrid, Trace};
+use pyroclast::solvers::{
+    Adaptive, BOGACKI_SHAMPINE, Control, DOPRI5, DOPRI8, HEUN, Probe, RK4, TSIT5, TimeGrid, Trace,
+};
 use pyroclast::train::{config::Config, task::Task};
 use support::{host, tensor};
 
@@ -179,39 +181,32 @@ fn hutchinsons_estimate_has_the_right_mean() {
     }
 }
 
-/// Two oscillators with a fine ripple: small in the state, and of order one in the divergence.
-fn rippled<B: Backend>(_: f64, x: Tensor<B, 2>) -> Tensor<B, 2> {
-    let turned = Tensor::cat(
-        vec![x.clone().narrow(1, 1, 1), -x.clone().narrow(1, 0, 1)],
-        1,
-    );
-    turned + (x * 1e4).sin() * 1e-4
-}
-
 #[test]
-fn the_integral_of_the_divergence_does_not_choose_the_steps() {
-    let control = Control::tolerance(1e-3);
-    let (x, span) = (draws::<N, 2>([3, 2]), (0.0, 3.0));
-    let plain = Adaptive::new(control).solve(&rippled::<N>, &DOPRI5, x.clone(), span);
-    let plain = plain.expect("smooth");
-    let field = rippled::<Autodiff<N>>;
-    let base = |x| normal_log_density(x, 1.0);
-    let carried = push_forward(
-        &field,
-        &DOPRI5,
-        x.clone(),
-        span,
-        base,
-        Trace::Exact,
-        control,
-    );
-    let carried = carried.expect("smooth");
-    assert_eq!(carried.statistics, plain.statistics);
-    assert_eq!(host(carried.x), host(plain.x));
-    // It would if the error were measured on the whole row.
-    let augmented = WithDivergence::new(&field, Trace::Exact, &x);
-    let all = Adaptive::new(control).solve(&augmented, &DOPRI5, augmented.pack(x), span);
-    assert!(all.expect("smooth").statistics.steps > 2 * plain.statistics.steps);
+fn a_density_keeps_its_tolerance_on_straight_paths() {
+    // Through x = µ the path is straight, and every method follows it exactly at any step: only the
+    // integral of the divergence can tell the steps how long to be.
+    let field = Gaussian::<Autodiff<N>, Linear, 2> {
+        mean: tensor([1.0, -2.0], [1, 2]),
+        std: 0.3,
+        schedule: Linear::default(),
+    };
+    let exact = -2.0 * (0.3 * std::f64::consts::TAU.sqrt()).ln();
+    for pair in [HEUN, BOGACKI_SHAMPINE, DOPRI5, TSIT5] {
+        for tolerance in [1e-3, 1e-5, 1e-7] {
+            let found = log_density(
+                &field,
+                &pair,
+                tensor::<N, 2>([1.0, -2.0], [1, 2]),
+                (0.0, 1.0),
+                |x| normal_log_density(x, 1.0),
+                Trace::Exact,
+                Control::tolerance(tolerance),
+            );
+            let error = (host(found.expect("smooth").log_density)[0] - exact).abs();
+            let name = pair.method.0.name;
+            assert!(error < 10.0 * tolerance, "{name} at {tolerance}: {error}");
+        }
+    }
 }
 
 #[test]

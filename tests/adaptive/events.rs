@@ -3,8 +3,8 @@
 use crate::support::{bits, distance, state};
 use crate::*;
 use burn_flex::Flex;
-use pyroclast::solvers::EmbeddedRk;
 use pyroclast::solvers::{BOGACKI_SHAMPINE, DOPRI5, HEUN, TSIT5};
+use pyroclast::solvers::{EmbeddedRk, SolveError};
 use std::cell::Cell;
 use std::f64::consts::PI;
 
@@ -202,4 +202,70 @@ fn a_zero_is_located_with_some_fifty_evaluations_wherever_it_lies() {
         // One at the start, eight on the step, and one per bit of an eighth of it.
         assert!(looks.get() <= 1 + 8 + 52, "from {start}: {}", looks.get());
     }
+}
+
+#[test]
+fn a_solve_that_begins_at_an_event_leaves_it_behind() {
+    let field: Field<B> = fall;
+    // Any direction: rounding leaves the ball a little above or below the ground, and neither side
+    // may count as another bounce.
+    let ground = [crossing(0, 0.0, Direction::Any)];
+    let (mut t, mut x, mut due, mut speed) = (0.0, state::<B>(&[10.0, 0.0]), 0.0, 0.0);
+    for bounce in 0..6 {
+        let hit = until(tolerance(1e-8), &ground)
+            .solve(&field, &DOPRI5, x, (t, 20.0))
+            .expect("a smooth problem");
+        due += match bounce {
+            0 => (20.0 / GRAVITY).sqrt(),
+            _ => 2.0 * speed / GRAVITY,
+        };
+        speed = (20.0 * GRAVITY).sqrt() * 0.5_f64.powi(bounce + 1);
+        assert!(
+            (hit.t - due).abs() < 1e-9,
+            "bounce {bounce}: {} {due}",
+            hit.t
+        );
+        t = hit.t;
+        // The height is left as it was found; the velocity turns, and halves.
+        x = Tensor::cat(
+            vec![hit.x.clone().narrow(1, 0, 1), hit.x.narrow(1, 1, 1) * -0.5],
+            1,
+        );
+    }
+}
+
+#[test]
+fn an_event_that_is_not_a_number_ends_the_solve_by_name() {
+    let field: Field<B> = oscillator;
+    // A zero at 0.6, in a gap that the search cannot see across.
+    let gap = |t: f64, _: &Tensor<B, 2>| match (t - 0.6).abs() < 0.2 {
+        true => f64::NAN,
+        false => t - 0.6,
+    };
+    let events = [Event::new(gap, Direction::Any)];
+    let found =
+        until(tolerance(1e-6), &events).solve(&field, &DOPRI5, state(&[0.0, 1.0]), (0.0, 1.0));
+    let stopped = found.expect_err("no number");
+    assert!(
+        matches!(stopped.reason, SolveError::EventNotANumber { event: 0, t } if (0.4..0.8).contains(&t)),
+        "{}",
+        stopped.reason
+    );
+}
+
+#[test]
+fn a_tolerance_below_rounding_is_refused_by_name() {
+    let single: Field<Flex> = oscillator;
+    let solve = |tolerance: f64| {
+        let x = Tensor::<Flex, 2>::from_data([[0.0_f32, 1.0]], &Default::default());
+        Adaptive::tolerance(tolerance).solve(&single, &DOPRI5, x, (0.0, 1.0))
+    };
+    let stopped = solve(1e-12).expect_err("single precision");
+    assert!(
+        matches!(stopped.reason, SolveError::Precision { .. }),
+        "{}",
+        stopped.reason
+    );
+    assert_eq!(stopped.partial.t, 0.0);
+    solve(1e-6).expect("single precision resolves it");
 }

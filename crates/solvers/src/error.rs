@@ -72,6 +72,30 @@ pub enum SolveError {
         /// The time at which it was reached.
         t: f64,
     },
+    /// The state is rounded by more than the tolerance allows.
+    #[error(
+        "a tolerance of rtol = {rtol}, atol = {atol} is below the rounding of the state, which is \
+         {epsilon:.1e} of its size; loosen it, or compute in double precision"
+    )]
+    Precision {
+        /// Relative tolerance.
+        rtol: f64,
+        /// Absolute tolerance.
+        atol: f64,
+        /// The rounding of the state's numbers, relative to their size.
+        epsilon: f64,
+    },
+    /// The function of an event is undefined.
+    #[error(
+        "the function of event {event} is not a number at t = {t}; make it one wherever the solve \
+         may pass"
+    )]
+    EventNotANumber {
+        /// Which event, counted from 0.
+        event: usize,
+        /// The time.
+        t: f64,
+    },
     /// The values of the field are infinite or undefined.
     #[error(
         "the field is not finite at t = {t}; \

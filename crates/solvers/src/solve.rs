@@ -30,3 +30,4 @@ pub use save::Save;
 pub use solution::{Outcome, Solution, Statistics, Stopped};
 
 pub(crate) use adaptive::{land, solve_measured};
+pub(crate) use shared::Measured;

@@ -10,7 +10,7 @@ use super::{Gradients, Pullback, Solved, parameters};
 use crate::error::SolveError;
 use crate::grid::TimeGrid;
 use crate::method::EmbeddedMethod;
-use crate::solve::{Adaptive, Control, Stopped, solve_measured};
+use crate::solve::{Adaptive, Control, Measured, Stopped, solve_measured};
 use burn::backend::Autodiff;
 use burn::module::{AutodiffModule, ParamId};
 use burn::tensor::Tensor;
@@ -148,7 +148,8 @@ where
                 1,
             );
             let span = (self.times[i], self.times[i - 1]);
-            let solution = solve_measured(self.control, 2 * size, &adjoint, self.method, z, span)?;
+            let measured = Measured::First(2 * size);
+            let solution = solve_measured(self.control, measured, &adjoint, self.method, z, span)?;
             evaluations += solution.statistics.evaluations;
             lambda = adjoint.part(&solution.x, 1);
             lambda = lambda + cotangents[i - 1].clone();

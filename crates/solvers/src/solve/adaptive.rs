@@ -10,7 +10,7 @@ use super::event::Event;
 use super::own::Own;
 use super::run::{Request, run};
 use super::save::Save;
-use super::shared::Shared;
+use super::shared::{Measured, Shared};
 use super::solution::{Solution, Stopped};
 use crate::grid::TimeGrid;
 use crate::method::EmbeddedMethod;
@@ -200,7 +200,14 @@ impl<B: Backend, const D: usize> Adaptive<'_, B, D, SharedSteps> {
         M: for<'f> EmbeddedMethod<B, Counted<'f, F>, D>,
     {
         let field = Counted::new(field);
-        shared(&self.request(span), None, &field, method, x, |_, _, _| {})
+        shared(
+            &self.request(span),
+            Measured::All,
+            &field,
+            method,
+            x,
+            |_, _, _| {},
+        )
     }
 }
 
@@ -231,7 +238,7 @@ impl<B: Backend, const D: usize> Adaptive<'_, B, D, OwnSteps> {
 
 fn shared<'f, B, F, M, const D: usize>(
     request: &Request<'_, '_, B, D>,
-    measured: Option<usize>,
+    measured: Measured,
     field: &Counted<'f, F>,
     method: &M,
     x: Tensor<B, D>,
@@ -251,11 +258,10 @@ where
     run(&shared, request, x, before)
 }
 
-/// A shared solve of states that carry integrals behind their first `measured` entries. The
-/// integrals have no part in the error.
+/// A shared solve of states that carry integrals behind their first entries.
 pub(crate) fn solve_measured<B, F, M, const D: usize>(
     control: Control,
-    measured: usize,
+    measured: Measured,
     field: &F,
     method: &M,
     x: Tensor<B, D>,
@@ -270,7 +276,7 @@ where
     let field = Counted::new(field);
     shared(
         &request.request(span),
-        Some(measured),
+        measured,
         &field,
         method,
         x,
@@ -296,5 +302,12 @@ where
     let times = times.times();
     let span = (times[0], times[times.len() - 1]);
     let adaptive = Adaptive::<B, D>::new(control).landing_on(times.iter().copied());
-    shared(&adaptive.request(span), None, field, method, x, before)
+    shared(
+        &adaptive.request(span),
+        Measured::All,
+        field,
+        method,
+        x,
+        before,
+    )
 }

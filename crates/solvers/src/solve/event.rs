@@ -54,7 +54,13 @@ impl<B: Backend, const D: usize> fmt::Debug for Event<'_, B, D> {
 
 impl<'a, B: Backend, const D: usize> Event<'a, B, D> {
     /// `g(t, x)`: one number for the whole batch or, where each sample has steps of its own, for a
-    /// sample `[1, …]`. A zero at the start of the solve is not an event.
+    /// sample `[1, …]`. A zero at the start of the solve, up to rounding, is not an event: a solve
+    /// that begins where another ended by the same event leaves that zero behind.
+    ///
+    /// Two zeros within an eighth of a step are not seen, nor is a touch without a change of sign;
+    /// [`Control::dt_max`](crate::Control::dt_max) bounds the step where that matters. On an
+    /// autodiff backend the time of the event is a constant: gradients are those of the state at
+    /// that time, without the change of the time itself.
     ///
     /// The function is evaluated nine times per step and some fifty times to locate its zero. Each
     /// time it may wait for the device.
@@ -80,6 +86,8 @@ pub(super) struct Searched {
     pub(super) signs: Vec<f64>,
     /// The first event on the step and its time, once it has been found.
     pub(super) hit: Option<(usize, f64)>,
+    /// An event whose function is not a number at some time of the step, and that time.
+    pub(super) lost: Option<(usize, f64)>,
 }
 
 impl Searched {
@@ -96,15 +104,17 @@ pub(super) fn search<B: Backend, const D: usize>(
     events: &[Event<'_, B, D>],
     segment: &Segment<B, D>,
     steps: &mut [Searched],
+    is_at_start: impl Fn(f64) -> bool,
 ) {
     for part in 1..=PARTS {
-        let mut open: Vec<&mut Searched> =
-            steps.iter_mut().filter(|step| step.hit.is_none()).collect();
+        let mut open: Vec<&mut Searched> = (steps.iter_mut())
+            .filter(|step| step.hit.is_none() && step.lost.is_none())
+            .collect();
         let asked: Vec<(usize, f64)> = (open.iter())
             .map(|step| (step.clock, step.at(part)))
             .collect();
         for (step, x) in open.iter_mut().zip(segment.each(&asked)) {
-            search_part(events, segment, step, part, &x);
+            search_part(events, segment, step, part, &x, &is_at_start);
         }
     }
 }
@@ -115,19 +125,30 @@ fn search_part<B: Backend, const D: usize>(
     step: &mut Searched,
     part: usize,
     x: &Tensor<B, D>,
+    is_at_start: &impl Fn(f64) -> bool,
 ) {
     let (from, to) = (step.at(part - 1), step.at(part));
     for (index, event) in events.iter().enumerate() {
         let value = event.value(to, x);
+        if value.is_nan() {
+            step.lost = Some((index, to));
+            return;
+        }
         let last = step.signs[index];
         if event.direction.admits(last, value) {
             let at = |time: f64| {
                 let x = segment.each(&[(step.clock, time)]).pop();
                 event.value(time, &x.expect("one state was asked for"))
             };
-            let zero = bisect(at, (from, to), last.signum());
+            let zero = match bisect(at, (from, to), last.signum()) {
+                Ok(zero) => zero,
+                Err(t) => {
+                    step.lost = Some((index, t));
+                    return;
+                }
+            };
             let is_earlier = |(_, t): (usize, f64)| (zero - step.t).abs() < (t - step.t).abs();
-            if step.hit.is_none_or(is_earlier) {
+            if !is_at_start(zero) && step.hit.is_none_or(is_earlier) {
                 step.hit = Some((index, zero));
             }
         }
@@ -137,19 +158,24 @@ fn search_part<B: Backend, const D: usize>(
     }
 }
 
-/// The end of the last interval at whose left end the function still has its old sign.
-fn bisect(at: impl Fn(f64) -> f64, (mut left, mut right): (f64, f64), sign: f64) -> f64 {
+/// The end of the last interval at whose left end the function still has its old sign, or a time at
+/// which it is not a number.
+fn bisect(
+    at: impl Fn(f64) -> f64,
+    (mut left, mut right): (f64, f64),
+    sign: f64,
+) -> Result<f64, f64> {
     let resolution = 4.0 * f64::EPSILON * left.abs().max(right.abs());
     while (right - left).abs() > resolution {
         let middle = 0.5 * (left + right);
         if middle == left || middle == right {
             break;
         }
-        if at(middle) * sign > 0.0 {
-            left = middle;
-        } else {
-            right = middle;
+        match at(middle) * sign {
+            value if value.is_nan() => return Err(middle),
+            value if value > 0.0 => left = middle,
+            _ => right = middle,
         }
     }
-    right
+    Ok(right)
 }

@@ -14,8 +14,8 @@ use super::solution::{Outcome, Solution, Statistics, Stopped};
 use super::stepping::Stepping;
 use crate::error::SolveError;
 use crate::method::Attempt;
-use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
+use burn::tensor::{DType, Tensor};
 
 /// The task of an adaptive solve.
 pub(super) struct Request<'a, 'e, B: Backend, const D: usize> {
@@ -51,6 +51,16 @@ pub(super) fn run<B: Backend, S: Stepping<B, D>, const D: usize>(
         fresh = run.step();
     }
     run.finish()
+}
+
+/// The rounding of the numbers of a state, relative to their size.
+fn epsilon<B: Backend, const D: usize>(x: &Tensor<B, D>) -> f64 {
+    match x.dtype() {
+        DType::F64 => f64::EPSILON,
+        DType::F16 => f64::from(burn::tensor::f16::EPSILON),
+        DType::BF16 => f64::from(burn::tensor::bf16::EPSILON),
+        _ => f64::from(f32::EPSILON),
+    }
 }
 
 /// A solve under way.
@@ -153,8 +163,13 @@ impl<'a, 'e, B: Backend, S: Stepping<B, D>, const D: usize> Run<'a, 'e, B, S, D>
                 .events
                 .iter()
                 .map(|event| event.value(start, x));
-            self.clocks[i].signs = values.collect();
+            let signs: Vec<f64> = values.collect();
+            if let Some(event) = signs.iter().position(|value| value.is_nan()) {
+                self.clocks[i].failure = Some(SolveError::EventNotANumber { event, t: start });
+            }
+            self.clocks[i].signs = signs;
         }
+        self.retire();
     }
 
     /// Source: Hairer, Nørsett & Wanner 1993, II.4, "Starting Step Size".
@@ -165,13 +180,25 @@ impl<'a, 'e, B: Backend, S: Stepping<B, D>, const D: usize> Run<'a, 'e, B, S, D>
         let mut slope = self.stepping.first_slope(start, &self.x, state);
         let mut sizes = self.stepping.norms(self.x.clone(), &self.x, &self.x);
         let mut speeds = self.stepping.norms(slope.clone(), &self.x, &self.x);
+        // A state of this many tolerances is rounded by more than one of them.
+        let epsilon = epsilon(&self.x);
+        let Control { rtol, atol, .. } = self.request.control;
+        let failure = |k: usize| match (speeds[k].is_finite(), sizes[k] * epsilon > 1.0) {
+            (false, _) => Some(SolveError::NotFinite { t: start }),
+            (true, true) => Some(SolveError::Precision {
+                rtol,
+                atol,
+                epsilon,
+            }),
+            (true, false) => None,
+        };
+        let failures: Vec<Option<SolveError>> = (0..speeds.len()).map(failure).collect();
         let good: Vec<usize> = (0..speeds.len())
-            .filter(|&k| speeds[k].is_finite())
+            .filter(|&k| failures[k].is_none())
             .collect();
         if good.len() < speeds.len() {
-            for (clock, _) in (self.clocks.iter_mut().zip(&speeds)).filter(|(_, v)| !v.is_finite())
-            {
-                clock.failure = Some(SolveError::NotFinite { t: start });
+            for (clock, failure) in self.clocks.iter_mut().zip(failures) {
+                clock.failure = failure;
             }
             self.retire();
             if good.is_empty() {
@@ -312,14 +339,20 @@ impl<'a, 'e, B: Backend, S: Stepping<B, D>, const D: usize> Run<'a, 'e, B, S, D>
                 s: proposed.s[k],
                 signs: std::mem::take(&mut self.clocks[self.active[k]].signs),
                 hit: None,
+                lost: None,
             })
             .collect();
-        search(self.request.events, segment, &mut steps);
+        let (start, length) = (self.request.span.0, self.length());
+        let rounding = 1e3 * epsilon(&self.x) * start.abs().max(length);
+        let is_at_start = |t: f64| (t - start).abs() <= rounding;
+        search(self.request.events, segment, &mut steps, is_at_start);
         let mut hits = Vec::new();
         for step in steps {
             let clock = &mut self.clocks[self.active[step.clock]];
             clock.signs = step.signs;
-            if let Some((event, t)) = step.hit {
+            if let Some((event, t)) = step.lost {
+                clock.failure = Some(SolveError::EventNotANumber { event, t });
+            } else if let Some((event, t)) = step.hit {
                 clock.event = Some(event);
                 clock.t = t;
                 hits.push((step.clock, t));

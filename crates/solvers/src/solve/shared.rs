@@ -17,9 +17,20 @@ pub(super) struct Shared<'a, 'f, F: ?Sized, M> {
     pub(super) field: &'a Counted<'f, F>,
     pub(super) method: &'a M,
     pub(super) tolerances: (f64, f64),
-    /// How many entries of the last axis the error is measured on, for states that carry integrals
-    /// behind them; `None` means all.
-    pub(super) measured: Option<usize>,
+    pub(super) measured: Measured,
+}
+
+/// Which entries of the last axis the error is measured on, for states that carry integrals behind
+/// their first n entries.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Measured {
+    /// All together.
+    All,
+    /// The first n: the integrals follow from them and are not the answer.
+    First(usize),
+    /// The first n, and the rest apart from them: an integral that is the answer must not be lost
+    /// among thousands of entries.
+    Apart(usize),
 }
 
 impl<'f, B, F, M, const D: usize> Stepping<B, D> for Shared<'_, 'f, F, M>
@@ -65,7 +76,21 @@ where
     }
 
     fn norms(&self, error: Tensor<B, D>, x: &Tensor<B, D>, y: &Tensor<B, D>) -> Vec<f64> {
-        vec![scaled_rms(error, x, y, self.tolerances, self.measured)]
+        let norm = |error, x: &_, y: &_, first| scaled_rms(error, x, y, self.tolerances, first);
+        vec![match self.measured {
+            Measured::All => norm(error, x, y, None),
+            Measured::First(n) => norm(error, x, y, Some(n)),
+            Measured::Apart(n) => {
+                let rest = |x: &Tensor<B, D>| x.clone().narrow(D - 1, n, x.dims()[D - 1] - n);
+                let integral = norm(rest(&error), &rest(x), &rest(y), None);
+                let state = norm(error, x, y, Some(n));
+                // Not `max`, which would drop a NaN.
+                match state > integral || state.is_nan() {
+                    true => state,
+                    false => integral,
+                }
+            }
+        }]
     }
 
     fn segment(
