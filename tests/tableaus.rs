@@ -168,6 +168,7 @@ fn dense_weights(pair: &EmbeddedRk, theta: f64) -> Vec<f64> {
             *weights.last_mut().expect("a stage") -= theta * theta * rest;
             weights
         }
+        DenseWeights::Septic => unreachable!("its weights are those of two more steps"),
     }
 }
 

@@ -4,7 +4,7 @@
 
 use super::explicit::Stages;
 use super::{ExplicitRk, LastSlope};
-use crate::dense::{DenseStep, DenseWeights, KeptStep};
+use crate::dense::{DenseStep, DenseWeights, INNER, KeptStep};
 use crate::method::{Attempt, EmbeddedMethod, Method};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
@@ -143,6 +143,21 @@ impl<B: Backend, F: VectorField<B, D> + ?Sized, const D: usize> EmbeddedMethod<B
                     .get_or_insert_with(|| field.velocity(step.s, step.end.clone()))
                     .clone();
                 DenseStep::hermite(step, first, last)
+            }
+            DenseWeights::Septic => {
+                let first = step.slopes[0].clone();
+                let last = (state.0)
+                    .get_or_insert_with(|| field.velocity(step.s, step.end.clone()))
+                    .clone();
+                let [(x1, slope1), (x2, slope2)] = INNER.map(|theta| {
+                    let time = step.t + theta * (step.s - step.t);
+                    let known = LastSlope(Some(first.clone()));
+                    let start = step.start.clone();
+                    let stages = (self.method).stages_between(field, (step.t, time), start, known);
+                    let slope = field.velocity(time, stages.end.clone());
+                    (stages.end, slope)
+                });
+                DenseStep::septic(step, [x1, x2], [first, slope1, slope2, last])
             }
         }
     }

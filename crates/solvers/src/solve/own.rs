@@ -9,7 +9,7 @@
 use super::clocking::Clocking;
 use super::segment::Segment;
 use super::stepping::Stepping;
-use crate::dense::{DenseStep, DenseWeights, KeptStep};
+use crate::dense::{DenseStep, DenseWeights, INNER, KeptStep};
 use crate::method::Attempt;
 use crate::rows::{choose, select};
 use crate::runge_kutta::EmbeddedRk;
@@ -64,6 +64,45 @@ impl<'a, F: ?Sized> Own<'a, F> {
         let mut evaluations = self.evaluations.borrow_mut();
         samples.iter().for_each(|&sample| evaluations[sample] += 1);
         self.field.velocities(t, x, samples)
+    }
+
+    /// The states of some rows after the share θ of their steps, with their slopes times the
+    /// steps. Other rows are arbitrary.
+    fn within<B: Backend, const D: usize>(
+        &self,
+        theta: f64,
+        (t, s): (&[f64], &[f64]),
+        (x, first): (&Tensor<B, D>, &Tensor<B, D>),
+        samples: &[usize],
+        which: &[bool],
+    ) -> (Tensor<B, D>, Tensor<B, D>)
+    where
+        F: BatchField<B, D>,
+    {
+        let rows: Vec<usize> = (0..which.len()).filter(|&k| which[k]).collect();
+        let of = |values: &[f64]| -> Vec<f64> { rows.iter().map(|&k| values[k]).collect() };
+        let (t, s) = (of(t), of(s));
+        let samples: Vec<usize> = rows.iter().map(|&k| samples[k]).collect();
+        let x = select(x.clone(), &rows);
+        let steps = lengths(&t, &s, &x);
+        let slope = |c: f64, y: Tensor<B, D>| {
+            let at: Vec<f64> = (t.iter().zip(&s)).map(|(t, s)| t + c * (s - t)).collect();
+            self.evaluate(&at, y, &samples) * steps.clone()
+        };
+        let first = select(first.clone(), &rows) * theta;
+        let ahead = |c: f64, y| slope(c * theta, y) * theta;
+        let end = (self.method).attempt(x, 1.0, first, ahead).x;
+        let slope = slope(theta, end.clone());
+        // Back to the places that the rows had.
+        let mut next = 0;
+        let places: Vec<usize> = (which.iter())
+            .map(|&which| {
+                let place = next;
+                next += usize::from(which);
+                place.min(rows.len() - 1)
+            })
+            .collect();
+        (select(end, &places), select(slope, &places))
     }
 
     /// Evaluates the slopes at t and x that are wanted and not known yet, and no others.
@@ -182,6 +221,7 @@ where
         s: &[f64],
         x: &Tensor<B, D>,
         attempt: &mut Attempt<B, Rows<B, D>, D>,
+        needed: &[bool],
         wanted: &[bool],
     ) -> Segment<B, D> {
         let step = KeptStep {
@@ -199,6 +239,16 @@ where
                 let last = attempt.state.slopes.clone().expect("some row is wanted");
                 let first = step.slopes[0].clone();
                 DenseStep::hermite(step, first, last * lengths(t, s, x))
+            }
+            DenseWeights::Septic => {
+                self.complete(s, &attempt.x, &mut attempt.state, wanted);
+                let last = attempt.state.slopes.clone().expect("some row is wanted");
+                let first = step.slopes[0].clone();
+                let samples = &attempt.state.samples;
+                let inner = |theta| self.within(theta, (t, s), (x, &first), samples, needed);
+                let [(x1, slope1), (x2, slope2)] = INNER.map(inner);
+                let last = last * lengths(t, s, x);
+                DenseStep::septic(step, [x1, x2], [first, slope1, slope2, last])
             }
         };
         Segment::PerRow {

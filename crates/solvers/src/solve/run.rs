@@ -289,7 +289,8 @@ impl<'a, 'e, B: Backend, S: Stepping<B, D>, const D: usize> Run<'a, 'e, B, S, D>
                 .map(|(k, &needed)| needed || (kept[k] && self.continues(self.active[k])))
                 .collect();
             let (t, s) = (&proposed.t, &proposed.s);
-            self.stepping.segment(t, s, &self.x, attempt, &wanted)
+            let x = &self.x;
+            self.stepping.segment(t, s, x, attempt, &needed, &wanted)
         });
         if let Some(segment) = segment.as_ref().filter(|_| !self.request.events.is_empty()) {
             self.stop_at_events(proposed, kept, segment);

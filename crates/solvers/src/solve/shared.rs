@@ -100,6 +100,7 @@ where
         x: &Tensor<B, D>,
         attempt: &mut Attempt<B, M::State, D>,
         _: &[bool],
+        _: &[bool],
     ) -> Segment<B, D> {
         let step = KeptStep {
             t: t[0],

@@ -43,14 +43,15 @@ pub(super) trait Stepping<B: Backend, const D: usize> {
     /// The norm of an error between x and y, scaled by the tolerances.
     fn norms(&self, error: Tensor<B, D>, x: &Tensor<B, D>, y: &Tensor<B, D>) -> Vec<f64>;
 
-    /// The solution within the steps of an attempt. Where `wanted`, this may evaluate the
-    /// slope at the end of a step, and store it in the memory of the attempt.
+    /// The solution within the steps of an attempt, where it is `needed`. Where `wanted`, this may
+    /// evaluate the slope at the end of a step, and store it in the memory of the attempt.
     fn segment(
         &self,
         t: &[f64],
         s: &[f64],
         x: &Tensor<B, D>,
         attempt: &mut Attempt<B, Self::State, D>,
+        needed: &[bool],
         wanted: &[bool],
     ) -> Segment<B, D>;
 

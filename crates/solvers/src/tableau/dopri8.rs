@@ -4,8 +4,8 @@ use crate::dense::DenseWeights;
 use crate::runge_kutta::{EmbeddedRk, ExplicitRk, Tableau};
 
 /// Dormand–Prince 8(7): order 8, thirteen evaluations per step; for tolerances below about 10⁻⁸.
-/// Its dense output is a cubic, for which such steps are too long: save by
-/// [landing](crate::Adaptive::landing_on).
+/// Its dense output has order 7 and costs two more steps wherever the solution within a step is
+/// wanted; [landing](crate::Adaptive::landing_on) on a few times is cheaper.
 ///
 /// Source: Prince & Dormand 1981, table 2 (RK8(7)13M), whose fractions are approximations to some
 /// 18 digits.
@@ -146,5 +146,5 @@ pub const DOPRI8: EmbeddedRk = EmbeddedRk {
         0.0,
     ],
     embedded_order: 7,
-    dense: DenseWeights::Hermite,
+    dense: DenseWeights::Septic,
 };
