@@ -982,3 +982,44 @@ fn methods_of_higher_order_reach_the_marginals_in_fewer_steps() {
         assert!((got - variance).abs() > bound, "{name}: {got}");
     }
 }
+
+#[test]
+fn the_noise_of_a_sample_does_not_depend_on_how_many_there_are() {
+    let like = Tensor::<N, 2>::zeros([1, 1], &Default::default());
+    let step = Interval {
+        t: 0.1,
+        s: 0.4,
+        step: 3,
+    };
+    let tree = |_| BrownianTree::new(Noise::new(5), 0, (0.0, 1.0), 8);
+    let increments = |_| Increments {
+        noise: Noise::new(5),
+        first: 0,
+    };
+    fn first<W: BrownianMotion<N, 2>>(
+        w: W,
+        step: Interval,
+        n: usize,
+        like: &Tensor<N, 2>,
+    ) -> [f64; 4] {
+        let (w, h) = w.increment_with_area(step, [n, 2], like);
+        let (w, h) = (host(w), host(h));
+        [w[0], w[1], h[0], h[1]]
+    }
+    for n in [2, 5, 100] {
+        assert_eq!(
+            first(tree(n), step, n, &like),
+            first(tree(1), step, 1, &like)
+        );
+        assert_eq!(
+            first(increments(n), step, n, &like),
+            first(increments(1), step, 1, &like)
+        );
+    }
+}
+
+#[test]
+fn a_marginal_is_copied_whatever_its_field() {
+    fn is_copy<T: Copy>() {}
+    is_copy::<Marginal<'_, GaussianMixture<N, Linear, 2>>>();
+}

@@ -135,9 +135,12 @@ impl<B: Backend, const D: usize> BrownianMotion<B, D> for Increments {
         like: &Tensor<B, D>,
     ) -> (Tensor<B, D>, Tensor<B, D>) {
         let h = forward(interval);
-        let mut draws = (self.noise).draws(Stream::Sampler, self.first + interval.step);
-        let mut next = |std| draws.scaled_normal_tensor(std, shape, &like.device(), like.dtype());
-        (next(h.sqrt()), next((h / 12.0).sqrt()))
+        // Noise of its own, so that the area of a sample does not depend on how many there are.
+        let areas = self.noise.fork("area");
+        let mut draws = areas.draws(Stream::Sampler, self.first + interval.step);
+        let (device, dtype) = (like.device(), like.dtype());
+        let area = draws.scaled_normal_tensor((h / 12.0).sqrt(), shape, &device, dtype);
+        (self.increment(interval, shape, like), area)
     }
 }
 

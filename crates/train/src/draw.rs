@@ -71,15 +71,23 @@ where
     N: Network<B, D>,
     M: SamplingMethod<B, D>,
 {
-    check_plan(flow, plan)?;
+    check_plan::<_, _, D>(flow, plan)?;
     let field = flow.unconditional();
     let field = SampledField::new(&field, None, plan);
     let requirements = plan.requirements();
     way(&field, flow, plan, requirements).map(|_| ())
 }
 
-fn check_plan<N, M: Described>(flow: &Flow<N>, plan: &Plan<M>) -> Result<(), SampleError> {
+fn check_plan<N, M: Described, const D: usize>(
+    flow: &Flow<N>,
+    plan: &Plan<M>,
+) -> Result<(), SampleError> {
     plan.check()?;
+    // A quotient of the spreads of two or three numbers is no statistic: it is near 0 or huge by
+    // chance.
+    if D == 2 && plan.guidance_rescale > 0.0 {
+        return Err(SampleError::RescaledVectors(plan.guidance_rescale));
+    }
     match plan.is_stochastic() && !flow.path.knows_score() {
         true => Err(SampleError::NeedsScore(plan.method.description().name)),
         false => Ok(()),
@@ -107,7 +115,7 @@ where
     N: Network<B, D>,
     M: SamplingMethod<B, D>,
 {
-    check_plan(flow, plan)?;
+    check_plan::<_, _, D>(flow, plan)?;
     let dim: usize = shape.iter().product();
     let n = x0.len() / dim;
     let mut out = Samples {
@@ -234,6 +242,20 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn vectors_are_not_rescaled() {
+        let plan = Plan {
+            guidance: 2.0,
+            guidance_rescale: 0.7,
+            ..Plan::new(MethodName::EULER, 4, 0)
+        };
+        let error = check(&flow(VariancePreserving::default()), &plan).expect_err("vectors");
+        assert!(
+            matches!(error, SampleError::RescaledVectors(0.7)),
+            "{error}"
+        );
     }
 
     #[test]

@@ -9,13 +9,22 @@ use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
 /// An exact field at a fixed time: what Langevin dynamics samples from.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub struct Marginal<'a, F> {
     /// The field.
     pub field: &'a F,
     /// The time, in [0, 1].
     pub t: f64,
 }
+
+// Derived, they would ask the same of the field, which is only borrowed.
+impl<F> Clone for Marginal<'_, F> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<F> Copy for Marginal<'_, F> {}
 
 impl<B: Backend, S: Schedule, const D: usize> LogDensity<B, D> for Marginal<'_, Gaussian<B, S, D>> {
     fn log_density(&self, x: Tensor<B, D>) -> Tensor<B, 1> {

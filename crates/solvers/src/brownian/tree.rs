@@ -103,7 +103,7 @@ impl BrownianTree {
         }
     }
 
-    /// Two standard normals per element.
+    /// Two standard normals per element, one after the other.
     fn normals(&self, index: u64, n: usize) -> Vec<f64> {
         let step = (u64::from(self.path) << 32) | index;
         self.noise.draws(Stream::Brownian, step).normals_f64(2 * n)
@@ -113,13 +113,16 @@ impl BrownianTree {
         let (left, right) = self.span;
         let normals = self.normals(1, n);
         let length = right - left;
-        let scaled = |part: &[f64], std: f64| part.iter().map(|z| z * std).collect();
+        let scaled = |part: usize, std: f64| {
+            let part = normals.iter().skip(part).step_by(2);
+            part.map(|z| z * std).collect()
+        };
         Node {
             index: 1,
             left,
             right,
-            w: scaled(&normals[..n], length.sqrt()),
-            h: scaled(&normals[n..], (length / 12.0).sqrt()),
+            w: scaled(0, length.sqrt()),
+            h: scaled(1, (length / 12.0).sqrt()),
             before: Point {
                 t: left,
                 w: vec![0.0; n],
@@ -147,7 +150,7 @@ impl BrownianTree {
         };
         half.before.t = half.left;
         for i in 0..n {
-            let (z, spread) = (to_z * normals[i], to_n * normals[n + i]);
+            let (z, spread) = (to_z * normals[2 * i], to_n * normals[2 * i + 1]);
             let (w, h) = (node.w[i], node.h[i]);
             let w_left = 0.5 * w + 1.5 * h + z;
             let mean = 0.25 * h - 0.5 * z;

@@ -62,6 +62,12 @@ pub enum SampleError {
     /// Rescaling by more than all, or less than nothing.
     #[error("guidance-rescale = {0} is out of range; give 0 to 1")]
     GuidanceRescale(f64),
+    /// Rescaling compares the spread of a sample's values, which vectors do not have.
+    #[error(
+        "guidance-rescale = {0} compares the spreads of the pixels of an image, and a sample here is \
+         a vector; leave it at 0"
+    )]
+    RescaledVectors(f64),
     /// A sample came out infinite or undefined.
     #[error(
         "{0} of the samples ran away to infinity; take more steps, guide less, or train longer"
