@@ -188,7 +188,9 @@ mod tests {
     use burn_ndarray::NdArray;
     use pyroclast_core::noise::Noise;
     use pyroclast_core::path::Path;
-    use pyroclast_core::schedule::{AnySchedule, Edm, VarianceExploding, VariancePreserving};
+    use pyroclast_core::schedule::{
+        AnySchedule, BetaTable, Edm, Linear, Schedule, VarianceExploding, VariancePreserving,
+    };
     use pyroclast_models::{Init, Mlp, MlpConfig};
 
     fn flow(schedule: impl Into<AnySchedule>) -> Flow<Mlp<NdArray>> {
@@ -242,6 +244,33 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_prediction_of_the_noise_starts_where_it_tells_the_data() {
+        let start = |flow: &Flow<Mlp<NdArray>>, method| {
+            let plan = Plan::new(method, 20, 0);
+            let field = flow.unconditional();
+            let field = SampledField::<NdArray, 2>::new(&field, None, &plan);
+            let way = way(&field, flow, &plan, plan.requirements()).expect("a grid");
+            (way.start(), flow.path.schedule.at(way.start()).alpha)
+        };
+        let device = Default::default();
+        let network = MlpConfig::new(2).init(&mut Init::new(Noise::new(0), &device));
+        let cosine: AnySchedule = BetaTable::cosine(1000).into();
+        for schedule in [cosine, Linear::default().into()] {
+            let noise = Flow::noise(network.clone(), Path::new(schedule.clone()));
+            for method in [MethodName::EULER, MethodName::DDIM] {
+                let (t, alpha) = start(&noise, method);
+                assert!((0.004..0.03).contains(&alpha), "{method}: {alpha} at {t}");
+            }
+            // A prediction that is regular there starts from nothing but noise.
+            let v = Flow::v(network.clone(), Path::new(schedule));
+            assert!(start(&v, MethodName::DDIM).1 < 1e-3);
+        }
+        // Enough signal from the beginning.
+        let vp = Flow::noise(network.clone(), Path::new(VariancePreserving::default()));
+        assert_eq!(start(&vp, MethodName::DDIM).0, 0.0);
     }
 
     #[test]

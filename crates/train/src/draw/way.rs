@@ -7,11 +7,16 @@ use super::{GridName, Plan, SampleError, Stepping};
 use burn::tensor::backend::Backend;
 use pyroclast_core::field::Denoiser;
 use pyroclast_core::flow::Flow;
-use pyroclast_core::schedule::AnySchedule;
+use pyroclast_core::prediction::Prediction;
+use pyroclast_core::schedule::{AnySchedule, BetaTable, Schedule};
 use pyroclast_solvers::sampler::{Requirement, check};
 
 /// How far from an end without signal a grid starts that cannot start there.
 const MARGIN: f64 = 1e-3;
+
+/// The least signal from which a prediction of the noise tells the data: decoding x̂1 divides the
+/// error of the prediction by α.
+const SIGNAL: f64 = 5e-3;
 
 /// The way of a plan, on which the method can run.
 ///
@@ -36,12 +41,14 @@ where
             None => flow.span(),
         },
     };
+    let own = (plan.schedule.is_none()).then_some(&flow.path.schedule);
+    let table = own.and_then(AnySchedule::table);
+    let told = first_told(flow.objective.prediction, schedule, table);
+    let span = (span.0.max(told), span.1);
     let (n, name) = match &plan.stepping {
         Stepping::Adaptive(control) => return Ok(Way::Span(span, *control)),
         Stepping::Fixed(n, name) => (*n, name),
     };
-    let own = (plan.schedule.is_none()).then_some(&flow.path.schedule);
-    let table = own.and_then(AnySchedule::table);
     let explodes = schedule.at(1.0).alpha == 1.0 && schedule.at(0.0).alpha == 1.0;
     let name = match name {
         // Noise of many magnitudes wants its levels spaced by them, whatever takes the steps.
@@ -56,6 +63,29 @@ where
         check(&requirements, field, &grid)?;
     }
     Ok(Way::Grid(grid))
+}
+
+/// The first time at which the network's output tells the data: 0 unless it is the noise or the score.
+fn first_told(prediction: Prediction, schedule: &dyn Schedule, table: Option<&BetaTable>) -> f64 {
+    let tells = |t: f64| schedule.at(t).alpha >= SIGNAL;
+    let of_noise = matches!(prediction, Prediction::Noise | Prediction::Score);
+    if !of_noise || tells(0.0) || !tells(1.0) {
+        return 0.0;
+    }
+    // A chain was trained at its own times alone.
+    if let Some(table) = table {
+        let mut times = (0..table.steps()).rev().map(|k| table.time(k));
+        return times.find(|&t| tells(t)).unwrap_or(0.0);
+    }
+    let (mut before, mut after) = (0.0, 1.0);
+    while after - before > 1e-9 {
+        let middle = 0.5 * (before + after);
+        match tells(middle) {
+            true => after = middle,
+            false => before = middle,
+        }
+    }
+    after
 }
 
 /// t = 0, or a little later where there is no signal and the sampler or the model needs some.
