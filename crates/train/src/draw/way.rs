@@ -1,4 +1,5 @@
-//! Where a solve goes along: from the noisy end of what the field and the method can do to its clean end.
+//! The times of a solve: from the noisiest time that the field and the method allow to the
+//! cleanest.
 
 use super::description::Requirements;
 use super::sampled_field::SampledField;
@@ -10,13 +11,13 @@ use pyroclast_core::flow::Flow;
 use pyroclast_core::schedule::AnySchedule;
 use pyroclast_solvers::sampler::{Requirement, check};
 
-/// How far from an end without signal a grid starts that cannot start there.
+/// The time at which a grid starts if it cannot start at t = 0, where there is no signal.
 const MARGIN: f64 = 1e-3;
 
-/// The way of a plan, on which the method can run.
+/// The times that a plan gives the method, checked against the method's requirements.
 ///
 /// # Errors
-/// Where there is no such grid, or the method cannot run on it.
+/// [`SampleError`]: there is no such grid, or the method cannot run on it.
 pub(super) fn way<B, N, M, const D: usize>(
     field: &SampledField<'_, B, D>,
     flow: &Flow<N>,
@@ -28,8 +29,8 @@ where
 {
     let schedule = field.schedule();
     let span = match requirements.schedule {
-        // A sampler steps over what is singular at the clean end, and needs the data to be told at the
-        // noisy one.
+        // A sampler can step to a singular t = 1, but the denoised data has to be defined where it
+        // starts.
         Some(requirement) => (first_time(field, requirement), 1.0),
         None => match &plan.schedule {
             Some(schedule) => flow.objective.prediction.span(schedule),
@@ -44,7 +45,7 @@ where
     let table = own.and_then(AnySchedule::table);
     let explodes = schedule.at(1.0).alpha == 1.0 && schedule.at(0.0).alpha == 1.0;
     let name = match name {
-        // Noise of many magnitudes wants its levels spaced by them, whatever takes the steps.
+        // Noise over many orders of magnitude needs such a grid, with any method.
         GridName::Auto if explodes => &GridName::Karras,
         GridName::Auto if requirements.schedule.is_none() => &GridName::Uniform,
         GridName::Auto if table.is_some_and(|table| n <= table.steps()) => &GridName::Trailing,
@@ -58,7 +59,7 @@ where
     Ok(Way::Grid(grid))
 }
 
-/// t = 0, or a little later where there is no signal and the sampler or the model needs some.
+/// t = 0, or a little later if there is no signal at 0 and the sampler or the model needs some.
 fn first_time<B: Backend, const D: usize>(
     field: &SampledField<'_, B, D>,
     requirement: Requirement,
