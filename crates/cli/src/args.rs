@@ -1,4 +1,4 @@
-//! What can be asked of the command.
+//! The arguments of the command, and their help texts.
 
 use clap::builder::ValueParser;
 use clap::{Arg, ArgMatches, Args, FromArgMatches, Parser, Subcommand};
@@ -11,9 +11,14 @@ use std::path::PathBuf;
 
 /// Flow matching and diffusion models: train, sample, evaluate.
 ///
-/// Start with `pyroclast train digits` (two minutes on a laptop's CPU), then `pyroclast sample runs/digits --trajectory`.
+/// To start, train a small model (two minutes on a laptop's CPU), then draw samples from it:
+///
+///   pyroclast train digits
+///   pyroclast sample runs/digits --trajectory
+///
+/// `pyroclast COMMAND --help` explains a command, with examples.
 #[derive(Debug, Parser)]
-#[command(version, max_term_width = 100)]
+#[command(version, max_term_width = 100, verbatim_doc_comment)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -22,27 +27,60 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Train a model from a preset or a configuration file.
+    ///
+    /// Writes a new folder: runs/NAME, or runs/NAME-2 and so on if that exists, or the folder
+    /// given by --out. It holds the configuration (config.toml), the losses (metrics.jsonl and
+    /// loss.png), the checkpoints (checkpoints/) and pictures of samples (samples/). Ctrl-C saves a
+    /// checkpoint and stops; --resume continues the run, bit for bit.
+    ///
+    ///   pyroclast train digits
+    ///   pyroclast train moons --steps 2000 --set training.batch=256 --out runs/short
+    ///   pyroclast train digits --resume
+    ///
+    /// `pyroclast presets moons > mine.toml` writes a configuration file to change and train.
+    #[command(verbatim_doc_comment)]
     Train(Train),
     /// Draw samples from a trained model: pictures, arrays, or an animation of the flow.
-    Sample(Sample),
-    /// Score a trained model against fresh data, beside the score of a perfect sampler.
-    Evaluate(Evaluate),
-    /// Write a trained model to one file, from which `sample`, `evaluate` and `compare` work anywhere.
     ///
-    /// The file holds the weights and everything that sampling takes: the network's configuration,
-    /// the path, the scaling of the data, the names of its classes and columns. Neither the run nor
-    /// the data is needed beside it.
+    /// Writes one file. Its extension gives the format: .png for a picture; .npy, .csv or
+    /// .safetensors for numbers in the units of the data. Without --out it is a new picture,
+    /// sample.png, sample-2.png and so on, in the samples folder of the run (for a model file: in
+    /// the current folder). --trajectory also writes a GIF of the same name.
+    ///
+    ///   pyroclast sample runs/digits --trajectory
+    ///   pyroclast sample runs/digits --class 7 -n 100 --guidance 2 --out sevens.npy
+    ///   pyroclast sample runs/moons --method dopri5 --rtol 1e-4 --out moons.csv
+    #[command(verbatim_doc_comment)]
+    Sample(Sample),
+    /// Evaluate a trained model on data, next to the score of a perfect sampler.
+    ///
+    /// Prints distances between samples and data (W2, sliced W2, energy distance), the energy and
+    /// straightness of the paths, and the likelihood of held-out data. With a classifier it adds
+    /// Fréchet distance, KID, precision and recall; for a diffusion, the variational bound. The
+    /// score of a perfect sampler is the distance between two disjoint sets of data. Writes a file
+    /// only with --bound-terms.
+    ///
+    ///   pyroclast evaluate runs/moons --seeds 5
+    ///   pyroclast evaluate runs/digits --method heun --steps 20 --json
+    #[command(verbatim_doc_comment)]
+    Evaluate(Evaluate),
+    /// Write a trained model to one file that `sample`, `evaluate` and `compare` can use anywhere.
+    ///
+    /// The file given by --out holds the weights and everything else that sampling needs: the
+    /// configuration of the network, the path, the scaling of the data, and the names of its
+    /// classes and columns. To sample from it, neither the run nor the data is needed.
     ///
     ///   pyroclast export runs/digits --out digits.safetensors
     ///   pyroclast sample digits.safetensors --out digits.npy
     #[command(verbatim_doc_comment)]
     Export(Export),
-    /// Train a small classifier, whose features compare images.
+    /// Train a small classifier whose features compare images.
     ///
-    /// Convolutions and a hidden layer of 64 units learn to tell the classes apart. Those 64
-    /// numbers are the features by which `evaluate --features FILE` and `distance --classifier
-    /// FILE` compare samples with data. A fifth of the data is held out, and the accuracy on it
-    /// printed: the features of a classifier that guesses tell little.
+    /// Convolutions and a hidden layer of 64 units learn to tell the classes apart. The 64 numbers
+    /// of that layer are the features with which `evaluate --features FILE` and `distance
+    /// --classifier FILE` compare samples with data. A fifth of the data is held out, and the
+    /// accuracy on it is printed: features of a classifier that guesses say little. Writes the
+    /// file given by --out.
     ///
     ///   pyroclast classifier digits --out digits.safetensors
     ///   pyroclast classifier letters.csv --shape 1,16,16 --out letters.safetensors
@@ -51,29 +89,67 @@ pub(crate) enum Command {
     Classifier(Classifier),
     /// Compare two files of samples: Fréchet distance, KID, precision and recall.
     ///
-    /// Each file holds one sample a row. Without a classifier the rows are taken as features,
-    /// which another program may have made; with one, they are samples in the units of its data,
-    /// and its features are compared.
+    /// Each file holds one sample per row. Without a classifier the rows are compared as they are:
+    /// they may be features computed by another program. With a classifier the rows are samples in
+    /// the units of its data, and their features are compared. Prints a table and writes no file.
     ///
-    ///   Fréchet distance  of Gaussians with the means and covariances of the two files, squared.
-    ///                     Few rows raise it: compare figures of equal numbers of rows alone.
-    ///   KID               by a cubic kernel, without bias: about 0 for equal laws.
-    ///   precision         the part of the fake rows that lie among the real ones.
-    ///   recall            the part of the real rows that lie among the fake ones.
+    ///   Fréchet distance  between Gaussians with the means and covariances of the two files,
+    ///                     squared. It is larger for few rows, so compare only figures for equal
+    ///                     numbers of rows.
+    ///   KID               with a cubic kernel, unbiased: about 0 for equal distributions.
+    ///   precision         the share of fake rows that lie among the real ones.
+    ///   recall            the share of real rows that lie among the fake ones.
     ///
     ///   pyroclast distance real.npy fake.npy
     ///   pyroclast distance letters.csv drawn.npy --classifier letters.safetensors
     #[command(verbatim_doc_comment)]
     Distance(Distance),
     /// Compare samplers at equal cost on a trained model: a table and a picture.
+    ///
+    /// Prints the Fréchet distance between samples and data for every method and every budget of
+    /// evaluations, and writes a picture: samplers.png in the folder of the run (for a model file:
+    /// in the current folder), or the file given by --out. Data other than the digits needs a
+    /// classifier, given by --features.
+    ///
+    ///   pyroclast compare runs/digits-edm
+    ///   pyroclast compare runs/digits-edm --methods ddim,heun-edm,dpmpp-2m --evaluations 5,10
+    #[command(verbatim_doc_comment)]
     Compare(Compare),
-    /// List the devices: what is compiled in, what is there, and why not.
+    /// List the devices, and say for each whether it works and, if not, why.
+    ///
+    /// These are the names for --device of the other commands; the default is the fastest device
+    /// that works. Writes no file.
+    ///
+    ///   pyroclast devices
+    ///   pyroclast train digits --device flex
+    #[command(verbatim_doc_comment)]
     Devices,
     /// Explain the keys of a configuration: meaning, values, default.
+    ///
+    /// Keys are set in a configuration file, or by `pyroclast train --set KEY=VALUE`. Writes no
+    /// file.
+    ///
+    ///   pyroclast config --explain
+    ///   pyroclast config --explain training
+    ///   pyroclast config --explain path.schedule
+    #[command(verbatim_doc_comment)]
     Config(Config),
-    /// List the methods of sampling, or describe one.
+    /// List the sampling methods, or describe one.
+    ///
+    /// These are the names for --method of the other commands. Writes no file.
+    ///
+    ///   pyroclast methods
+    ///   pyroclast methods ddim
+    #[command(verbatim_doc_comment)]
     Methods(Methods),
     /// List the presets, or show one as a configuration file to start from.
+    ///
+    /// Prints a complete configuration; redirect it to a file to change it. Writes no file itself.
+    ///
+    ///   pyroclast presets
+    ///   pyroclast presets moons > mine.toml
+    ///   pyroclast train mine.toml
+    #[command(verbatim_doc_comment)]
     Presets(Presets),
 }
 
@@ -82,40 +158,44 @@ pub(crate) struct Train {
     /// A preset (see `pyroclast presets`) or the path of a configuration file.
     #[arg(value_name = "PRESET or CONFIG.toml")]
     pub(crate) source: String,
-    /// The folder of the run [default: runs/NAME, or runs/NAME-2 and so on where that exists].
+    /// The folder of the run [default: runs/NAME, or runs/NAME-2 and so on if that exists].
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) device: Device,
-    /// Train for this many steps.
+    /// The number of steps in all [default: the configuration's].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) steps: Option<u64>,
-    /// The seed of everything random.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
+    /// The seed of all randomness [default: the configuration's].
+    #[arg(
+        long,
+        value_name = "N",
+        value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64)
+    )]
     pub(crate) seed: Option<u64>,
-    /// Set a key of the configuration, such as training.batch=256; may be given often.
+    /// Set a key of the configuration, such as training.batch=256; can be repeated.
     #[arg(long, value_name = "KEY=VALUE")]
     pub(crate) set: Vec<String>,
-    /// Go on with an interrupted run, from its newest checkpoint to the same result.
+    /// Resume an interrupted run from its newest checkpoint, with the same result bit for bit.
     #[arg(long)]
     pub(crate) resume: bool,
 }
 
-/// A trained model, and where it runs.
+/// A trained model, and the device to run it on.
 #[derive(Debug, Args)]
 pub(crate) struct Model {
-    /// The folder of a run, or a model in one file (`pyroclast export`).
+    /// The folder of a run, or a model file written by `pyroclast export`.
     pub(crate) run: PathBuf,
-    /// Which parameters: ema, raw, rate:R or power:SIGMA.
+    /// The weights to use: ema, raw, rate:R or power:SIGMA.
     ///
-    /// ema is the moving average of training.ema; raw is the parameters of the last step, without an
-    /// average. rate:0.9999 is a further average, kept by a run that was trained with
-    /// --set training.ema-rates=[0.9999].
+    /// ema is the moving average of training.ema; raw is the parameters of the last step, without
+    /// an average. rate:0.9999 is a further average, which a run keeps if it is trained with --set
+    /// training.ema-rates=[0.9999].
     ///
     /// power:0.12 is an average whose weights spread over 12 percent of the training. It is
-    /// reconstructed from snapshots (Karras et al. 2024), kept by a run that was trained with
-    /// --set training.ema-power=[0.05,0.1]: any width from 0.02 to 0.25 can then be made of twenty
-    /// snapshots, and compared. A width that would come out as another is refused.
+    /// reconstructed from snapshots (Karras et al. 2024), which a run keeps if it is trained with
+    /// --set training.ema-power=[0.05,0.1]. From twenty snapshots any width from 0.02 to 0.25 can
+    /// be reconstructed; a width that would be inaccurate is refused.
     #[arg(
         long,
         value_name = "WEIGHTS",
@@ -129,7 +209,8 @@ pub(crate) struct Model {
 
 #[derive(Debug, Args)]
 pub(crate) struct Device {
-    /// Where to compute: flex, ndarray, wgpu, cuda or cuda:N [default: the fastest that is there].
+    /// The device to compute on: flex, ndarray, wgpu, cuda or cuda:N [default: the fastest that
+    /// works].
     #[arg(long = "device", value_name = "DEVICE")]
     pub(crate) name: Option<String>,
 }
@@ -139,17 +220,22 @@ pub(crate) struct Solver {
     /// The method [default: the configuration's]; see `pyroclast methods`.
     #[arg(long, value_name = "METHOD", value_parser = parse_method, long_help = method_help())]
     pub(crate) method: Option<MethodName>,
-    /// Steps from noise to data [default: the configuration's].
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), conflicts_with_all = ["rtol", "atol"])]
+    /// The number of steps from noise to data [default: the configuration's].
+    #[arg(
+        long,
+        value_name = "N",
+        value_parser = clap::value_parser!(u32).range(1..),
+        conflicts_with_all = ["rtol", "atol"]
+    )]
     pub(crate) steps: Option<u32>,
-    /// Relative tolerance: choose the steps by the error, with an adaptive ODE method [default:
+    /// The relative tolerance of adaptive steps, with an adaptive ODE method [default method:
     /// dopri5].
     #[arg(long, value_name = "TOL", allow_negative_numbers = true)]
     pub(crate) rtol: Option<f64>,
-    /// Absolute tolerance, likewise.
+    /// The absolute tolerance of adaptive steps.
     #[arg(long, value_name = "TOL", allow_negative_numbers = true)]
     pub(crate) atol: Option<f64>,
-    /// Where the steps are: the name of a grid, or times such as 0,0.3,0.7,1 [default: the
+    /// The times of the steps: the name of a grid, or times such as 0,0.3,0.7,1 [default: the
     /// configuration's].
     #[arg(
         long,
@@ -159,10 +245,11 @@ pub(crate) struct Solver {
         conflicts_with_all = ["rtol", "atol"]
     )]
     pub(crate) grid: Option<GridName>,
-    /// Weight w of classifier-free guidance, u + w·(c − u): 1 is the conditional model, 0 the unconditional one.
+    /// The weight w of classifier-free guidance, u + w·(c − u): 1 is the conditional model, 0 the
+    /// unconditional one.
     #[arg(long, value_name = "W", allow_negative_numbers = true)]
     pub(crate) guidance: Option<f64>,
-    /// Guide only where the noise level σ/α lies between these two.
+    /// Guide only at noise levels σ/α between these two.
     #[arg(long, value_name = "LOW,HIGH", value_parser = parse_interval)]
     pub(crate) guidance_interval: Option<(f64, f64)>,
     /// Bring this share of a guided sample's contrast back to the conditional model's, from 0 to 1.
@@ -171,7 +258,7 @@ pub(crate) struct Solver {
     /// Keep the denoised data in [-1, 1] at every step.
     #[arg(long)]
     pub(crate) clip: bool,
-    /// Sample under this schedule in place of the one of the training (`pyroclast config --explain
+    /// Sample with this schedule in place of the one of the training (`pyroclast config --explain
     /// path.schedule` lists them).
     #[arg(long, value_name = "SCHEDULE")]
     pub(crate) schedule: Option<AnySchedule>,
@@ -183,21 +270,27 @@ pub(crate) struct Solver {
 pub(crate) struct Sample {
     #[command(flatten)]
     pub(crate) model: Model,
-    /// How many samples [default: as many as make a good picture].
-    #[arg(short, long = "count", value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    /// The number of samples [default: enough for a picture: 4000 points, or ten images per class].
+    #[arg(
+        short,
+        long = "count",
+        value_name = "N",
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
     pub(crate) n: Option<u32>,
     #[command(flatten)]
     pub(crate) solver: Solver,
     /// The seed of the noise.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) seed: u64,
-    /// Draw this class alone [default: all in turn].
+    /// Draw only this class [default: all classes in turn].
     #[arg(long, value_name = "K")]
     pub(crate) class: Option<u32>,
-    /// The file: .png, .npy, .csv or .safetensors [default: a new picture in the run's samples].
+    /// The file to write: .png, .npy, .csv or .safetensors [default: a new picture in the samples
+    /// folder of the run].
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
-    /// Write an animated GIF of the flow from noise to data, beside the samples.
+    /// Also write an animated GIF of the flow from noise to data.
     #[arg(long)]
     pub(crate) trajectory: bool,
 }
@@ -206,36 +299,54 @@ pub(crate) struct Sample {
 pub(crate) struct Evaluate {
     #[command(flatten)]
     pub(crate) model: Model,
-    /// How many samples against how many data points [default: 10000, or half of a smaller dataset].
-    #[arg(short, long = "count", value_name = "N", value_parser = clap::value_parser!(u32).range(2..))]
+    /// The number of samples, and of data points that they are compared with [default: 10000, or
+    /// half of a smaller dataset].
+    #[arg(
+        short,
+        long = "count",
+        value_name = "N",
+        value_parser = clap::value_parser!(u32).range(2..)
+    )]
     pub(crate) n: Option<u32>,
     #[command(flatten)]
     pub(crate) solver: Solver,
-    /// Held-out samples whose likelihood is found, by solving the ODE back to noise with its divergence; 0 leaves it out
-    /// [default: 2000 points, or 64 images].
+    /// The number of held-out samples for the likelihood, which solves the ODE back to noise with
+    /// its divergence; 0 for none [default: 2000 points, or 64 images].
     #[arg(long, value_name = "N")]
     pub(crate) likelihoods: Option<u32>,
-    /// The classifier whose features give Fréchet distance, KID, precision and recall, made by `pyroclast classifier` from the
-    /// run's data [default: the one that ships, for digits].
+    /// The classifier for Fréchet distance, KID, precision and recall, made by `pyroclast
+    /// classifier` from the data of the run [default: the built-in one for digits].
     #[arg(long, value_name = "FILE")]
     pub(crate) features: Option<PathBuf>,
-    /// Held-out samples whose variational bound (ELBO) is found: every step of the chain, one evaluation each; 0 leaves it out
-    /// [default: as many as likelihoods for a model that predicts noise, data, score, v or edm, else 0].
+    /// The number of held-out samples for the variational bound (ELBO), which costs one evaluation
+    /// per step of the chain; 0 for none [default: as for --likelihoods if the model predicts
+    /// noise, data, score, v or edm, else 0].
     #[arg(long, value_name = "N")]
     pub(crate) bounds: Option<u32>,
-    /// Steps of the bound of a continuous process; a chain's are its indices.
-    #[arg(long, value_name = "N", default_value_t = 250, value_parser = clap::value_parser!(u32).range(2..))]
+    /// The number of steps of the bound of a continuous process; a chain uses its indices.
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 250,
+        value_parser = clap::value_parser!(u32).range(2..)
+    )]
     pub(crate) bound_steps: u32,
-    /// Write the terms of the bound, in bits a dimension (or nats), to a .csv.
+    /// Write the terms of the bound to this .csv file, in bits per dimension or, for points, in
+    /// nats.
     #[arg(long, value_name = "FILE")]
     pub(crate) bound_terms: Option<PathBuf>,
-    /// Repetitions, each with its own noise and data.
-    #[arg(long, value_name = "K", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    /// The number of repetitions, each with its own noise and data.
+    #[arg(
+        long,
+        value_name = "K",
+        default_value_t = 1,
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
     pub(crate) seeds: u32,
-    /// The first seed.
+    /// The seed of the first repetition.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) seed: u64,
-    /// Print one JSON object rather than a table.
+    /// Print one JSON object instead of a table.
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -244,29 +355,41 @@ pub(crate) struct Evaluate {
 pub(crate) struct Export {
     /// The folder of the run.
     pub(crate) run: PathBuf,
-    /// Where the model goes: a .safetensors file.
+    /// The file to write, ending in .safetensors.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: PathBuf,
-    /// Which weights it holds: ema, raw, rate:R or power:SIGMA, as for `sample`.
-    #[arg(long, value_name = "WEIGHTS", default_value_t = Weights::Ema, value_parser = parse_weights)]
+    /// The weights to write: ema, raw, rate:R or power:SIGMA, as for `sample`.
+    #[arg(
+        long,
+        value_name = "WEIGHTS",
+        default_value_t = Weights::Ema,
+        value_parser = parse_weights
+    )]
     pub(crate) weights: Weights,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Classifier {
-    /// digits, or a .csv or .csv.gz file with a column named label that holds the classes 0, 1, 2 and so on.
+    /// digits, or a .csv or .csv.gz file with a column named label that holds the classes 0, 1, 2
+    /// and so on.
     #[arg(value_name = "DATA")]
     pub(crate) data: String,
-    /// The file to write, .safetensors.
+    /// The file to write, ending in .safetensors.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: PathBuf,
-    /// What a row of a .csv file shows: channels, height and width [default: no image, and no convolutions].
+    /// The shape of the image in a row of a .csv file: channels, height and width [default: rows
+    /// are vectors, and there are no convolutions].
     #[arg(long, value_name = "C,H,W", value_delimiter = ',')]
     pub(crate) shape: Vec<usize>,
-    /// Train for this many steps of 64 samples.
-    #[arg(long, value_name = "N", default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..))]
+    /// The number of training steps, of 64 samples each.
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 600,
+        value_parser = clap::value_parser!(u64).range(1..)
+    )]
     pub(crate) steps: u64,
-    /// The seed of everything random.
+    /// The seed of all randomness.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) seed: u64,
     #[command(flatten)]
@@ -275,19 +398,20 @@ pub(crate) struct Classifier {
 
 #[derive(Debug, Args)]
 pub(crate) struct Distance {
-    /// The data: .npy, .csv or .csv.gz.
+    /// The data: a .npy, .csv or .csv.gz file.
     #[arg(value_name = "REAL")]
     pub(crate) real: PathBuf,
-    /// The samples, likewise.
+    /// The samples: a .npy, .csv or .csv.gz file.
     #[arg(value_name = "FAKE")]
     pub(crate) fake: PathBuf,
     /// Compare the features of this classifier, made by `pyroclast classifier`.
     #[arg(long, value_name = "FILE")]
     pub(crate) classifier: Option<PathBuf>,
-    /// Compare the features of the classifier that ships: of 8×8 digits with pixels in [-1, 1], as `pyroclast sample` writes them.
+    /// Compare the features of the built-in classifier, for 8×8 digits with pixels in [-1, 1], as
+    /// `pyroclast sample` writes them.
     #[arg(long, value_name = "NAME", value_parser = ["digits"], conflicts_with = "classifier")]
     pub(crate) features_of: Option<String>,
-    /// Print one JSON object rather than a table.
+    /// Print one JSON object instead of a table.
     #[arg(long)]
     pub(crate) json: bool,
     #[command(flatten)]
@@ -298,20 +422,33 @@ pub(crate) struct Distance {
 pub(crate) struct Compare {
     #[command(flatten)]
     pub(crate) model: Model,
-    /// The methods, with commas between [default: the usual samplers of `pyroclast methods` that
-    /// the model can serve].
+    /// The methods, separated by commas [default: the usual diffusion samplers that suit the
+    /// model].
     #[arg(long, value_name = "METHODS", value_delimiter = ',', value_parser = parse_method)]
     pub(crate) methods: Vec<MethodName>,
-    /// Evaluations of the network that each may spend on a sample (guidance doubles what is counted).
-    #[arg(long, value_name = "N,N,…", value_delimiter = ',', default_value = "5,10,20,50", value_parser = clap::value_parser!(u32).range(1..))]
+    /// The budgets: evaluations of the network that a method may spend per sample, separated by
+    /// commas (guidance doubles the count).
+    #[arg(
+        long,
+        value_name = "N,N,…",
+        value_delimiter = ',',
+        default_value = "5,10,20,50",
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
     pub(crate) evaluations: Vec<u32>,
-    /// Samples of each.
-    #[arg(short, long = "count", value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(4..))]
+    /// The number of samples per method and budget.
+    #[arg(
+        short,
+        long = "count",
+        value_name = "N",
+        default_value_t = 1000,
+        value_parser = clap::value_parser!(u32).range(4..)
+    )]
     pub(crate) n: u32,
-    /// Where the steps are, as for `sample` but no times [default: the configuration's].
+    /// The name of a grid, as for `sample` but not a list of times [default: the configuration's].
     #[arg(long, value_name = "GRID", value_parser = parse_grid)]
     pub(crate) grid: Option<GridName>,
-    /// Weight w of classifier-free guidance: 1 is the conditional model.
+    /// The weight w of classifier-free guidance: 1 is the conditional model.
     #[arg(
         long,
         value_name = "W",
@@ -319,41 +456,42 @@ pub(crate) struct Compare {
         allow_negative_numbers = true
     )]
     pub(crate) guidance: f64,
-    /// The classifier whose features are compared, from `pyroclast classifier` [default: the one that ships, for digits].
+    /// The classifier whose features are compared, made by `pyroclast classifier` [default: the
+    /// built-in one for digits].
     #[arg(long, value_name = "FILE")]
     pub(crate) features: Option<PathBuf>,
     /// The seed of the noise.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) seed: u64,
-    /// The picture [default: samplers.png in the run's folder].
+    /// The picture to write [default: samplers.png in the folder of the run].
     #[arg(long, value_name = "FILE.png")]
     pub(crate) out: Option<PathBuf>,
-    /// Print one JSON object rather than a table.
+    /// Print one JSON object instead of a table.
     #[arg(long)]
     pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Methods {
-    /// The method to describe.
+    /// The method to describe [default: list all].
     #[arg(value_name = "NAME", value_parser = parse_method)]
     pub(crate) name: Option<MethodName>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Config {
-    /// The key, such as training.batch, or a section, such as path; all keys if it is left out.
+    /// A key such as training.batch, or a section such as path [default: all keys].
     #[arg(long, value_name = "KEY", num_args = 0..=1, default_missing_value = "", required = true)]
     pub(crate) explain: String,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Presets {
-    /// The preset to show.
+    /// The preset to show [default: list all].
     pub(crate) name: Option<String>,
 }
 
-/// The options of methods, as the table of methods describes them.
+/// The options of methods, with one argument per option of the table of methods.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct MethodOptions(pub(crate) Options);
 
@@ -393,7 +531,7 @@ impl Args for MethodOptions {
     }
 }
 
-/// What an option does, and for which methods.
+/// The help of an option: its effect, and its range and default for each method.
 fn option_help(option: &MethodOption) -> String {
     let mut uses: Vec<(String, Vec<&str>)> = Vec::new();
     for method in MethodName::ALL {
@@ -413,18 +551,20 @@ fn option_help(option: &MethodOption) -> String {
 }
 
 fn method_help() -> String {
-    let mut help = "The method [default: the configuration's]. ".to_owned();
+    let mut help = "The method [default: the configuration's].\n\n".to_owned();
     for kind in Kind::ALL {
         let names: Vec<&str> = MethodName::of(kind).map(|method| method.name).collect();
-        help += &format!("{kind}s: {}. ", names.join(", "));
+        help += &format!("{kind}s: {}.\n\n", names.join(", "));
     }
-    help + "`pyroclast methods` describes them"
+    help + "`pyroclast methods` describes them."
 }
 
 fn grid_help() -> String {
     format!(
-        "Where the steps are: {}, or times such as 0,0.3,0.7,1 [default: the configuration's]. \
-         leading, linspace and trailing take indices of a chain",
+        "The times of the steps: {}, or times such as 0,0.3,0.7,1 [default: the \
+         configuration's].\n\n\
+         leading, linspace and trailing take indices of a chain, and need a model trained with \
+         path.schedule=ddpm.",
         GridName::NAMES.join(", ")
     )
 }
@@ -449,7 +589,7 @@ fn parse_interval(text: &str) -> Result<(f64, f64), String> {
     match numbers {
         Some((Some(low), Some(high))) if 0.0 <= low && low < high => Ok((low, high)),
         _ => Err(format!(
-            "`{text}` is no interval of noise levels; give two rising numbers such as 0.2,5"
+            "`{text}` is not an interval of noise levels; give two rising numbers such as 0.2,5"
         )),
     }
 }

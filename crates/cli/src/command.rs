@@ -1,4 +1,4 @@
-//! One file per subcommand.
+//! The subcommands, one file each.
 
 pub(crate) mod classifier;
 pub(crate) mod compare;

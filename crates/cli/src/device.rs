@@ -1,7 +1,7 @@
 //! From the name of a device to a backend: the one `match` that instantiates the generic code.
 //!
-//! burn panics if the driver of a GPU is missing. Each device is therefore tried on a thread of its
-//! own first, and a panic becomes an error.
+//! burn panics if the driver of a GPU is missing. Each device is therefore tried first on a
+//! separate thread, and a panic becomes an error.
 
 use crate::Usage;
 use anyhow::{Result, anyhow};
@@ -90,7 +90,7 @@ impl Name {
         }
     }
 
-    /// The reason why the device cannot be used, if there is one.
+    /// The reason why the device cannot be used; `None` if it works.
     pub(crate) fn problem(self) -> Option<String> {
         if !self.is_compiled() {
             return Some(format!(
@@ -194,8 +194,7 @@ pub(crate) fn run_on<J: Job>(name: Name, job: J) -> J::Output {
 
 /// Computes one number on a device, on a thread that may panic.
 ///
-/// burn's devices work on threads of their own, so the cause is the message of the first thread
-/// that panics.
+/// burn's devices have their own threads, so the message comes from the first thread that panics.
 #[allow(dead_code, reason = "only GPUs are tried, and none may be compiled in")]
 fn attempt<B: Backend>(device: B::Device) -> Result<(), String> {
     let message = Arc::new(Mutex::new(None));
@@ -214,7 +213,7 @@ fn attempt<B: Backend>(device: B::Device) -> Result<(), String> {
     std::panic::set_hook(hook);
     match outcome {
         Ok(Some(values)) if values == [2.0] => Ok(()),
-        Ok(_) => Err("it computes that 1 + 1 is not 2".into()),
+        Ok(_) => Err("it computes 1 + 1 incorrectly".into()),
         Err(_) => {
             let message = message.lock().ok().and_then(|mut first| first.take());
             let message = message.flatten();

@@ -1,4 +1,4 @@
-//! Samples as files, in the format that the file name's extension names.
+//! Writing samples to files, in the format that the extension gives.
 
 use crate::Usage;
 use anyhow::{Context, Result};
@@ -9,23 +9,23 @@ use safetensors::tensor::{Dtype, TensorView};
 use std::fmt::Write;
 use std::path::Path;
 
-/// The most points of the data behind the samples of a scatter.
+/// The largest number of data points behind the samples of a scatter plot.
 const BEHIND: usize = 4000;
-/// Images per row.
+/// The number of images per row.
 const COLUMNS: usize = 10;
 
-/// Points of a picture.
+/// The number of points in a picture.
 const PICTURE_POINTS: usize = 4000;
-/// Images per class in a picture, and rows of a picture without classes.
+/// The number of images per class in a picture, and of rows in a picture without classes.
 const PICTURE_ROW: usize = 10;
 
-/// The labels of a picture: a row of ten per class; none without classes.
+/// The labels of a picture: a row of ten per class; `None` without classes.
 pub(crate) fn picture_labels(classes: usize) -> Option<Vec<u32>> {
     let row = |class| std::iter::repeat_n(class as u32, PICTURE_ROW);
     (classes > 0).then(|| (0..classes).flat_map(row).collect())
 }
 
-/// How many samples a picture shows.
+/// The number of samples in a picture.
 pub(crate) fn picture_size(dataset: &Dataset) -> usize {
     match (dataset.is_image(), dataset.classes()) {
         (true, 0) => PICTURE_ROW * PICTURE_ROW,
@@ -34,7 +34,7 @@ pub(crate) fn picture_size(dataset: &Dataset) -> usize {
     }
 }
 
-/// The formats of files.
+/// The format of a file of samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Format {
     Png,
@@ -44,7 +44,7 @@ pub(crate) enum Format {
 }
 
 impl Format {
-    /// The format that the extension names.
+    /// The format that the extension of a path gives.
     pub(crate) fn of(path: &Path) -> Result<Self> {
         match path.extension().and_then(|extension| extension.to_str()) {
             Some("png") => Ok(Self::Png),
@@ -52,7 +52,7 @@ impl Format {
             Some("csv") => Ok(Self::Csv),
             Some("safetensors") => Ok(Self::Safetensors),
             _ => Err(Usage(format!(
-                "the extension of {} names no format; use .png, .npy, .csv or .safetensors",
+                "the extension of {} is not a known format; use .png, .npy, .csv or .safetensors",
                 path.display()
             ))
             .into()),
@@ -111,7 +111,7 @@ fn npy(values: &[f32], shape: &[usize]) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Under the names of the data's columns, or `x0,x1,…` where it names none.
+/// The samples as a table, under the names of the data's columns or, without names, `x0,x1,…`.
 fn csv(values: &[f32], labels: Option<&[u32]>, dataset: &Dataset) -> String {
     let dim = dataset.dim();
     let mut text = if labels.is_some() { "label," } else { "" }.to_owned();
@@ -132,7 +132,7 @@ fn csv(values: &[f32], labels: Option<&[u32]>, dataset: &Dataset) -> String {
     text
 }
 
-/// A name as a cell of a table.
+/// A name as a cell of a table, quoted if necessary.
 fn quoted(name: &str) -> String {
     match name.contains([',', '"', '\n', '\r']) {
         true => format!("\"{}\"", name.replace('"', "\"\"")),
@@ -146,8 +146,8 @@ pub(crate) fn save_png(path: &Path, picture: &RgbImage) -> Result<()> {
         .with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// A picture of samples on the model's scale: images in a grid; points above those of the data, by
-/// their first two coordinates.
+/// A picture of samples on the model's scale: images in a grid, or the first two coordinates of
+/// points, drawn over those of the data.
 pub(crate) fn picture(
     values: &[f32],
     dataset: &Dataset,
@@ -167,7 +167,7 @@ pub(crate) fn picture(
     scatter(&clouds, title, limits)
 }
 
-/// The first two coordinates of each point; a single one is drawn along the axis.
+/// The first two coordinates of each point; the second is 0 for points of one coordinate.
 pub(crate) fn points(values: &[f32], dim: usize) -> Vec<[f32; 2]> {
     values
         .chunks_exact(dim)

@@ -1,7 +1,8 @@
 //! The `pyroclast` command: trains, samples and evaluates flow matching models.
 //!
 //! `args` declares the arguments, `device` turns a name into a backend, and `command` has one file
-//! per subcommand. Only this crate prints.
+//! per subcommand. Only this crate prints, and everything else that it does is a public function of
+//! a library crate.
 
 #![recursion_limit = "256"]
 
@@ -55,7 +56,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Whether another command line would mend the error.
+/// Whether a different command line would avoid the error.
 fn is_usage(error: &anyhow::Error) -> bool {
     let of_weights = |error: &WeightsError| {
         matches!(

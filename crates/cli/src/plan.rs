@@ -1,4 +1,4 @@
-//! How samples are drawn: what the command line says, and the configuration where it is silent.
+//! The plan for sampling: from the command line, with defaults from the configuration.
 
 use crate::Usage;
 use crate::args::Solver;
@@ -8,9 +8,10 @@ use pyroclast_train::config::Config;
 use pyroclast_train::draw::{GridName, MethodName, Plan, SampleError, Stepping, option};
 use pyroclast_train::task::Task;
 
-/// The plan of a command.
+/// The plan for sampling: the arguments, and the configuration for all that they leave out.
 ///
-/// `bounds_variance` says whether more than the method reads the variance: the bound of a chain does.
+/// With `bounds_variance`, --variance also sets the variance for the bound of a chain, so it is
+/// accepted with any method.
 pub(crate) fn plan(
     solver: &Solver,
     config: &Config,
@@ -65,7 +66,8 @@ fn stepping(solver: &Solver, usual: &Plan) -> Result<Stepping> {
     let grid = solver.grid.as_ref().unwrap_or(grid);
     if let (Some(steps), GridName::Given(times)) = (solver.steps, grid) {
         bail!(Usage(format!(
-            "--steps {steps} has no effect on the times {grid}, which make {} steps; leave it out, or give --grid auto",
+            "--steps {steps} has no effect on the times {grid}, which give {} steps; leave it \
+             out, or give --grid auto",
             times.len().saturating_sub(1)
         )));
     }
@@ -73,7 +75,7 @@ fn stepping(solver: &Solver, usual: &Plan) -> Result<Stepping> {
     Ok(Stepping::Fixed(steps, grid.clone()))
 }
 
-/// Refuses guidance where a model has no classes to guide by.
+/// Refuses guidance for a model without classes.
 pub(crate) fn check_guidance(solver: &Solver, task: &Task) -> Result<()> {
     let flags = [
         ("guidance", solver.guidance.is_some()),
@@ -88,7 +90,8 @@ pub(crate) fn check_guidance(solver: &Solver, task: &Task) -> Result<()> {
 
 pub(crate) fn unguided(flag: &str, task: &Task) -> Usage {
     Usage(format!(
-        "--{flag} needs a model with classes, and that of {} has none; leave it out, or train on labelled data",
+        "--{flag} needs a model with classes, and that of {} has none; leave it out, or train on \
+         labelled data",
         task.training.name
     ))
 }

@@ -5,10 +5,10 @@ use pyroclast_train::learn::Record;
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
-/// The shortest time between two lines of a log.
+/// The least time between two lines of a log.
 const EVERY: Duration = Duration::from_secs(5);
 
-/// Shows the step, the loss, the speed and the time left.
+/// Shows the step, the loss, the speed and the remaining time.
 #[derive(Debug)]
 pub(crate) struct Progress {
     bar: Option<ProgressBar>,
@@ -42,14 +42,14 @@ impl Progress {
         }
     }
 
-    /// Shows that a step is done.
+    /// Moves the bar to this step.
     pub(crate) fn step(&self, step: u64) {
         if let Some(bar) = &self.bar {
             bar.set_position(step);
         }
     }
 
-    /// Shows a record of the losses.
+    /// Shows the losses of a record.
     pub(crate) fn record(&mut self, record: &Record) {
         self.validation = record.validation.or(self.validation);
         let mut message = record
@@ -77,7 +77,7 @@ impl Progress {
         }
     }
 
-    /// Prints a line above the bar.
+    /// Prints a line, above the bar if there is one.
     pub(crate) fn say(&self, line: &str) {
         match &self.bar {
             Some(bar) => bar.suspend(|| eprintln!("{line}")),

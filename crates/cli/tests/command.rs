@@ -241,7 +241,7 @@ fn any_average_of_a_run_can_be_sampled_and_scored() {
         2,
         &[
             "no average of rate 0.99;",
-            "it has ema, raw, rate:0.999, rate:0.2, rate:0.1, power:0.05, power:0.1 and widths near;",
+            "it has ema, raw, rate:0.999, rate:0.2, rate:0.1, power:0.05, power:0.1 and nearby widths;",
             "training.ema-rates=[0.99]",
         ],
     );
@@ -250,7 +250,7 @@ fn any_average_of_a_run_can_be_sampled_and_scored() {
         "sample run --device flex --weights power:0.3",
         2,
         &[
-            "power:0.3 cannot be made of the widths 0.05 and 0.1 that run keeps, at 3 times",
+            "power:0.3 cannot be reconstructed from the widths 0.05 and 0.1 that run keeps, saved 3 times",
             "103 % off",
             "training.ema-power=[0.3]",
         ],
@@ -280,7 +280,7 @@ fn an_average_that_a_run_does_not_keep_is_answered_with_those_it_does() {
         "evaluate run --device flex --weights power:0.12",
         2,
         &[
-            "run keeps no power-function averages, which power:0.12 is made of; it has ema, raw, rate:0.999;",
+            "run keeps no power-function averages to reconstruct power:0.12 from; it has ema, raw, rate:0.999;",
             "training.ema-power=[0.05,0.1]",
         ],
     );
@@ -348,7 +348,7 @@ fn evaluation_prints_every_metric() {
     assert!(report["frechet"].is_null(), "nor a classifier");
     assert!(
         ran.stdout
-            .contains("not known without a classifier; see --features"),
+            .contains("not available without a classifier; see --features"),
         "{}",
         ran.stdout
     );
@@ -370,11 +370,11 @@ fn evaluation_prints_every_metric() {
     place.fails(
         "evaluate run -n 50 --features d.safetensors --device flex",
         2,
-        &["d.safetensors takes samples of shape [1, 8, 8], and moons has [2]"],
+        &["d.safetensors is a classifier of samples of shape [1, 8, 8], but moons has [2]"],
     );
     let ran = place.ok("evaluate run -n 50 --likelihoods 0 --device flex");
     assert!(
-        ran.stdout.contains("not known, or not asked for"),
+        ran.stdout.contains("not available, or not asked for"),
         "{}",
         ran.stdout
     );
@@ -473,7 +473,7 @@ fn files_that_cannot_be_compared_are_named() {
     place.fails(
         "distance four.csv five.csv",
         1,
-        &["four.csv has 4 numbers a row, and five.csv has 5; give samples of the same shape"],
+        &["four.csv has 4 numbers per row, and five.csv has 5; give samples of the same shape"],
     );
     place.fails(
         "distance four.csv three.csv",
@@ -495,7 +495,7 @@ fn files_that_cannot_be_compared_are_named() {
         "distance four.csv four.csv --features-of digits --device flex",
         1,
         &[
-            "four.csv has 4 numbers a row, and the classifier of digits takes 64",
+            "four.csv has 4 numbers per row, but the classifier of digits needs 64",
             "[1, 8, 8]",
         ],
     );
@@ -599,7 +599,7 @@ fn tables_with_labels_are_classified_as_images_or_vectors() {
     place.fails(
         "classifier t.csv --shape 1,5,5 --out d.safetensors",
         2,
-        &["--shape 1,5,5 is not that of an image of 12 values"],
+        &["--shape 1,5,5 is not the shape of an image of 12 values"],
     );
     place.write("plain.csv", "1,2\n3,4\n");
     place.fails(
@@ -764,7 +764,7 @@ fn what_is_not_known_is_named_with_what_is() {
         2,
         &["a.jpg", ".png, .npy, .csv or .safetensors"],
     );
-    place.fails("sample run --class 1", 2, &["knows no classes"]);
+    place.fails("sample run --class 1", 2, &["has no classes"]);
     place.fails("sample run --rtol -1 --device flex", 1, &["rtol = -1"]);
     // Moons are learned with optimal transport.
     place.fails(

@@ -86,7 +86,7 @@ fn every_sampler_samples() {
         out("--method ddpm --steps 5 --variance large"),
     );
     assert!(small != large && large != out("--method ddpm --steps 5"));
-    // Another schedule is the same model: the same law, by another way.
+    // With another schedule, other samples come from the same distribution.
     assert_ne!(out("--method ddim --steps 5 --schedule edm"), ddim);
 }
 
@@ -100,8 +100,8 @@ fn bounds_are_printed_beside_likelihoods() {
         .ok("evaluate run --device flex -n 8 --likelihoods 2 --bounds 5 --steps 2 --json --bound-terms terms.csv")
         .stdout;
     let report: serde_json::Value = serde_json::from_str(&json).expect("JSON");
-    // A network that has hardly learned anything has a bound above the 4.09 bits of 17 equally likely levels; both are finite, though most
-    // pixels of a digit lie on the boundary of the cube.
+    // A network that has hardly learned anything has a bound above the 4.09 bits of 17 equally likely
+    // levels; both are finite, though most pixels of a digit lie on the boundary of the cube.
     let bits = |key: &str| report[key]["mean"].as_f64().expect("a number");
     assert!(bits("elbo_bits_per_dimension") > 4.09);
     assert!(bits("bits_per_dimension").is_finite());
@@ -130,7 +130,7 @@ fn bounds_are_printed_beside_likelihoods() {
         "{}",
         ran.stdout
     );
-    // As many bounds as likelihoods: none of the one is none of the other.
+    // There are as many bounds as likelihoods by default, so none of either.
     place.fails(
         "evaluate run --device flex -n 8 --likelihoods 0 --steps 2 --bound-terms t.csv",
         2,
@@ -214,7 +214,10 @@ fn samplers_are_compared_in_a_table_and_a_picture() {
     place.fails(
         "compare run --device flex -n 8 --grid 0,0.5,1",
         2,
-        &["the times 0,0.5,1 would be the same steps", "--grid auto"],
+        &[
+            "the times 0,0.5,1 give every budget the same steps",
+            "--grid auto",
+        ],
     );
 }
 
@@ -302,7 +305,7 @@ fn what_does_not_go_together_is_refused_with_what_would() {
         (
             "sample run --device flex --method ddim --grid trailing",
             1,
-            vec!["the grid trailing is one of a chain's indices", "karras"],
+            vec!["the grid trailing takes indices of a chain", "karras"],
         ),
         (
             "sample run --device flex --method unipc --order 4",
@@ -326,7 +329,7 @@ fn what_does_not_go_together_is_refused_with_what_would() {
         (
             "sample run --device flex --guidance-interval 5,1",
             2,
-            vec!["`5,1` is no interval of noise levels", "0.2,5"],
+            vec!["`5,1` is not an interval of noise levels", "0.2,5"],
         ),
         (
             "sample run --device flex --schedule cosin",
@@ -336,10 +339,7 @@ fn what_does_not_go_together_is_refused_with_what_would() {
         (
             "compare run --device flex",
             2,
-            vec![
-                "samples of moons have no features yet",
-                "pyroclast classifier",
-            ],
+            vec!["there is no classifier for moons", "pyroclast classifier"],
         ),
     ] {
         place.fails(arguments, code, &parts);
@@ -365,11 +365,11 @@ fn options_that_nothing_would_read_are_refused() {
     for (arguments, parts) in [
         (
             "--eta 0.5 --method heun",
-            ["heun has no option eta", "take ddim or euler-ancestral"],
+            ["heun has no option eta", "use ddim or euler-ancestral"],
         ),
         (
             "--churn 2 --method ddim",
-            ["ddim has no option churn", "take euler-edm or heun-edm"],
+            ["ddim has no option churn", "use euler-edm or heun-edm"],
         ),
         (
             "--order 3 --method ddim",
@@ -380,7 +380,7 @@ fn options_that_nothing_would_read_are_refused() {
         ),
         (
             "--variance small --method ddim",
-            ["ddim has no option variance", "take ddpm"],
+            ["ddim has no option variance", "use ddpm"],
         ),
         (
             "--noise-level 0.5 --method ddpm",
@@ -388,11 +388,11 @@ fn options_that_nothing_would_read_are_refused() {
         ),
         (
             "--corrector-steps 2 --method reverse-diffusion",
-            ["has no option corrector-steps", "take pc"],
+            ["has no option corrector-steps", "use pc"],
         ),
         (
             "--corrector-ratio 0.1 --method ddim",
-            ["ddim has no option corrector-ratio", "take pc"],
+            ["ddim has no option corrector-ratio", "use pc"],
         ),
         (
             "--steps 50 --grid 0,0.5,1",

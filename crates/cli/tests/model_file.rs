@@ -204,6 +204,6 @@ fn what_cannot_be_exported_is_refused() {
     place.fails(
         "sample m.safetensors --weights raw --device flex",
         2,
-        &["m.safetensors holds the ema weights alone"],
+        &["m.safetensors holds only the ema weights"],
     );
 }

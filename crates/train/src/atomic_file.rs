@@ -1,20 +1,20 @@
-//! Files that appear whole: written aside, flushed to the disk, then renamed.
+//! Atomic replacement of files: written under another name, flushed to the disk, then renamed.
 //!
-//! A crash leaves the old file as it was, and at most a file named `.part-*` beside it, which
-//! [`remove_leftovers`] removes.
+//! A reader sees the old file or the new one, never a part of either. A crash leaves the old file
+//! as it was, and at most a file named `.part-*` beside it, which [`remove_leftovers`] removes.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use tempfile::NamedTempFile;
 
-/// How the names of files begin that are not complete yet.
+/// The prefix of the names of incomplete files.
 const PREFIX: &str = ".part-";
 
-/// Replaces a file by these bytes, or leaves it as it was.
+/// Replaces the contents of a file by these bytes, atomically.
 ///
 /// # Errors
-/// If the folder cannot be written or the disk is full. What stood at `path` before is untouched.
+/// If the folder cannot be written or the disk is full. The old file is untouched then.
 ///
 /// ```
 /// use pyroclast_train::atomic_file::write_atomically;
@@ -30,16 +30,16 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
     replace(path, |file| file.write_all(bytes))
 }
 
-/// Replaces a file by what `write` writes, or leaves it as it was if `write` fails.
+/// Replaces the contents of a file by the output of `write`, atomically.
 ///
 /// # Errors
-/// The error of `write`, or if the folder cannot be written or the disk is full. What stood at
-/// `path` before is untouched.
+/// The error of `write`, or if the folder cannot be written or the disk is full. The old file is
+/// untouched then.
 pub fn replace(
     path: &Path,
     write: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>,
 ) -> io::Result<()> {
-    // Aside means in the same folder: a rename to another file system is no rename.
+    // A rename is atomic only within a file system, so the new file starts in the same folder.
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
@@ -57,16 +57,17 @@ pub fn replace(
     Ok(())
 }
 
-/// Removes the incomplete files of writers that were killed; those of living writers stay.
+/// Removes the incomplete files that killed writers left in a folder; those of running writers
+/// stay.
 ///
-/// What cannot be removed does no harm but take room, so this does not fail.
+/// It cannot fail: a leftover that cannot be removed only takes up space.
 pub fn remove_leftovers(folder: &Path) {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     for entry in entries {
         let is_part = entry.file_name().to_string_lossy().starts_with(PREFIX);
         if is_part
             && let Ok(file) = File::open(entry.path())
-            // The lock of a process ends with it.
+            // A process releases its locks when it ends.
             && file.try_lock().is_ok()
         {
             let _ = fs::remove_file(entry.path());
@@ -74,21 +75,21 @@ pub fn remove_leftovers(folder: &Path) {
     }
 }
 
-/// A new incomplete file, locked for as long as it is written.
+/// A new incomplete file, locked until it is complete.
 fn locked_part(folder: &Path) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(PREFIX);
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        // As for any new file, the umask decides who may read it.
+        // The umask decides who may read it, as for any new file.
         builder.permissions(fs::Permissions::from_mode(0o666));
     }
     loop {
         let part = builder.tempfile_in(folder)?;
-        // Some file systems have no locks, and then no leftover is removed from them either.
+        // On a file system without locks, leftovers are never removed either.
         let _ = part.as_file().lock();
-        // Before it was locked, the file may have been taken for a leftover.
+        // Before it was locked, the file may have been removed as a leftover.
         if part.path().exists() {
             return Ok(part);
         }

@@ -1,7 +1,8 @@
-//! What a run is made of: a TOML file that names everything its result depends on.
+//! The configuration of a run: a TOML file that names everything its result depends on.
 //!
-//! Every key has a default, so a file says only what differs; a key that does not exist is an error
-//! that says which do. The presets that ship are such files.
+//! Every key but the name of the data has a default, so a file sets only what differs. An unknown
+//! key is an error that lists the known ones. The presets that ship with the library are such
+//! files.
 
 mod assignment;
 mod check;
@@ -35,21 +36,21 @@ use pyroclast_core::settings;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
-    /// The text is not TOML, or a key or value in it is unknown.
+    /// The text is not TOML, or has an unknown key or value.
     #[error("{source_name}: {message}")]
     Syntax {
-        /// The file or preset.
+        /// The name of the file or preset.
         source_name: String,
-        /// What is wrong, with the line.
+        /// The line, and what is wrong there.
         message: String,
     },
     /// An assignment that is not `key=value`.
     #[error("`{0}` does not set a key; write it as section.key=value, such as training.batch=256")]
     Assignment(String),
-    /// A value that cannot be used.
+    /// A value that is out of range, or does not fit the other values.
     #[error(transparent)]
     Value(#[from] OutOfRange),
-    /// The file of a run cannot be read.
+    /// The stored configuration of a run cannot be read.
     #[error(transparent)]
     Run(#[from] RunError),
     /// No preset of this name.
@@ -58,9 +59,9 @@ pub enum ConfigError {
     /// No key of this name.
     #[error("there is no key `{key}`; {remedy}")]
     UnknownKey {
-        /// What was asked for.
+        /// The key that was asked for.
         key: String,
-        /// What there is.
+        /// The nearest known key, or how to list them all.
         remedy: String,
     },
 }
@@ -69,31 +70,32 @@ settings! {
     /// A run's configuration.
     #[derive(Clone, PartialEq)]
     pub struct Config {
-        /// What the preset is for, in one line.
+        /// One line on the purpose of this configuration.
         about: String = String::new(),
-        /// The data.
+        /// `[data]`: the data to learn.
         data: DataSource = DataSource::default(),
-        /// The path between source and data.
+        /// `[path]`: the path between source and data.
         path: Path = Path::default(),
-        /// What the network learns on the path.
+        /// `[objective]`: what the network learns on the path.
         objective: Objective = Objective::default(),
-        /// The network.
+        /// `[network]`: the network and its size.
         network: NetworkConfig = NetworkConfig::default(),
-        /// The training.
+        /// `[training]`: the optimizer, the averages, and the length of the run.
         training: Training = Training::default(),
-        /// How samples are drawn where nothing else is asked for.
+        /// `[sampling]`: the default way to draw samples.
         sampling: Sampling = Sampling::default(),
     }
 }
 
 impl Config {
-    /// Reads a configuration from TOML, after `section.key=value` assignments.
+    /// Reads a configuration from TOML and applies `section.key=value` assignments to it.
     ///
-    /// `source_name` is what errors call the text. Paths of data files are left as they stand.
+    /// Errors call the text `source_name`. Relative paths of data files stay relative to the
+    /// current folder.
     ///
     /// # Errors
-    /// [`ConfigError`]: malformed TOML and unknown keys with their line, malformed assignments,
-    /// values out of range.
+    /// [`ConfigError`]: malformed TOML or an unknown key, with its line; a malformed assignment; a
+    /// value out of range.
     pub fn parse(
         text: &str,
         source_name: &str,
@@ -103,14 +105,12 @@ impl Config {
             source_name: source_name.to_owned(),
             message,
         };
-        // Errors of the text itself are found before anything is assigned, while lines are those of
-        // the file.
+        // The text is checked before anything is assigned, so that errors have its line numbers.
         let config: Self = toml::from_str(text).map_err(|error| syntax(one_line(text, &error)))?;
         let config = if assignments.is_empty() {
             config
         } else {
-            // From the resolved configuration, so that a key can be set whose section the text
-            // leaves out.
+            // The resolved configuration has every section, even those that the text leaves out.
             let resolved = config.to_toml();
             let mut table: toml::Table =
                 toml::from_str(&resolved).map_err(|e| syntax(e.to_string()))?;
@@ -127,8 +127,9 @@ impl Config {
         Ok(config)
     }
 
-    /// Reads the configuration of a run, whose keys may be those of an earlier version. A run of a
-    /// program has none.
+    /// Reads the configuration of a run; `None` if the run was started by a program without one.
+    ///
+    /// Keys of earlier versions are translated.
     ///
     /// # Errors
     /// As [`Config::parse`], and if the file cannot be read.
@@ -146,7 +147,7 @@ impl Config {
         }
     }
 
-    /// A trainer of this configuration before its first step.
+    /// A trainer with these settings, before its first step.
     pub fn trainer<B, N, const D: usize>(
         &self,
         network: N,
@@ -178,15 +179,17 @@ impl Config {
         trainer
     }
 
-    /// What keeps a training of this configuration in the folder of a run.
+    /// A recorder that saves checkpoints in the folder of a run as often as this configuration
+    /// says.
     pub fn recorder<'a, W>(&self, run: &'a Run, watcher: W) -> Recorder<'a, W> {
         Recorder::new(run, watcher)
             .save_every(self.training.save_every)
             .snapshot_every(self.training.snapshot_every)
     }
 
-    /// As much of a configuration as a model says of itself: all but its training, which is the
-    /// default with the model's seed.
+    /// The configuration that a model's header records.
+    ///
+    /// The header does not record `[training]`, which is the default with the model's seed.
     pub fn of_model(model: &ModelHeader) -> Self {
         let about = &model.about;
         Self {
@@ -203,20 +206,20 @@ impl Config {
         }
     }
 
-    /// How samples are drawn where nothing else is asked for.
+    /// The default plan for sampling, with noise of this seed.
     pub fn plan(&self, seed: u64) -> Plan {
         self.sampling.plan(&self.objective, seed)
     }
 
-    /// Whether the network puts out a variance beside its prediction.
+    /// Whether the network outputs a variance besides its prediction.
     pub fn learns_variance(&self) -> bool {
         self.objective.variance != VarianceLoss::None
     }
 
-    /// The network for samples of this shape, with this many classes.
+    /// The network, sized for samples of this shape and this many classes (0 for none).
     ///
     /// # Errors
-    /// Where the network does not take such samples, or cannot be built.
+    /// [`ConfigError::Value`] if the network or the source does not fit such samples.
     pub fn architecture(
         &self,
         shape: &[usize],
@@ -235,7 +238,9 @@ impl Config {
         Ok((self.network).architecture(shape, classes, self.learns_variance())?)
     }
 
-    /// A model of this configuration with this network, for this data.
+    /// The flow that joins a network with this configuration's path and objective.
+    ///
+    /// A learned variance takes its decoder from the data, unless the configuration sets one.
     pub fn flow<N>(&self, network: N, data: &Dataset) -> Flow<N> {
         let mut objective = self.objective;
         if let VarianceLoss::Hybrid { decoder, .. } = &mut objective.variance {
@@ -244,13 +249,13 @@ impl Config {
         Flow::new(network, self.path.clone(), objective)
     }
 
-    /// The TOML of the whole configuration, defaults written out.
+    /// The whole configuration as TOML, with every default written out.
     pub fn to_toml(&self) -> String {
         toml::to_string(self).expect("a configuration is a table of plain values")
     }
 }
 
-/// A TOML error as one line: where, and what.
+/// A TOML error as one line: its line number, then the message.
 fn one_line(text: &str, error: &toml::de::Error) -> String {
     match error.span() {
         Some(span) => {
@@ -261,7 +266,7 @@ fn one_line(text: &str, error: &toml::de::Error) -> String {
     }
 }
 
-/// What a TOML error says, on one line; of a key that does not exist, the known one that is near.
+/// The message of a TOML error on one line; for an unknown key it suggests the nearest known one.
 fn message(error: &toml::de::Error) -> String {
     let message = error.message().trim().replace('\n', " ");
     let mut quoted = message.split('`').skip(1).step_by(2);

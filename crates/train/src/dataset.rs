@@ -1,9 +1,12 @@
-//! Datasets on the host: `n` samples `x1` of one shape, row-major, with a condition each or without.
+//! Datasets on the host: `n` samples `x1` of one shape, row-major, each with or without a
+//! condition.
 //!
-//! `x1 ~ p1`, drawn from a toy distribution ([`Toy`]), shipped (digits) or read from a file of the user's.
+//! `x1 ~ p1`, drawn from a toy distribution ([`Toy`]), shipped with the library (digits), or read
+//! from a file.
 //!
-//! A dataset is plain numbers: a training loop picks rows with [`Dataset::gather`] and uploads them. What a file holds is
-//! brought to the scale of the noise by a [`Scaling`] of its training part, which also maps samples back.
+//! A dataset is plain numbers: a training loop picks rows with [`Dataset::gather`] and uploads
+//! them. A [`Scaling`], fitted to the training part, brings the values of a file to the scale of
+//! the noise and maps samples back.
 
 mod array;
 mod digits;
@@ -22,26 +25,27 @@ pub use error::DatasetError;
 pub use scaling::Scaling;
 pub use source::DataSource;
 
-/// The step of [`Stream::Data`] at which a split is drawn: far from the small steps at which datasets are generated.
+/// The step of [`Stream::Data`] for the split, far from the small steps that generate datasets.
 const SPLIT: u64 = u64::MAX;
 
-/// A dataset on the host: n samples of the same shape, conditioned or not.
+/// A dataset on the host: n samples of the same shape, with or without conditions.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Dataset {
-    /// What it is called in logs and reports: the law's name, or the file's without its extension.
+    /// The name for logs and reports: of the toy distribution, or of the file without its
+    /// extension.
     pub name: String,
     /// The samples, `[n, shape…]`, row-major.
     pub values: Vec<f32>,
     /// The shape of one sample: `[2]` for points of the plane; channels, height, width for images.
     pub shape: Vec<usize>,
-    /// What each sample is conditioned on.
+    /// The condition of each sample, such as its class.
     pub given: Given,
-    /// The names of the values of a sample; empty where they have none.
+    /// The names of the values of a sample, such as columns of a file; empty if they have none.
     pub columns: Vec<String>,
 }
 
 impl Dataset {
-    /// A dataset without labels.
+    /// A dataset without conditions.
     ///
     /// # Shapes
     /// - values: `[n, shape…]`, row-major
@@ -53,7 +57,7 @@ impl Dataset {
         assert!(dim > 0, "a sample of shape {shape:?} holds no value");
         assert!(
             values.len().is_multiple_of(dim),
-            "{} values are no whole number of samples of shape {shape:?}",
+            "{} values are not a whole number of samples of shape {shape:?}",
             values.len()
         );
         Self {
@@ -70,7 +74,7 @@ impl Dataset {
     /// ```
     /// use pyroclast_train::dataset::Dataset;
     ///
-    /// // Three points of the plane, each under a condition of one number.
+    /// // Three points of the plane, each with a condition of one number.
     /// let rows = Dataset::rows(&[0.0, 1.0, 2.0, 3.0, 4.0, 5.0], 2).given(&[0.1, 0.2, 0.3], 1);
     /// assert_eq!((rows.len(), rows.dim()), (3, 2));
     /// ```
@@ -81,7 +85,11 @@ impl Dataset {
         Self::new("rows", values.to_vec(), vec![width])
     }
 
-    /// Images of this shape: channels, height, width.
+    /// Images, with any range of pixel values.
+    ///
+    /// # Shapes
+    /// - values: `[n, channels, height, width]`, row-major
+    /// - shape: channels, height, width
     ///
     /// # Panics
     /// As [`Dataset::new`].
@@ -94,7 +102,7 @@ impl Dataset {
         Self::new(toy.to_string(), toy.sample(n, draws), vec![2])
     }
 
-    /// The same samples with a class each.
+    /// The same samples, each with a class from 0 to `classes` − 1 as condition.
     ///
     /// # Panics
     /// If there is not one label per sample, or a label is not below `classes`.
@@ -103,7 +111,7 @@ impl Dataset {
         self.with(Given::labels(labels, classes))
     }
 
-    /// The same samples with a vector of `width` numbers each as condition.
+    /// The same samples, each with a vector of `width` numbers as condition.
     ///
     /// # Shapes
     /// - vectors: `[n, width]`, row-major
@@ -122,7 +130,7 @@ impl Dataset {
         self
     }
 
-    /// The same samples under these conditions, beside those that they have.
+    /// The same samples with these conditions in addition to those that they have.
     ///
     /// # Panics
     /// If there is not one row per sample.
@@ -135,18 +143,19 @@ impl Dataset {
         self
     }
 
-    /// The class of each sample, where there are classes.
+    /// The class of each sample, if there are classes.
     pub fn labels(&self) -> Option<&[u32]> {
         let rows = self.given.labels.as_ref()?;
         Some(&rows.labels)
     }
 
-    /// The number of classes; 0 where there are no labels.
+    /// The number of classes; 0 without labels.
     pub fn classes(&self) -> usize {
         (self.given.labels.as_ref()).map_or(0, |rows: &LabelRows| rows.classes)
     }
 
-    /// The conditions of `n` samples that are spread evenly over the dataset, whose rows may be sorted.
+    /// The conditions of `n` samples spread evenly over the dataset, so that sorted rows are
+    /// represented fairly.
     pub fn spread(&self, n: usize) -> Given {
         let rows: Vec<usize> = (0..n).map(|i| i * self.len() / n % self.len()).collect();
         self.given.select(&rows)
@@ -172,7 +181,8 @@ impl Dataset {
         self.shape.len() == 3
     }
 
-    /// How the likelihood of these samples is measured at the end of a chain: the levels of an image's pixels, or a density.
+    /// The decoder that ends a chain on these samples: probabilities of the levels of pixels, or a
+    /// density.
     pub fn decoder(&self) -> Decoder {
         let of_image = self.bin().map(|bin| {
             let range = |f: fn(f32, f32) -> f32, start| self.values.iter().copied().fold(start, f);
@@ -185,8 +195,9 @@ impl Dataset {
         of_image.unwrap_or(Decoder::Continuous)
     }
 
-    /// The width of the bins that the values of images are rounded to: 1/8 for 17 levels on [-1, 1]. None for other data, and for images
-    /// whose values are not evenly spaced levels, 2¹⁶ at most.
+    /// The distance between the levels of an image's pixels: 1/8 for 17 levels on [-1, 1].
+    ///
+    /// `None` for other data, and for images whose values are not at most 2¹⁶ evenly spaced levels.
     pub fn bin(&self) -> Option<f64> {
         const MOST: usize = 1 << 16;
         if !self.is_image() {
@@ -194,7 +205,7 @@ impl Dataset {
         }
         let mut levels = std::collections::BTreeSet::new();
         for &value in &self.values {
-            // The order of the bits of positive floats is that of their values.
+            // Positive floats are in the order of their bits.
             levels.insert(value.to_bits() ^ (((value.to_bits() as i32 >> 31) as u32) | 1 << 31));
             if levels.len() > MOST + 1 {
                 return None;
@@ -227,7 +238,7 @@ impl Dataset {
         &self.values[i * dim..(i + 1) * dim]
     }
 
-    /// The values of the samples named, one after the other: a batch to upload.
+    /// The values of the samples with these indices, one after the other: a batch to upload.
     ///
     /// # Panics
     /// If a sample does not exist.
@@ -239,7 +250,7 @@ impl Dataset {
         out
     }
 
-    /// The dataset of the samples named, in that order.
+    /// The dataset of the samples with these indices, in that order.
     ///
     /// # Panics
     /// If a sample does not exist.
@@ -254,10 +265,22 @@ impl Dataset {
         }
     }
 
-    /// Training and validation parts: `⌊n·validation⌉` samples, drawn without replacement, are held out.
+    /// Splits off a validation part: `⌊n·validation⌉` samples, drawn without replacement, are held
+    /// out.
     ///
-    /// The same noise splits in the same way, and both parts keep the order of the whole. At least one sample stays for
-    /// training, and at least one of two or more is held out unless `validation` is 0.
+    /// Returns the training part, then the validation part. The same noise gives the same split,
+    /// and both parts keep the order of the samples. At least one sample stays for training, and at
+    /// least one of two or more is held out unless `validation` is 0.
+    ///
+    /// ```
+    /// use pyroclast_core::noise::Noise;
+    /// use pyroclast_train::dataset::Dataset;
+    ///
+    /// let values: Vec<f32> = (0..10).map(|i| i as f32).collect();
+    /// let (training, validation) = Dataset::rows(&values, 1).split(0.2, Noise::new(0));
+    /// assert_eq!((training.len(), validation.len()), (8, 2));
+    /// assert!(validation.values.iter().all(|x| !training.values.contains(x)));
+    /// ```
     ///
     /// # Panics
     /// If `validation` is not in [0, 1).
@@ -277,9 +300,10 @@ impl Dataset {
         (self.select(&kept), self.select(&held))
     }
 
-    /// The scaling that suits these samples: one range [-1, 1] for images, a standardised column each for anything else.
+    /// The scaling that suits these samples: all pixels of images to [-1, 1], each column of other
+    /// data to mean 0 and standard deviation 1.
     ///
-    /// Ask it of the training part, so that nothing of the validation part leaks into it.
+    /// Fit it to the training part, so that nothing of the validation part leaks into it.
     pub fn scaling(&self) -> Scaling {
         if self.is_image() {
             Scaling::ranging(&self.values)

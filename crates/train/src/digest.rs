@@ -1,4 +1,4 @@
-//! Digests in writing.
+//! Digests as text.
 
 /// Bytes as hexadecimal digits.
 pub(crate) fn hex(bytes: &[u8]) -> String {

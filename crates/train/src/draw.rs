@@ -2,7 +2,7 @@
 //!
 //! `x(t_0) = σ(t_0)·x0, x0 ~ source`, then the plan's method on its grid
 //!
-//! [`methods`](MethodName) is the table of methods; [`OwnMethod`] is one that is not in it.
+//! [`MethodName`] names a method in the table of methods; [`OwnMethod`] wraps a method of your own.
 
 mod any_ddpm;
 mod cost;
@@ -50,21 +50,22 @@ use sampled_field::Field;
 use sampling_method::Way;
 use way::way;
 
-/// Beyond this a sample has run away, though it is finite: its square would not be.
+/// A sample with a larger value counts as diverged: the value is finite, but its square may not be.
 const LARGEST: f32 = 1e15;
 /// Rows that go through the network at once.
 const CHUNK: usize = 2048;
 
-/// Is shown the states of a chunk on the way: its first row, the time, the state.
+/// A callback that sees every intermediate state of a chunk: the index of its first row, the time,
+/// and the state.
 pub type Observer<'a, B, const D: usize> = &'a mut dyn FnMut(usize, f64, &Tensor<B, D>);
 
-/// Whether a plan can be carried out on a model, before anything is drawn.
+/// Checks whether a plan can run on a model, before anything is drawn.
 ///
-/// Whatever does not depend on the samples: the plan itself, the grid, what a sampler asks of the
-/// schedule.
+/// It checks everything that does not depend on the samples: the plan itself, the grid, and the
+/// sampler's requirements on the schedule.
 ///
 /// # Errors
-/// [`SampleError`], the one that [`sample`] would end with.
+/// The [`SampleError`] that [`sample`] would return.
 pub fn check<B, N, M, const D: usize>(flow: &Flow<N>, plan: &Plan<M>) -> Result<(), SampleError>
 where
     B: Backend,
@@ -94,13 +95,19 @@ fn check_plan<N, M: Described, const D: usize>(
     }
 }
 
-/// Carries source points to data.
+/// Transports source points to data.
+///
+/// `observer` sees every state of every chunk. The samples come back on the model's scale: see
+/// [`Model::sample`](crate::model::Model::sample) for samples in the units of the data.
 ///
 /// # Shapes
-/// - x0: `[n, dim]`, row-major; shape: of one sample; given: a condition per row, or nothing
+/// - x0: `[n, dim]`, row-major
+/// - shape: the shape of one sample, whose product is dim
+/// - given: one condition per row, or nothing
 ///
 /// # Errors
-/// [`SampleError`].
+/// [`SampleError`]: the plan does not suit the model, an adaptive solve stopped, or samples
+/// diverged.
 pub fn sample<B, N, M, const D: usize>(
     flow: &Flow<N>,
     x0: &[f32],

@@ -2,9 +2,10 @@
 //!
 //! `θ ← AdamW(θ, ∇L(θ; batch_k))`, `θ̄ ← EMA(θ̄, θ)`, for k = 0, 1, …
 //!
-//! A [`Trainer`] is a model in training. Its batches are a pure function of (seed, step), made by a
-//! [`Batcher`] on another thread. [`Trainer::run`] takes steps and tells a [`Watcher`] how it goes; a
-//! [`Recorder`] is one that keeps checkpoints and metrics in the folder of a [`Run`].
+//! A [`Trainer`] is a model in training. A [`Batcher`] makes its batches on another thread, as a
+//! pure function of the seed and the step. [`Trainer::run`] trains and reports progress to a
+//! [`Watcher`]; a [`Recorder`] is a watcher that saves checkpoints and metrics in the folder of a
+//! [`Run`].
 
 pub mod average;
 mod batch;

@@ -1,12 +1,12 @@
 //! Training and sampling: datasets, the training loop, checkpoints, model files, and samplers.
 //!
-//! - [`dataset`]: samples on the host, from memory, from files, or drawn from toy distributions; a
-//!   [`task::Task`] is what is trained on and what is held out
+//! - [`dataset`]: samples on the host, from memory, from files, or drawn from toy distributions;
+//!   a [`task::Task`] splits them into training and held-out data
 //! - [`learn`]: a [`Trainer`](learn::Trainer) and the folder of its run
 //! - [`model`]: a trained model in one file
-//! - [`draw`]: samples of a model, by any method
-//! - [`stored_model`]: a trained model in either place, with its data
-//! - [`config`]: all of it named in a TOML file
+//! - [`draw`]: sampling from a model with any method
+//! - [`stored_model`]: a trained model opened from a run folder or from a file
+//! - [`config`]: data, path, network, training and sampling, described in one TOML file
 
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 

@@ -1,8 +1,8 @@
-//! A model as one file, with everything that sampling from it takes.
+//! A model in one file, with everything that is needed to sample from it.
 //!
-//! `.safetensors`: the network's parameters by their names, and in the header the network's
-//! configuration, the path, the objective, the scaling, the shape of a sample, and the names of
-//! classes and columns. Neither the data nor the run is needed to use it.
+//! The `.safetensors` file holds the network's parameters by name. Its header holds the
+//! configuration of the network, the path, the objective, the scaling, the shape of a sample, and
+//! the names of classes and columns. Neither the data nor the run is needed to use it.
 
 mod file;
 mod header;
@@ -22,19 +22,19 @@ use pyroclast_core::noise::Noise;
 use std::path::Path;
 use tensor_file::{HostTensor, TensorFileError};
 
-/// Why a model cannot be read.
+/// Why a model cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ModelError {
     /// The file cannot be read or written, or is not a model.
     #[error(transparent)]
     File(#[from] TensorFileError),
-    /// The header holds values that cannot be used.
+    /// The header holds values that are out of range, or contradict each other.
     #[error("the header of {path} cannot be used: {reason}")]
     Header {
         /// The file.
         path: String,
-        /// What is wrong.
+        /// The first thing that is wrong.
         reason: String,
     },
     /// The parameters are those of another network.
@@ -47,7 +47,7 @@ pub enum ModelError {
     },
 }
 
-/// A trained model.
+/// A trained model: a network with its path and objective, and a description of its data.
 ///
 /// ```
 /// use burn_ndarray::NdArray;
@@ -60,7 +60,10 @@ pub enum ModelError {
 /// use pyroclast_train::model::{About, DataInfo, Model};
 ///
 /// let device = Default::default();
-/// let network = |seed| MlpConfig::new(2).init(&mut Init::<NdArray>::new(Noise::new(seed), &device));
+/// let network = |seed| {
+///     let mut init = Init::<NdArray>::new(Noise::new(seed), &device);
+///     MlpConfig::new(2).init(&mut init)
+/// };
 /// let points = Dataset::new("points", vec![0.0, 1.0, 2.0, 3.0], vec![2]);
 /// let about = About {
 ///     data: DataInfo::of_dataset(&points, &Scaling::identity()),
@@ -75,7 +78,7 @@ pub enum ModelError {
 /// let file = folder.path().join("mine.safetensors");
 /// model.save(&file)?;
 ///
-/// // Another process needs the network's type and the file, and nothing else.
+/// // Another process needs only the type of the network and the file.
 /// let loaded = Model::load(&file, network(1))?;
 /// let samples = loaded.sample(10, &Given::nothing(), &loaded.plan(0))?;
 /// assert_eq!(samples.len(), 10 * 2);
@@ -87,25 +90,30 @@ pub enum ModelError {
 pub struct Model<N> {
     /// The network with its path and its objective.
     pub flow: Flow<N>,
-    /// What else is known about it.
+    /// Its data, its defaults for sampling, and its training.
     pub about: About,
-    /// Which of a run's weights these are, such as `ema` or `power:0.1`.
+    /// The name of its weights among those of its run, such as `ema` or `power:0.1`.
     pub weights: String,
 }
 
 impl<N> Model<N> {
-    /// How samples are drawn where nothing else is asked for.
+    /// The default plan for sampling, with noise of this seed.
     pub fn plan(&self, seed: u64) -> Plan {
         self.about.sampling.plan(&self.flow.objective, seed)
     }
 
-    /// `n` samples in the units of the data, `[n, dim]` row-major. Waits for the device.
+    /// Draws `n` samples in the units of the data. Waits for the device.
+    ///
+    /// # Shapes
+    /// - given: `n` conditions, or nothing
+    /// - result: `[n, dim]`, row-major
     ///
     /// # Errors
-    /// [`SampleError`].
+    /// [`SampleError`]: the plan does not suit the model, an adaptive solve stopped, or samples
+    /// diverged.
     ///
     /// # Panics
-    /// If `given` has parts of another number of samples than `n`.
+    /// If `given` holds conditions, but not `n` of them.
     pub fn sample<B: Backend, M, const D: usize>(
         &self,
         n: usize,
@@ -126,7 +134,7 @@ impl<N> Model<N> {
         Ok(values)
     }
 
-    /// The device that the model is on.
+    /// The device of the model's parameters.
     pub fn device<B: Backend>(&self) -> B::Device
     where
         N: Module<B>,
@@ -134,7 +142,7 @@ impl<N> Model<N> {
         device::<B, N>(&self.flow.network)
     }
 
-    /// What a file says about the model.
+    /// The header of a file with this model.
     pub fn header(&self) -> ModelHeader {
         ModelHeader {
             path: self.flow.path.clone(),
@@ -143,7 +151,7 @@ impl<N> Model<N> {
         }
     }
 
-    /// A model with the network's parameters as they are.
+    /// A model with the network's parameters as they are; its weights are called `raw`.
     pub fn new(flow: Flow<N>, about: About) -> Self {
         Self {
             flow,
@@ -155,8 +163,8 @@ impl<N> Model<N> {
     /// Writes the model to one file, atomically. Waits for the device.
     ///
     /// # Errors
-    /// [`ModelError`], such as for parameters that are not finite; what stood at `path` before is
-    /// untouched then.
+    /// [`ModelError`]: parameters that are not finite, a schedule of your own, which has no name to
+    /// write, or a folder that cannot be written. The old file is untouched then.
     pub fn save<B: Backend>(&self, path: impl AsRef<Path>) -> Result<(), ModelError>
     where
         N: Module<B>,
@@ -169,11 +177,11 @@ impl<N> Model<N> {
         ModelFile::new(self.header(), self.weights.clone(), tensors).save(path)
     }
 
-    /// Reads a model into a network of the same structure, whose own parameters are replaced.
+    /// Reads a model into a network of the same structure, and replaces the network's parameters.
     ///
     /// # Errors
-    /// [`ModelError`]: a file that is missing, damaged, edited, in a newer format, of something else,
-    /// or of another network. Nothing is loaded then.
+    /// [`ModelError`]: the file is missing, damaged, edited, in a newer format, not a model, or of
+    /// another network. Nothing is loaded then.
     pub fn load<B: Backend>(path: impl AsRef<Path>, network: N) -> Result<Self, ModelError>
     where
         N: Module<B>,
@@ -205,7 +213,7 @@ mod tests {
         config.init(&mut Init::new(Noise::new(seed), &device))
     }
 
-    /// A model of two named columns, on a path with numbers that have no short decimal form.
+    /// A model of two named columns, on a path whose numbers have no short decimal form.
     fn model() -> Model<Mlp<NdArray>> {
         let mut points = Dataset::new("points", vec![0.1, 1e7, 2.0 / 3.0, -1e-7], vec![2]);
         points.columns = vec!["a".into(), "b, with a comma".into()];
@@ -237,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn a_model_comes_back_to_the_last_bit() {
+    fn a_model_reads_back_bit_for_bit() {
         let (_folder, path) = saved();
         let (before, after) = (model(), Model::load(&path, network(8, 1)).expect("a model"));
         assert_eq!(after.flow.path, before.flow.path);
@@ -248,7 +256,7 @@ mod tests {
             values.map(|value| value.into_data()).collect()
         };
         assert_eq!(parameters(&after), parameters(&before));
-        // What is saved again is the same file.
+        // Saved again, it is the same file.
         let again = path.with_file_name("again.safetensors");
         after.save(&again).expect("a writable folder");
         let bytes = |path| std::fs::read(path).expect("a file");
@@ -267,20 +275,17 @@ mod tests {
     }
 
     #[test]
-    fn a_header_that_does_not_agree_with_itself_is_refused() {
+    fn a_header_that_contradicts_itself_is_refused() {
         let (_folder, path) = saved();
         for (change, part) in [
             (
                 (|about: &mut About| about.data.shape = vec![0]) as fn(&mut About),
-                "shape [0] holds nothing",
+                "shape [0] is empty",
             ),
-            (
-                |about| about.data.shape = vec![usize::MAX, 2],
-                "holds nothing",
-            ),
+            (|about| about.data.shape = vec![usize::MAX, 2], "is empty"),
             (
                 |about| about.data.scaling.scale = vec![0.0, 1.0],
-                "its scaling is not one",
+                "its scaling does not fit",
             ),
             (
                 |about| about.data.columns = vec!["a".into()],

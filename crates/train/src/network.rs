@@ -1,7 +1,7 @@
-//! `[network]`: which network, and its size for given data.
+//! `[network]`: the choice of network, and its size for given data.
 //!
-//! A network takes its file in the models' crate, and here a variant of [`NetworkConfig`] and an arm of
-//! [`Architecture::build`].
+//! To add a network, write its file in the models' crate, then add a variant of [`NetworkConfig`]
+//! and an arm of [`Architecture::build`] here.
 
 use burn::module::AutodiffModule;
 use burn::tensor::backend::AutodiffBackend;
@@ -25,19 +25,19 @@ settings! {
     /// A multilayer perceptron, for points.
     #[derive(Clone, PartialEq)]
     pub struct MlpSize {
-        /// Units of a hidden layer.
+        /// Units in each hidden layer.
         width: usize = 64 => Range {
             remedy: "give at least 1 unit",
             ..COUNT
         },
-        /// Hidden layers.
+        /// Number of hidden layers.
         depth: usize = 3 => Range {
             remedy: "give at least 1 hidden layer",
             ..COUNT
         },
-        /// Between layers.
+        /// Activation after each hidden layer.
         activation: Activation = Activation::Selu,
-        /// Sinusoidal features of the time; 0 for t itself.
+        /// Sinusoidal features of the time; 0 to use t itself.
         sinusoids: usize = 0 => Range {
             holds: |n| n.is_multiple_of(2) && *n < 1 << 20,
             remedy: "give an even number",
@@ -46,7 +46,7 @@ settings! {
 }
 
 settings! {
-    /// A UNet, for images. What depends on their size is checked once that is known.
+    /// A UNet, for images. Whether it fits the size of the images is checked once that is known.
     #[derive(Clone, PartialEq)]
     pub struct UNetSize {
         /// Channels at full resolution.
@@ -54,15 +54,15 @@ settings! {
             remedy: "give at least 2 channels",
             ..COUNT
         },
-        /// Channels of each level, as multiples.
+        /// Channels of each level, as multiples of `channels`.
         multipliers: Vec<usize> = vec![1, 2],
         /// Residual blocks per level.
         blocks: usize = 1,
-        /// Heights at which pixels attend to each other.
+        /// Heights of the levels that have self-attention.
         attention: Vec<usize> = Vec::new(),
-        /// Heads of the attention.
+        /// Attention heads.
         heads: usize = 1,
-        /// Dropout inside residual blocks.
+        /// Dropout probability inside residual blocks.
         dropout: f64 = 0.0,
     }
 }
@@ -96,20 +96,20 @@ impl Setting for NetworkConfig {
     }
 }
 
-/// A network of either kind, sized for the data.
+/// The complete configuration of a network, sized for the data.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Architecture {
-    /// For vectors.
+    /// A multilayer perceptron, for vectors.
     Mlp(MlpConfig),
-    /// For images.
+    /// A UNet, for images.
     UNet(UNetConfig),
 }
 
 impl NetworkConfig {
-    /// The network for samples of this shape, with this many classes.
+    /// The network, sized for samples of this shape and this many classes (0 for none).
     ///
     /// # Errors
-    /// Where the network does not take such samples, or cannot be built.
+    /// [`OutOfRange`] if the network does not fit such samples.
     pub fn architecture(
         &self,
         shape: &[usize],
@@ -171,13 +171,12 @@ impl NetworkConfig {
     }
 }
 
-/// Something to do with a network, whatever its kind: what a closure would be, if closures could be
-/// generic.
+/// A computation on a network of any type and rank: a closure, if closures could be generic.
 pub trait WithNetwork<B: AutodiffBackend> {
-    /// What comes of it.
+    /// The result of the computation.
     type Output;
 
-    /// Does it.
+    /// Runs the computation.
     fn with<N, const D: usize>(self, network: N) -> Self::Output
     where
         N: Network<B, D> + AutodiffModule<B>,
@@ -185,7 +184,7 @@ pub trait WithNetwork<B: AutodiffBackend> {
 }
 
 impl Architecture {
-    /// Builds the network, its parameters drawn from `init`, and hands it on.
+    /// Builds the network, draws its parameters from `init`, and passes it to `user`.
     pub fn build<B, W>(&self, init: &mut Init<'_, B>, user: W) -> W::Output
     where
         B: AutodiffBackend,

@@ -1,4 +1,4 @@
-//! Names that are free: `NAME`, or `NAME-2`, `NAME-3` and so on.
+//! Numbered names: `NAME`, then `NAME-2`, `NAME-3` and so on.
 
 use std::path::{Path, PathBuf};
 

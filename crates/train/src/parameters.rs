@@ -1,24 +1,24 @@
 //! The parameters of a module as a list of flat tensors.
 //!
-//! `θ = (θ_1, …, θ_P)`, in the order in which the module's fields are written
+//! `θ = (θ_1, …, θ_P)`, in the order of the module's fields
 //!
-//! The optimizer, the moving average and the checkpoint all work on such lists; this file alone knows how burn's modules are
-//! walked.
+//! The optimizer, the moving averages and the checkpoints work on such lists. Only this file
+//! traverses burn's modules.
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::Tensor;
 use burn::tensor::backend::{AutodiffBackend, Backend};
 
-/// Where a parameter stands in a module, and its shape there.
+/// The name of a parameter in a module, and its shape.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Slot {
     /// The path of fields, such as `layers.0.weight`.
     pub name: String,
-    /// Its shape in the module.
+    /// Its shape in the module; in a list the parameter is flat.
     pub shape: Vec<usize>,
 }
 
-/// The slots of a module, in order.
+/// The slots of a module's parameters, in the order of its fields.
 pub fn slots<B: Backend, M: Module<B>>(module: &M) -> Vec<Slot> {
     struct Namer {
         path: Vec<String>,
@@ -48,12 +48,12 @@ pub fn slots<B: Backend, M: Module<B>>(module: &M) -> Vec<Slot> {
     namer.slots
 }
 
-/// The device that a network is on.
+/// The device of a network's parameters; the default device if it has none.
 pub fn device<B: Backend, N: Module<B>>(network: &N) -> B::Device {
     network.devices().into_iter().next().unwrap_or_default()
 }
 
-/// The values of a module's parameters, each flattened, in order.
+/// The values of a module's parameters, each flattened, in the order of [`slots`].
 pub fn values<B: Backend, M: Module<B>>(module: &M) -> Vec<Tensor<B, 1>> {
     struct Reader<B: Backend>(Vec<Tensor<B, 1>>);
     impl<B: Backend> ModuleVisitor<B> for Reader<B> {
@@ -66,17 +66,17 @@ pub fn values<B: Backend, M: Module<B>>(module: &M) -> Vec<Tensor<B, 1>> {
     reader.0
 }
 
-/// The module with other values in its parameters.
+/// The module with its parameters replaced by these values, in the order of [`slots`].
 ///
 /// # Panics
-/// If there is not one tensor of the right size a parameter.
+/// If the values are not one tensor of the right size per parameter.
 pub fn with_values<B: Backend, M: Module<B>>(module: M, values: Vec<Tensor<B, 1>>) -> M {
     struct Writer<B: Backend>(std::vec::IntoIter<Tensor<B, 1>>);
     impl<B: Backend> ModuleMapper<B> for Writer<B> {
         fn map_float<const D: usize>(&mut self, param: Param<Tensor<B, D>>) -> Param<Tensor<B, D>> {
-            let value = self.0.next().expect("one value a parameter");
+            let value = self.0.next().expect("one value per parameter");
             param.map(|old| {
-                // A parameter is a leaf of the tape: the new one is tracked as the old one was.
+                // A parameter is a leaf of the tape; the new one is tracked if the old one was.
                 let tracked = old.is_require_grad();
                 value
                     .reshape(old.shape())
@@ -87,11 +87,15 @@ pub fn with_values<B: Backend, M: Module<B>>(module: M, values: Vec<Tensor<B, 1>
     }
     let mut writer = Writer(values.into_iter());
     let module = module.map(&mut writer);
-    assert!(writer.0.next().is_none(), "one parameter a value");
+    assert!(writer.0.next().is_none(), "one parameter per value");
     module
 }
 
-/// The gradients of a module's parameters, each flattened, in order, without autodiff; zeros where the loss does not depend on one.
+/// The gradients of a module's parameters, each flattened, in the order of [`slots`], on the inner
+/// backend.
+///
+/// The gradient of a parameter that the loss does not depend on is zero. `gradients` loses those
+/// that are returned.
 pub fn gradients<B: AutodiffBackend, M: Module<B>>(
     module: &M,
     gradients: &mut B::Gradients,

@@ -1,4 +1,4 @@
-//! Rows on the host, uploaded a few at a time.
+//! Rows on the host, uploaded in chunks.
 
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
@@ -15,7 +15,7 @@ pub struct Chunk<B: Backend, const D: usize> {
     pub given: Given,
 }
 
-/// Uploads `rows` rows at a time, in order; the last chunk holds what is left.
+/// Uploads `rows` rows at a time, in order; the last chunk holds the remaining ones.
 ///
 /// # Shapes
 /// - values: `[n, shape…]`, row-major; given: n conditions, or nothing

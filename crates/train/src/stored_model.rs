@@ -1,4 +1,4 @@
-//! A trained model where it is stored, whatever that is: the folder of a run, or a model's file.
+//! A trained model opened from disk: from the folder of a run, or from a model file.
 
 use crate::config::{Config, ConfigError};
 use crate::learn::{Latest, Run, RunError, Weights, WeightsError};
@@ -16,50 +16,88 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoredModelError {
-    /// The folder is not that of a run.
+    /// The folder does not hold a run that can be read.
     #[error(transparent)]
     Run(#[from] RunError),
     /// The run does not have these weights.
     #[error(transparent)]
     Weights(#[from] WeightsError),
-    /// The file is not that of a model.
+    /// The file is not a model that can be read.
     #[error(transparent)]
     Model(#[from] ModelError),
-    /// A file of a model holds one kind of weights.
-    #[error("{path} holds the {found} weights alone, not {asked}; ask for those, or read the run")]
+    /// A model file holds one kind of weights, and others were asked for.
+    #[error(
+        "{path} holds only the {found} weights, not {asked}; ask for those, or open the run that \
+         it came from"
+    )]
     OtherWeights {
-        /// The file.
+        /// The model file.
         path: String,
-        /// What it holds.
+        /// The weights that it holds.
         found: String,
-        /// What was asked for.
+        /// The weights that were asked for.
         asked: Weights,
     },
     /// The network cannot be built.
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// Only the program that trained the network can build it.
-    #[error("{0} holds a network of a program's own; load it in that program")]
+    #[error("{0} holds a network that only the program that trained it can build; load it there")]
     OwnNetwork(String),
     /// The data cannot be loaded.
     #[error(transparent)]
     Task(#[from] TaskError),
-    /// The data was made by a program.
-    #[error("{0} does not say where its data is: it was trained by a program of its own")]
+    /// The model was trained on data in the memory of a program.
+    #[error("{0} does not record where its data is; evaluate it in the program that trained it")]
     NoData(String),
-    /// The data has changed so much that the model cannot be scored on it.
-    #[error("{data} now has samples of shape {found:?}, and the model was trained on {expected:?}")]
+    /// The data now has samples of another shape than the model.
+    #[error(
+        "{data} now has samples of shape {found:?}, but the model was trained on {expected:?}; \
+         restore the data, or train again"
+    )]
     OtherShape {
-        /// The data.
+        /// The name of the data.
         data: String,
-        /// Its shape.
+        /// The shape of its samples.
         found: Vec<usize>,
-        /// That of the model.
+        /// The shape of the model's samples.
         expected: Vec<usize>,
     },
 }
 
-/// A trained model in the folder of a run or in a file of its own.
+/// A trained model in the folder of a run, or in a file.
+///
+/// ```
+/// use burn::backend::Autodiff;
+/// use burn_ndarray::NdArray;
+/// use pyroclast_core::noise::Noise;
+/// use pyroclast_models::{Init, MlpConfig};
+/// use pyroclast_train::config::Config;
+/// use pyroclast_train::learn::{Run, Weights};
+/// use pyroclast_train::stored_model::StoredModel;
+/// use pyroclast_train::task::Task;
+///
+/// // Train for two steps.
+/// let config = Config::load("moons", &["training.batch=8".into(), "data.size=50".into()])?;
+/// let (device, noise) = (Default::default(), Noise::new(0));
+/// let network = MlpConfig::new(2).init(&mut Init::<Autodiff<NdArray>>::new(noise, &device));
+/// let mut trainer = config.trainer(network, Task::load(&config.data, noise)?, &device);
+/// let folder = tempfile::tempdir()?;
+/// let run = Run::create(&folder.path().join("moons"), Some(&config.to_toml()))?;
+/// trainer.run(2, &mut config.recorder(&run, ()))?;
+///
+/// // Open the run, perhaps in another process, and export the model to one file.
+/// let stored = StoredModel::open(run.folder(), Weights::Ema)?;
+/// assert_eq!(stored.header().about.step, 2);
+/// assert_eq!(stored.config().data, config.data);
+/// let file = folder.path().join("moons.safetensors");
+/// stored.file()?.save(&file)?;
+///
+/// // The file opens in the same way.
+/// let stored = StoredModel::open(&file, Weights::Ema)?;
+/// assert!(stored.is_trained_on(&stored.task()?));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct StoredModel {
     path: PathBuf,
@@ -73,13 +111,13 @@ enum Place {
     File(ModelFile),
 }
 
-/// Something to do with a model, whatever its network is.
+/// A computation on a model with a network of any type: a closure, if closures could be generic.
 pub trait WithModel<B: AutodiffBackend> {
-    /// What comes of it.
+    /// The result of the computation.
     type Output;
 
-    /// Does it. The model is on the autodiff backend; [`Flow::valid`](pyroclast_core::flow::Flow::valid)
-    /// takes it off.
+    /// Runs the computation. The model is on the autodiff backend;
+    /// [`Flow::valid`](pyroclast_core::flow::Flow::valid) moves it to the inner one.
     fn with<N, const D: usize>(self, model: Model<N>) -> Self::Output
     where
         N: Network<B, D> + AutodiffModule<B>,
@@ -87,10 +125,11 @@ pub trait WithModel<B: AutodiffBackend> {
 }
 
 impl StoredModel {
-    /// Reads and checks what is at this path.
+    /// Opens a model file, or the newest checkpoint of the run in this folder, and checks it.
     ///
     /// # Errors
-    /// [`StoredModelError`]: there is neither a run nor a model, or not these weights.
+    /// [`StoredModelError`]: there is neither a run nor a model, it is damaged, or the file holds
+    /// other weights.
     pub fn open(path: &Path, weights: Weights) -> Result<Self, StoredModelError> {
         let place = if path.is_file() {
             let file = ModelFile::open(path)?;
@@ -113,7 +152,7 @@ impl StoredModel {
         })
     }
 
-    /// What is known about the model.
+    /// The path, the objective, the data and the network of the model.
     pub fn header(&self) -> &ModelHeader {
         match &self.place {
             Place::Run(_, latest) => latest.header(),
@@ -121,12 +160,12 @@ impl StoredModel {
         }
     }
 
-    /// As much of a configuration as the model says.
+    /// The configuration that the model's header records ([`Config::of_model`]).
     pub fn config(&self) -> Config {
         Config::of_model(self.header())
     }
 
-    /// The run, where it is in one.
+    /// The run, if the model is in one.
     pub fn run(&self) -> Option<&Run> {
         match &self.place {
             Place::Run(run, _) => Some(run),
@@ -134,7 +173,7 @@ impl StoredModel {
         }
     }
 
-    /// Which weights it gives, by name.
+    /// The name of the weights that it loads, such as `ema` or `power:0.1`.
     pub fn weights(&self) -> String {
         match &self.place {
             Place::Run(..) => self.weights.to_string(),
@@ -142,10 +181,10 @@ impl StoredModel {
         }
     }
 
-    /// The model as one file.
+    /// The model as a file, ready to be saved.
     ///
     /// # Errors
-    /// If the run does not have these weights.
+    /// [`StoredModelError::Weights`] if the run does not have these weights.
     pub fn file(self) -> Result<ModelFile, StoredModelError> {
         match self.place {
             Place::Run(_, latest) => Ok(latest.file(self.weights)?),
@@ -153,7 +192,8 @@ impl StoredModel {
         }
     }
 
-    /// The names, shape and scaling of the data, without the data: all that sampling takes.
+    /// A task with the names, shape and scaling of the data but no samples: all that sampling
+    /// needs.
     pub fn task_without_data(&self) -> Task {
         let data = &self.header().about.data;
         Task::new(
@@ -163,12 +203,14 @@ impl StoredModel {
         )
     }
 
-    /// The data to score the model against, on the model's scale. [`StoredModel::is_trained_on`] says
-    /// whether it is the data that the model was trained on.
+    /// Loads the data to evaluate the model on, on the model's scale.
+    ///
+    /// A file may have changed since: [`StoredModel::is_trained_on`] compares it with the data of
+    /// the training.
     ///
     /// # Errors
-    /// If the model does not say where its data is, it cannot be loaded, or its samples have another
-    /// shape.
+    /// [`StoredModelError`]: the model does not record where its data is, the data cannot be
+    /// loaded, or its samples have another shape.
     pub fn task(&self) -> Result<Task, StoredModelError> {
         let about = &self.header().about;
         let Some(section) = &about.data.section else {
@@ -187,18 +229,18 @@ impl StoredModel {
         Ok(task.rescaled(&about.data.scaling))
     }
 
-    /// Whether this is the data that the model was trained on, by its digest; true where the model
-    /// does not say.
+    /// Whether this is the data that the model was trained on, judged by its digest; true if the
+    /// model has no record of that.
     pub fn is_trained_on(&self, task: &Task) -> bool {
         let digest = self.header().about.data.digest.as_ref();
         digest.is_none_or(|digest| *digest == task.digest())
     }
 
-    /// Builds the network, loads the weights into it, and hands the model on.
+    /// Builds the network, loads the weights into it, and passes the model to `user`.
     ///
     /// # Errors
-    /// If the network is one of a program's own, cannot be built, or the run does not have these
-    /// weights.
+    /// [`StoredModelError`]: only the program that trained the network can build it, the
+    /// configuration does not fit the data, or the run does not have these weights.
     pub fn with_model<B, W>(
         &self,
         device: &B::Device,
@@ -220,7 +262,7 @@ impl StoredModel {
     }
 }
 
-/// Fills a network with the stored weights on its way to the user.
+/// Loads the stored weights into a new network and passes the model on.
 struct Loader<'a, W> {
     stored: &'a StoredModel,
     user: W,

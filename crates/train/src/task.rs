@@ -1,4 +1,4 @@
-//! What a configuration's `[data]` names, loaded: training and held-out samples, the source, the scale.
+//! A learning task: training data, held-out data, and the scaling of both.
 
 use crate::dataset::{DataSource, Dataset, DatasetError, Scaling};
 use crate::digest::hex;
@@ -8,9 +8,10 @@ use sha2::{Digest, Sha256};
 use std::path::Path;
 use std::sync::Arc;
 
-/// Points of a law of the plane that validate: as many as give the loss three digits.
+/// Validation points of a toy distribution: enough for three digits of the loss.
 const VALIDATION_POINTS: usize = 4096;
-/// The step of [`Stream::Data`] from which test points are drawn; the training set is at 0 and the validation set at 1.
+/// The step of [`Stream::Data`] from which test points are drawn; the training set uses step 0 and
+/// the validation set step 1.
 const TEST: u64 = 1 << 32;
 
 /// Why a task cannot be loaded.
@@ -21,20 +22,21 @@ pub enum TaskError {
     #[error(transparent)]
     Dataset(#[from] DatasetError),
     /// No data or source has this name.
-    #[error("{key} = `{name}` is not known; there are {known}")]
+    #[error("{key} = `{name}` is not known; give one of: {known}")]
     UnknownName {
-        /// The key.
+        /// The key of the configuration.
         key: &'static str,
         /// Its value.
         name: String,
-        /// What there is.
+        /// The known names, separated by commas.
         known: String,
     },
 }
 
-/// A learning task: data to train on, data that is held out, and the scale of both.
+/// A learning task: data to train on, data that is held out, and the scaling of both.
 ///
-/// A [`Dataset`] in the units of the data is brought to the scale of the noise on the way.
+/// Made from a [`Dataset`], or from a pair of training and held-out data, it brings the samples
+/// from their own units to the scale of the noise.
 ///
 /// ```
 /// use pyroclast_core::noise::Noise;
@@ -47,20 +49,23 @@ pub enum TaskError {
 /// ```
 #[derive(Debug, Clone)]
 pub struct Task {
-    /// What is trained on, on the model's scale.
+    /// The training data, on the model's scale.
     pub training: Arc<Dataset>,
-    /// What is held out.
+    /// The held-out data, on the same scale; it may be empty.
     pub validation: Arc<Dataset>,
-    /// From the data's units to the model's.
+    /// The map from the data's units to the model's scale.
     pub scaling: Scaling,
     law: Option<Toy>,
 }
 
 impl Task {
-    /// Loads what `data` names; the noise draws points of laws and decides what is held out.
+    /// Loads the data that `[data]` names.
+    ///
+    /// The noise draws the points of a toy distribution, and decides which samples of a file are
+    /// held out.
     ///
     /// # Errors
-    /// An unknown name, or a file that cannot be used.
+    /// [`TaskError`]: an unknown name, or a file that cannot be used.
     pub fn load(data: &DataSource, noise: Noise) -> Result<Self, TaskError> {
         if let Ok(law) = data.name.parse::<Toy>() {
             let points =
@@ -91,16 +96,23 @@ impl Task {
         let parts = whole.split(data.validation, noise);
         Ok(match is_file {
             true => parts.into(),
-            // The digits that ship are on the model's scale.
+            // The digits that ship with the library are on the model's scale already.
             false => Self::new(parts.0, parts.1, Scaling::identity()),
         })
     }
 
-    /// Two disjoint sets of `n` data points each, the k-th such: fresh ones of a law, random rows of a finite dataset. The
-    /// distance of one to the other is what a perfect sampler would score. Some laws deal their points out
-    /// evenly (moons along their arcs, eight Gaussians among their centres), which makes this lower than independent draws reach.
+    /// The k-th draw of two disjoint sets of `n` data points each: new points of a toy
+    /// distribution, or random rows of a finite dataset.
     ///
-    /// `n` is at most [`Task::most_test_points`].
+    /// The distance between the two sets is the score of a perfect sampler. Some toy distributions
+    /// spread their points evenly (moons along their arcs, eight Gaussians among their centres),
+    /// which makes that distance smaller than between independent draws.
+    ///
+    /// # Shapes
+    /// - result: two times `[n, dim]`, row-major
+    ///
+    /// # Panics
+    /// If `n` is larger than [`Task::most_test_points`].
     pub fn test_points(&self, n: usize, noise: Noise, k: u64) -> [Vec<f32>; 2] {
         if let Some(law) = self.law {
             return [0, 1].map(|i| law.sample(n, &mut noise.draws(Stream::Data, TEST + 2 * k + i)));
@@ -119,7 +131,7 @@ impl Task {
         [gather(&rows[..n]), gather(&rows[n..2 * n])]
     }
 
-    /// A task of data on the model's scale, with the scaling that brought it there.
+    /// A task of data that is on the model's scale already, with the scaling that brought it there.
     pub fn new(training: Dataset, validation: Dataset, scaling: Scaling) -> Self {
         Self {
             training: Arc::new(training),
@@ -129,7 +141,7 @@ impl Task {
         }
     }
 
-    /// The same data on the scale of a model that was trained on other data.
+    /// The same data on another scale, such as that of a model trained on other data.
     ///
     /// # Panics
     /// If the scaling is for samples of another size.
@@ -147,8 +159,8 @@ impl Task {
         self
     }
 
-    /// The SHA-256 of the data, training and held out, with its conditions, on the model's scale, and
-    /// of that scale.
+    /// The SHA-256 of the training and the held-out data on the model's scale, their conditions,
+    /// and the scaling, in hexadecimal digits.
     ///
     /// Two tasks with the same digest hold the same data, split in the same way.
     pub fn digest(&self) -> String {
@@ -166,7 +178,8 @@ impl Task {
         hex(&sha.finalize())
     }
 
-    /// How many test points a draw can hold.
+    /// The largest `n` of [`Task::test_points`]: half of a finite dataset, no limit for a toy
+    /// distribution.
     pub fn most_test_points(&self) -> usize {
         match self.law {
             Some(_) => usize::MAX,
@@ -175,7 +188,7 @@ impl Task {
     }
 }
 
-/// All of it to train on, nothing held out.
+/// Trains on all of the data, and holds nothing out.
 impl From<Dataset> for Task {
     fn from(data: Dataset) -> Self {
         let nothing = data.select(&[]);
@@ -183,7 +196,7 @@ impl From<Dataset> for Task {
     }
 }
 
-/// Data to train on and data that is held out. The scaling is that of the first.
+/// Trains on the first dataset and holds out the second. The scaling is fitted to the first alone.
 impl From<(Dataset, Dataset)> for Task {
     fn from((training, validation): (Dataset, Dataset)) -> Self {
         let scaling = training.scaling();

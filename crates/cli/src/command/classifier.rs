@@ -1,4 +1,4 @@
-//! `pyroclast classifier`.
+//! `pyroclast classifier`: trains a classifier and writes it to a file.
 
 use crate::Usage;
 use crate::args::Classifier;
@@ -18,11 +18,11 @@ pub(crate) fn run(arguments: Classifier) -> Result<ExitCode> {
     let out = arguments.out.as_path();
     if out.extension().is_none_or(|end| end != "safetensors") {
         bail!(Usage(format!(
-            "--out {} does not end in .safetensors, which is how a classifier is saved",
+            "--out {} does not end in .safetensors, the format of a classifier",
             out.display()
         )));
     }
-    // Known before the training rather than after it.
+    // Checked before the training rather than after it.
     if let Some(folder) = out.parent()
         && !folder.as_os_str().is_empty()
         && !folder.is_dir()
@@ -37,7 +37,7 @@ pub(crate) fn run(arguments: Classifier) -> Result<ExitCode> {
         ..Settings::default()
     };
     eprintln!(
-        "training a classifier of {} ({} samples of shape {:?}, {} classes) with {device}",
+        "training a classifier of {} ({} samples of shape {:?}, {} classes) on {device}",
         dataset.name,
         dataset.len(),
         dataset.shape,
@@ -60,7 +60,7 @@ pub(crate) fn run(arguments: Classifier) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The samples that are learned, of the shape that is asked for.
+/// The data to learn, with the shape given by --shape.
 fn data(arguments: &Classifier) -> Result<Dataset> {
     let name = arguments.data.as_str();
     let mut dataset = if name == "digits" {
@@ -82,7 +82,8 @@ fn data(arguments: &Classifier) -> Result<Dataset> {
     if shape.len() != 3 || size != Some(dataset.dim()) {
         let axes: Vec<String> = shape.iter().map(usize::to_string).collect();
         bail!(Usage(format!(
-            "--shape {} is not that of an image of {} values; give channels, height and width whose product is that number",
+            "--shape {} is not the shape of an image of {} values; give channels, height and width \
+             whose product is that number",
             axes.join(","),
             dataset.dim()
         )));

@@ -1,4 +1,4 @@
-//! `pyroclast compare`.
+//! `pyroclast compare`: compares samplers at equal cost, in a table and a picture.
 
 use super::evaluate::{classifier, data_of};
 use crate::Usage;
@@ -53,7 +53,8 @@ pub(crate) fn run(arguments: Compare) -> Result<ExitCode> {
     let grid = arguments.grid.unwrap_or(config.sampling.grid.clone());
     if let GridName::Given(_) = grid {
         bail!(Usage(format!(
-            "the times {grid} would be the same steps for every budget; give --grid auto, uniform, karras or log-snr"
+            "the times {grid} give every budget the same steps; give --grid auto, uniform, karras \
+             or log-snr"
         )));
     }
     let mut contest = Contest {
@@ -87,14 +88,14 @@ pub(crate) fn run(arguments: Compare) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// A method that is not compared, and why.
+/// The name of a method that is not compared, and the reason.
 type LeftOut = (&'static str, String);
 
 struct Comparing<'a> {
     stored: &'a StoredModel,
     task: &'a Task,
     contest: &'a Contest,
-    /// Whether the methods were asked for by name, so that none may be left out.
+    /// Whether the user named the methods, so that none may be left out.
     named: bool,
     features: Option<&'a Path>,
 }
@@ -120,7 +121,8 @@ impl<B: Backend> WithModel<Autodiff<B>> for Comparing<'_> {
             classifier::<B>(self.features, &self.stored.config(), self.task, device)?
         else {
             bail!(Usage(format!(
-                "samples of {} have no features yet; make a classifier with `pyroclast classifier` and give it with --features",
+                "there is no classifier for {}; make one with `pyroclast classifier` and give it \
+                 with --features",
                 self.task.training.name
             )));
         };
@@ -128,14 +130,14 @@ impl<B: Backend> WithModel<Autodiff<B>> for Comparing<'_> {
         let unserved = self.contest.unserved::<B, _, D>(&flow);
         let mut contest = self.contest.clone();
         (contest.methods).retain(|method| !unserved.iter().any(|(name, _)| *name == method.name));
-        // What no method can be run on is an error of the model or the grid, not of a method.
+        // If no method can run, the model or the grid is wrong, so nothing is left out silently.
         if let Some((method, error)) = unserved.first()
             && (self.named || contest.methods.is_empty())
         {
             bail!(refused(method, error));
         }
         let entries = contest.methods.len() * contest.budgets.len();
-        // indicatif hides the bar by itself where nobody watches.
+        // indicatif hides the bar unless it is in a terminal.
         let bar = ProgressBar::new(entries as u64);
         bar.tick();
         let seen = &mut |_: &Entry| bar.inc(1);
@@ -154,15 +156,15 @@ fn refused(method: &str, error: &SampleError) -> Usage {
     ))
 }
 
-/// A method's outcomes, one per budget.
+/// The results of a method, one per budget.
 fn row(comparison: &Comparison, method: MethodName) -> impl Iterator<Item = &Entry> {
     (comparison.entries.iter()).filter(move |entry| entry.method == method.name)
 }
 
 fn print_table(comparison: &Comparison, contest: &Contest, left_out: &[LeftOut], task: &Task) {
     println!(
-        "{}: Fréchet distance of {} samples to the data, guidance {}; in brackets to what the model makes by {} steps,\n\
-         whose own distance to the data is {:.3}\n",
+        "{}: Fréchet distance of {} samples to the data, guidance {}; in brackets, to samples of \
+         {} steps,\nwhose distance to the data is {:.3}\n",
         task.training.name,
         contest.n,
         contest.plan.guidance,
@@ -182,7 +184,7 @@ fn print_table(comparison: &Comparison, contest: &Contest, left_out: &[LeftOut],
     for entry in &comparison.entries {
         if let Err(error) = &entry.found {
             println!(
-                "\n{} by {} evaluations: {error}",
+                "\n{} with {} evaluations: {error}",
                 entry.method, entry.budget
             );
         }
@@ -230,7 +232,7 @@ fn draw(path: &Path, comparison: &Comparison, contest: &Contest, task: &Task) ->
         })
         .collect();
     let title = format!(
-        "{}: how far samples are from those of {} steps",
+        "{}: distance of samples from those of {} steps",
         task.training.name, comparison.limit_steps
     );
     let names = ["evaluations", "Fréchet distance"];

@@ -1,4 +1,4 @@
-//! `pyroclast config --explain`: what the keys of a configuration mean.
+//! `pyroclast config --explain`: explains the keys of a configuration.
 
 use crate::args::Config;
 use anyhow::Result;
@@ -9,17 +9,17 @@ use std::process::ExitCode;
 
 pub(crate) fn run(arguments: &Config) -> Result<ExitCode> {
     let entries = explain(&arguments.explain)?;
-    // One key is explained to the last parameter; of many, the names of what they take are enough.
+    // A single key is explained with all its parameters; in a list, the names of its values do.
     let details = entries.len() == 1;
     let text: String = entries.iter().map(|entry| block(entry, details)).collect();
     print!("{text}");
     if !details {
-        println!("`pyroclast config --explain KEY` explains one key with all that it takes.");
+        println!("`pyroclast config --explain KEY` explains one key with all its values.");
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// A key with its default, what it means, and what it takes.
+/// A key with its default, its meaning and its values.
 fn block(entry: &Explained, details: bool) -> String {
     let mut text = match &entry.default {
         Some(default) => format!("{} = {default}\n", entry.key),
@@ -56,7 +56,7 @@ fn choice_lines(text: &mut String, indent: usize, choice: &Choice) {
         Some(Kind::Choice(choices)) => choices
             .iter()
             .for_each(|choice| choice_lines(text, indent + 4, choice)),
-        Some(kind) => paragraph(text, indent + 4, &format!("Takes {}.", one(kind))),
+        Some(kind) => paragraph(text, indent + 4, &format!("Its value is {}.", one(kind))),
         None => {}
     }
 }
@@ -75,20 +75,20 @@ fn key_lines(text: &mut String, indent: usize, key: &Key) {
     }
 }
 
-/// What one value is.
+/// The type of a value, in words.
 fn one(kind: &Kind) -> &'static str {
     match kind {
         Kind::Flag => "true or false",
         Kind::Integer => "an integer",
         Kind::Number => "a number",
-        Kind::Text => "a text",
+        Kind::Text => "text",
         Kind::List(_) => "a list",
         Kind::Choice(_) => "one of these",
         Kind::Section(_) => "a table",
     }
 }
 
-/// Words in lines of at most 100 columns.
+/// Appends words, wrapped at 100 columns.
 fn paragraph(text: &mut String, indent: usize, words: &str) {
     let mut line = String::new();
     for word in words.split_whitespace() {

@@ -1,4 +1,4 @@
-//! `pyroclast devices`.
+//! `pyroclast devices`: lists the devices, and whether they work.
 
 use crate::device::{ALL, best};
 use anyhow::Result;

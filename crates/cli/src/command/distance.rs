@@ -1,4 +1,4 @@
-//! `pyroclast distance`.
+//! `pyroclast distance`: compares two files of samples.
 
 use crate::args::Distance;
 use crate::device::{self, Job};
@@ -17,7 +17,7 @@ pub(crate) fn run(arguments: Distance) -> Result<ExitCode> {
     let [real, fake] = [read(paths[0])?, read(paths[1])?];
     if real.dim() != fake.dim() {
         bail!(
-            "{} has {} numbers a row, and {} has {}; give samples of the same shape",
+            "{} has {} numbers per row, and {} has {}; give samples of the same shape",
             paths[0].display(),
             real.dim(),
             paths[1].display(),
@@ -57,12 +57,13 @@ pub(crate) fn run(arguments: Distance) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The rows of a file, of which there are enough.
+/// Reads a file, and checks that it has enough rows.
 fn read(path: &Path) -> Result<Dataset> {
     let dataset = Dataset::read(path)?;
     if dataset.len() <= NEIGHBOURS {
         bail!(
-            "{} has {} rows, and precision and recall take the {NEIGHBOURS} nearest others of each; give {} or more",
+            "{} has {} rows, but precision and recall need the {NEIGHBOURS} nearest neighbours of \
+             each row; give {} or more",
             path.display(),
             dataset.len(),
             NEIGHBOURS + 1
@@ -71,9 +72,9 @@ fn read(path: &Path) -> Result<Dataset> {
     Ok(dataset)
 }
 
-/// The features of two datasets, on whichever backend.
+/// Computes the features of two datasets.
 struct Features<'a> {
-    /// The one that ships where there is none.
+    /// The file of the classifier; `None` for the built-in one.
     classifier: Option<&'a Path>,
     paths: [&'a Path; 2],
     datasets: [&'a Dataset; 2],
@@ -90,7 +91,8 @@ impl Job for Features<'_> {
         let (about, dim) = (&classifier.about, self.datasets[0].dim());
         if classifier.dim() != dim {
             bail!(
-                "{} has {dim} numbers a row, and the classifier of {} takes {}; give samples of shape {:?}",
+                "{} has {dim} numbers per row, but the classifier of {} needs {}; give samples of \
+                 shape {:?}",
                 self.paths[0].display(),
                 about.data,
                 classifier.dim(),

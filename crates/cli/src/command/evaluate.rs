@@ -1,4 +1,4 @@
-//! `pyroclast evaluate`.
+//! `pyroclast evaluate`: scores a model, in a table or as JSON.
 
 use crate::Usage;
 use crate::args::Evaluate;
@@ -26,10 +26,10 @@ use serde_json::{Map, Value, json};
 use std::path::Path;
 use std::process::ExitCode;
 
-/// Points of a benchmark.
+/// The default number of samples.
 const N: usize = 10_000;
 
-/// Held-out samples whose likelihood is found, if nothing else is asked for: of points, and of images.
+/// The default number of held-out samples for the likelihood: of points, and of images.
 const LIKELIHOODS: (usize, usize) = (2000, 64);
 
 pub(crate) fn run(arguments: Evaluate) -> Result<ExitCode> {
@@ -42,7 +42,7 @@ pub(crate) fn run(arguments: Evaluate) -> Result<ExitCode> {
     let most = task.most_test_points();
     if most < 2 {
         bail!(
-            "{} has too few rows to evaluate; 4 are the least",
+            "{} has too few rows to evaluate; at least 4 are needed",
             task.training.name
         );
     }
@@ -88,7 +88,7 @@ pub(crate) fn run(arguments: Evaluate) -> Result<ExitCode> {
     } else {
         print_table(&scores, n, &scored, &stored.weights(), &task);
     }
-    // Scores are printed first, since a file that cannot be written must not cost them.
+    // Scores are printed first, so that they are not lost if the file cannot be written.
     if let Some(path) = &arguments.bound_terms {
         write_terms(path, &scores)?;
     }
@@ -121,7 +121,7 @@ impl<B: Backend> WithModel<Autodiff<B>> for Evaluation<'_> {
     {
         let (flow, device) = (&model.flow, &model.device::<Autodiff<B>>());
         let classifier = classifier::<B>(self.features, &self.stored.config(), self.task, device)?;
-        // indicatif hides the bar where nobody watches.
+        // indicatif hides the bar unless it is in a terminal.
         let bar = ProgressBar::new(self.repetitions);
         bar.tick();
         let scores = (0..self.repetitions)
@@ -138,8 +138,7 @@ impl<B: Backend> WithModel<Autodiff<B>> for Evaluation<'_> {
     }
 }
 
-/// The data to score a model against. A note is printed where it is not what the model was trained
-/// on.
+/// The data to score a model on. Prints a note if it is not the data that the model was trained on.
 pub(super) fn data_of(stored: &StoredModel, path: &Path) -> Result<Task> {
     let task = stored.task()?;
     if !stored.is_trained_on(&task) {
@@ -152,7 +151,7 @@ pub(super) fn data_of(stored: &StoredModel, path: &Path) -> Result<Task> {
     Ok(task)
 }
 
-/// The classifier that is asked for, or the one that ships for the data.
+/// The classifier given by --features, or the built-in one if the data is digits.
 pub(super) fn classifier<B: Backend>(
     features: Option<&Path>,
     config: &Config,
@@ -167,7 +166,8 @@ pub(super) fn classifier<B: Backend>(
     let (dataset, shape) = (&task.training, &classifier.about.shape);
     if classifier.dim() != dataset.dim() {
         bail!(Usage(format!(
-            "{} takes samples of shape {shape:?}, and {} has {:?}; make one of the run's data with `pyroclast classifier`",
+            "{} is a classifier of samples of shape {shape:?}, but {} has {:?}; make one from the \
+             data of the run with `pyroclast classifier`",
             path.display(),
             dataset.name,
             dataset.shape
@@ -176,7 +176,7 @@ pub(super) fn classifier<B: Backend>(
     Ok(Some(classifier))
 }
 
-/// Refuses before an evaluation what it could not write after it.
+/// Checks before an evaluation that the terms of a bound can be written after it.
 fn check_terms(path: &Path, bounds: usize, config: &Config, task: &Task) -> Result<()> {
     if bounds == 0 {
         bail!(Usage(
@@ -185,20 +185,24 @@ fn check_terms(path: &Path, bounds: usize, config: &Config, task: &Task) -> Resu
     }
     if config.path.source != Source::Normal || task.validation.is_empty() {
         bail!(Usage(
-            "--bound-terms has no bound to write: one takes path.source=normal and held-out data (data.validation); leave it out".into()
+            "--bound-terms has no bound to write: a bound needs path.source=normal and held-out \
+             data (data.validation); leave it out"
+                .into()
         ));
     }
     let folder = path.parent().unwrap_or(Path::new(""));
     if path.is_dir() || !(folder.as_os_str().is_empty() || folder.is_dir()) {
         bail!(Usage(format!(
-            "--bound-terms {} is no file in a folder that exists; make the folder first, or give another",
+            "--bound-terms {} is not a file in an existing folder; make the folder first, or give \
+             another file",
             path.display()
         )));
     }
     Ok(())
 }
 
-/// The terms of the first repetition's bound, from the noisiest on: in bits per dimension for pixels, otherwise in nats per sample.
+/// Writes the terms of the bound of the first repetition, noisiest first: in bits per dimension for
+/// pixels, otherwise in nats per sample.
 fn write_terms(path: &Path, scores: &[Scores]) -> Result<()> {
     let Some(elbo) = scores.first().and_then(|scores| scores.elbo.as_ref()) else {
         bail!("there is no bound to write to {}", path.display());
@@ -242,12 +246,12 @@ fn print_table(scores: &[Scores], n: usize, plan: &Plan, weights: &str, task: &T
     for Named { key, name, value } in spreads(scores) {
         let Some(value) = value else {
             match key {
-                // Said once for all metrics of features.
+                // Printed once for all metrics of features.
                 key if key == FEATURE_METRICS[0].key => {
-                    println!("{name:<28} not known without a classifier; see --features");
+                    println!("{name:<28} not available without a classifier; see --features");
                 }
-                "nll" => println!("{name:<28} not known, or not asked for"),
-                "npe" | "straightness" => println!("{name:<28} not known for this method"),
+                "nll" => println!("{name:<28} not available, or not asked for"),
+                "npe" | "straightness" => println!("{name:<28} not available for this method"),
                 _ => {}
             }
             continue;

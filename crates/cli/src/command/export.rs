@@ -1,4 +1,4 @@
-//! `pyroclast export`.
+//! `pyroclast export`: writes a model to one file.
 
 use crate::Usage;
 use crate::args::Export;
@@ -10,7 +10,7 @@ pub(crate) fn run(arguments: Export) -> Result<ExitCode> {
     let out = arguments.out.as_path();
     if out.extension().is_none_or(|end| end != "safetensors") {
         bail!(Usage(format!(
-            "--out {} does not end in .safetensors, which is how a model is saved",
+            "--out {} does not end in .safetensors, the format of a model",
             out.display()
         )));
     }

@@ -1,4 +1,4 @@
-//! `pyroclast methods`.
+//! `pyroclast methods`: lists the sampling methods, or describes one.
 
 use crate::args::Methods;
 use anyhow::Result;
@@ -60,7 +60,7 @@ fn describe(method: MethodName) {
         _ => "any schedule",
     };
     let noise = match requirements.adds_noise {
-        true => "; it adds noise, so the model has to know the score",
+        true => "; it adds noise, so the score of the model has to be known",
         false => "",
     };
     println!("needs        {needs}{noise}");

@@ -1,4 +1,4 @@
-//! `pyroclast presets`.
+//! `pyroclast presets`: lists the presets, or shows one.
 
 use crate::args::Presets;
 use anyhow::Result;
@@ -18,7 +18,7 @@ pub(crate) fn run(arguments: Presets) -> Result<ExitCode> {
             let Some(preset) = presets().iter().find(|preset| preset.name == name) else {
                 return Err(ConfigError::unknown_preset(&name).into());
             };
-            // With every default written out: a file to start from shows what can be changed.
+            // Every default is written out, so that the file shows all that can be changed.
             print!(
                 "{}",
                 Config::parse(preset.text, preset.name, &[])?.to_toml()

@@ -1,4 +1,4 @@
-//! `pyroclast sample`.
+//! `pyroclast sample`: draws samples and writes them to a file.
 
 use crate::Usage;
 use crate::args::Sample;
@@ -27,9 +27,11 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// The number of frames of an animation, the time that each is shown, and that of the last.
+/// The largest number of frames of an animation after the first.
 const FRAMES: usize = 40;
+/// The time that each frame is shown.
 const DELAY: Duration = Duration::from_millis(60);
+/// The time that the last frame is shown.
 const HOLD: Duration = Duration::from_millis(1500);
 
 pub(crate) fn run(arguments: Sample) -> Result<ExitCode> {
@@ -45,7 +47,8 @@ pub(crate) fn run(arguments: Sample) -> Result<ExitCode> {
     let format = Format::of(&out)?;
     if arguments.trajectory && !matches!(plan.stepping, Stepping::Fixed(..)) {
         bail!(Usage(
-            "--trajectory shows equal steps; give --steps rather than --rtol and --atol".into()
+            "--trajectory needs a fixed number of steps; give --steps instead of --rtol and --atol"
+                .into()
         ));
     }
     let device = device::choose(arguments.model.device.name.as_deref())?;
@@ -72,7 +75,7 @@ pub(crate) fn run(arguments: Sample) -> Result<ExitCode> {
     let (samples, frames) = device::run_on(device, job)?;
     let seconds = start.elapsed().as_secs_f64();
 
-    // Only a picture of points shows the data too.
+    // Only a picture of points shows the data behind the samples.
     let shows_data = !task.training.is_image() && (format == Format::Png || arguments.trajectory);
     let backdrop = match shows_data {
         true => backdrop(&stored, &task),
@@ -108,7 +111,7 @@ pub(crate) fn run(arguments: Sample) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The data to draw behind samples: none of it where it cannot be had, or has changed.
+/// The data to draw behind samples; an empty dataset if it cannot be loaded or has changed.
 fn backdrop(stored: &StoredModel, without_data: &Task) -> Arc<Dataset> {
     let task = stored.task().ok();
     let same = task.filter(|task| stored.is_trained_on(task));
@@ -119,14 +122,15 @@ fn title(task: &Task, n: usize) -> String {
     format!("{}: {n} samples", task.training.name)
 }
 
-/// One class, or all in turn; none for a model without classes.
+/// The class of each sample: the one given by --class, or all in turn; `None` for a model without
+/// classes.
 fn labels(arguments: &Sample, task: &Task) -> Result<Option<Vec<u32>>> {
     let dataset = &task.training;
     let classes = dataset.classes();
     let n = arguments.n.map(|n| n as usize);
     match arguments.class {
         Some(_) if classes == 0 => bail!(Usage(format!(
-            "the model of {} knows no classes; leave --class out",
+            "the model of {} has no classes; leave out --class",
             arguments.model.run.display()
         ))),
         Some(class) if class as usize >= classes => bail!(Usage(format!(
@@ -145,7 +149,7 @@ fn labels(arguments: &Sample, task: &Task) -> Result<Option<Vec<u32>>> {
     }
 }
 
-/// A picture of an animation.
+/// A frame of an animation.
 #[derive(Debug, Clone, Default)]
 struct Frame {
     t: f64,
@@ -182,7 +186,7 @@ impl<B: Backend> WithModel<Autodiff<B>> for Sampling<'_> {
         let noise = Noise::new(self.plan.seed);
         let x0 = flow.path.source.for_sampling(self.n, dim, noise, 0);
         let steps = self.plan.steps().unwrap_or(0);
-        // Frames at equal distances, the first and the last state among them.
+        // Frames are equally many steps apart, and include the first and the last state.
         let stride = steps.div_ceil(FRAMES).max(1);
         let mut frames: Vec<Frame> = Vec::new();
         let (mut chunk, mut seen) = (usize::MAX, 0_usize);

@@ -1,4 +1,4 @@
-//! `pyroclast train`.
+//! `pyroclast train`: trains a model and records it in the folder of a run.
 
 use crate::Usage;
 use crate::args::Train;
@@ -27,7 +27,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-/// The exit code of a run that a signal ended, by the shell's custom.
+/// The exit code after Ctrl-C, by the convention of shells.
 const INTERRUPTED: u8 = 130;
 
 pub(crate) fn run(arguments: Train) -> Result<ExitCode> {
@@ -46,7 +46,7 @@ pub(crate) fn run(arguments: Train) -> Result<ExitCode> {
     } else {
         None
     };
-    // Whatever can be refused is refused before a folder is made.
+    // Everything that can be checked is checked before a folder is made.
     let device = device::choose(arguments.device.name.as_deref())?;
     let task = Task::load(&config.data, Noise::new(config.training.seed))?;
     config.architecture(&task.training.shape, task.training.classes())?;
@@ -58,7 +58,7 @@ pub(crate) fn run(arguments: Train) -> Result<ExitCode> {
         }
     };
     eprintln!(
-        "training on {} ({} samples) with {device}, into {}",
+        "training on {} ({} samples) with {device}; writing to {}",
         task.training.name,
         task.training.len(),
         run.folder().display()
@@ -99,18 +99,18 @@ pub(crate) fn run(arguments: Train) -> Result<ExitCode> {
     }
 }
 
-/// A new run; the remedies of an occupied folder are flags here.
+/// Creates a new run. If the folder is occupied, the error names the flags that help.
 fn create(folder: &Path, config: &Config) -> Result<Run> {
     Run::create(folder, Some(&config.to_toml())).map_err(|error| match error {
         RunError::Occupied(folder) => anyhow!(
             "{folder} is not empty, and a run is never overwritten; give another --out, or \
-             continue it with --resume"
+             resume it with --resume"
         ),
         error => error.into(),
     })
 }
 
-/// A run's name: the preset, or the file without its extension.
+/// The name of a run: that of the preset, or of the file without its extension.
 fn run_name(source: &str) -> String {
     let is_preset = presets().iter().any(|preset| preset.name == source);
     let stem = Path::new(source).file_stem();
@@ -120,12 +120,15 @@ fn run_name(source: &str) -> String {
     }
 }
 
-/// The run in a folder, if it learns the same data and was made with what is set again; the number of steps may be raised.
+/// Opens a run to resume, with its configuration.
+///
+/// The data and all assignments have to agree with the run, except that the number of steps may
+/// grow.
 fn resume(folder: &Path, asked: &Config, assignments: &[String]) -> Result<(Run, Config)> {
     let run = Run::open(folder)?;
     let Some(stored) = Config::of_run(&run)? else {
         bail!(Usage(format!(
-            "{} was trained by a program of its own, which alone can resume it",
+            "{} has no configuration; resume it in the program that started it",
             folder.display()
         )));
     };
@@ -138,7 +141,8 @@ fn resume(folder: &Path, asked: &Config, assignments: &[String]) -> Result<(Run,
     same.training.steps = config.training.steps;
     let refuse = |difference: String| {
         Err(Usage(format!(
-            "{} was made with another configuration ({difference}); resume with the same, or give another --out",
+            "{} was made with another configuration ({difference}); resume with the same, or give \
+             another --out",
             folder.display()
         ))
         .into())
@@ -154,13 +158,14 @@ fn resume(folder: &Path, asked: &Config, assignments: &[String]) -> Result<(Run,
     }
     let done = match run.latest() {
         Ok(path) => inspect(&path)?,
-        // Stopped before the first checkpoint: all is still to do.
+        // Stopped before the first checkpoint, so training starts again.
         Err(RunError::NoCheckpoint(_)) => 0,
         Err(error) => return Err(error.into()),
     };
     if config.training.steps < done {
         bail!(Usage(format!(
-            "{} has {done} steps behind it, more than the {} asked for; give --steps {done} or more",
+            "{} has already taken {done} steps, more than the {} asked for; give --steps {done} or \
+             more",
             folder.display(),
             config.training.steps
         )));
@@ -171,15 +176,15 @@ fn resume(folder: &Path, asked: &Config, assignments: &[String]) -> Result<(Run,
     Ok((run, config))
 }
 
-/// The first line in which two configurations differ.
+/// A description of the first line in which two configurations differ.
 fn difference(stored: &str, asked: &str) -> String {
     (stored.lines().zip(asked.lines()))
         .find(|(a, b)| a != b)
-        .map(|(a, b)| format!("it has `{a}` where `{b}` is asked for"))
+        .map(|(a, b)| format!("it has `{a}`, not `{b}`"))
         .unwrap_or_else(|| "it has other sections".into())
 }
 
-/// The training itself, on whichever backend.
+/// A training, on any backend.
 struct TrainJob<'a> {
     run: &'a Run,
     config: &'a Config,
@@ -202,7 +207,7 @@ impl Job for TrainJob<'_> {
     }
 }
 
-/// The training on a device that is known.
+/// A training on a device of a known backend.
 struct OnDevice<'a, B: Backend> {
     job: TrainJob<'a>,
     device: &'a B::Device,
@@ -234,7 +239,7 @@ impl<B: Backend> WithNetwork<Autodiff<B>> for OnDevice<'_, Autodiff<B>> {
     }
 }
 
-/// What the person at the console sees.
+/// Shows the progress of a training and draws pictures, and stops the training after Ctrl-C.
 struct Console<'a> {
     run: &'a Run,
     config: &'a Config,
@@ -248,7 +253,7 @@ impl<'a> Console<'a> {
         let stop = Arc::new(AtomicBool::new(false));
         let seen = stop.clone();
         ctrlc::set_handler(move || {
-            // The second signal does not wait for the step to end.
+            // A second Ctrl-C exits at once, in the middle of a step.
             if seen.swap(true, Ordering::SeqCst) {
                 std::process::exit(i32::from(INTERRUPTED));
             }
@@ -276,7 +281,7 @@ impl<'a> Console<'a> {
         step == training.steps || (every > 0 && step.is_multiple_of(every))
     }
 
-    /// Draws samples. What cannot be drawn is said, and training goes on.
+    /// Draws a picture of samples. If that fails, it prints a warning, and training continues.
     fn draw<B, N, const D: usize>(&mut self, trainer: &Trainer<B, N, D>)
     where
         B: AutodiffBackend,
@@ -371,7 +376,7 @@ where
     Ok(samples?)
 }
 
-/// Draws `loss.png` from the metrics.
+/// Draws `loss.png` from the metrics, and returns its path.
 fn draw_curve(run: &Run) -> Result<PathBuf> {
     let records = run.records();
     let of = |value: fn(&Record) -> Option<f64>| {

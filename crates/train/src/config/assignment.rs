@@ -1,10 +1,10 @@
-//! `section.key=value`: one key of a configuration, set from outside.
+//! `section.key=value`: an assignment that overrides one key of a configuration.
 
 use super::{Config, ConfigError};
 use pyroclast_core::named::{Kind, Setting};
 use toml::{Table, Value};
 
-/// Sets one key of a table, making the sections that it stands in.
+/// Sets one key of a table, and creates the sections that contain it.
 pub(super) fn assign(table: &mut Table, assignment: &str) -> Result<(), ConfigError> {
     let malformed = || ConfigError::Assignment(assignment.to_owned());
     let (key, value) = assignment.split_once('=').ok_or_else(malformed)?;
@@ -24,7 +24,7 @@ pub(super) fn assign(table: &mut Table, assignment: &str) -> Result<(), ConfigEr
     for section in path {
         let is_choice = matches!(kind, Some(Kind::Choice(_)));
         if is_choice && section != "kind" && !current.contains_key(section) {
-            // The parameters of another name take its place.
+            // Parameters of another choice replace the old choice.
             current.clear();
         }
         kind = kind.and_then(|kind| within(kind, section));
@@ -36,8 +36,8 @@ pub(super) fn assign(table: &mut Table, assignment: &str) -> Result<(), ConfigEr
         }
         current = entry.as_table_mut().ok_or_else(malformed)?;
     }
-    // Another kind of network has other keys, and another name other parameters: those of the old
-    // one would be unknown.
+    // Another network has other keys, and another choice has other parameters: the old ones would
+    // be unknown keys.
     let renames = match kind {
         Some(Kind::Choice(_)) => key == "network.kind" || !key.starts_with("network."),
         _ => false,
@@ -49,7 +49,7 @@ pub(super) fn assign(table: &mut Table, assignment: &str) -> Result<(), ConfigEr
     Ok(())
 }
 
-/// What can stand at a key, or at the parameters of a name.
+/// The kind of value at a key of a section, or of the parameters of a choice.
 fn within(kind: Kind, key: &str) -> Option<Kind> {
     match kind {
         Kind::Section(keys) => {

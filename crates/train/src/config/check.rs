@@ -1,4 +1,5 @@
-//! Rules between the values of a configuration; each value's own range stands where it is declared.
+//! Rules that relate several values of a configuration. The range of a single value is declared
+//! with that value.
 
 use super::Config;
 use pyroclast_core::named::{OutOfRange, Setting};
@@ -9,7 +10,7 @@ use pyroclast_core::schedule::Schedule;
 use pyroclast_core::time_sampler::TimeDistribution;
 use std::fmt::Display;
 
-/// `Err` with the key, the value and what to give instead, unless it holds.
+/// An error with the key, its value and a remedy, unless the rule holds.
 fn rule(holds: bool, key: &str, value: impl Display, remedy: &str) -> Result<(), OutOfRange> {
     if holds {
         return Ok(());
@@ -22,7 +23,7 @@ fn rule(holds: bool, key: &str, value: impl Display, remedy: &str) -> Result<(),
 }
 
 impl Config {
-    /// Refuses values that no run could use.
+    /// Checks the range of every value, then the rules between them.
     pub(super) fn check_all(&self) -> Result<(), OutOfRange> {
         for (section, setting) in [
             ("data", &self.data as &dyn Check),
@@ -50,8 +51,8 @@ impl Config {
             chain.is_none() || has_signal || !from_noise,
             "objective.prediction",
             prediction,
-            "where the SNR is zero, noise and score say nothing about the data; predict v, velocity, \
-             data or edm",
+            "where the SNR is zero, noise and score say nothing about the data; predict v, \
+             velocity, data or edm",
         )?;
         rule(
             chain.is_some() || objective.variance == VarianceLoss::None,
@@ -67,13 +68,13 @@ impl Config {
             chain.is_none() || (at_indices && path.times.clip == 0.0),
             "path.times",
             path.times.distribution,
-            "a chain is trained on its own times, all alike; leave path.times.distribution=uniform and \
-             path.times.clip=0",
+            "a chain is trained on its own times, drawn uniformly; leave \
+             path.times.distribution=uniform and path.times.clip=0",
         )
     }
 }
 
-/// [`Setting::check`] alone, which a list of sections can hold.
+/// [`Setting::check`] as a trait with dynamic dispatch, so that a list can hold every section.
 trait Check {
     fn check(&self, key: &str) -> Result<(), OutOfRange>;
 }

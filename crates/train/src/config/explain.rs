@@ -1,30 +1,40 @@
-//! What each key of a configuration means: read off the same declarations as the configuration
-//! itself.
+//! The meaning, range and default of each key of a configuration, read from the declarations of the
+//! configuration itself.
 
 use super::{Config, ConfigError};
 use pyroclast_core::named::{Choice, Kind, Setting, nearest};
 use toml::Value;
 
-/// One key, explained.
+/// A key of a configuration, with its meaning, range, default and kind of value.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Explained {
     /// The key with its section, such as `training.batch`.
     pub key: String,
-    /// What it means.
+    /// Its meaning, in a sentence.
     pub about: &'static str,
-    /// What its value is restricted to.
+    /// The restriction on its value, if there is one.
     pub range: Option<&'static str>,
-    /// The value that it has unless it is set; none for a section.
+    /// Its default, as TOML; `None` if it has none, like the keys of a network other than the
+    /// default.
     pub default: Option<String>,
-    /// What can stand there.
+    /// The kind of value that it has.
     pub kind: Kind,
 }
 
-/// The keys that begin with `key`, in order; all where it is empty. A section's own entry is not
-/// among them.
+/// Explains a key, or every key of a section, in the order of the configuration; an empty `key`
+/// stands for all.
+///
+/// ```
+/// use pyroclast_train::config::explain;
+///
+/// let batch = &explain("training.batch")?[0];
+/// assert_eq!(batch.about, "Pairs in a batch.");
+/// assert_eq!(batch.default.as_deref(), Some("512"));
+/// # Ok::<(), pyroclast_train::config::ConfigError>(())
+/// ```
 ///
 /// # Errors
-/// If there is no such key.
+/// [`ConfigError::UnknownKey`], which suggests the nearest key.
 pub fn explain(key: &str) -> Result<Vec<Explained>, ConfigError> {
     let mut all = Vec::new();
     let defaults = Value::try_from(Config::default()).ok();
@@ -42,7 +52,7 @@ pub fn explain(key: &str) -> Result<Vec<Explained>, ConfigError> {
     let near = || nearest(key, all.iter().map(|entry| entry.key.as_str()));
     let remedy = match same.map(|entry| entry.key.as_str()).or_else(near) {
         Some(near) => format!("did you mean `{near}`?"),
-        None => "leave it out to see all".to_owned(),
+        None => "leave the key out to see all".to_owned(),
     };
     Err(ConfigError::UnknownKey {
         key: key.to_owned(),
@@ -50,7 +60,7 @@ pub fn explain(key: &str) -> Result<Vec<Explained>, ConfigError> {
     })
 }
 
-/// Appends the keys of a section, with what they are unless set.
+/// Appends the keys of a section, with their defaults.
 fn keys(at: &str, kind: Kind, defaults: Option<&Value>, all: &mut Vec<Explained>) {
     let Kind::Section(section) = kind else {
         return;
@@ -63,7 +73,7 @@ fn keys(at: &str, kind: Kind, defaults: Option<&Value>, all: &mut Vec<Explained>
         let default = defaults.and_then(|table| table.get(&key.name));
         match key.kind {
             kind @ Kind::Section(_) => keys(&name, kind, default, all),
-            // The keys of a network stand beside its name.
+            // The keys of a network are in the same section as its name.
             Kind::Choice(networks) if name == "network" => network(&name, networks, default, all),
             kind => all.push(Explained {
                 key: name,

@@ -1,12 +1,12 @@
-//! Configurations of runs that version 0.1 stored, in today's keys.
+//! Translates configurations stored by version 0.1 to the current keys.
 //!
-//! There, parameters stood beside a name (`weighting = "min-snr"`, `weighting-parameter = 5`), and
-//! `[diffusion]` in place of `[path]`. Stored configurations are complete, so nothing has to be
-//! guessed.
+//! That version wrote the parameter of a choice beside it (`weighting = "min-snr"` and
+//! `weighting-parameter = 5`), and had `[diffusion]` in place of `[path]`. A stored configuration
+//! is complete, so nothing has to be guessed.
 
 use toml::{Table, Value};
 
-/// The same configuration in today's keys; none if it has no old ones.
+/// The same configuration with the current keys; `None` if it has them already.
 pub(super) fn converted(text: &str) -> Option<String> {
     let mut config: Table = toml::from_str(text).ok()?;
     let mut training = config.get("training")?.as_table()?.clone();
@@ -151,7 +151,7 @@ fn word(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
 }
 
-/// The parameters that are set.
+/// A table of the parameters that have a value.
 fn table<const N: usize>(parameters: [(&str, Option<Value>); N]) -> Value {
     let set = |(key, value): (&str, Option<Value>)| Some((key.to_owned(), value?));
     Value::Table(parameters.into_iter().filter_map(set).collect())

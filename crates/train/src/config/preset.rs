@@ -1,4 +1,4 @@
-//! The configurations that ship.
+//! The configurations that ship with the library.
 
 use super::{Config, ConfigError};
 use include_dir::{Dir, File, include_dir};
@@ -6,12 +6,12 @@ use pyroclast_core::named::UnknownName;
 use std::path::Path;
 use std::sync::LazyLock;
 
-/// A configuration with a name.
+/// A configuration that ships with the library under a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Preset {
-    /// What `train` takes.
+    /// The name, for [`Config::load`].
     pub name: &'static str,
-    /// The TOML.
+    /// The configuration, as TOML.
     pub text: &'static str,
 }
 
@@ -34,7 +34,7 @@ pub fn presets() -> &'static [Preset] {
 }
 
 impl ConfigError {
-    /// What to answer to a name that is neither a preset's nor a file's.
+    /// The error for a name that is neither a preset nor a file.
     pub fn unknown_preset(name: &str) -> Self {
         Self::UnknownPreset(UnknownName {
             what: "preset",
@@ -45,10 +45,24 @@ impl ConfigError {
 }
 
 impl Config {
-    /// The preset of this name, or else the file at this path, after assignments.
+    /// Loads the preset of this name, or else the file at this path, and applies
+    /// `section.key=value` assignments.
+    ///
+    /// ```
+    /// use pyroclast_train::config::Config;
+    ///
+    /// let config = Config::load("moons", &["training.steps=2000".into()])?;
+    /// assert_eq!(config.data.name, "moons");
+    /// assert_eq!(config.training.steps, 2000);
+    ///
+    /// let error = Config::load("moon", &[]).unwrap_err().to_string();
+    /// assert!(error.contains("did you mean `moons`?"), "{error}");
+    /// # Ok::<(), pyroclast_train::config::ConfigError>(())
+    /// ```
     ///
     /// # Errors
-    /// Where there is neither, the file cannot be read, or it cannot be used.
+    /// [`ConfigError`]: there is neither a preset nor a file of this name, the file cannot be read,
+    /// or it or an assignment is wrong.
     pub fn load(name: &str, assignments: &[String]) -> Result<Self, ConfigError> {
         if let Some(preset) = presets().iter().find(|preset| preset.name == name) {
             return Self::parse(preset.text, preset.name, assignments);

@@ -5,7 +5,7 @@ use pyroclast_core::named::{COUNT, NOT_NEGATIVE, POSITIVE, Range};
 use pyroclast_core::settings;
 
 settings! {
-    /// `[training]`.
+    /// `[training]`: the optimizer, its averages, and when to log, validate and save.
     #[derive(Clone, PartialEq)]
     pub struct Training {
         /// Optimizer steps.
@@ -17,29 +17,29 @@ settings! {
         },
         /// Peak learning rate.
         learning_rate: f64 = 1e-3 => POSITIVE,
-        /// Steps over which it rises.
+        /// Steps over which the learning rate rises linearly to its peak.
         warm_up: u64 = 0,
-        /// Whether it then falls to zero along a cosine.
+        /// Whether the learning rate falls from its peak to zero along a cosine.
         cosine: bool = false,
         /// Decoupled weight decay.
         weight_decay: f64 = 0.0 => NOT_NEGATIVE,
-        /// Bound on the global norm of the gradient; 0 for none.
+        /// Bound on the global norm of the gradient; 0 for no bound.
         clip: f64 = 0.0 => Range {
             remedy: "give a bound, or 0 for none",
             ..NOT_NEGATIVE
         },
-        /// Decay of the parameters' moving average.
+        /// Decay of the moving average of the parameters that samples are drawn with.
         ema: f64 = 0.999 => Range {
             holds: |v| (0.0..1.0).contains(v),
             remedy: "give a decay in [0, 1)",
         },
-        /// Decays of further moving averages, kept beside that one.
+        /// Decays of further moving averages to keep.
         ema_rates: Vec<f64> = Vec::new() => Range {
             holds: |rates| rates.iter().all(|d| (0.0..1.0).contains(d)) && distinct(rates),
             remedy: "give different decays in [0, 1), such as [0.999,0.9999]",
         },
-        /// Relative widths of power-function averages, such as 0.05 and 0.1, from which any other
-        /// is made after training; none for off.
+        /// Relative widths of power-function averages, such as 0.05 and 0.1, from which other
+        /// widths are reconstructed after training; empty for none.
         ema_power: Vec<f64> = Vec::new() => Range {
             holds: |widths| widths.iter().all(|w| WIDTHS.contains(w)) && distinct(widths),
             remedy: "give different relative widths from 0.01 to 0.3, such as [0.05,0.1]",
@@ -47,12 +47,12 @@ settings! {
         /// Steps between two snapshots of the power-function averages; 0 for a twentieth of the
         /// run.
         snapshot_every: u64 = 0,
-        /// Probability of dropping a label, which makes guidance possible.
+        /// Probability of dropping a label, which makes classifier-free guidance possible.
         label_dropout: f64 = 0.1 => Range {
             holds: |v| (0.0..=1.0).contains(v),
             remedy: "give a probability",
         },
-        /// The seed of everything random.
+        /// Seed of all randomness.
         seed: u64 = 0,
         /// Steps between two logged losses.
         log_every: u64 = 100 => at_least_one("give at least 1 step"),
@@ -60,7 +60,7 @@ settings! {
         validate_every: u64 = 1000 => at_least_one("give at least 1 step"),
         /// Steps between two checkpoints.
         save_every: u64 = 1000 => at_least_one("give at least 1 step"),
-        /// Steps between two pictures; 0 for the last one only.
+        /// Steps between two pictures of samples; 0 for one after the last step only.
         picture_every: u64 = 0,
     }
 }
@@ -77,7 +77,7 @@ fn distinct(values: &[f64]) -> bool {
 }
 
 impl Training {
-    /// The optimizer's constants.
+    /// The constants of AdamW; a `clip` of 0 becomes an infinite bound.
     pub fn adamw(&self) -> AdamWConfig {
         AdamWConfig {
             weight_decay: self.weight_decay,
@@ -90,7 +90,7 @@ impl Training {
         }
     }
 
-    /// The further averages.
+    /// The averages to keep besides that of `ema`.
     pub fn averages(&self) -> Vec<Law> {
         let rates = self.ema_rates.iter().copied().map(Law::Rate);
         let powers = self.ema_power.iter().copied().map(Law::Power);

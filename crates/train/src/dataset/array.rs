@@ -8,7 +8,7 @@ use super::{Dataset, DatasetError};
 use npyz::{DType, Deserialize, NpyFile, NpyHeader, Order, TypeChar};
 use std::path::Path;
 
-/// The dataset in an array file; `path` is for messages alone.
+/// The dataset in an array file; `path` appears only in error messages.
 pub(super) fn read(bytes: &[u8], path: &Path, name: &str) -> Result<Dataset, DatasetError> {
     let mut data = bytes;
     let header = NpyHeader::from_reader(&mut data).map_err(|source| DatasetError::NotNumpy {
@@ -68,13 +68,14 @@ fn sample_shape(shape: &[u64], path: &Path) -> Result<Vec<usize>, DatasetError> 
     Ok(sample.iter().map(|&axis| axis as usize).collect())
 }
 
-/// The entries as they lie in the file, rounded to single precision.
+/// The entries in the order of the file, rounded to single precision.
 fn numbers(header: NpyHeader, data: &[u8], path: &Path) -> Result<Vec<f32>, DatasetError> {
     let dtype = header.dtype();
     let DType::Plain(entry) = &dtype else {
         return Err(unreadable(&dtype, path));
     };
-    // Every axis is 64 bits, so three of them can overflow even 128: an absurd size then stands for a larger one.
+    // Axes have 64 bits, so the product of three can overflow even 128 bits. The saturated size is
+    // still larger than any file.
     let expected = header
         .shape()
         .iter()
@@ -128,7 +129,7 @@ fn unreadable(dtype: &DType, path: &Path) -> DatasetError {
     }
 }
 
-/// From Fortran's order, in which the first axis runs fastest, to ours, in which the last one does.
+/// From Fortran's order, in which the first axis varies fastest, to row-major order.
 fn row_major(stored: &[f32], sample: &[usize]) -> Vec<f32> {
     let dim: usize = sample.iter().product();
     let n = stored.len() / dim;
@@ -254,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn every_broken_array_is_told_what_to_do() {
+    fn every_broken_array_is_refused_with_a_remedy() {
         let ones = [1.0_f32; 64];
         let whole = save_default(&[4, 2], &ones[..8]);
         for (bytes, expected) in [
@@ -293,13 +294,13 @@ mod tests {
             ),
             (
                 save_default(&[2, 2], &[1.0, f32::NAN, 1.0, 1.0]),
-                "x.npy: the entry at [0, 1] is NaN, which is not a finite 32-bit number; replace it, see \
-                 numpy.nan_to_num",
+                "x.npy: the entry at [0, 1] is NaN, which is not a finite 32-bit number; replace \
+                 it, see numpy.nan_to_num",
             ),
             (
                 save_default(&[2, 2], &[1.0, 1.0, -1e300, 1.0]),
-                "x.npy: the entry at [1, 0] is -inf, which is not a finite 32-bit number; replace it, see \
-                 numpy.nan_to_num",
+                "x.npy: the entry at [1, 0] is -inf, which is not a finite 32-bit number; replace \
+                 it, see numpy.nan_to_num",
             ),
             (
                 save(
@@ -308,8 +309,8 @@ mod tests {
                     &[2, 3],
                     &[1.0, 1.0, 1.0, 1.0, 1.0, f32::NAN],
                 ),
-                "x.npy: the entry at [1, 2] is NaN, which is not a finite 32-bit number; replace it, see \
-                 numpy.nan_to_num",
+                "x.npy: the entry at [1, 2] is NaN, which is not a finite 32-bit number; replace \
+                 it, see numpy.nan_to_num",
             ),
         ] {
             assert_eq!(message(&bytes), expected);

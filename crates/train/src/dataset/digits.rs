@@ -2,9 +2,9 @@
 //!
 //! `x1 = p/16·2 − 1`, p ∈ {0, …, 16} the number of inked dots in each 4×4 block of a 32×32 scan
 //!
-//! Source: the test part of "Optical Recognition of Handwritten Digits" (Alpaydin & Kaynak 1998, UCI Machine Learning
-//! Repository, doi 10.24432/C50P49), as bundled by scikit-learn, under CC BY 4.0. The pixels are unchanged up to the map
-//! above.
+//! Source: the test part of "Optical Recognition of Handwritten Digits" (Alpaydin & Kaynak 1998,
+//! UCI Machine Learning Repository, doi 10.24432/C50P49), as bundled by scikit-learn, under CC BY
+//! 4.0. The pixels are unchanged up to the map above.
 
 use super::{Dataset, table};
 use std::path::Path;
@@ -12,14 +12,14 @@ use std::path::Path;
 /// The csv, gzipped: `label,p0,…,p63`.
 const FILE: &[u8] = include_bytes!("../../assets/digits.csv.gz");
 
-/// The name of the file in an error message, which only a broken build can print.
+/// The name of the file in error messages, which only a broken build could print.
 const NAME: &str = "digits.csv.gz";
 
 impl Dataset {
     /// Handwritten digits 0 to 9: 1797 images of shape `[1, 8, 8]` in [-1, 1], with their labels.
     ///
-    /// Source: Alpaydin & Kaynak 1998, "Optical Recognition of Handwritten Digits", UCI Machine Learning Repository, as
-    /// bundled by scikit-learn; CC BY 4.0.
+    /// Source: Alpaydin & Kaynak 1998, "Optical Recognition of Handwritten Digits", UCI Machine
+    /// Learning Repository, as bundled by scikit-learn; CC BY 4.0.
     pub fn digits() -> Self {
         let path = Path::new(NAME);
         let mut digits = table::inflate(FILE, path)

@@ -1,11 +1,12 @@
-//! What can go wrong with data: the value, then the remedy, on one line.
+//! Errors of data files: each message names the place, the value, and the remedy, on one line.
 
 use std::io;
 use std::path::PathBuf;
 
-/// Why a dataset could not be had.
+/// Why a dataset could not be read.
 ///
-/// Rows count the samples of a file from 1, without its header; lines and columns are those that an editor shows.
+/// Rows count the samples of a file from 1, without its header; lines and columns are those that an
+/// editor shows.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DatasetError {
@@ -23,35 +24,38 @@ pub enum DatasetError {
         /// What the operating system said.
         source: io::Error,
     },
-    /// The name ends in nothing that is known.
+    /// The extension of the file is not one that is known.
     #[error("{} has an unknown format; use a .csv, .csv.gz or .npy file", path.display())]
     UnknownFormat {
         /// The file.
         path: PathBuf,
     },
-    /// The compressed stream is broken.
-    #[error("{} is not a whole gzip file; compress it again", path.display())]
+    /// The compressed stream is cut off or damaged.
+    #[error("{} is not a complete gzip file; compress it again", path.display())]
     NotGzip {
         /// The file.
         path: PathBuf,
         /// What the decompressor said.
         source: io::Error,
     },
-    /// There is nothing in the file.
-    #[error("{} is empty; write one sample a row, its numbers separated by commas", path.display())]
+    /// The file is empty.
+    #[error(
+        "{} is empty; write one sample per row, its numbers separated by commas",
+        path.display()
+    )]
     Empty {
         /// The file.
         path: PathBuf,
     },
-    /// There is not enough to learn from.
+    /// The file holds fewer than two samples.
     #[error("{} has {rows} row(s) of data; give at least 2", path.display())]
     TooFewRows {
         /// The file.
         path: PathBuf,
-        /// The samples in it.
+        /// The number of samples in it.
         rows: usize,
     },
-    /// There is nothing but labels, or an axis of length 0.
+    /// The file holds only labels, or an array with an axis of length 0.
     #[error("{} has 0 columns of data; give each sample at least one number", path.display())]
     NoColumns {
         /// The file.
@@ -59,7 +63,8 @@ pub enum DatasetError {
     },
     /// A row is longer or shorter than those before it.
     #[error(
-        "{}:{line}: row {row} has {columns} columns where the {} has {expected}; give every row the same columns",
+        "{}:{line}: row {row} has {columns} columns, but the {} has {expected}; give every row \
+         the same columns",
         path.display(),
         if *header { "header" } else { "first" }
     )]
@@ -74,11 +79,14 @@ pub enum DatasetError {
         columns: usize,
         /// The columns of the first row, or of the header.
         expected: usize,
-        /// Whether it is the header that this row disagrees with.
+        /// Whether `expected` is the number of columns of the header.
         header: bool,
     },
-    /// A cell holds nothing.
-    #[error("{}:{line}: row {row}, column {column} is empty; fill it in or remove the row", path.display())]
+    /// A cell is empty.
+    #[error(
+        "{}:{line}: row {row}, column {column} is empty; fill it in or remove the row",
+        path.display()
+    )]
     EmptyCell {
         /// The file.
         path: PathBuf,
@@ -89,10 +97,10 @@ pub enum DatasetError {
         /// The column, from 1.
         column: usize,
     },
-    /// A cell holds something else than a number.
+    /// A cell does not hold a number.
     #[error(
-        "{}:{line}: row {row}, column {column} is `{value}`, which is not a number; write numbers like -1.5e3, \
-         separated by commas",
+        "{}:{line}: row {row}, column {column} is `{value}`, which is not a number; write numbers \
+         like -1.5e3, separated by commas",
         path.display()
     )]
     NotANumber {
@@ -107,10 +115,10 @@ pub enum DatasetError {
         /// What the cell holds, shortened.
         value: String,
     },
-    /// A cell holds NaN, an infinity, or more than single precision can.
+    /// A cell holds NaN, an infinity, or a number too large for single precision.
     #[error(
-        "{}:{line}: row {row}, column {column} is {value}, which is not a finite 32-bit number; replace it or remove \
-         the row",
+        "{}:{line}: row {row}, column {column} is {value}, which is not a finite 32-bit number; \
+         replace it or remove the row",
         path.display()
     )]
     NotFinite {
@@ -125,31 +133,35 @@ pub enum DatasetError {
         /// What the cell holds, shortened.
         value: String,
     },
-    /// An entry of an array is NaN, an infinity, or more than single precision can hold.
+    /// An entry of an array is NaN, an infinity, or too large for single precision.
     #[error(
-        "{}: the entry at {index:?} is {value}, which is not a finite 32-bit number; replace it, see numpy.nan_to_num",
+        "{}: the entry at {index:?} is {value}, which is not a finite 32-bit number; replace it, \
+         see numpy.nan_to_num",
         path.display()
     )]
     EntryNotFinite {
         /// The file.
         path: PathBuf,
-        /// Where, as Python counts: `x[index]`.
+        /// The index of the entry, from 0, as in Python's `x[index]`.
         index: Vec<usize>,
-        /// What stands there.
+        /// The entry.
         value: f32,
     },
-    /// Both of the names that mark labels are in the header.
+    /// The header names two columns of labels.
     #[error("{} has label columns {first} and {second}; rename one of them", path.display())]
     TwoLabels {
         /// The file.
         path: PathBuf,
-        /// A column, from 1.
+        /// The first column of labels, from 1.
         first: usize,
-        /// Another column, from 1.
+        /// The second column of labels, from 1.
         second: usize,
     },
-    /// A label is not a number of a class.
-    #[error("{}:{line}: row {row} has label `{value}`; number the classes 0, 1, 2 and so on", path.display())]
+    /// A label is not the number of a class.
+    #[error(
+        "{}:{line}: row {row} has label `{value}`; number the classes 0, 1, 2 and so on",
+        path.display()
+    )]
     NotALabel {
         /// The file.
         path: PathBuf,
@@ -161,7 +173,10 @@ pub enum DatasetError {
         value: String,
     },
     /// A class below the largest has no sample.
-    #[error("{} has labels up to {largest} but none is {class}; number the classes 0, 1, 2 and so on", path.display())]
+    #[error(
+        "{} has labels up to {largest} but none is {class}; number the classes 0, 1, 2 and so on",
+        path.display()
+    )]
     EmptyClass {
         /// The file.
         path: PathBuf,
@@ -170,7 +185,7 @@ pub enum DatasetError {
         /// The largest label.
         largest: u32,
     },
-    /// The file is no numpy array.
+    /// The file is not a numpy array.
     #[error("{} is not a numpy array; write it with numpy.save", path.display())]
     NotNumpy {
         /// The file.
@@ -178,17 +193,18 @@ pub enum DatasetError {
         /// What the parser said.
         source: io::Error,
     },
-    /// The array holds something else than real numbers that we read.
+    /// The array does not hold real numbers of a type that can be read.
     #[error("{} holds {kind}; save it as numpy.float32", path.display())]
     NumpyKind {
         /// The file.
         path: PathBuf,
-        /// Numpy's own name for the type of its entries.
+        /// Numpy's name for the type of its entries.
         kind: String,
     },
     /// The array is neither vectors nor images.
     #[error(
-        "{} has shape {shape:?}; save vectors as [n, d] or images as [n, height, width] or [n, channels, height, width]",
+        "{} has shape {shape:?}; save vectors as [n, d] or images as [n, height, width] or \
+         [n, channels, height, width]",
         path.display()
     )]
     NumpyShape {
@@ -197,22 +213,28 @@ pub enum DatasetError {
         /// The shape of the whole array.
         shape: Vec<u64>,
     },
-    /// The images look as if their channels were the last axis.
-    #[error("{} has shape {shape:?}, channels last; save numpy.moveaxis(x, -1, 1)", path.display())]
+    /// The channels of the images seem to be the last axis.
+    #[error(
+        "{} has shape {shape:?}, channels last; save numpy.moveaxis(x, -1, 1)",
+        path.display()
+    )]
     ChannelsLast {
         /// The file.
         path: PathBuf,
         /// The shape of the whole array.
         shape: Vec<u64>,
     },
-    /// The array ends before its header says so.
-    #[error("{} ends after {found} of {expected} bytes of data; copy or save it again", path.display())]
+    /// The array is shorter than its header says.
+    #[error(
+        "{} ends after {found} of {expected} bytes of data; copy or save it again",
+        path.display()
+    )]
     CutShort {
         /// The file.
         path: PathBuf,
-        /// The bytes that are there.
+        /// The number of bytes after the header.
         found: u64,
-        /// The bytes that the header promises.
+        /// The number of bytes of an array of the header's shape and type.
         expected: u128,
     },
 }

@@ -1,6 +1,6 @@
-//! Datasets from the user's own files: `.csv`, `.csv.gz` and `.npy`.
+//! Datasets from files: `.csv`, `.csv.gz` and `.npy`.
 //!
-//! A format is recognised by the end of the file's name, in either case; `table` and `array` read what is inside.
+//! The extension, in upper or lower case, gives the format; `table` and `array` read the contents.
 
 use super::{Dataset, DatasetError, array, table};
 use std::fs;
@@ -10,16 +10,32 @@ use std::path::Path;
 impl Dataset {
     /// Reads vectors from a `.csv` or `.csv.gz` file, or vectors or images from a `.npy` file.
     ///
-    /// Values come as they are: see [`Dataset::scaling`] for bringing them to the model's scale.
+    /// The values keep the units of the file: [`Dataset::scaling`] brings them to the model's
+    /// scale.
     ///
-    /// - csv: one sample a row, columns separated by commas. A first row in which nothing is a number, or which names a
-    ///   column `label` or `class`, is a header. The column so named holds labels 0, 1, …; without a header there are none.
-    /// - npy: `[n, d]` vectors, `[n, height, width]` or `[n, channels, height, width]` images, of floats, integers or
-    ///   booleans, in C or Fortran order.
+    /// - csv: one sample per row, columns separated by commas. The first row is a header if none of
+    ///   its cells is a number, or if it names a column `label` or `class`. The column of that name
+    ///   holds labels 0, 1, …; without a header there are no labels.
+    /// - npy: `[n, d]` vectors, `[n, height, width]` or `[n, channels, height, width]` images, of
+    ///   floats, integers or booleans, in C or Fortran order.
+    ///
+    /// ```
+    /// use pyroclast_train::dataset::Dataset;
+    ///
+    /// let folder = tempfile::tempdir()?;
+    /// let path = folder.path().join("people.csv");
+    /// std::fs::write(&path, "height,weight,class\n1.80,75,0\n1.65,60,1\n1.75,70,0\n")?;
+    ///
+    /// let people = Dataset::read(&path)?;
+    /// assert_eq!((people.len(), people.dim(), people.classes()), (3, 2, 2));
+    /// assert_eq!(people.columns, ["height", "weight"]);
+    /// assert_eq!(people.row(1), [1.65, 60.0]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// If the file cannot be read, is of another format, holds fewer than two samples, samples of different sizes, or
-    /// anything that is not a finite number.
+    /// [`DatasetError`]: the file cannot be read, has another format, holds fewer than two samples
+    /// or samples of different sizes, or anything that is not a finite number.
     pub fn read(path: impl AsRef<Path>) -> Result<Self, DatasetError> {
         let path = path.as_ref();
         let file = path.file_name().unwrap_or_default().to_string_lossy();
@@ -135,22 +151,22 @@ mod tests {
             (
                 "points.csv.gz",
                 b"1,2\n3,4\n",
-                "points.csv.gz is not a whole gzip file; compress it again",
+                "points.csv.gz is not a complete gzip file; compress it again",
             ),
             (
                 "points.csv.gz",
                 &whole[..whole.len() - 4],
-                "points.csv.gz is not a whole gzip file; compress it again",
+                "points.csv.gz is not a complete gzip file; compress it again",
             ),
             (
                 "points.csv",
                 b"",
-                "points.csv is empty; write one sample a row, its numbers separated by commas",
+                "points.csv is empty; write one sample per row, its numbers separated by commas",
             ),
             (
                 "points.npy",
                 b"",
-                "points.npy is empty; write one sample a row, its numbers separated by commas",
+                "points.npy is empty; write one sample per row, its numbers separated by commas",
             ),
             (
                 "points.npy",

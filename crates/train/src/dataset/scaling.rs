@@ -1,12 +1,17 @@
-//! The affine map between a file's units and the model's.
+//! The affine map between the units of the data and the scale of the model.
 //!
 //! `y = (x − shift)/scale`, column by column, and back `x = shift + scale·y`
 //!
-//! A schedule mixes data with standard normal noise, so data of another size than 1 would meet the wrong noise levels.
+//! A schedule mixes data with standard normal noise, so its noise levels suit data of about unit
+//! size.
 
 use serde::{Deserialize, Serialize};
 
-/// An affine map of every column; its inverse gives samples the units of the data.
+/// The affine map from the units of the data to the scale of the model, and back.
+///
+/// `y = (x − shift)/scale`, `x = shift + scale·y`
+///
+/// [`Dataset::scaling`](super::Dataset::scaling) chooses one for a dataset.
 ///
 /// ```
 /// use pyroclast_train::dataset::Scaling;
@@ -20,14 +25,15 @@ use serde::{Deserialize, Serialize};
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Scaling {
-    /// What goes to 0: one value per column, or a single one for all.
+    /// The value that maps to 0: one per column, or a single one for all columns.
     pub shift: Vec<f32>,
-    /// The distance from there that goes to 1, as many as in `shift`, positive.
+    /// The positive distance from `shift` that maps to 1; as many values as `shift` has.
     pub scale: Vec<f32>,
 }
 
 impl Scaling {
-    /// `Σ ln scale_i` over the columns of a sample: what a log-density on the model's scale loses in the units of the data.
+    /// `Σ ln scale_i` over the columns of a sample: the amount by which a log-density on the
+    /// model's scale exceeds the log-density in the units of the data.
     pub fn log_volume(&self, dim: usize) -> f64 {
         (self.scale.iter().cycle().take(dim))
             .map(|scale| f64::from(*scale).ln())
@@ -42,7 +48,7 @@ impl Scaling {
         }
     }
 
-    /// Mean 0 and standard deviation 1 in each column; a constant column goes to 0.
+    /// Standardises each column to mean 0 and standard deviation 1; a constant column becomes 0.
     ///
     /// # Shapes
     /// - values: `[n, dim]`, row-major
@@ -66,7 +72,8 @@ impl Scaling {
             }
         }
         scale.iter_mut().for_each(|sum| *sum = (*sum / n).sqrt());
-        // The rounded mean of a constant column can miss its value by an ulp, which would count as spread.
+        // The rounded mean of a constant column can miss its value by one unit in the last place,
+        // which would count as a spread.
         for (column, scale) in scale.iter_mut().enumerate() {
             let mut column = values.chunks_exact(dim).map(|row| row[column]);
             let first = column.next();
@@ -77,7 +84,7 @@ impl Scaling {
         Self::of(&shift, &scale)
     }
 
-    /// One map for all columns that takes the least value to -1 and the largest to 1: for images, whose pixels share a
+    /// Maps the least of all values to -1 and the largest to 1: for images, whose pixels share one
     /// scale.
     pub fn ranging(values: &[f32]) -> Self {
         let low = values.iter().copied().fold(f32::INFINITY, f32::min);
@@ -89,7 +96,8 @@ impl Scaling {
         Self::of(&[(low + high) / 2.0], &[(high - low) / 2.0])
     }
 
-    /// Whether samples of `dim` values can be mapped: false for a file that was edited or belongs to another dataset.
+    /// Whether the map is valid for samples of `dim` values. One read from a file may have been
+    /// edited, or belong to other data.
     pub fn fits(&self, dim: usize) -> bool {
         let columns = self.shift.len();
         columns == self.scale.len()
@@ -101,7 +109,7 @@ impl Scaling {
                 .all(|&scale| scale.is_finite() && scale > 0.0)
     }
 
-    /// To the model's scale, in place.
+    /// Maps values to the model's scale, in place.
     ///
     /// # Shapes
     /// - values: `[n, dim]`, row-major
@@ -112,7 +120,7 @@ impl Scaling {
         self.each(values, |x, shift, scale| (x - shift) / scale);
     }
 
-    /// Back to the data's units, in place.
+    /// Maps values back to the units of the data, in place.
     ///
     /// # Shapes
     /// - values: `[n, dim]`, row-major
@@ -123,12 +131,13 @@ impl Scaling {
         self.each(values, |y, shift, scale| shift + scale * y);
     }
 
-    /// Double precision in between: a column far from 0 loses its digits to `x − shift` alone, not to rounding twice.
+    /// Maps each value in double precision: a column far from 0 loses digits in `x − shift`, and
+    /// should not be rounded twice.
     fn each(&self, values: &mut [f32], map: impl Fn(f64, f64, f64) -> f64) {
         let columns = self.shift.len();
         assert!(
             columns > 0 && columns == self.scale.len() && values.len().is_multiple_of(columns),
-            "{} values are no whole number of rows of {columns} columns",
+            "{} values are not a whole number of rows of {columns} columns",
             values.len()
         );
         for row in values.chunks_exact_mut(columns) {
@@ -138,7 +147,7 @@ impl Scaling {
         }
     }
 
-    /// Rounds to single precision; a spread that is 0 there would divide by zero, so it becomes 1.
+    /// Rounds to single precision. A scale that is then 0 would divide by zero, so it becomes 1.
     fn of(shift: &[f64], scale: &[f64]) -> Self {
         let positive = |&scale: &f64| {
             let scale = scale as f32;
@@ -185,7 +194,8 @@ mod tests {
             let mean = x.iter().sum::<f64>() / n as f64;
             let square = x.iter().map(|x| x * x).sum::<f64>() / n as f64;
             let expected = if column == 2 { 0.0 } else { 1.0 };
-            // The shift itself is rounded to single precision: at 10⁶ that is up to 1/32 of a unit, 1/640 of the spread.
+            // The shift itself is rounded to single precision: at 10⁶ that is up to 1/32 of a unit,
+            // 1/640 of the spread.
             assert!(mean.abs() < 2e-3, "column {column}: mean {mean}");
             assert!(
                 (square - expected).abs() < 1e-4,
@@ -209,7 +219,8 @@ mod tests {
 
     #[test]
     fn a_constant_column_goes_to_zero_and_back() {
-        // 0.1 has no exact mean over 3 rows; the largest number would overflow a sum in single precision.
+        // 0.1 has no exact mean over 3 rows; the largest number would overflow a sum in single
+        // precision.
         for constant in [0.1, f32::MAX, f32::MIN_POSITIVE, 0.0] {
             let mut values = [constant; 3];
             let scaling = Scaling::standardising(&values, 1);

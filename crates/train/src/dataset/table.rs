@@ -8,10 +8,10 @@ use flate2::read::MultiGzDecoder;
 use std::io::{self, Read};
 use std::path::Path;
 
-/// The names, in any case, that mark the column of labels.
+/// The names of a column of labels, in upper or lower case.
 const LABEL: [&str; 2] = ["label", "class"];
 
-/// Labels from here on are surely no class numbers, and past 2²⁴ single precision would merge them.
+/// Labels are below 2²⁴: larger numbers are hardly classes, and single precision would merge them.
 const CLASSES: f64 = 16_777_216.0;
 
 /// The text in a gzip file.
@@ -26,7 +26,7 @@ pub(super) fn inflate(bytes: &[u8], path: &Path) -> Result<Vec<u8>, DatasetError
     Ok(text)
 }
 
-/// The dataset in a text; `path` is for messages alone.
+/// The dataset in a text; `path` appears only in error messages.
 pub(super) fn read(text: &[u8], path: &Path, name: &str) -> Result<Dataset, DatasetError> {
     let mut reader = ReaderBuilder::new()
         .has_headers(false)
@@ -42,7 +42,7 @@ pub(super) fn read(text: &[u8], path: &Path, name: &str) -> Result<Dataset, Data
             source: io::Error::from(error),
         })?
     {
-        // A line of nothing but blanks is as empty as an empty one, which the parser skips by itself.
+        // The parser skips empty lines, but not lines of blanks.
         if record.len() == 1 && record[0].is_empty() {
             continue;
         }
@@ -51,14 +51,14 @@ pub(super) fn read(text: &[u8], path: &Path, name: &str) -> Result<Dataset, Data
     table.finish(name)
 }
 
-/// What has been read so far.
+/// A table that is being read.
 struct Table<'a> {
     text: &'a [u8],
     path: &'a Path,
-    /// The columns of the header or of the first row, once one of them has been seen.
+    /// The number of columns of the first record, once it has been read.
     columns: Option<usize>,
     header: bool,
-    /// The names in the header, without that of the labels.
+    /// The names in the header, except the name of the label column.
     names: Vec<String>,
     /// The column of labels, if the header names one.
     label: Option<usize>,
@@ -82,7 +82,7 @@ impl<'a> Table<'a> {
         }
     }
 
-    /// Takes one record in, which may be the header.
+    /// Adds a record, which may be the header.
     fn add(&mut self, record: &ByteRecord) -> Result<(), DatasetError> {
         let Some(expected) = self.columns else {
             self.columns = Some(record.len());
@@ -124,10 +124,11 @@ impl<'a> Table<'a> {
         Ok(())
     }
 
-    /// Whether the first record is a header; if so, notes which of its columns holds labels.
+    /// Whether the first record is a header; if so, remembers its column of labels.
     ///
-    /// One number is enough for a row of data, so that a typing error in the first row is reported rather than skipped;
-    /// only where a column is named `label` may others be called 0, 1, 2, as data frames do.
+    /// A record with a number is data, so that a typing error in the first row is reported and not
+    /// taken for a header. The exception is a record with a column named `label`: there, others may
+    /// be named 0, 1, 2, as data frames do.
     fn read_header(&mut self, record: &ByteRecord) -> Result<bool, DatasetError> {
         let mut marked = (0..record.len()).filter(|&column| is_label(&record[column]));
         self.label = marked.next();
@@ -171,7 +172,8 @@ impl<'a> Table<'a> {
 
     /// The line on which a record starts, from 1.
     ///
-    /// The parser counts the empty lines before a record as part of it, so we count for ourselves, and only for an error.
+    /// The parser counts the empty lines before a record as part of it, so the line is counted
+    /// here, and only for an error.
     fn line(&self, record: &ByteRecord) -> usize {
         let byte = record.position().map_or(0, |position| position.byte()) as usize;
         let blank = |byte: &&u8| matches!(byte, b'\n' | b'\r');
@@ -203,7 +205,7 @@ impl<'a> Table<'a> {
         let mut present = self.labels.clone();
         present.sort_unstable();
         present.dedup();
-        // Without gaps, the k-th class that is present is class k.
+        // Without gaps, the k-th class in the file is class k.
         if let Some(class) = (0..)
             .zip(&present)
             .find_map(|(k, &class)| (k < class).then_some(k))
@@ -219,7 +221,7 @@ impl<'a> Table<'a> {
     }
 }
 
-/// Whether a cell of the header marks labels. Numpy writes headers behind a `#`.
+/// Whether a cell of the header names the column of labels. Numpy starts a header with `#`.
 fn is_label(cell: &[u8]) -> bool {
     let cell = cell.strip_prefix(b"#").unwrap_or(cell).trim_ascii();
     LABEL
@@ -227,7 +229,7 @@ fn is_label(cell: &[u8]) -> bool {
         .any(|name| cell.eq_ignore_ascii_case(name.as_bytes()))
 }
 
-/// A name in the header. Numpy writes headers behind a `#`.
+/// The name in a cell of the header. Numpy starts a header with `#`.
 fn name(cell: &[u8]) -> String {
     let cell = cell.strip_prefix(b"#").unwrap_or(cell).trim_ascii();
     String::from_utf8_lossy(cell).into_owned()
@@ -238,13 +240,14 @@ fn number(cell: &[u8]) -> Option<f64> {
     str::from_utf8(cell).ok()?.parse().ok()
 }
 
-/// The class in a cell: an integer from 0 on, which data frames may write as `3.0`.
+/// The class in a cell: a non-negative integer, which data frames may write as `3.0`.
 fn class(cell: &[u8]) -> Option<u32> {
     let label = number(cell)?;
     ((0.0..CLASSES).contains(&label) && label.fract() == 0.0).then_some(label as u32)
 }
 
-/// A cell as a message shows it: one line, and not a whole file where a quote was never closed.
+/// A cell as error messages show it: on one line and shortened, since an unclosed quote makes the
+/// rest of the file one cell.
 fn shown(cell: &[u8]) -> String {
     const LENGTH: usize = 32;
     let text = String::from_utf8_lossy(cell);
@@ -325,49 +328,116 @@ mod tests {
     }
 
     #[test]
-    fn every_broken_table_is_told_where_and_what_to_do() {
+    fn every_broken_table_is_refused_with_the_line_and_a_remedy() {
         let number = "which is not a number; write numbers like -1.5e3, separated by commas";
         let finite = "which is not a finite 32-bit number; replace it or remove the row";
         let label = "number the classes 0, 1, 2 and so on";
+        let columns = "give every row the same columns";
         let long = format!("1\n{}\n", "y".repeat(100));
         for (text, expected) in [
-            ("\n\n", "x.csv is empty; write one sample a row, its numbers separated by commas".into()),
-            ("1,2\n", "x.csv has 1 row(s) of data; give at least 2".into()),
-            ("x,y\n", "x.csv has 0 row(s) of data; give at least 2".into()),
-            ("label\n0\n1\n", "x.csv has 0 columns of data; give each sample at least one number".into()),
+            (
+                "\n\n",
+                "x.csv is empty; write one sample per row, its numbers separated by commas".into(),
+            ),
+            (
+                "1,2\n",
+                "x.csv has 1 row(s) of data; give at least 2".into(),
+            ),
+            (
+                "x,y\n",
+                "x.csv has 0 row(s) of data; give at least 2".into(),
+            ),
+            (
+                "label\n0\n1\n",
+                "x.csv has 0 columns of data; give each sample at least one number".into(),
+            ),
             (
                 "1,2\n3,4\n5,6,7\n",
-                "x.csv:3: row 3 has 3 columns where the first has 2; give every row the same columns".into(),
+                format!("x.csv:3: row 3 has 3 columns, but the first has 2; {columns}"),
             ),
             (
                 "x,y\n\n1,2\n\n\n3\n",
-                "x.csv:6: row 2 has 1 columns where the header has 2; give every row the same columns".into(),
+                format!("x.csv:6: row 2 has 1 columns, but the header has 2; {columns}"),
             ),
             (
                 "x,y\r\n\r\n1,2\r\n\r\n3\r\n",
-                "x.csv:5: row 2 has 1 columns where the header has 2; give every row the same columns".into(),
+                format!("x.csv:5: row 2 has 1 columns, but the header has 2; {columns}"),
             ),
-            ("1,2\n3,four\n", format!("x.csv:2: row 2, column 2 is `four`, {number}")),
-            ("1,two\n3,4\n", format!("x.csv:1: row 1, column 2 is `two`, {number}")),
-            ("1;2\n3;4\n", format!("x.csv:2: row 1, column 1 is `3;4`, {number}")),
-            ("1\n\"2\n3\n4\n", format!("x.csv:2: row 2, column 1 is `2…`, {number}")),
-            ("1\na\tb\n", format!("x.csv:2: row 2, column 1 is `a\\tb`, {number}")),
-            (&long, format!("x.csv:2: row 2, column 1 is `{}…`, {number}", "y".repeat(32))),
-            ("1,2\n3,\n", "x.csv:2: row 2, column 2 is empty; fill it in or remove the row".into()),
-            ("x,y\n1,2\nNaN,4\n", format!("x.csv:3: row 2, column 1 is NaN, {finite}")),
-            ("1,2\n3,-inf\n", format!("x.csv:2: row 2, column 2 is -inf, {finite}")),
-            ("nan,nan\n3,4\n", format!("x.csv:1: row 1, column 1 is nan, {finite}")),
-            ("1,2\n1e39,4\n", format!("x.csv:2: row 2, column 1 is 1e39, {finite}")),
+            (
+                "1,2\n3,four\n",
+                format!("x.csv:2: row 2, column 2 is `four`, {number}"),
+            ),
+            (
+                "1,two\n3,4\n",
+                format!("x.csv:1: row 1, column 2 is `two`, {number}"),
+            ),
+            (
+                "1;2\n3;4\n",
+                format!("x.csv:2: row 1, column 1 is `3;4`, {number}"),
+            ),
+            (
+                "1\n\"2\n3\n4\n",
+                format!("x.csv:2: row 2, column 1 is `2…`, {number}"),
+            ),
+            (
+                "1\na\tb\n",
+                format!("x.csv:2: row 2, column 1 is `a\\tb`, {number}"),
+            ),
+            (
+                &long,
+                format!(
+                    "x.csv:2: row 2, column 1 is `{}…`, {number}",
+                    "y".repeat(32)
+                ),
+            ),
+            (
+                "1,2\n3,\n",
+                "x.csv:2: row 2, column 2 is empty; fill it in or remove the row".into(),
+            ),
+            (
+                "x,y\n1,2\nNaN,4\n",
+                format!("x.csv:3: row 2, column 1 is NaN, {finite}"),
+            ),
+            (
+                "1,2\n3,-inf\n",
+                format!("x.csv:2: row 2, column 2 is -inf, {finite}"),
+            ),
+            (
+                "nan,nan\n3,4\n",
+                format!("x.csv:1: row 1, column 1 is nan, {finite}"),
+            ),
+            (
+                "1,2\n1e39,4\n",
+                format!("x.csv:2: row 2, column 1 is 1e39, {finite}"),
+            ),
             (
                 "label,x,class\n0,1,0\n1,2,1\n",
                 "x.csv has label columns 1 and 3; rename one of them".into(),
             ),
-            ("x,label\n1,0\n2,cat\n", format!("x.csv:3: row 2 has label `cat`; {label}")),
-            ("x,label\n1,0\n2,\n", format!("x.csv:3: row 2 has label `…`; {label}")),
-            ("x,label\n1,-1\n2,0\n", format!("x.csv:2: row 1 has label `-1`; {label}")),
-            ("x,label\n1,0\n2,0.5\n", format!("x.csv:3: row 2 has label `0.5`; {label}")),
-            ("x,label\n1,0\n2,NaN\n", format!("x.csv:3: row 2 has label `NaN`; {label}")),
-            ("x,label\n1,0\n2,1e9\n", format!("x.csv:3: row 2 has label `1e9`; {label}")),
+            (
+                "x,label\n1,0\n2,cat\n",
+                format!("x.csv:3: row 2 has label `cat`; {label}"),
+            ),
+            (
+                "x,label\n1,0\n2,\n",
+                format!("x.csv:3: row 2 has label `…`; {label}"),
+            ),
+            (
+                "x,label\n1,-1\n2,0\n",
+                format!("x.csv:2: row 1 has label `-1`; {label}"),
+            ),
+            (
+                "x,label\n1,0\n2,0.5\n",
+                format!("x.csv:3: row 2 has label `0.5`; {label}"),
+            ),
+            (
+                "x,label\n1,0\n2,NaN\n",
+                format!("x.csv:3: row 2 has label `NaN`; {label}"),
+            ),
+            (
+                "x,label\n1,0\n2,1e9\n",
+                format!("x.csv:3: row 2 has label `1e9`; {label}"),
+            ),
             (
                 "x,label\n1,1\n2,2\n",
                 format!("x.csv has labels up to 2 but none is 0; {label}"),

@@ -1,4 +1,4 @@
-//! DDPM's step with whichever variance the model has.
+//! DDPM's step with a fixed or a learned variance.
 
 use super::Settings;
 use super::option::{VARIANCE, variance};
@@ -8,7 +8,8 @@ use pyroclast_core::field::LearnedVariance;
 use pyroclast_solvers::sampler::{Ddpm, DdpmLearned, Requirement, Sampler};
 use pyroclast_solvers::{Increments, Method};
 
-/// [`Ddpm`] of a fixed variance, or of the one that the network has learned.
+/// [`Ddpm`] with a fixed variance, or [`DdpmLearned`] with the variance that the network has
+/// learned.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum AnyDdpm {
     Fixed(Ddpm<Increments>),
@@ -16,7 +17,7 @@ pub(super) enum AnyDdpm {
 }
 
 impl AnyDdpm {
-    /// The variance that is set, or else the model's.
+    /// DDPM's step with the variance of the option, if it is set, or else that of the model.
     pub(super) fn of(settings: &Settings<'_>) -> Self {
         let brownian = settings.increments(0);
         let asked = settings.value(&VARIANCE).and_then(variance);

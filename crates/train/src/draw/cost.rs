@@ -1,9 +1,9 @@
-//! What a method costs, in evaluations of the network.
+//! The cost of a method, in evaluations of the network.
 
 use pyroclast_solvers::Tableau;
 use std::fmt;
 
-/// How many evaluations a number of steps costs, guidance aside.
+/// The evaluations of the network that a number of steps costs, without guidance.
 ///
 /// ```
 /// use pyroclast_train::draw::Cost;
@@ -16,18 +16,18 @@ use std::fmt;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Cost {
-    /// The same for every step.
+    /// This many for every step.
     PerStep(usize),
-    /// The same for every step, and one more at the start: each step's last stage is the first of
-    /// the next.
+    /// This many for every step, and one more for the first: the last stage of each step is the
+    /// first stage of the next.
     FirstSameAsLast(usize),
-    /// The same for every step, but one for a step to σ = 0.
+    /// This many for every step, except that a step to σ = 0 costs one.
     SparedAtTheEnd(usize),
-    /// One per step, and `each` for the first few; a step to σ = 0 always costs one.
+    /// One per step, but `each` for the steps of a warm-up; a step to σ = 0 always costs one.
     WarmUp {
-        /// Steps of the warm-up.
+        /// The number of steps of the warm-up.
         steps: usize,
-        /// Evaluations of each of them.
+        /// The evaluations of each of them.
         each: usize,
     },
 }
@@ -41,7 +41,7 @@ impl Cost {
         }
     }
 
-    /// Evaluations of `steps` steps. `ends_clean` says whether the last one goes to σ = 0.
+    /// The evaluations of `steps` steps; `ends_clean` says whether the last one goes to σ = 0.
     pub fn evaluations(self, steps: usize, ends_clean: bool) -> usize {
         let clean = usize::from(ends_clean).min(steps);
         match self {
@@ -55,14 +55,14 @@ impl Cost {
         }
     }
 
-    /// The most steps that cost no more than a budget, and at least one.
+    /// The largest number of steps within a budget of evaluations, but at least one.
     pub fn steps_for(self, evaluations: usize, ends_clean: bool) -> usize {
         let is_paid = |steps: &usize| self.evaluations(*steps, ends_clean) <= evaluations;
         (1..=evaluations).take_while(is_paid).last().unwrap_or(1)
     }
 }
 
-/// Evaluations per step.
+/// The evaluations per step, in a few words.
 impl fmt::Display for Cost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_budget_buys_the_most_steps_that_it_pays() {
+    fn a_budget_gives_the_most_steps_that_it_pays_for() {
         let costs = [
             Cost::PerStep(1),
             Cost::PerStep(4),

@@ -1,20 +1,21 @@
-//! What is known of a method before it runs: everything that lists methods reads this.
+//! The description of a method: its names, order, cost and options. Everything that lists methods
+//! reads it.
 
 use super::{Cost, Setting};
 use pyroclast_solvers::Tableau;
 use pyroclast_solvers::sampler::{Requirement, Sampler};
 use std::fmt;
 
-/// What a method integrates, and how it finds its steps.
+/// The kind of a method: what it integrates, and how its steps are chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// The velocity, on a fixed grid.
+    /// Integrates the velocity on a fixed grid.
     Ode,
-    /// The velocity, on a fixed grid or by steps that an error estimate chooses.
+    /// Integrates the velocity on a fixed grid, or with steps that an error estimate chooses.
     AdaptiveOde,
-    /// The SDE that has the same marginals, on a fixed grid.
+    /// Integrates the SDE with the same marginals on a fixed grid.
     Sde,
-    /// The denoiser, on a fixed grid.
+    /// Steps with the denoised data on a fixed grid.
     Sampler,
 }
 
@@ -34,25 +35,25 @@ impl fmt::Display for Kind {
     }
 }
 
-/// An entry of the table of methods.
+/// The description of a method: an entry of the table of methods.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Description {
-    /// Its name.
+    /// The name of the method, in lower case with dashes.
     pub name: &'static str,
-    /// Other names that the field has for it.
+    /// Other names in use for it.
     pub aliases: &'static [&'static str],
-    /// What it is, in a line.
+    /// One line about the method.
     pub about: &'static str,
-    /// What it integrates.
+    /// What it integrates, and how its steps are chosen.
     pub kind: Kind,
-    /// The order of its error in the step: global for an ODE, strong and with additive noise for an
-    /// SDE, of the bias for a sampler that adds noise.
+    /// The order of its error in the step size: global for an ODE method, strong and with additive
+    /// noise for an SDE method, of the bias for a sampler that adds noise.
     pub order: f64,
-    /// Evaluations of the network, with default options.
+    /// The evaluations of the network that it needs, with default options.
     pub cost: Cost,
-    /// The options that it takes.
+    /// The options that it has.
     pub options: &'static [Setting],
-    /// Whether a comparison of samplers includes it unless others are asked for.
+    /// Whether a comparison of samplers includes it by default.
     pub is_compared: bool,
 }
 
@@ -69,7 +70,7 @@ pub(super) const PLAIN: Description = Description {
 };
 
 impl Description {
-    /// What a tableau tells of its method.
+    /// The name, order and cost of the Runge–Kutta method with this tableau.
     pub(super) const fn of(tableau: &Tableau) -> Self {
         Self {
             name: tableau.name,
@@ -80,14 +81,14 @@ impl Description {
     }
 }
 
-/// What a method asks of the schedule and the grid.
+/// The requirements of a method on the schedule, the grid and the model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Requirements {
-    /// Its name, for the error.
+    /// The name of the method, for error messages.
     pub name: &'static str,
-    /// What a sampler asks of the schedule; none for a method on the velocity.
+    /// The requirement of a sampler on the schedule; `None` for a method that uses the velocity.
     pub schedule: Option<Requirement>,
-    /// Whether it adds noise, which takes the score.
+    /// Whether the method adds noise, which requires that the score is known.
     pub adds_noise: bool,
 }
 

@@ -1,65 +1,65 @@
-//! Why nothing was drawn.
+//! Errors of sampling.
 
 use pyroclast_solvers::SolveError;
 use pyroclast_solvers::sampler::Unsupported;
 
-/// Why nothing was drawn.
+/// Why no samples were drawn.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SampleError {
-    /// The adaptive solve stopped.
+    /// The adaptive solve stopped early.
     #[error(transparent)]
     Solve(#[from] SolveError),
-    /// The method has no error estimate.
+    /// The method has no error estimate, so it cannot choose its steps.
     #[error(
-        "{method} does not estimate its error, so it cannot choose its steps; give their number, or \
-         take one of {adaptive}"
+        "{method} does not estimate its error, so it cannot choose its steps; give the number of \
+         steps, or use one of {adaptive}"
     )]
     NotAdaptive {
-        /// The method.
+        /// The name of the method.
         method: &'static str,
-        /// Those that can.
+        /// The names of the adaptive methods.
         adaptive: String,
     },
-    /// The sampler, the schedule, the model and the grid do not go together.
+    /// The sampler does not suit the schedule, the model or the grid.
     #[error(transparent)]
     Unsupported(#[from] Unsupported),
-    /// There is no such grid.
+    /// The grid does not exist for this model and number of steps.
     #[error("{0}")]
     Grid(String),
-    /// The method does not take an option.
-    #[error("{method} has no option {option}; leave it out, or take {takers}")]
+    /// The method does not have this option.
+    #[error("{method} has no option {option}; leave it out, or use {takers}")]
     NoOption {
-        /// The method.
+        /// The name of the method.
         method: &'static str,
-        /// The option.
+        /// The name of the option.
         option: &'static str,
-        /// The methods that take it.
+        /// The names of the methods that have it.
         takers: String,
     },
-    /// The method takes other values of an option.
+    /// The value of an option is out of range for the method.
     #[error("{option} = {value} is out of range for {method}; give {range}")]
     OutOfRange {
-        /// The method.
+        /// The name of the method.
         method: &'static str,
-        /// The option.
+        /// The name of the option.
         option: &'static str,
-        /// What was asked for.
+        /// The value that was given.
         value: String,
-        /// What there is.
+        /// The values that the method accepts.
         range: String,
     },
-    /// The method adds noise, and the model does not know its score.
+    /// The method adds noise, but the score of the model is not known.
     #[error(
-        "{0} adds noise, which needs the score, and a velocity tells the score only where noise and \
-         data are paired independently; train with coupling = independent, gamma = none and source = \
-         normal, or sample by a method without noise"
+        "{0} adds noise, which needs the score, but a velocity gives the score only if noise and \
+         data are paired independently; train with coupling = independent, gamma = none and \
+         source = normal, or sample with a method that adds no noise"
     )]
     NeedsScore(&'static str),
-    /// Guidance by an infinite or undefined weight.
+    /// The guidance weight is infinite or undefined.
     #[error("guidance = {0} is not a finite number; give 1 for the conditional model")]
     Guidance(f64),
-    /// Rescaling by more than all, or less than nothing.
+    /// The share of rescaled guidance is not between 0 and 1.
     #[error("guidance-rescale = {0} is out of range; give 0 to 1")]
     GuidanceRescale(f64),
     /// Rescaling compares the spread of a sample's values, which vectors do not have.
@@ -68,9 +68,7 @@ pub enum SampleError {
          a vector; leave it at 0"
     )]
     RescaledVectors(f64),
-    /// A sample came out infinite or undefined.
-    #[error(
-        "{0} of the samples ran away to infinity; take more steps, guide less, or train longer"
-    )]
+    /// Some samples are infinite, undefined, or too large to be meaningful.
+    #[error("{0} of the samples diverged; take more steps, guide less, or train longer")]
     NotFinite(usize),
 }

@@ -1,4 +1,4 @@
-//! Where a fixed-grid solve puts its steps, by name.
+//! The time grid of a solve with a fixed number of steps, by name.
 
 use pyroclast_core::ddpm::{BetaTable, End, Spacing};
 use pyroclast_core::named::{self, UnknownName};
@@ -10,7 +10,8 @@ use std::str::FromStr;
 
 /// EDM's exponent (Karras et al. 2022, table 1).
 const RHO: f64 = 7.0;
-/// Times that lie no further apart are one: what computing a time from its noise level leaves of it.
+/// Times that are no further apart than this count as equal: a time that is computed from its noise
+/// level has such an error.
 const ROUNDING: f64 = 1e-12;
 
 /// A time grid by name.
@@ -18,30 +19,30 @@ const ROUNDING: f64 = 1e-12;
 #[serde(try_from = "String", into = "String")]
 #[non_exhaustive]
 pub enum GridName {
-    /// The one that fits: Karras' on EDM's and VE's schedules; trailing indices on a chain, for samplers on the denoised data; uniform
-    /// elsewhere.
+    /// Chooses by schedule and method: Karras' noise levels on EDM's and VE's schedules; trailing
+    /// indices for diffusion samplers on a chain; uniform times otherwise.
     #[default]
     Auto,
     /// Equal steps of t.
     Uniform,
-    /// Karras' noise levels.
+    /// Karras' noise levels, with ρ = 7 (Karras et al. 2022, table 1).
     Karras,
     /// Equal steps of the log-SNR.
     LogSnr,
     /// Steps of 1 − t that shrink towards the data.
     Quadratic,
-    /// Every so many indices of a chain, from the first.
+    /// Indices of a chain at equal distances, starting with the first.
     Leading,
-    /// Indices of a chain from its last to its first.
+    /// Indices of a chain evenly spaced from its last to its first.
     Linspace,
-    /// Every so many indices of a chain, from the last.
+    /// Indices of a chain at equal distances, starting with the last.
     Trailing,
-    /// These times.
+    /// The given times, rising in [0, 1].
     Given(Vec<f64>),
 }
 
 impl GridName {
-    /// The names.
+    /// The names of all grids but [`GridName::Given`].
     pub const NAMES: [&'static str; 8] = [
         "auto",
         "uniform",
@@ -53,10 +54,11 @@ impl GridName {
         "trailing",
     ];
 
-    /// The grid of `n` steps, within the span: an end that lies outside is moved to the span's.
+    /// The grid of `n` steps within a span of times; endpoints outside the span are moved into it.
     ///
     /// # Errors
-    /// Why there is none: a chain's spacing without a chain, more steps than it has indices, times that are not a grid or none of the span's.
+    /// A message: the grid needs a chain, `n` is larger than the number of its indices, or the
+    /// times are not a grid or lie outside the span.
     pub(super) fn grid(
         &self,
         schedule: &dyn Schedule,
@@ -66,20 +68,22 @@ impl GridName {
     ) -> Result<TimeGrid, String> {
         let (start, end) = span;
         let levels = noise_levels::reached(schedule, span, noise_levels::EDM);
-        // A schedule's last level is met at the span's end, and the step from there to a clean t = 1 is none of the span's.
+        // The last noise level is reached at the end of the span. The step from there to a clean t
+        // = 1 lies outside the span, so one more step is asked for.
         let meets_end =
             end < 1.0 && levels.1 > noise_levels::EDM.1 && schedule.at(1.0).sigma == 0.0;
         let m = n + usize::from(meets_end);
         let spaced = |spacing| {
             let table = table.ok_or_else(|| {
                 format!(
-                    "the grid {self} is one of a chain's indices, and this model has none; use \
+                    "the grid {self} takes indices of a chain, and this model has none; use \
                      uniform, karras, log-snr or quadratic"
                 )
             })?;
             if n > table.steps() {
                 return Err(format!(
-                    "{n} steps do not fit into {} indices; take fewer, or the grid uniform",
+                    "{n} steps do not fit into {} indices; take fewer steps, or use the grid \
+                     uniform",
                     table.steps()
                 ));
             }
@@ -101,13 +105,15 @@ impl GridName {
     }
 }
 
-/// A rising grid with its ends moved into the span. Times beyond the ends are left out, and those that agree with them up to rounding.
+/// A rising grid with its endpoints moved into the span. Times outside the span are dropped, and so
+/// are times that equal an endpoint up to rounding.
 fn within(grid: TimeGrid, (start, end): (f64, f64)) -> Result<TimeGrid, String> {
     let times = grid.times();
     let (first, last) = (times[0].max(start), times[grid.steps()].min(end));
     if last - first <= ROUNDING {
         return Err(format!(
-            "no step from {} to {} lies where this model and method can go, from {start} to {end}; give times in between",
+            "no step from {} to {} lies in the range of this model and method, from {start} to \
+             {end}; give times inside it",
             times[0],
             times[grid.steps()]
         ));
@@ -229,7 +235,8 @@ mod tests {
                             span.0 <= times[0] && times[grid.steps()] <= span.1,
                             "{name} in {span:?}: {grid}"
                         );
-                        // The last index of these lies where the shorter spans end: one step fewer is left.
+                        // The last index of these grids is the endpoint of the shorter spans, which
+                        // leaves one step fewer.
                         let last = matches!(name, GridName::Leading | GridName::Linspace);
                         let steps = match name == &given {
                             true => 5,
@@ -240,7 +247,7 @@ mod tests {
                 }
             }
         }
-        // What starts without signal starts where the span does.
+        // A grid that starts without signal starts at the start of the span.
         let trailing = GridName::Trailing.grid(&table, Some(&table), (1e-3, 1.0), 4);
         assert_eq!(
             trailing.expect("a grid").times(),

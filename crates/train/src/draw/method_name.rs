@@ -8,7 +8,7 @@ use std::fmt;
 use std::ops::Deref;
 use std::str::FromStr;
 
-/// A method of the table.
+/// A method of the table, by name: it dereferences to its [`Description`].
 ///
 /// ```
 /// use pyroclast_train::draw::MethodName;
@@ -23,24 +23,24 @@ use std::str::FromStr;
 pub struct MethodName(pub(super) &'static Description);
 
 impl MethodName {
-    /// The methods of a kind.
+    /// The methods of a kind, in the order of the table.
     pub fn of(kind: Kind) -> impl Iterator<Item = Self> {
         let all = Self::ALL.iter().copied();
         all.filter(move |method| method.kind == kind)
     }
 
-    /// The methods that choose their steps, with commas between.
+    /// The names of the adaptive methods, separated by commas.
     pub(super) fn adaptive() -> String {
         joined(Self::of(Kind::AdaptiveOde), ", ")
     }
 
-    /// The methods that take an option.
+    /// The names of the methods that have an option, separated by "or".
     pub(super) fn takers(option: &MethodOption) -> String {
         let takes = |method: &Self| method.options.iter().any(|s| s.option.name == option.name);
         joined(Self::ALL.iter().copied().filter(takes), " or ")
     }
 
-    /// All options of methods, each once.
+    /// The options of all methods, each once.
     pub fn all_options() -> Vec<&'static MethodOption> {
         let mut options: Vec<&MethodOption> = Vec::new();
         for setting in Self::ALL.iter().flat_map(|method| method.options) {
@@ -88,7 +88,7 @@ impl fmt::Display for MethodName {
     }
 }
 
-/// What spellings of a name have in common: `DPM++ 2M` and `dpmpp_2m` are `dpmpp-2m`.
+/// A name without the differences of spelling: `DPM++ 2M` and `dpmpp_2m` are `dpmpp-2m`.
 fn spelling(name: &str) -> String {
     let name = name.to_lowercase().replace("++", "pp");
     name.replace(['-', '_', ' '], "")
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_is_nearly_right_is_answered_with_the_right_one() {
+    fn a_misspelt_name_is_answered_with_the_nearest_one() {
         let error = "eular".parse::<MethodName>().expect_err("no method");
         let error = error.to_string();
         let start = "no method is called `eular`; did you mean `euler`? there are euler, midpoint";

@@ -1,7 +1,7 @@
-//! The table of methods: an entry is everything that is said of a method, and its maker.
+//! The table of methods. An entry holds the description of a method and the closure that makes it.
 //!
-//! The parser of names, `pyroclast methods`, the help, the errors and the documentation are printed
-//! from it. To add a method, write its file in `pyroclast-solvers` and an entry here.
+//! Parsing, help, error messages and documentation all use this table. To add a method, write its
+//! file in `pyroclast-solvers` and an entry here.
 
 use super::description::{Description, Kind, PLAIN, Requirements};
 use super::option::{CHURN, CORRECTOR_RATIO, CORRECTOR_STEPS, ETA, NOISE_LEVEL, ORDER, VARIANCE};
@@ -33,7 +33,7 @@ macro_rules! methods {
                 };
             )*
 
-            /// All methods.
+            /// All methods, in the order of the table.
             pub const ALL: &'static [Self] = &[$(Self::$id),*];
         }
 
@@ -95,7 +95,7 @@ impl Requirements {
     }
 }
 
-/// An SDE method: g is an option.
+/// An SDE method, with its noise level as an option.
 const SDE: Description = Description {
     options: &[NOISE_LEVEL.or(1.0)],
     ..PLAIN

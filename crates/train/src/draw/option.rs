@@ -1,29 +1,29 @@
-//! The options of methods: each is described once here, and each method says which it takes.
+//! The options of methods. Each option is described once, here.
 //!
-//! A method's entry gives the default and the range: `ETA.or(0.0).up_to(1.0)`.
+//! The entry of a method lists its options, with their default and range: `ETA.or(0.0).up_to(1.0)`.
 
 use super::SampleError;
 use pyroclast_core::ddpm::Variance;
 use pyroclast_core::named::UnknownName;
 use std::fmt;
 
-/// An option of some methods.
+/// An option that one or more methods have, such as [`ETA`].
 #[derive(Debug, PartialEq)]
 pub struct MethodOption {
-    /// Its name.
+    /// The name, in lower case with dashes.
     pub name: &'static str,
-    /// The symbol of its value.
+    /// The placeholder for its value in help texts.
     pub symbol: &'static str,
-    /// What it does, in a line.
+    /// One line about its effect.
     pub about: &'static str,
-    /// What its values are.
+    /// The type of its values.
     pub values: Values,
 }
 
-/// The values of an option.
+/// The type of an option's values.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Values {
-    /// Numbers.
+    /// Real numbers.
     Numbers,
     /// Whole numbers.
     Whole,
@@ -31,7 +31,7 @@ pub enum Values {
     Words(&'static [&'static str]),
 }
 
-/// The variance that a value of [`VARIANCE`] names.
+/// The variance that a value of [`VARIANCE`] names; `None` for any other value.
 pub fn variance(value: Value) -> Option<Variance> {
     match value {
         Value::Word(word) => word.parse().ok(),
@@ -42,13 +42,13 @@ pub fn variance(value: Value) -> Option<Variance> {
 /// A value of an option.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Value {
-    /// A number.
+    /// A number, real or whole.
     Number(f64),
-    /// A word.
+    /// A word of [`Values::Words`].
     Word(&'static str),
 }
 
-/// η: how much noise a step adds.
+/// η: the noise of each step, relative to DDPM's.
 pub static ETA: MethodOption = MethodOption {
     name: "eta",
     symbol: "ETA",
@@ -56,12 +56,12 @@ pub static ETA: MethodOption = MethodOption {
     values: Values::Numbers,
 };
 
-/// S_churn: noise that is added before each step and taken away by it.
+/// S_churn: the noise that is added before each step and removed by it.
 pub static CHURN: MethodOption = MethodOption {
     name: "churn",
     symbol: "S",
-    about: "Noise that is added before each step and taken away by it, over all steps (S_churn); \
-            useful up to about 80.",
+    about: "Noise that is added before each step and removed by it, summed over all steps \
+            (S_churn); useful up to about 80.",
     values: Values::Numbers,
 };
 
@@ -69,11 +69,11 @@ pub static CHURN: MethodOption = MethodOption {
 pub static ORDER: MethodOption = MethodOption {
     name: "order",
     symbol: "P",
-    about: "Order of a multistep method: how many evaluations each step uses.",
+    about: "Order of a multistep method: the number of evaluations that each step combines.",
     values: Values::Whole,
 };
 
-/// The variance of DDPM's step.
+/// The variance of DDPM's step, `small` or `large`.
 pub static VARIANCE: MethodOption = MethodOption {
     name: "variance",
     symbol: "VARIANCE",
@@ -81,7 +81,7 @@ pub static VARIANCE: MethodOption = MethodOption {
     values: Values::Words(&["small", "large"]),
 };
 
-/// Langevin steps of the corrector.
+/// The number of Langevin steps of the corrector.
 pub static CORRECTOR_STEPS: MethodOption = MethodOption {
     name: "corrector-steps",
     symbol: "N",
@@ -97,16 +97,16 @@ pub static CORRECTOR_RATIO: MethodOption = MethodOption {
     values: Values::Numbers,
 };
 
-/// c in `g = c·σ_t`.
+/// The factor c in the noise `g_t = c·σ_t` of the SDE.
 pub static NOISE_LEVEL: MethodOption = MethodOption {
     name: "noise-level",
     symbol: "G",
-    about: "Noise of the SDE, g = G·σ(t); every G gives the same distribution in the limit.",
+    about: "Noise of the SDE, g = G·σ(t); with enough steps every G gives the same distribution.",
     values: Values::Numbers,
 };
 
 impl MethodOption {
-    /// The option with a default, from 0 upwards.
+    /// The option with a default, and values of 0 or more.
     pub(super) const fn or(&'static self, default: f64) -> Setting {
         Setting {
             option: self,
@@ -115,7 +115,7 @@ impl MethodOption {
         }
     }
 
-    /// The option without a default: unless it is given, the model decides.
+    /// The option without a default: the model decides unless it is set.
     pub(super) const fn or_the_models(&'static self) -> Setting {
         Setting {
             option: self,
@@ -124,10 +124,10 @@ impl MethodOption {
         }
     }
 
-    /// A value from its text.
+    /// Parses a value of the option.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// A message if the text is not a value of the right type.
     pub fn parse(&self, text: &str) -> Result<Value, String> {
         match self.values {
             Values::Numbers => {
@@ -156,31 +156,31 @@ impl fmt::Display for Value {
     }
 }
 
-/// An option as one method takes it.
+/// An option of a particular method, with the default and the range that the method gives it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Setting {
     /// The option.
     pub option: &'static MethodOption,
-    /// Its default; none where the model decides.
+    /// The default; `None` if the model decides.
     pub default: Option<Value>,
-    /// The least and the largest number.
+    /// The least and the largest number that the method accepts.
     pub range: (f64, f64),
 }
 
 impl Setting {
-    /// The same with a largest number.
+    /// The same with this largest number.
     pub(super) const fn up_to(mut self, most: f64) -> Self {
         self.range.1 = most;
         self
     }
 
-    /// The same with a least number.
+    /// The same with this least number.
     pub(super) const fn from(mut self, least: f64) -> Self {
         self.range.0 = least;
         self
     }
 
-    /// The values that the method takes, in words.
+    /// The values that the method accepts, in words.
     pub fn range(&self) -> String {
         match (self.option.values, self.range) {
             (Values::Words(words), _) => words.join(" or "),
@@ -213,7 +213,7 @@ impl fmt::Display for Setting {
     }
 }
 
-/// The options that are set; any other has the method's default.
+/// Values of options; an option that is not set has the method's default.
 ///
 /// ```
 /// use pyroclast_train::draw::{MethodName, Plan, option};
@@ -241,20 +241,20 @@ impl Options {
         self.0.push((option, value));
     }
 
-    /// The value of an option, where it is set.
+    /// The value of an option, if it is set.
     pub fn get(&self, option: &MethodOption) -> Option<Value> {
         let mut found = self.0.iter().filter(|(other, _)| other.name == option.name);
         found.next().map(|(_, value)| *value)
     }
 
-    /// Removes an option, and gives its value where it was set.
+    /// Removes an option, and returns its value if it was set.
     pub fn take(&mut self, option: &MethodOption) -> Option<Value> {
         let value = self.get(option);
         self.0.retain(|(other, _)| other.name != option.name);
         value
     }
 
-    /// Whether a method takes all that is set.
+    /// Checks that a method has every option that is set, and accepts its value.
     pub(super) fn check(
         &self,
         method: &'static str,

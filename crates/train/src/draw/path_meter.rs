@@ -1,11 +1,12 @@
-//! What a trajectory costs.
+//! The energy and the straightness of trajectories.
 //!
-//! `E Σ ‖x_{k+1} − x_k‖²/h_k` and its spread about the chord, `E Σ h_k·‖(x_{k+1} − x_k)/h_k − (x_n − x_0)/T‖²`
+//! `E Σ ‖x_{k+1} − x_k‖²/h_k` and its spread about the chord,
+//! `E Σ h_k·‖(x_{k+1} − x_k)/h_k − (x_n − x_0)/T‖²`
 
 use burn::tensor::backend::Backend;
 use burn::tensor::{ElementConversion, Tensor};
 
-/// Adds up what a trajectory costs, on the device until it is asked.
+/// Sums the energy of trajectories on the device, until the totals are read.
 pub(super) struct PathMeter<B: Backend, const D: usize> {
     start: Option<Tensor<B, D>>,
     last: Option<(f64, Tensor<B, D>)>,
@@ -25,7 +26,7 @@ impl<B: Backend, const D: usize> Default for PathMeter<B, D> {
 }
 
 impl<B: Backend, const D: usize> PathMeter<B, D> {
-    /// To be shown every state.
+    /// Adds a state; it has to be called for every state of the solve, in order.
     pub(super) fn see(&mut self, t: f64, x: &Tensor<B, D>) {
         if let Some((s, previous)) = self.last.take() {
             let part = (x.clone() - previous).square().sum() / (t - s);
@@ -40,7 +41,10 @@ impl<B: Backend, const D: usize> PathMeter<B, D> {
         self.last = Some((t, x.clone()));
     }
 
-    /// Sums over the rows. With `v_k = Δx_k/h_k` of mean `(x_n − x_0)/T`, the spread about the mean is the energy less the mean's.
+    /// The energy and the straightness, summed over the rows; `None` without steps.
+    ///
+    /// With `v_k = Δx_k/h_k`, whose mean is `(x_n − x_0)/T`, the spread about the mean is the
+    /// energy minus the energy of the mean.
     pub(super) fn totals(self) -> (Option<f64>, Option<f64>) {
         let (Some(energy), Some(start), Some((_, end))) = (self.energy, self.start, self.last)
         else {

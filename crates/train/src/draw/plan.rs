@@ -1,4 +1,4 @@
-//! How samples are drawn.
+//! The plan of a draw: method, steps, guidance and seed.
 
 use super::option::Options;
 use super::sampling_method::Described;
@@ -8,16 +8,17 @@ use pyroclast_core::noise::Noise;
 use pyroclast_core::schedule::AnySchedule;
 use pyroclast_solvers::Control;
 
-/// Where the steps are.
+/// The choice of steps.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Stepping {
-    /// This many steps of a grid; a grid of given times has its own number.
+    /// This many steps on a grid; the number is ignored for a grid of given times.
     Fixed(usize, GridName),
-    /// As many as the tolerance takes.
+    /// Steps that an error estimate chooses, to stay within tolerances.
     Adaptive(Control),
 }
 
-/// How samples are drawn: the method, its steps, and what is wrapped around the model.
+/// The plan of a draw: a method, its steps, and the guidance, clipping and schedule around the
+/// model.
 ///
 /// ```
 /// use pyroclast_train::draw::{MethodName, Plan};
@@ -29,29 +30,29 @@ pub enum Stepping {
 pub struct Plan<M = MethodName> {
     /// The method.
     pub method: M,
-    /// The options of the method that are not at their defaults.
+    /// Options of the method that differ from its defaults.
     pub options: Options,
-    /// Its steps.
+    /// The steps of the method.
     pub stepping: Stepping,
-    /// Weight of classifier-free guidance, for samples under a condition; 1 is
-    /// the conditional model.
+    /// The weight of classifier-free guidance, for samples with a condition; 1 is the conditional
+    /// model.
     pub guidance: f64,
     /// The noise levels σ/α, low and high, between which guidance acts.
     pub guidance_interval: (f64, f64),
     /// φ of rescaled guidance, from 0 to 1.
     pub guidance_rescale: f64,
-    /// Keep x̂1 in [−1, 1].
+    /// Whether the denoised data x̂1 is kept in [−1, 1].
     pub clip: bool,
-    /// Sample under this schedule in place of the one that the model was trained under.
+    /// A schedule to sample with in place of the one of the training.
     pub schedule: Option<AnySchedule>,
-    /// The variance that the chain was trained with; none where the network has learned it.
+    /// The variance of a chain's reverse step; `None` if the network has learned it.
     pub variance: Option<Variance>,
-    /// The seed of noise.
+    /// The seed of the noise.
     pub seed: u64,
 }
 
 impl<M> Plan<M> {
-    /// A method on this many steps of the grid that fits it, with nothing else asked for.
+    /// A method with this many steps on the grid [`GridName::Auto`], without guidance or clipping.
     pub fn new(method: M, steps: usize, seed: u64) -> Self {
         Self {
             method,
@@ -67,7 +68,7 @@ impl<M> Plan<M> {
         }
     }
 
-    /// The same plan with another method, at its default options.
+    /// The same plan with another method, at the default options of that method.
     pub fn with_method<O>(&self, method: O) -> Plan<O> {
         Plan {
             method,
@@ -83,7 +84,7 @@ impl<M> Plan<M> {
         }
     }
 
-    /// The steps of a fixed grid.
+    /// The number of steps of a fixed grid; `None` for adaptive steps.
     pub fn steps(&self) -> Option<usize> {
         match &self.stepping {
             Stepping::Fixed(_, GridName::Given(times)) => Some(times.len().saturating_sub(1)),
@@ -94,7 +95,7 @@ impl<M> Plan<M> {
 }
 
 impl<M: Described> Plan<M> {
-    /// What the method is made of, for the first rows and one step.
+    /// The settings of the method for the first rows and one step.
     pub(super) fn settings(&self) -> Settings<'_> {
         Settings {
             variance: self.variance,
@@ -102,20 +103,21 @@ impl<M: Described> Plan<M> {
         }
     }
 
-    /// What the method asks of the model with these options.
+    /// The requirements of the method on the model, with these options.
     pub fn requirements(&self) -> Requirements {
         self.method.requirements(&self.settings())
     }
 
-    /// Whether noise is added on the way.
+    /// Whether the method adds noise, with these options.
     pub fn is_stochastic(&self) -> bool {
         self.requirements().adds_noise
     }
 
-    /// Whether the plan agrees with itself, whatever the model.
+    /// Checks the parts of the plan that do not depend on the model.
     ///
     /// # Errors
-    /// [`SampleError`], for an option that the method does not take or a number that is out of range.
+    /// [`SampleError`]: an option that the method does not have, a number out of range, or adaptive
+    /// steps for a method without an error estimate.
     pub fn check(&self) -> Result<(), SampleError> {
         let method = self.method.description();
         let adapts = matches!(self.stepping, Stepping::Adaptive(_));

@@ -1,6 +1,7 @@
-//! A model as it is sampled: guided or not, under its own schedule or another, clipped or not.
+//! The field that is sampled: a model with guidance, another schedule or clipping, as the plan
+//! says.
 //!
-//! Whatever the network and the wrappers, it is one type, so that each method is compiled once.
+//! It has one type for all networks and wrappers, so that each method is compiled only once.
 
 use super::Plan;
 use burn::tensor::Tensor;
@@ -8,13 +9,12 @@ use burn::tensor::backend::Backend;
 use pyroclast_core::endpoints::Endpoints;
 use pyroclast_core::field::{Denoiser, LearnedVariance, VectorField};
 use pyroclast_core::guidance::{Clipped, ClippedNoise, Guided, Interval, Rescaled};
-
 use pyroclast_core::probability_flow::ProbabilityFlow;
 use pyroclast_core::rescheduled::Rescheduled;
 use pyroclast_core::schedule::Schedule;
 use std::fmt;
 
-/// Everything that a method may ask of a field.
+/// All the traits of a field that a method may use.
 pub(super) trait Field<B: Backend, const D: usize>:
     VectorField<B, D> + LearnedVariance<B, D>
 {
@@ -27,14 +27,14 @@ where
 {
 }
 
-/// The field that is sampled: a velocity field and a denoiser, which a [`Method`] integrates.
+/// The field that a [`Method`] integrates to draw samples: a velocity field and a denoiser.
 ///
 /// [`Method`]: pyroclast_solvers::Method
 pub struct SampledField<'a, B: Backend, const D: usize>(Box<dyn Field<B, D> + 'a>);
 
 impl<'a, B: Backend, const D: usize> SampledField<'a, B, D> {
-    /// A model under a condition, with what the plan wraps around it. Guidance takes a model
-    /// without the condition.
+    /// A model with a condition, wrapped as the plan says. Guidance needs the model without the
+    /// condition too.
     pub(super) fn new<M>(
         conditional: &'a dyn Field<B, D>,
         unconditional: Option<&'a dyn Field<B, D>>,
@@ -56,8 +56,8 @@ impl<'a, B: Backend, const D: usize> SampledField<'a, B, D> {
             }
         };
         if let Some(schedule) = &plan.schedule {
-            // A velocity that is carried over divides by the old schedule's derivatives, which may be
-            // infinite at an end; the endpoints may not.
+            // The velocity follows from the endpoints: converting the old velocity would divide by
+            // the derivatives of the old schedule, which may be infinite at t = 0 or 1.
             let schedule = schedule.clone();
             field = Self(Box::new(ProbabilityFlow(Rescheduled { field, schedule })));
         }
@@ -109,7 +109,7 @@ impl<B: Backend, const D: usize> LearnedVariance<B, D> for SampledField<'_, B, D
     }
 }
 
-/// A field that is lent to a wrapper.
+/// A reference to a field, so that a wrapper can take a borrowed field.
 #[derive(Debug)]
 pub struct ByReference<'a, F: ?Sized>(pub(super) &'a F);
 

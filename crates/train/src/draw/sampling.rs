@@ -1,4 +1,4 @@
-//! `[sampling]`: how samples are drawn where nothing else is asked for.
+//! `[sampling]`: the default way to draw samples.
 
 use super::{GridName, MethodName, Plan, Stepping};
 use pyroclast_core::ddpm::Variance;
@@ -7,44 +7,43 @@ use pyroclast_core::objective::{Objective, VarianceLoss};
 use pyroclast_core::settings;
 
 settings! {
-    /// `[sampling]`: the defaults of `sample` and `evaluate`.
+    /// `[sampling]`: the default way to draw samples.
     #[derive(Clone, PartialEq)]
     pub struct Sampling {
-        /// The method.
+        /// Method.
         method: MethodName = MethodName::EULER,
-        /// Steps of its grid.
+        /// Number of steps.
         steps: usize = 100 => Range {
             remedy: "take at least 1 step",
             ..COUNT
         },
-        /// Where the steps are: `auto`, the name of a grid, or times from 0 to 1 with commas
-        /// between.
+        /// Times of the steps: `auto`, the name of a grid, or times from 0 to 1 separated by
+        /// commas.
         grid: GridName = GridName::Auto,
         /// Weight of classifier-free guidance; 1 is the conditional model.
         guidance: f64 = 1.0 => FINITE,
-        /// The noise levels σ/α, low and high, between which guidance acts; everywhere where this
-        /// is empty.
+        /// Noise levels σ/α, low and high, between which guidance acts; empty for all levels.
         guidance_interval: Vec<f64> = Vec::new() => Range {
             holds: |levels| {
                 levels.is_empty() || matches!(levels[..], [low, high] if 0.0 <= low && low < high)
             },
             remedy: "give two noise levels, low and high, or none",
         },
-        /// How much of a guided sample's standard deviation is brought back to the conditional's,
-        /// from 0 to 1.
+        /// Share φ by which the standard deviation of guided samples is brought back to that of the
+        /// conditional model, from 0 to 1.
         guidance_rescale: f64 = 0.0 => Range {
             holds: |share| (0.0..=1.0).contains(share),
             remedy: "give a share from 0 to 1",
         },
-        /// Keep the denoised data in [−1, 1].
+        /// Whether to keep the denoised data in [−1, 1].
         clip: bool = false,
-        /// The variance of a chain's reverse step, where it is not learned.
+        /// Variance of a chain's reverse step, unless it is learned.
         variance: Variance = Variance::Large,
     }
 }
 
 impl Sampling {
-    /// How samples are drawn from a model with this objective.
+    /// The plan for a model with this objective, with noise of this seed.
     pub fn plan(&self, objective: &Objective, seed: u64) -> Plan {
         let defaults = Plan::new(self.method, self.steps, seed);
         Plan {

@@ -1,4 +1,4 @@
-//! What carries source points to data: a method of the table, or one of your own.
+//! The interface of sampling methods: those of the table, and your own.
 
 use super::description::{Description, Kind, PLAIN, Requirements};
 use super::sampled_field::SampledField;
@@ -12,21 +12,21 @@ use pyroclast_solvers::{
 };
 use std::fmt;
 
-/// A method of which something is known before it runs.
+/// A method with a description and requirements that are known before it runs.
 pub trait Described {
-    /// What is said of it.
+    /// Its name, order, cost and options.
     fn description(&self) -> &Description;
 
-    /// What it asks of the schedule and the grid.
+    /// Its requirements on the model and the grid, with these settings.
     fn requirements(&self, settings: &Settings<'_>) -> Requirements;
 }
 
 /// A method that samples a model: [`MethodName`], or [`OwnMethod`].
 pub trait SamplingMethod<B: Backend, const D: usize>: Described {
-    /// Carries the state of a chunk from the start of the grid to its end.
+    /// Solves for the samples of one chunk, usually with [`Solve::fixed`] or [`Solve::adaptive`].
     ///
     /// # Errors
-    /// [`SampleError`].
+    /// [`SampleError`]: the method cannot choose its own steps, or an adaptive solve stopped.
     fn solve(&self, solve: Solve<'_, '_, B, D>) -> Result<Solved<B, D>, SampleError>;
 }
 
@@ -40,7 +40,7 @@ impl<M: Described + ?Sized> Described for &M {
     }
 }
 
-/// A borrowed method is the method: a list of `&dyn SamplingMethod` may hold any.
+/// A reference to a method is a method, so a list of `&dyn SamplingMethod` can hold any of them.
 impl<B, M, const D: usize> SamplingMethod<B, D> for &M
 where
     B: Backend,
@@ -51,17 +51,17 @@ where
     }
 }
 
-/// Where a solve goes along.
+/// The times of a solve.
 #[derive(Debug)]
 pub(super) enum Way {
-    /// The steps of a grid.
+    /// The times of a fixed grid.
     Grid(TimeGrid),
-    /// From one time to another, by steps of the solver's choice.
+    /// From one time to another, with adaptive steps.
     Span((f64, f64), Control),
 }
 
 impl Way {
-    /// Where it starts.
+    /// The time at which the solve starts.
     pub(super) fn start(&self) -> f64 {
         match self {
             Self::Grid(grid) => grid.times()[0],
@@ -70,10 +70,10 @@ impl Way {
     }
 }
 
-/// The state at the end, and what it cost.
+/// The state at the end of a solve, and the cost of the solve.
 pub type Solved<B, const D: usize> = (Tensor<B, D>, Statistics);
 
-/// A chunk of samples that is to be carried from noise to data.
+/// The initial value problem of one chunk of samples, from noise to data.
 pub struct Solve<'a, 'f, B: Backend, const D: usize> {
     pub(super) method: &'static str,
     pub(super) field: &'a SampledField<'f, B, D>,
@@ -84,10 +84,10 @@ pub struct Solve<'a, 'f, B: Backend, const D: usize> {
 }
 
 impl<'f, B: Backend, const D: usize> Solve<'_, 'f, B, D> {
-    /// By a method that takes the steps of a grid.
+    /// Solves with any method on the fixed grid of the plan.
     ///
     /// # Errors
-    /// Where the steps are the solver's to choose.
+    /// [`SampleError::NotAdaptive`] if the plan asks for adaptive steps.
     pub fn fixed<M>(self, method: &M) -> Result<Solved<B, D>, SampleError>
     where
         M: Method<B, SampledField<'f, B, D>, D>,
@@ -103,10 +103,10 @@ impl<'f, B: Backend, const D: usize> Solve<'_, 'f, B, D> {
         Ok((x, statistics))
     }
 
-    /// By a method that can choose its steps.
+    /// Solves with an adaptive method, on the fixed grid or with the adaptive steps of the plan.
     ///
     /// # Errors
-    /// Where it stops.
+    /// [`SampleError::Solve`] if the adaptive solve stops before the end.
     pub fn adaptive<M>(self, method: &M) -> Result<Solved<B, D>, SampleError>
     where
         M: Method<B, SampledField<'f, B, D>, D>
@@ -130,9 +130,10 @@ impl<B: Backend, const D: usize> fmt::Debug for Solve<'_, '_, B, D> {
     }
 }
 
-/// A method of your own, with a name for tables and errors.
+/// A method of your own, with a name for tables and error messages.
 ///
-/// Its maker is called once per chunk of samples, with noise that is the chunk's own.
+/// The closure that makes the method is called once per chunk of samples, with settings whose noise
+/// is independent of that of other chunks.
 ///
 /// ```
 /// use burn::tensor::{Tensor, backend::Backend};
@@ -164,7 +165,7 @@ pub struct OwnMethod<F> {
 }
 
 impl<F> OwnMethod<F> {
-    /// A method on the velocity that adds no noise, at one evaluation per step.
+    /// A method that integrates the velocity, adds no noise, and needs one evaluation per step.
     pub fn new<M>(name: &'static str, make: F) -> Self
     where
         F: Fn(&Settings<'_>) -> M,
@@ -177,20 +178,20 @@ impl<F> OwnMethod<F> {
         }
     }
 
-    /// The same with other evaluations per step.
+    /// The same with another number of evaluations per step.
     pub fn costs_per_step(mut self, evaluations: usize) -> Self {
         self.description.cost = Cost::PerStep(evaluations);
         self
     }
 
-    /// The same for a sampler on the denoiser, which asks this of the schedule.
+    /// The same for a sampler that uses the denoiser and has this requirement on the schedule.
     pub fn on_the_denoiser(mut self, requirement: Requirement) -> Self {
         self.description.kind = Kind::Sampler;
         self.schedule = Some(requirement);
         self
     }
 
-    /// The same for a method that adds noise. It takes its increments from [`Settings::increments`].
+    /// The same for a method that adds noise, which it draws from [`Settings::increments`].
     pub fn with_noise(mut self) -> Self {
         self.adds_noise = true;
         self

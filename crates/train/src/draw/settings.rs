@@ -1,4 +1,4 @@
-//! What a method is made of.
+//! The settings that a method is made with.
 
 use super::option::{MethodOption, Options, Value};
 use super::{Description, Setting};
@@ -6,26 +6,26 @@ use pyroclast_core::ddpm::Variance;
 use pyroclast_core::noise::Noise;
 use pyroclast_solvers::Increments;
 
-/// What a method is made of: its options, its steps, and the noise of the rows that it draws.
+/// The settings that a method is made with: its options, the number of steps, and its noise.
 #[derive(Debug, Clone, Copy)]
 pub struct Settings<'a> {
     pub(super) taken: &'a [Setting],
     pub(super) options: &'a Options,
-    /// The variance that a chain was trained with; none where the network has learned it.
+    /// The variance of a chain's reverse step; `None` if the network has learned it.
     pub variance: Option<Variance>,
-    /// Steps of the grid.
+    /// The number of steps of the grid.
     pub steps: usize,
-    /// The source of noise.
+    /// The noise of the whole draw.
     pub noise: Noise,
-    /// The first of the rows that are drawn together.
+    /// The index of the first row of the chunk.
     pub first_row: usize,
 }
 
 impl Settings<'_> {
-    /// An option, or the method's default.
+    /// The number that an option is set to, or the method's default.
     ///
     /// # Panics
-    /// If the method does not take the option, or the option is a word.
+    /// If the method does not have the option, or its value is a word.
     pub fn number(&self, option: &MethodOption) -> f64 {
         let default = || {
             let setting = (self.taken.iter()).find(|setting| setting.option.name == option.name);
@@ -37,7 +37,7 @@ impl Settings<'_> {
         }
     }
 
-    /// A whole number, likewise.
+    /// The whole number that an option is set to, or the method's default.
     ///
     /// # Panics
     /// As [`Settings::number`].
@@ -45,13 +45,13 @@ impl Settings<'_> {
         self.number(option) as usize
     }
 
-    /// An option where it is set.
+    /// The value of an option, if it is set.
     pub fn value(&self, option: &MethodOption) -> Option<Value> {
         self.options.get(option)
     }
 
-    /// The Brownian increments of these rows. Those of other rows or of another index, from 0 to 15,
-    /// are independent of them.
+    /// The Brownian increments of this chunk, independent of those of other chunks. Each index from
+    /// 0 to 15 gives another independent Brownian motion.
     pub fn increments(&self, index: u64) -> Increments {
         Increments {
             noise: self.noise,
@@ -61,7 +61,7 @@ impl Settings<'_> {
 }
 
 impl Description {
-    /// The settings of a run of this method.
+    /// The settings of this method with these options, for the first rows and one step.
     pub(super) fn settings<'a>(&'a self, options: &'a Options, noise: Noise) -> Settings<'a> {
         Settings {
             taken: self.options,

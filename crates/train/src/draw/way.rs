@@ -1,4 +1,5 @@
-//! Where a solve goes along: from the noisy end of what the field and the method can do to its clean end.
+//! The times of a solve: from the noisiest time that the field and the method allow to the
+//! cleanest.
 
 use super::description::Requirements;
 use super::sampled_field::SampledField;
@@ -11,17 +12,17 @@ use pyroclast_core::prediction::Prediction;
 use pyroclast_core::schedule::{AnySchedule, BetaTable, Schedule};
 use pyroclast_solvers::sampler::{Requirement, check};
 
-/// How far from an end without signal a grid starts that cannot start there.
+/// The time at which a grid starts if it cannot start at t = 0, where there is no signal.
 const MARGIN: f64 = 1e-3;
 
 /// The least signal from which a prediction of the noise tells the data: decoding x̂1 divides the
 /// error of the prediction by α.
 const SIGNAL: f64 = 5e-3;
 
-/// The way of a plan, on which the method can run.
+/// The times that a plan gives the method, checked against the method's requirements.
 ///
 /// # Errors
-/// Where there is no such grid, or the method cannot run on it.
+/// [`SampleError`]: there is no such grid, or the method cannot run on it.
 pub(super) fn way<B, N, M, const D: usize>(
     field: &SampledField<'_, B, D>,
     flow: &Flow<N>,
@@ -33,8 +34,8 @@ where
 {
     let schedule = field.schedule();
     let span = match requirements.schedule {
-        // A sampler steps over what is singular at the clean end, and needs the data to be told at the
-        // noisy one.
+        // A sampler can step to a singular t = 1, but the denoised data has to be defined where it
+        // starts.
         Some(requirement) => (first_time(field, requirement), 1.0),
         None => match &plan.schedule {
             Some(schedule) => flow.objective.prediction.span(schedule),
@@ -51,7 +52,7 @@ where
     };
     let explodes = schedule.at(1.0).alpha == 1.0 && schedule.at(0.0).alpha == 1.0;
     let name = match name {
-        // Noise of many magnitudes wants its levels spaced by them, whatever takes the steps.
+        // Noise over many orders of magnitude needs such a grid, with any method.
         GridName::Auto if explodes => &GridName::Karras,
         GridName::Auto if requirements.schedule.is_none() => &GridName::Uniform,
         GridName::Auto if table.is_some_and(|table| n <= table.steps()) => &GridName::Trailing,
@@ -88,7 +89,7 @@ fn first_told(prediction: Prediction, schedule: &dyn Schedule, table: Option<&Be
     after
 }
 
-/// t = 0, or a little later where there is no signal and the sampler or the model needs some.
+/// t = 0, or a little later if there is no signal at 0 and the sampler or the model needs some.
 fn first_time<B: Backend, const D: usize>(
     field: &SampledField<'_, B, D>,
     requirement: Requirement,

@@ -1,6 +1,7 @@
-//! An SDE method on a velocity field.
+//! An SDE method for a model.
 //!
-//! `dX = [u_t + ½g_t²·∇log p_t] dt + g_t dW`, `g_t = c·σ_t`: the distribution of `dX = u_t dt` at every t
+//! `dX = [u_t + ½g_t²·∇log p_t] dt + g_t dW`, `g_t = c·σ_t`, which has the marginals of
+//! `dX = u_t dt`
 
 use super::Settings;
 use super::option::NOISE_LEVEL;
@@ -11,15 +12,17 @@ use pyroclast_core::field::{Denoiser, VectorField};
 use pyroclast_core::reverse_sde::{NoiseLevel, ReverseSde};
 use pyroclast_solvers::{Memory, Method};
 
-/// A method for SDEs as a method for a field that knows its score: it integrates the SDE that has
-/// the field's marginals.
+/// Turns a method for SDEs into a method for a field with a score: it integrates the SDE with the
+/// marginals of the field.
+///
+/// `dX = [u_t + ½g_t²·∇log p_t] dt + g_t dW`, `g_t = c·σ_t`
 ///
 /// Source: Song et al. 2021, §4.3; Albergo et al. 2023, theorem 2.8.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct WithNoise<M> {
-    /// The method.
+    /// The SDE method.
     pub method: M,
-    /// c in `g = c·σ_t`.
+    /// The factor c in `g_t = c·σ_t`, 0 or more.
     pub noise_level: f64,
 }
 

@@ -1,10 +1,10 @@
-//! Moving averages of the parameters: one that samples are drawn with, others beside it, and any
-//! width after the fact.
+//! Moving averages of the parameters: the one that samples are drawn with, further ones, and
+//! averages of any width reconstructed after training.
 //!
 //! `θ̄ ← θ̄ + (1 − d_k)·(θ − θ̄)`
 //!
-//! Source: Polyak & Juditsky 1992. Snapshots of power-function averages span those of all other
-//! widths, so the [`coefficients`] of a width that was never kept are found after training.
+//! Source: Polyak & Juditsky 1992. The power-function average of any width is close to a linear
+//! combination of snapshots of a few; [`coefficients`] gives its terms.
 
 mod law;
 mod profile;
@@ -20,17 +20,19 @@ use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use pyroclast_kernels::lerp;
 
-/// A moving average of a list of tensors, under a law.
+/// A moving average of a list of tensors.
+///
+/// `θ̄ ← θ̄ + (1 − d_k)·(θ − θ̄)`, with the decay d_k of a [`Law`]
 #[derive(Debug, Clone)]
 pub struct Average<B: Backend> {
-    /// How fast it forgets.
+    /// The decay of the average at each step.
     pub law: Law,
-    /// The average.
+    /// The average θ̄, one tensor per parameter.
     pub values: Vec<Tensor<B, 1>>,
 }
 
 impl<B: Backend> Average<B> {
-    /// Starts at the parameters themselves.
+    /// An average that starts at these parameters.
     pub fn new(law: Law, parameters: Vec<Tensor<B, 1>>) -> Self {
         Self {
             law,
@@ -38,7 +40,7 @@ impl<B: Backend> Average<B> {
         }
     }
 
-    /// Takes in the parameters after step k, counted from 0.
+    /// Updates the average with the parameters after step k, counted from 0.
     pub fn update(&mut self, parameters: &[Tensor<B, 1>], k: u64) {
         let taken = 1.0 - self.law.decay(k);
         let old = std::mem::take(&mut self.values);
@@ -68,7 +70,7 @@ mod tests {
     #[test]
     fn a_power_average_weights_each_step_by_the_integral_of_its_profile() {
         for width in [0.05, 0.1, 0.25, 0.3] {
-            // What it starts at is forgotten at the first step.
+            // The decay of the first step is 0, so the start does not count.
             let mut average = Average::new(Law::Power(width), at(1e3));
             let steps = 300;
             for k in 0..steps {

@@ -2,8 +2,9 @@
 //!
 //! `batch(step) = (x0, x1, z, t, c)`: a pure function of the seed and the step
 //!
-//! Nothing but the step has to be saved for a run to go on exactly. [`prefetch`] makes the next batches (and pairs them by
-//! optimal transport) on another thread while the device works on this one.
+//! A checkpoint therefore needs only the step to resume with the same batches. [`prefetch`] makes
+//! the next batches, and pairs them by optimal transport, on another thread while the device works
+//! on the current one.
 
 use crate::dataset::Dataset;
 use pyroclast_core::condition::Given;
@@ -15,43 +16,64 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 
-/// Batches that wait for the device: enough to hide a slow one, few enough to stay small.
+/// Batches made ahead of the device: enough to hide a slow one, few enough to need little memory.
 const AHEAD: usize = 4;
 
 /// One batch on the host. Rows of x0 and x1 with the same index are a pair.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Batch {
-    /// The step it belongs to.
+    /// The step of the training, from 0.
     pub step: u64,
     /// Source points, `[n, dim]`.
     pub x0: Vec<f32>,
     /// Data points, `[n, dim]`.
     pub x1: Vec<f32>,
-    /// Bridge noise, `[n, dim]`, where the path has any.
+    /// Bridge noise, `[n, dim]`, if the path has any.
     pub z: Option<Vec<f32>>,
-    /// Times, `[n]`.
+    /// Times in [0, 1], `[n]`.
     pub t: Vec<f64>,
-    /// Conditions of x1, some of them dropped.
+    /// The conditions of x1, some of them dropped.
     pub given: Given,
 }
 
-/// Everything that decides what a batch holds.
+/// Makes training batches from data, a path and noise.
+///
+/// ```
+/// use pyroclast_core::{noise::Noise, path::Path};
+/// use pyroclast_train::dataset::Dataset;
+/// use pyroclast_train::learn::{Batcher, Order};
+///
+/// let batcher = Batcher {
+///     dataset: Dataset::rows(&[0.0, 1.0, 2.0, 3.0, 4.0, 5.0], 2).into(),
+///     size: 3,
+///     path: Path::optimal_transport(),
+///     condition_dropout: 0.0,
+///     noise: Noise::new(0),
+/// };
+/// let batch = batcher.batch(7, &mut Order::default());
+/// assert_eq!((batch.x0.len(), batch.x1.len(), batch.t.len()), (6, 6, 3));
+/// // The same step of the same noise is the same batch.
+/// assert_eq!(batch, batcher.batch(7, &mut Order::default()));
+/// ```
 #[derive(Debug, Clone)]
 pub struct Batcher {
-    /// The data.
+    /// The data, on the model's scale.
     pub dataset: Arc<Dataset>,
-    /// Pairs in a batch.
+    /// The number of pairs in a batch.
     pub size: usize,
-    /// The path that they are the endpoints of.
+    /// The path, which gives the source, the pairing and the times.
     pub path: Path,
-    /// The probability of dropping a condition.
+    /// The probability of dropping the condition of a sample.
     pub condition_dropout: f64,
-    /// The run's noise.
+    /// The noise of the training.
     pub noise: Noise,
 }
 
 impl Batcher {
-    /// The batch of a step. `order` remembers the epoch's permutation from one call to the next.
+    /// The batch of a step.
+    ///
+    /// `order` keeps the permutation of the current epoch from one call to the next; it saves time
+    /// and does not change the batch.
     pub fn batch(&self, step: u64, order: &mut Order) -> Batch {
         let dim = self.dataset.dim();
         let rows = self.rows(step, order);
@@ -88,7 +110,8 @@ impl Batcher {
         let mut draws = self.noise.draws(Stream::Time, step);
         let t = self.path.times(self.size, &mut draws);
         match self.path.times.distribution {
-            // Strata come in order, and so do a dataset's rows within a pairing: break the tie between the two.
+            // Strata are in rising order, and a pairing may order the rows of the dataset too: a
+            // permutation makes the times independent of the rows.
             TimeDistribution::Stratified => {
                 draws.permutation(self.size).iter().map(|&i| t[i]).collect()
             }
@@ -96,7 +119,7 @@ impl Batcher {
         }
     }
 
-    /// The rows of a step: every epoch visits each row once, in an order of its own.
+    /// The rows of a step. Every epoch visits each row once, in a new order.
     fn rows(&self, step: u64, order: &mut Order) -> Vec<usize> {
         let n = self.dataset.len() as u64;
         let first = step * self.size as u64;
@@ -113,7 +136,7 @@ impl Batcher {
     }
 }
 
-/// The permutation of the current epoch.
+/// The permutation of the current epoch, kept from one batch to the next.
 #[derive(Debug, Clone, Default)]
 pub struct Order {
     epoch: Option<u64>,
@@ -121,7 +144,7 @@ pub struct Order {
 }
 
 impl Order {
-    /// The row at a place of an epoch of `n`.
+    /// The row at a position of an epoch of `n` rows.
     pub fn row(&mut self, noise: Noise, epoch: u64, index: usize, n: usize) -> usize {
         if self.epoch != Some(epoch) {
             self.permutation = noise.draws(Stream::Order, epoch).permutation(n);
@@ -131,7 +154,8 @@ impl Order {
     }
 }
 
-/// The batches of steps `first..last`, made ahead on another thread. Dropping the receiver ends it.
+/// The batches of steps `first..last`, made ahead on another thread, which ends when the receiver
+/// is dropped.
 pub fn prefetch(batcher: Batcher, first: u64, last: u64) -> Receiver<Batch> {
     let (sender, receiver) = sync_channel(AHEAD);
     thread::spawn(move || {
@@ -166,7 +190,7 @@ mod tests {
         batcher.batch(step, &mut Order::default())
     }
 
-    /// Points whose coordinates tell their row and their class.
+    /// Points whose coordinates are their row and their class.
     fn labelled() -> Dataset {
         let n = 4 * SIZE;
         let values = (0..n).flat_map(|i| [i as f32, (i % 3) as f32]).collect();
@@ -199,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn transport_within_classes_gives_noise_the_label_that_it_came_with() {
+    fn transport_within_classes_keeps_the_labels_of_independent_pairs() {
         let independent = batch(labelled(), Coupling::Independent, 1);
         let within = batch(labelled(), Coupling::ClassOptimalTransport, 1);
         let across = batch(labelled(), Coupling::OptimalTransport, 1);
@@ -220,7 +244,7 @@ mod tests {
         let coupling = Coupling::Sinkhorn(Regularisation::OfMeanCost(0.05));
         let first = batch(unlabelled(), coupling.clone(), 1);
         assert_eq!(first, batch(unlabelled(), coupling, 1));
-        // The pairing has a stream of its own: nothing else of the batch shifts.
+        // The pairing draws from its own stream, so the rest of the batch does not change.
         let independent = batch(unlabelled(), Coupling::Independent, 1);
         assert_eq!((&first.x0, &first.t), (&independent.x0, &independent.t));
         assert_ne!(first.x1, independent.x1);

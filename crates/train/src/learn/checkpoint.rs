@@ -1,10 +1,10 @@
-//! Checkpoints: everything that resuming a run takes, in one file.
+//! Checkpoints: everything that is needed to resume a run, in one file.
 //!
 //! `model.* · ema.* · first.* · second.*` hold the parameters, their average and the optimizer's
-//! moments, and `ema.rate-0.9999.*` or `ema.power-0.05.*` a further average. The header holds that of
-//! a model file, the names of the averages, and the configuration of a run that has one; the noise
-//! needs nothing but the seed and the step. See [`tensor_file`](crate::model::tensor_file) for the
-//! layout.
+//! moments; `ema.rate-0.9999.*` or `ema.power-0.05.*` hold further averages. The header contains
+//! the header of a model file, the names of the averages, and the configuration of the run if it
+//! has one. The noise needs only the seed and the step. See
+//! [`tensor_file`](crate::model::tensor_file) for the layout.
 
 mod lists;
 
@@ -24,17 +24,17 @@ use std::path::Path;
 #[non_exhaustive]
 pub enum CheckpointError {
     /// The file cannot be written.
-    #[error("cannot save {path}; the last checkpoint that was saved is whole")]
+    #[error("cannot save {path}; the checkpoint before it is intact")]
     Write {
         /// The file.
         path: String,
-        /// Why.
+        /// The error of the file system.
         source: std::io::Error,
     },
-    /// The file is cut off or was changed.
+    /// The file is cut off, damaged or edited.
     #[error("{0}; remove it to resume from an earlier checkpoint")]
     Damaged(TensorFileError),
-    /// The file cannot be read, or is something else.
+    /// The file cannot be read, or is not a checkpoint.
     #[error(transparent)]
     File(TensorFileError),
     /// The parameters diverged.
@@ -43,10 +43,10 @@ pub enum CheckpointError {
          rate, or bound the gradient's norm (training.clip=1)"
     )]
     NotFinite {
-        /// The step.
+        /// The steps taken.
         step: u64,
     },
-    /// The parameters are those of another network.
+    /// The checkpoint belongs to another network or another training.
     #[error("{path} does not fit the network: {reason}")]
     Mismatch {
         /// The file.
@@ -68,14 +68,15 @@ impl From<TensorFileError> for CheckpointError {
     }
 }
 
-/// The lists of tensors of a checkpoint, each in the order of the module's slots.
+/// The contents of a checkpoint: lists of tensors, each in the order of the network's
+/// [`slots`](crate::parameters::slots).
 #[derive(Debug, Clone)]
 pub struct Checkpoint<B: Backend> {
-    /// What it says about the model, such as the steps taken.
+    /// The path, the objective and the data of the model, and the steps taken.
     pub header: ModelHeader,
-    /// The configuration of the run, as TOML, where it has one.
+    /// The configuration of the run, as TOML, if it has one.
     pub config: Option<String>,
-    /// θ.
+    /// The parameters θ.
     pub model: Vec<Tensor<B, 1>>,
     /// The average of θ that samples are drawn with.
     pub average: Average<B>,
@@ -87,15 +88,15 @@ pub struct Checkpoint<B: Backend> {
     pub second: Vec<Tensor<B, 1>>,
 }
 
-/// The lists of every checkpoint; those of further averages come after them.
+/// The lists that every checkpoint has; the lists of further averages follow them.
 pub(super) const PLAIN: [&str; 4] = ["model", "ema", "first", "second"];
 
 impl<B: Backend> Checkpoint<B> {
     /// Writes the checkpoint, atomically. Waits for the device.
     ///
     /// # Errors
-    /// [`CheckpointError::Write`] and [`CheckpointError::NotFinite`]; what stood at `path` before is
-    /// untouched then.
+    /// [`CheckpointError::Write`] and [`CheckpointError::NotFinite`]. The old file is untouched
+    /// then.
     pub fn save(&self, path: &Path, slots: &[Slot]) -> Result<(), CheckpointError> {
         let header = Header::new(
             self.header.clone(),
@@ -112,7 +113,7 @@ impl<B: Backend> Checkpoint<B> {
     /// Reads a checkpoint of a network with these slots.
     ///
     /// # Errors
-    /// A file that is missing, damaged, foreign, or of another network.
+    /// [`CheckpointError`]: the file is missing, damaged, not a checkpoint, or of another network.
     pub fn load(path: &Path, slots: &[Slot], device: &B::Device) -> Result<Self, CheckpointError> {
         let lists = Lists::read(path, CHECKPOINT)?;
         lists.check_count(PLAIN.len(), slots)?;
@@ -138,8 +139,10 @@ impl<B: Backend> Checkpoint<B> {
     }
 }
 
-/// Writes the power-function averages after a step, atomically, in the layout of checkpoints. Waits
-/// for the device. Averages of other widths are made of such snapshots.
+/// Writes a snapshot of the power-function averages, atomically, in the layout of checkpoints.
+/// Waits for the device.
+///
+/// Averages of other widths are reconstructed from such snapshots.
 ///
 /// # Errors
 /// As [`Checkpoint::save`].
@@ -157,10 +160,10 @@ pub fn save_snapshot<B: Backend>(
     write(path, SNAPSHOT, &header, lists, slots)
 }
 
-/// Whether the file is whole, and the step it was saved after.
+/// Reads and checks a checkpoint, and returns the steps taken before it was saved.
 ///
 /// # Errors
-/// A file that is missing, damaged or foreign.
+/// [`CheckpointError`]: the file is missing, damaged, or not a checkpoint.
 pub fn inspect(path: &Path) -> Result<u64, CheckpointError> {
     let lists = Lists::read(path, CHECKPOINT)?;
     Ok(lists.header.model.about.step)

@@ -1,6 +1,6 @@
-//! The parameters of a run by choice.
+//! The newest checkpoint of a run, with any of the weights that can be had from it.
 //!
-//! `θ, θ̄_d or θ̂_γ`, after the newest checkpoint's step
+//! `θ, θ̄_d or θ̂_γ`, after the step of the checkpoint
 
 use super::average::{Law, Profile, coefficients, relative_error};
 use super::checkpoint::{CHECKPOINT, CheckpointError, Lists, PLAIN, SNAPSHOT};
@@ -15,74 +15,76 @@ use burn::tensor::{Tensor, TensorData};
 use pyroclast_core::flow::Flow;
 use std::path::PathBuf;
 
-/// The largest error of reconstructed weights, relative to their norm: beyond it another average would come out under the name of the one
-/// that is asked for.
+/// The largest error of reconstructed weights, relative to their norm. Beyond it the result would
+/// be another average than the one that its name promises.
 const LARGEST_ERROR: f64 = 0.1;
 
-/// Why a run's parameters cannot be had as asked.
+/// Why the weights that were asked for cannot be had from a run.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WeightsError {
-    /// The run does not keep this rate.
+    /// The run does not keep an average of this rate.
     #[error(
-        "{run} keeps no average of rate {rate}; it has {known}; give one of them, or train with training.ema-rates=[{rate}]"
+        "{run} keeps no average of rate {rate}; it has {known}; give one of them, or train with \
+         training.ema-rates=[{rate}]"
     )]
     NoRate {
-        /// The folder.
+        /// The folder of the run.
         run: String,
-        /// What was asked for.
+        /// The rate that was asked for.
         rate: f64,
-        /// What there is.
+        /// The weights that the run has.
         known: String,
     },
-    /// The run keeps nothing that a power-function average could be made of.
+    /// The run keeps no power-function averages to reconstruct one from.
     #[error(
-        "{run} keeps no power-function averages, which power:{width} is made of; it has {known}; give one of them, or train with \
-         training.ema-power=[0.05,0.1]"
+        "{run} keeps no power-function averages to reconstruct power:{width} from; it has {known}; \
+         give one of them, or train with training.ema-power=[0.05,0.1]"
     )]
     NoPower {
-        /// The folder.
+        /// The folder of the run.
         run: String,
-        /// What was asked for.
+        /// The width that was asked for.
         width: f64,
-        /// What there is.
+        /// The weights that the run has.
         known: String,
     },
-    /// The width is too far from those that are kept.
+    /// The width is too far from those that the run keeps.
     #[error(
-        "power:{width} cannot be made of the widths {kept} that {run} keeps, at {times} times: its weights would be {:.0} % off; give a width \
-         nearer to those, or train with training.ema-power=[{width}]",
+        "power:{width} cannot be reconstructed from the widths {kept} that {run} keeps, saved \
+         {times} times: its weights would be {:.0} % off; give a width nearer to those, or train \
+         with training.ema-power=[{width}]",
         100.0 * error
     )]
     FarPower {
-        /// The folder.
+        /// The folder of the run.
         run: String,
-        /// What was asked for.
+        /// The width that was asked for.
         width: f64,
-        /// What there is.
+        /// The widths that the run keeps.
         kept: String,
-        /// Snapshots that hold them, the checkpoint among them.
+        /// The number of files that hold them: the snapshots and the checkpoint.
         times: usize,
-        /// How far the nearest combination is, relative to the profile.
+        /// The [`relative_error`] of the nearest combination.
         error: f64,
     },
     /// A snapshot cannot be used.
-    #[error("{path} cannot be used; remove it, and the average is made of the other snapshots")]
+    #[error("{path} cannot be used; remove it to reconstruct the average from the other snapshots")]
     Snapshot {
-        /// The file.
+        /// The file of the snapshot.
         path: String,
-        /// Why.
+        /// What is wrong with it.
         source: CheckpointError,
     },
-    /// The folder refuses.
+    /// The folder of the run cannot be used.
     #[error(transparent)]
     Run(#[from] RunError),
-    /// The checkpoint refuses.
+    /// The checkpoint cannot be used.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
 }
 
-/// The newest checkpoint of a run, read and checked, with the snapshots beside it.
+/// The newest checkpoint of a run, read and checked.
 #[derive(Debug)]
 pub struct Latest {
     run: Run,
@@ -90,21 +92,22 @@ pub struct Latest {
 }
 
 impl Latest {
-    /// Reads the newest checkpoint.
+    /// Reads and checks the newest checkpoint of a run.
     ///
     /// # Errors
-    /// [`WeightsError`]: there is none, or it is damaged or foreign.
+    /// [`WeightsError`]: there is none, it is damaged, or it is not a checkpoint.
     pub fn read(run: Run) -> Result<Self, WeightsError> {
         let lists = Lists::read(&run.newest()?, CHECKPOINT)?;
         Ok(Self { run, lists })
     }
 
-    /// What the checkpoint says about the model.
+    /// The path, the objective, the data and the steps of the model.
     pub fn header(&self) -> &ModelHeader {
         &self.lists.header.model
     }
 
-    /// The model with these weights, in a network of the same structure.
+    /// The model with these weights. They replace the parameters of `network`, which has to have
+    /// the same structure.
     ///
     /// # Panics
     /// As [`Latest::weights`].
@@ -127,7 +130,7 @@ impl Latest {
         })
     }
 
-    /// The model with these weights as a file, ready to be saved. There need be no network for it.
+    /// The model with these weights as a file, ready to be saved. This needs no network.
     ///
     /// # Panics
     /// As [`Latest::weights`].
@@ -147,11 +150,11 @@ impl Latest {
         Ok(ModelFile::new(header, choice.to_string(), tensors))
     }
 
-    /// The parameters of the run after the checkpoint's step, in the order of the slots.
+    /// The parameters after the step of the checkpoint, in the order of the slots.
     ///
-    /// A power-function average is the least-squares combination of those in the snapshots before
-    /// that step and in the checkpoint. It is refused where even that differs from the average's
-    /// weights by more than a tenth ([`relative_error`]).
+    /// A power-function average is the least-squares combination of the averages in the checkpoint
+    /// and in the snapshots before it. It is refused if its weights over the training differ from
+    /// those asked for by more than a tenth ([`relative_error`]).
     ///
     /// Source: Karras et al. 2024, section 3.2.
     ///
@@ -159,8 +162,8 @@ impl Latest {
     /// If the width of [`Weights::Power`] is not in (0, 0.3].
     ///
     /// # Errors
-    /// [`WeightsError`]: the run does not keep the average, nor what it could be made of, or a
-    /// snapshot is missing, damaged, foreign, or of another network.
+    /// [`WeightsError`]: the run neither keeps the average nor can reconstruct it, or a snapshot is
+    /// damaged or of another network.
     pub fn weights<B: Backend>(
         &self,
         choice: Weights,
@@ -218,7 +221,7 @@ fn power(law: &Law) -> Option<f64> {
     }
 }
 
-/// What can be asked of a run with these averages.
+/// The names of the weights of a run with these averages.
 fn known(main: Law, laws: &[Law]) -> String {
     let mut known = vec!["ema".to_owned(), "raw".into()];
     known.extend([main].iter().chain(laws).map(|law| match *law {
@@ -226,10 +229,11 @@ fn known(main: Law, laws: &[Law]) -> String {
         Law::Power(width) => Weights::Power(width).to_string(),
     }));
     let widths = laws.iter().any(|law| power(law).is_some());
-    known.join(", ") + if widths { " and widths near" } else { "" }
+    known.join(", ") + if widths { " and nearby widths" } else { "" }
 }
 
-/// The combination of the snapshots, and of the checkpoint's own averages, for another width. It is summed in double precision.
+/// The combination of the averages in the snapshots and in the checkpoint for this width, summed in
+/// double precision.
 fn reconstruct(
     run: &Run,
     checkpoint: &Lists,

@@ -1,27 +1,27 @@
-//! AdamW with a global bound on the gradient's norm, and the learning rate over a run.
+//! AdamW with a bound on the global norm of the gradient, and the learning rate over a run.
 //!
 //! `g ← g·min(1, c/‖g‖)`, `m ← β1·m + (1 − β1)·g`, `v ← β2·v + (1 − β2)·g²`,
 //! `θ ← θ·(1 − ηλ) − η·m̂/(√v̂ + ε)`, `m̂ = m/(1 − β1ᵏ)`, `v̂ = v/(1 − β2ᵏ)`
 //!
-//! Source: Kingma & Ba 2015; Loshchilov & Hutter 2019 for the decay; Pascanu et al. 2013 for the bound. The norm is over all
-//! parameters together and never leaves the device.
+//! Source: Kingma & Ba 2015; Loshchilov & Hutter 2019 for the decay; Pascanu et al. 2013 for the
+//! bound. The norm is that of all gradients together; it never leaves the device.
 
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use pyroclast_kernels::{AdamWStep, adamw, global_norm};
 
-/// The constants of AdamW. The defaults are PyTorch's, but for the decay, which is off.
+/// The constants of AdamW. The defaults are PyTorch's, except that there is no weight decay.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct AdamWConfig {
-    /// Decay of the first moment.
+    /// Decay β1 of the first moment.
     pub beta1: f64,
-    /// Decay of the second moment.
+    /// Decay β2 of the second moment.
     pub beta2: f64,
-    /// Added to the root of the second moment.
+    /// ε, added to the root of the second moment.
     pub epsilon: f64,
     /// Decoupled weight decay λ.
     pub weight_decay: f64,
-    /// Bound c on the global norm of the gradient; none where it is infinite.
+    /// Bound c on the global norm of the gradient; infinite for no bound.
     pub clip: f64,
 }
 
@@ -37,21 +37,25 @@ impl Default for AdamWConfig {
     }
 }
 
-/// The optimizer's memory: two moments a parameter, and the number of steps taken.
+/// The state of AdamW: two moments per parameter, and the number of steps taken.
+///
+/// `m ← β1·m + (1 − β1)·g`, `v ← β2·v + (1 − β2)·g²`, `θ ← θ·(1 − ηλ) − η·m̂/(√v̂ + ε)`
+///
+/// Source: Loshchilov & Hutter 2019.
 #[derive(Debug, Clone)]
 pub struct AdamW<B: Backend> {
     /// The constants.
     pub config: AdamWConfig,
-    /// First moments.
+    /// The first moments m, one tensor per parameter.
     pub first: Vec<Tensor<B, 1>>,
-    /// Second moments.
+    /// The second moments v, one tensor per parameter.
     pub second: Vec<Tensor<B, 1>>,
-    /// Steps taken.
+    /// The number of steps taken.
     pub steps: u64,
 }
 
 impl<B: Backend> AdamW<B> {
-    /// Before the first step on these parameters.
+    /// The state before the first step on these parameters.
     pub fn new(config: AdamWConfig, parameters: &[Tensor<B, 1>]) -> Self {
         let zeros = || parameters.iter().map(Tensor::zeros_like).collect();
         Self {
@@ -62,7 +66,7 @@ impl<B: Backend> AdamW<B> {
         }
     }
 
-    /// The parameters after one step at learning rate η.
+    /// Takes one step at this learning rate, and returns the new parameters.
     pub fn step(
         &mut self,
         parameters: Vec<Tensor<B, 1>>,
@@ -112,13 +116,23 @@ fn clip_factor<B: Backend>(gradients: &[Tensor<B, 1>], clip: f64) -> Tensor<B, 1
 /// `η_k = η·min(1, (k + 1)/w)·½(1 + cos(π·max(0, k − w)/(K − w)))`
 ///
 /// Source: Loshchilov & Hutter 2017 (SGDR) without restarts.
+///
+/// ```
+/// use pyroclast_train::learn::LearningRate;
+///
+/// let rate = LearningRate { peak: 1e-3, warm_up: 10, cosine: Some(110) };
+/// assert_eq!(rate.at(4), 0.5e-3); // half of the rise
+/// assert_eq!(rate.at(10), 1e-3); // the peak
+/// assert!((rate.at(60) - 0.5e-3).abs() < 1e-12); // half of the cosine
+/// assert_eq!(LearningRate::from(3e-4).at(1_000_000), 3e-4); // a constant
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LearningRate {
     /// The peak η.
     pub peak: f64,
-    /// Steps of the rise, w.
+    /// The number of steps w of the rise; 0 starts at the peak.
     pub warm_up: u64,
-    /// Steps of the run, K, where the rate comes down; none for a constant rate after the rise.
+    /// The step K at which the cosine reaches zero; `None` for a constant rate after the rise.
     pub cosine: Option<u64>,
 }
 
@@ -138,7 +152,7 @@ impl LearningRate {
         }
     }
 
-    /// The rate of step k, counted from 0.
+    /// The learning rate η_k of step k, counted from 0.
     pub fn at(&self, k: u64) -> f64 {
         if k < self.warm_up {
             return self.peak * (k + 1) as f64 / self.warm_up as f64;

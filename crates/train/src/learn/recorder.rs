@@ -1,15 +1,16 @@
-//! Keeps a training in a folder: metrics, checkpoints, snapshots of averages.
+//! Records a training in the folder of a run: metrics, checkpoints, and snapshots of averages.
 //!
-//! The folder holds whatever resuming takes. A training may be stopped anywhere, by a signal or by
-//! force, and resumes from its newest checkpoint to the same last bit.
+//! The folder holds everything that is needed to resume. A training may be stopped at any moment,
+//! by a signal or by force; resumed from its newest checkpoint, it gives the same model, bit for
+//! bit.
 
 use super::{Metrics, Next, Record, Run, RunError, TrainError, Trainer, Watcher};
 use burn::module::AutodiffModule;
 use burn::tensor::backend::AutodiffBackend;
 use pyroclast_core::network::Network;
 
-/// A [`Watcher`] that keeps metrics and checkpoints in the folder of a run, and hands everything on
-/// to another watcher.
+/// A [`Watcher`] that writes metrics and checkpoints to the folder of a run, and passes every event
+/// on to another watcher.
 ///
 /// ```
 /// use burn::backend::Autodiff;
@@ -30,7 +31,7 @@ use pyroclast_core::network::Network;
 /// let run = Run::create(&folder.path().join("mine"), None)?;
 /// trainer().run(3, &mut Recorder::new(&run, ()))?;
 ///
-/// // Later, perhaps in another process: the same run, for longer.
+/// // Later, perhaps in another process: continue the same run.
 /// let run = Run::open(&folder.path().join("mine"))?;
 /// let mut resumed = trainer();
 /// run.restore(&mut resumed)?;
@@ -46,13 +47,13 @@ pub struct Recorder<'a, W> {
     metrics: Option<Metrics>,
     steps: u64,
     stops: bool,
-    /// What everything is handed on to.
+    /// The watcher that receives every event after the recorder.
     pub watcher: W,
 }
 
 impl<'a, W> Recorder<'a, W> {
-    /// Checkpoints every 1000 steps, and a snapshot of power-function averages, where there are any,
-    /// every twentieth of the training.
+    /// Saves a checkpoint every 1000 steps, and a snapshot of the power-function averages, if there
+    /// are any, every twentieth of the training.
     pub fn new(run: &'a Run, watcher: W) -> Self {
         Self {
             run,
@@ -65,14 +66,15 @@ impl<'a, W> Recorder<'a, W> {
         }
     }
 
-    /// The same with other steps between two checkpoints.
+    /// The same with another number of steps between two checkpoints.
     #[must_use]
     pub fn save_every(mut self, steps: u64) -> Self {
         self.save_every = steps;
         self
     }
 
-    /// The same with other steps between two snapshots; 0 for a twentieth of the training.
+    /// The same with another number of steps between two snapshots; 0 for a twentieth of the
+    /// training.
     #[must_use]
     pub fn snapshot_every(mut self, steps: u64) -> Self {
         self.snapshot_every = steps;
@@ -128,7 +130,7 @@ where
             record.seconds += metrics.seconds;
             metrics.append(&record)?;
         }
-        // Before the checkpoint: a run that resumes from it finds the snapshot, or takes it again.
+        // Before the checkpoint, so that a run that resumes from the checkpoint has the snapshot.
         if self.takes_snapshot(trainer.keeps_powers(), step) {
             trainer.save_snapshot(&self.run.snapshot_path(step))?;
         }
@@ -141,11 +143,13 @@ where
 }
 
 impl Run {
-    /// Brings a trainer to the newest checkpoint. A run that has none is left to begin anew, which
-    /// gives the same model.
+    /// Restores a trainer from the newest checkpoint.
+    ///
+    /// Without a checkpoint the trainer is left as it is: training from the start gives the same
+    /// model.
     ///
     /// # Errors
-    /// [`TrainError`], as of [`Trainer::restore`].
+    /// [`TrainError`], for the reasons of [`Trainer::restore`].
     pub fn restore<B, N, const D: usize>(
         &self,
         trainer: &mut Trainer<B, N, D>,

@@ -1,9 +1,11 @@
-//! The folder that a run lives in.
+//! The folder of a run.
 //!
-//! `config.toml · metrics.jsonl · checkpoints/step-*.safetensors · ema/step-*.safetensors · samples/*.png`
+//! `config.toml · metrics.jsonl · checkpoints/step-*.safetensors · ema/step-*.safetensors ·
+//! samples/*.png`
 //!
-//! A folder with a run in it is never overwritten, only resumed. A run of a program has no `config.toml`. Lines of `metrics.jsonl` that are newer than the
-//! checkpoint that a run resumes from are dropped, so that each step is logged once.
+//! A run is never overwritten, only resumed. A run that a program started without a configuration
+//! has no `config.toml`. When a run resumes, lines of `metrics.jsonl` after its checkpoint are
+//! dropped, so that each step is logged once.
 
 use super::Record;
 use super::checkpoint::{CheckpointError, inspect};
@@ -12,50 +14,54 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-/// Checkpoints that are kept: the newest, and the one before in case the newest is damaged.
+/// The number of checkpoints that are kept: the newest, and the one before it in case the newest is
+/// damaged.
 const KEPT: usize = 2;
 
-/// Why a run folder cannot be used.
+/// Why the folder of a run cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RunError {
-    /// The folder holds something already.
+    /// The folder for a new run is not empty.
     #[error(
         "{0} is not empty, and a run is never overwritten; give another folder, or resume the run"
     )]
     Occupied(String),
     /// The folder holds no run.
     #[error(
-        "{0} holds no run (it has neither config.toml nor checkpoints); train one first, or give its folder"
+        "{0} holds no run (it has neither config.toml nor checkpoints); train one first, or give \
+         its folder"
     )]
     NoRun(String),
-    /// There is nothing to resume from.
+    /// The run has not saved a checkpoint yet.
     #[error("{0} holds no checkpoint yet; wait for the first, or resume the run")]
     NoCheckpoint(String),
-    /// The file system refuses.
+    /// A file or folder of the run cannot be read or written.
     #[error("cannot use {path}")]
     Io {
         /// The file or folder.
         path: String,
-        /// Why.
+        /// The error of the file system.
         source: std::io::Error,
     },
-    /// No checkpoint can be read.
+    /// The newest checkpoint cannot be read.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
 }
 
-/// A run folder.
+/// The folder of a run: its configuration, metrics, checkpoints and pictures.
+///
+/// A [`Recorder`](super::Recorder) writes to it; see there for an example.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Run {
     folder: PathBuf,
 }
 
 impl Run {
-    /// A new run, with the text of its configuration if it has one.
+    /// Creates the folder of a new run, with the text of its configuration if it has one.
     ///
     /// # Errors
-    /// If the folder holds anything, or cannot be written.
+    /// [`RunError::Occupied`] if the folder is not empty, [`RunError::Io`] if it cannot be written.
     pub fn create(folder: &Path, config: Option<&str>) -> Result<Self, RunError> {
         let refused = |source| io(folder, source);
         fs::create_dir_all(folder).map_err(refused)?;
@@ -65,7 +71,7 @@ impl Run {
         let run = Self {
             folder: folder.to_owned(),
         };
-        // The configuration comes first: from then on the folder is a run, and can be resumed.
+        // The configuration is written first: with it, the folder is a run that can be resumed.
         if let Some(config) = config {
             run.write_config(config)?;
         }
@@ -75,10 +81,10 @@ impl Run {
         Ok(run)
     }
 
-    /// The run in this folder.
+    /// Opens the run in this folder.
     ///
     /// # Errors
-    /// If there is none.
+    /// [`RunError::NoRun`] if there is none.
     pub fn open(folder: &Path) -> Result<Self, RunError> {
         let run = Self {
             folder: folder.to_owned(),
@@ -89,10 +95,10 @@ impl Run {
         }
     }
 
-    /// The text of its configuration; none for a run of a program.
+    /// The text of `config.toml`; `None` for a run without a configuration.
     ///
     /// # Errors
-    /// If the file cannot be read.
+    /// [`RunError::Io`] if the file cannot be read.
     pub fn config(&self) -> Result<Option<String>, RunError> {
         let path = self.config_path();
         match fs::read_to_string(&path) {
@@ -102,26 +108,26 @@ impl Run {
         }
     }
 
-    /// The folder.
+    /// The path of the folder.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// Where the pictures go.
+    /// The folder for pictures of samples.
     pub fn samples(&self) -> PathBuf {
         self.folder.join("samples")
     }
 
-    /// Stores a configuration in place of the one before, as when a run is prolonged.
+    /// Replaces the configuration, for example with one of more steps.
     ///
     /// # Errors
-    /// If the file cannot be written.
+    /// [`RunError::Io`] if the file cannot be written.
     pub fn write_config(&self, config: &str) -> Result<(), RunError> {
         let path = self.config_path();
         write_atomically(&path, config.as_bytes()).map_err(|source| io(&path, source))
     }
 
-    /// Where the configuration is.
+    /// The path of `config.toml`.
     pub fn config_path(&self) -> PathBuf {
         self.folder.join("config.toml")
     }
@@ -130,29 +136,30 @@ impl Run {
         self.folder.join("metrics.jsonl")
     }
 
-    /// Where the checkpoint after this step goes.
+    /// The path of the checkpoint after this step.
     pub fn checkpoint_path(&self, step: u64) -> PathBuf {
         self.folder
             .join("checkpoints")
             .join(format!("step-{step:08}.safetensors"))
     }
 
-    /// Where the snapshot of the power-function averages after this step goes.
+    /// The path of the snapshot of the power-function averages after this step.
     pub fn snapshot_path(&self, step: u64) -> PathBuf {
         self.folder
             .join("ema")
             .join(format!("step-{step:08}.safetensors"))
     }
 
-    /// The snapshots of the power-function averages with their steps, oldest first.
+    /// The steps and paths of the snapshots of the power-function averages, oldest first.
     pub fn snapshots(&self) -> Vec<(u64, PathBuf)> {
         self.steps_in("ema")
     }
 
-    /// Makes the folder of snapshots, and removes those of steps after this one: they are taken again.
+    /// Creates the folder of snapshots, and removes the snapshots after this step, which training
+    /// will take again.
     ///
     /// # Errors
-    /// If the folder cannot be written.
+    /// [`RunError::Io`] if the folder cannot be written.
     pub fn prepare_snapshots(&self, step: u64) -> Result<(), RunError> {
         let folder = self.folder.join("ema");
         fs::create_dir_all(&folder).map_err(|source| io(&folder, source))?;
@@ -168,7 +175,7 @@ impl Run {
         steps.rev().map(|(_, path)| path).collect()
     }
 
-    /// The files `step-*.safetensors` of a folder by their numbers, in order.
+    /// The files `step-*.safetensors` of a folder with their steps, in rising order.
     fn steps_in(&self, folder: &str) -> Vec<(u64, PathBuf)> {
         let entries = fs::read_dir(self.folder.join(folder));
         let paths = entries.into_iter().flatten().flatten().map(|e| e.path());
@@ -183,29 +190,30 @@ impl Run {
         steps
     }
 
-    /// The newest checkpoint, which has to be whole.
+    /// The path of the newest checkpoint, after checking the file.
     ///
     /// # Errors
-    /// If there is none, or the newest is damaged or foreign: that is said, not passed over.
+    /// [`RunError`]: there is no checkpoint, or the newest is damaged or not a checkpoint. An
+    /// earlier one is never used silently in its place.
     pub fn latest(&self) -> Result<PathBuf, RunError> {
         let path = self.newest()?;
         inspect(&path)?;
         Ok(path)
     }
 
-    /// The newest checkpoint, read by nobody yet.
+    /// The path of the newest checkpoint, without reading the file.
     ///
     /// # Errors
-    /// If there is none.
+    /// [`RunError::NoCheckpoint`] if there is none.
     pub fn newest(&self) -> Result<PathBuf, RunError> {
         (self.checkpoints().into_iter().next())
             .ok_or_else(|| RunError::NoCheckpoint(self.folder.display().to_string()))
     }
 
-    /// Removes all but the newest checkpoints, and what a killed writer left.
+    /// Removes all but the two newest checkpoints, and incomplete files of killed writers.
     pub fn tidy(&self) {
         for path in self.checkpoints().into_iter().skip(KEPT) {
-            // What cannot be removed does no harm but take room.
+            // A checkpoint that cannot be removed only takes up space.
             let _ = fs::remove_file(path);
         }
         for part in ["", "checkpoints", "ema", "samples"] {
@@ -213,10 +221,10 @@ impl Run {
         }
     }
 
-    /// Opens the metrics for appending, after dropping lines newer than `step` and any that was cut off.
+    /// Opens `metrics.jsonl` for appending, without lines after `step` or a line that was cut off.
     ///
     /// # Errors
-    /// If the file cannot be written.
+    /// [`RunError::Io`] if the file cannot be written.
     pub fn metrics(&self, step: u64) -> Result<Metrics, RunError> {
         let path = self.metrics_path();
         let refused = |source| io(&path, source);
@@ -239,9 +247,9 @@ impl Run {
         })
     }
 
-    /// The lines of `metrics.jsonl` that can be read.
+    /// The records in `metrics.jsonl`; lines that cannot be read are skipped.
     pub fn records(&self) -> Vec<Record> {
-        // A crash may have left half a line, or half a letter: what can be read is kept.
+        // A crash may have cut off the last line, even in the middle of a character.
         let bytes = fs::read(self.metrics_path()).unwrap_or_default();
         let text = String::from_utf8_lossy(&bytes);
         text.lines()
@@ -250,7 +258,7 @@ impl Run {
     }
 }
 
-/// The open `metrics.jsonl`.
+/// The file `metrics.jsonl`, open for appending.
 #[derive(Debug)]
 pub struct Metrics {
     file: File,
@@ -260,10 +268,10 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Appends a line.
+    /// Appends a record as one line.
     ///
     /// # Errors
-    /// If the file cannot be written.
+    /// [`RunError::Io`] if the file cannot be written.
     pub fn append(&mut self, record: &Record) -> Result<(), RunError> {
         self.file
             .write_all(line(record).as_bytes())

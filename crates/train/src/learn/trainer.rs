@@ -2,8 +2,8 @@
 //!
 //! `θ ← AdamW(θ, ∇L(θ; batch_k))`, `θ̄ ← EMA(θ̄, θ)`
 //!
-//! A step queues its work and returns: the loss stays on the device until somebody asks for its
-//! value.
+//! A step queues its work and returns without waiting: the loss stays on the device until it is
+//! read.
 
 use super::average::{Average, Law};
 use super::batch::{Batch, Batcher, Order, prefetch};
@@ -25,11 +25,13 @@ use pyroclast_core::noise::{Draws, Noise, Stream};
 use std::path::Path;
 use std::time::Instant;
 
-/// A model in training: the flow, its data, the memory of its optimizer, and its averages.
+/// A model in training: the flow, its data, the state of its optimizer, and its averages.
 ///
-/// The defaults are AdamW at a learning rate of 10⁻³ without decay, batches of 512, an average of
-/// rate 0.999, and one condition in ten dropped, which makes guidance possible. Setters change them
-/// before the first step.
+/// `θ ← AdamW(θ, ∇L(θ; batch_k))`, `θ̄ ← EMA(θ̄, θ)`
+///
+/// The defaults are AdamW at a learning rate of 10⁻³ without weight decay, batches of 512 pairs, an
+/// average of rate 0.999, and one condition in ten dropped, which makes classifier-free guidance
+/// possible. Setters change them before the first step.
 ///
 /// ```
 /// use burn::backend::Autodiff;
@@ -51,21 +53,21 @@ use std::time::Instant;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Trainer<B: AutodiffBackend, N, const D: usize> {
-    /// The model.
+    /// The network with the parameters of the last step, its path and its objective.
     pub flow: Flow<N>,
-    /// Its data.
+    /// The training and the held-out data.
     pub task: Task,
-    /// The optimizer's memory.
+    /// The state of the optimizer.
     pub optimizer: AdamW<B::InnerBackend>,
     /// The average of the parameters that samples are drawn with.
     pub average: Average<B::InnerBackend>,
-    /// Averages beside that one.
+    /// Further averages of the parameters.
     pub averages: Vec<Average<B::InnerBackend>>,
-    /// Steps taken.
+    /// The number of steps taken.
     pub step: u64,
-    /// What files say about the model, beside the steps taken.
+    /// The description of the model for files, whose `step` is filled in when they are written.
     pub about: About,
-    /// The configuration that checkpoints carry.
+    /// The configuration that checkpoints store, as TOML.
     pub config: Option<String>,
     loss: Option<Box<dyn SampleLoss<B, D> + Send>>,
     learning_rate: LearningRate,
@@ -84,11 +86,11 @@ where
     N: Network<B, D> + AutodiffModule<B>,
     N::InnerModule: Network<B::InnerBackend, D>,
 {
-    /// Before the first step. The data is a [`Task`], a [`Dataset`](crate::dataset::Dataset) of which
-    /// nothing is held out, or a pair of datasets, of which the second is.
+    /// A trainer before its first step.
     ///
-    /// Everything random follows from `noise`: the order of the data, source points, times, dropped
-    /// conditions, dropout.
+    /// The data is a [`Task`], a [`Dataset`](crate::dataset::Dataset) without held-out data, or a
+    /// pair of datasets, of which the second is held out. All randomness comes from `noise`: the
+    /// order of the data, source points, times, dropped conditions, and dropout.
     ///
     /// # Panics
     /// If there is no data, or the rank of a sample is not D − 1.
@@ -99,7 +101,7 @@ where
         assert_eq!(
             sample.len() + 1,
             D,
-            "a batch has one axis more than a sample"
+            "a batch has one more axis than a sample"
         );
         let mut shape = [0; D];
         shape[1..].copy_from_slice(sample);
@@ -139,7 +141,7 @@ where
         self
     }
 
-    /// The same with another learning rate: a number, or one that changes over the training.
+    /// The same with another learning rate: a number, or a [`LearningRate`] that changes over time.
     #[must_use]
     pub fn learning_rate(mut self, rate: impl Into<LearningRate>) -> Self {
         self.learning_rate = rate.into();
@@ -175,31 +177,31 @@ where
         self
     }
 
-    /// The same with another measure of each sample's error than its square.
+    /// The same with another loss per sample in place of the squared error.
     #[must_use]
     pub fn loss_by(mut self, loss: impl SampleLoss<B, D> + Send + 'static) -> Self {
         self.loss = Some(Box::new(loss));
         self
     }
 
-    /// The same with other steps between two losses that are read.
+    /// The same with another number of steps between two losses that are read.
     #[must_use]
     pub fn log_every(mut self, steps: u64) -> Self {
         self.log_every = steps;
         self
     }
 
-    /// The same with other steps between two validations.
+    /// The same with another number of steps between two validations.
     #[must_use]
     pub fn validate_every(mut self, steps: u64) -> Self {
         self.validate_every = steps;
         self
     }
 
-    /// Trains until `steps` steps have been taken in all, those before a resume included.
+    /// Trains until `steps` steps have been taken in all, including those before a resume.
     ///
     /// # Errors
-    /// [`TrainError::Diverged`], or what the watcher ends with.
+    /// [`TrainError::Diverged`], or the error of the watcher.
     pub fn run<W>(&mut self, steps: u64, watcher: &mut W) -> Result<Outcome, TrainError>
     where
         W: Watcher<Self> + ?Sized,
@@ -244,7 +246,7 @@ where
         Ok(Outcome::Finished)
     }
 
-    /// One step; gives the loss before it, still on the device.
+    /// Takes one step, and returns the loss before it as a tensor on the device.
     pub fn step(&mut self, batch: &Batch) -> Tensor<B::InnerBackend, 1> {
         let mut dropout = self.noise.draws(Stream::Dropout, batch.step);
         let loss = batch_loss(
@@ -269,16 +271,17 @@ where
         loss.inner()
     }
 
-    /// The model with the averaged parameters, without autodiff.
+    /// The flow with the averaged parameters, on the inner backend.
     pub fn averaged(&self) -> Flow<N::InnerModule> {
         let network = with_values(self.flow.network.valid(), self.average.values.clone());
         self.flow.with_network(network)
     }
 
-    /// The mean loss of the averaged model over some batches, without dropout. Waits for the device.
+    /// The mean loss of the averaged model over these batches, without dropout; 0 for none. Waits
+    /// for the device.
     pub fn validate(&self, batches: &[Batch]) -> f64 {
         let flow = self.averaged();
-        // The user's loss is one of the training backend: its inputs are lifted there, without a tape.
+        // A custom loss takes tensors of the autodiff backend, so they are lifted there, untracked.
         let own = self.loss.as_deref().map(|loss| {
             move |output: Tensor<B::InnerBackend, D>, target: Tensor<B::InnerBackend, D>| {
                 let (output, target) = (Tensor::from_inner(output), Tensor::from_inner(target));
@@ -295,7 +298,7 @@ where
         losses.sum::<f64>() / batches.len().max(1) as f64
     }
 
-    /// What makes the batches.
+    /// The batcher that makes the training batches.
     pub fn batcher(&self) -> Batcher {
         Batcher {
             dataset: self.task.training.clone(),
@@ -306,7 +309,7 @@ where
         }
     }
 
-    /// As many whole batches as the held-out samples fill, the same at every validation.
+    /// As many complete batches as the held-out samples fill; the same ones at every validation.
     fn validation(&self) -> Vec<Batch> {
         let dataset = &self.task.validation;
         if dataset.is_empty() {
@@ -326,7 +329,7 @@ where
             .collect()
     }
 
-    /// The model with the averaged parameters as one would save it, without autodiff.
+    /// The model with the averaged parameters, on the inner backend, ready to sample and to save.
     pub fn model(&self) -> Model<N::InnerModule> {
         Model {
             flow: self.averaged(),
@@ -335,7 +338,7 @@ where
         }
     }
 
-    /// What files say about the model now.
+    /// The header of a file that is written now.
     fn header(&self) -> ModelHeader {
         ModelHeader {
             path: self.flow.path.clone(),
@@ -347,11 +350,11 @@ where
         }
     }
 
-    /// Writes a checkpoint, atomically: all that [`Trainer::restore`] takes. Waits for the device.
+    /// Writes a checkpoint for [`Trainer::restore`], atomically. Waits for the device.
     ///
     /// # Errors
-    /// [`CheckpointError`], such as for parameters that are not finite; what stood at `path` before
-    /// is untouched then.
+    /// [`CheckpointError`]: parameters that are not finite, or a folder that cannot be written. The
+    /// old file is untouched then.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), CheckpointError> {
         Checkpoint::<B::InnerBackend> {
             header: self.header(),
@@ -365,7 +368,7 @@ where
         .save(path.as_ref(), &slots::<B, N>(&self.flow.network))
     }
 
-    /// Writes the power-function averages, of which those of other widths are made.
+    /// Writes a snapshot of the power-function averages.
     pub(super) fn save_snapshot(&self, path: &Path) -> Result<(), CheckpointError> {
         save_snapshot(
             path,
@@ -382,10 +385,11 @@ where
         self.averages.iter().any(is_power)
     }
 
-    /// Brings the trainer to a checkpoint, from which it resumes to the same bits.
+    /// Restores the trainer from a checkpoint. Training then continues bit for bit as if it had not
+    /// been interrupted.
     ///
     /// # Errors
-    /// [`CheckpointError`]: a file that is missing, damaged, edited, of something else, of another
+    /// [`CheckpointError`]: the file is missing, damaged, edited, not a checkpoint, of another
     /// network, or of a trainer with another seed or other averages. The trainer is untouched then.
     pub fn restore(&mut self, path: impl AsRef<Path>) -> Result<(), CheckpointError> {
         let path = path.as_ref();
@@ -399,7 +403,7 @@ where
         let (found, seed) = (about.seed, self.noise.seed());
         if found != seed {
             return Err(mismatch(format!(
-                "it was saved under seed {found}, not {seed}"
+                "it was saved with seed {found}, not {seed}"
             )));
         }
         let laws = |main: &Average<_>, further: &[Average<_>]| -> Vec<String> {
@@ -425,18 +429,19 @@ where
         Ok(())
     }
 
-    /// The device of the model.
+    /// The device that the model is trained on.
     pub fn device(&self) -> &B::Device {
         &self.device
     }
 }
 
-/// Off the tape.
+/// The tensors on the inner backend, without a tape.
 fn inner<B: AutodiffBackend>(tensors: Vec<Tensor<B, 1>>) -> Vec<Tensor<B::InnerBackend, 1>> {
     tensors.into_iter().map(Tensor::inner).collect()
 }
 
-/// The loss of a host batch: the upload, the path, the network, the error.
+/// The loss of a batch on the host: uploads it, draws points of the path, evaluates the network and
+/// measures the error.
 fn batch_loss<B, N, const D: usize>(
     flow: &Flow<N>,
     batch: &Batch,
@@ -455,12 +460,12 @@ where
         Tensor::from_data(TensorData::new(values.to_vec(), shape), device)
     };
     let condition = N::Condition::upload(&batch.given, device);
-    let ends = Endpoints {
+    let endpoints = Endpoints {
         x0: upload(&batch.x0),
         x1: upload(&batch.x1),
     };
     let z = batch.z.as_deref().map(upload);
-    let points = flow.path.sample(ends, z, &batch.t);
+    let points = flow.path.sample(endpoints, z, &batch.t);
     match own {
         None => flow.loss(points, &condition, dropout),
         Some(own) => flow.loss_by(own, points, &condition, dropout),

@@ -1,33 +1,34 @@
-//! How a training tells how it goes, and how it is stopped.
+//! Observing a training, and stopping it.
 
 use super::{Record, TrainError};
 
 /// How a training ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// All steps are done.
+    /// All steps have been taken.
     Finished,
-    /// It was asked to stop.
+    /// The watcher stopped it.
     Interrupted {
-        /// Steps taken.
+        /// The steps taken.
         step: u64,
     },
 }
 
-/// What a training does after a step.
+/// What a training does after a step, as its watcher decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Next {
-    /// The next step.
+    /// Takes the next step.
     Continue,
-    /// Reads the loss off the device and shows it to [`Watcher::logged`]; then the next step.
+    /// Reads the loss from the device and passes it to [`Watcher::logged`], then takes the next
+    /// step.
     Log,
-    /// The same, and then ends.
+    /// Reads the loss and passes it to [`Watcher::logged`], then ends the training.
     Stop,
 }
 
-/// Watches a trainer `T` at work. Every method does nothing unless it is written.
+/// Observes a trainer `T`, and may stop it. Every method has a default that does nothing.
 ///
-/// `()` watches nothing.
+/// `()` is a watcher that does nothing.
 ///
 /// ```
 /// use pyroclast_train::learn::{Next, Record, TrainError, Watcher};
@@ -50,26 +51,27 @@ pub enum Next {
 /// }
 /// ```
 pub trait Watcher<T: ?Sized> {
-    /// The training begins or resumes, and ends after `steps` steps in all.
+    /// Called before the first step of a training that ends after `steps` steps in all, including
+    /// those taken before it was resumed.
     ///
     /// # Errors
-    /// Whatever should end the training.
+    /// Any error ends the training.
     fn started(&mut self, trainer: &T, steps: u64) -> Result<(), TrainError> {
         let _ = (trainer, steps);
         Ok(())
     }
 
-    /// A step has been queued on the device.
+    /// Called after every step. The device may still be working on it.
     fn stepped(&mut self, trainer: &T) -> Next {
         let _ = trainer;
         Next::Continue
     }
 
-    /// A loss has been read: every so many steps, after the last, and where [`Watcher::stepped`]
-    /// asked for it.
+    /// Called when a loss has been read: at the intervals that the trainer was given, after the
+    /// last step, and when [`Watcher::stepped`] asked for it.
     ///
     /// # Errors
-    /// Whatever should end the training.
+    /// Any error ends the training.
     fn logged(&mut self, trainer: &T, record: &Record) -> Result<(), TrainError> {
         let _ = (trainer, record);
         Ok(())

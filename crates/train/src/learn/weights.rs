@@ -1,4 +1,4 @@
-//! Which parameters a model is used with.
+//! The choice of a model's weights: an average of the parameters, or the parameters themselves.
 //!
 //! `ema · raw · rate:0.9999 · power:0.12`
 
@@ -6,19 +6,28 @@ use super::average::WIDTHS;
 use std::fmt;
 use std::str::FromStr;
 
-/// Which parameters a model is used with.
+/// The choice of a model's weights: an average of the parameters, or the parameters themselves.
+///
+/// ```
+/// use pyroclast_train::learn::Weights;
+///
+/// assert_eq!("ema".parse(), Ok(Weights::default()));
+/// assert_eq!("power:0.12".parse(), Ok(Weights::Power(0.12)));
+/// assert_eq!(Weights::Rate(0.9999).to_string(), "rate:0.9999");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub enum Weights {
     /// The moving average of `training.ema`.
     #[default]
     Ema,
-    /// Those of the last step.
+    /// The parameters of the last step, without an average.
     Raw,
-    /// The moving average of this rate, of `training.ema` or `training.ema-rates`.
+    /// The moving average of this rate, kept by `training.ema` or `training.ema-rates`.
     Rate(f64),
     /// The power-function average of this relative width in [`WIDTHS`], reconstructed from those of
-    /// `training.ema-power`. From snapshots of 0.05 and 0.1 at every twentieth of the training, widths
-    /// from 0.04 to 0.25 come out well; [`Latest`](super::Latest) refuses those that do not.
+    /// `training.ema-power`. Snapshots of widths 0.05 and 0.1 at every twentieth of the training
+    /// give widths from 0.04 to 0.25 accurately; [`Latest`](super::Latest) refuses a width that
+    /// they do not give.
     Power(f64),
 }
 
@@ -53,7 +62,8 @@ impl FromStr for Weights {
                 number(width, what, |width| WIDTHS.contains(&width)).map(Self::Power)
             }
             _ => Err(format!(
-                "there is no average `{name}`; give ema, raw, rate:R such as rate:0.9999, or power:SIGMA such as power:0.12"
+                "there is no average `{name}`; give ema, raw, rate:R such as rate:0.9999, or \
+                 power:SIGMA such as power:0.12"
             )),
         }
     }

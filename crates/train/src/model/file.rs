@@ -1,4 +1,4 @@
-//! A model's file, before there is a network for it.
+//! The contents of a model file, before they are loaded into a network.
 
 use super::tensor_file::{self, HostTensor};
 use super::{Model, ModelError, ModelHeader};
@@ -9,27 +9,27 @@ use pyroclast_core::flow::Flow;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
-/// What a file of a model is called in messages and in its header.
+/// The kind of a model file, in messages and in its header.
 const KIND: &str = "model";
 
-/// The header of a file of a model.
+/// The header of a model file.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Header {
     model: ModelHeader,
     weights: String,
 }
 
-/// The contents of a file of a model, before there is a network for them.
+/// The contents of a model file, before they are loaded into a network.
 #[derive(Debug, Clone)]
 pub struct ModelFile {
     header: Header,
-    /// The file, where it was read from one.
+    /// The path of the file, for messages.
     path: String,
     tensors: Vec<HostTensor>,
 }
 
 impl ModelFile {
-    /// Parameters by their names, under a header; `weights` says which of a run's they are.
+    /// A file with these parameters and this header; `weights` names them, such as `ema`.
     pub fn new(header: ModelHeader, weights: String, tensors: Vec<HostTensor>) -> Self {
         Self {
             header: Header {
@@ -41,12 +41,12 @@ impl ModelFile {
         }
     }
 
-    /// What it says about the model.
+    /// The path, the objective, the data and the network of the model.
     pub fn header(&self) -> &ModelHeader {
         &self.header.model
     }
 
-    /// Which of a run's weights it holds, such as `ema`.
+    /// The name of its weights among those of the run, such as `ema`.
     pub fn weights(&self) -> &str {
         &self.header.weights
     }
@@ -54,16 +54,17 @@ impl ModelFile {
     /// Writes the file, atomically.
     ///
     /// # Errors
-    /// [`ModelError`]; what stood at `path` before is untouched then.
+    /// [`ModelError`]: parameters that are not finite, or a folder that cannot be written. The old
+    /// file is untouched then.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), ModelError> {
         let (header, tensors) = (&self.header, &self.tensors);
         Ok(tensor_file::write(path.as_ref(), KIND, header, tensors)?)
     }
 
-    /// Reads and checks a file.
+    /// Reads and checks a model file.
     ///
     /// # Errors
-    /// [`ModelError`].
+    /// [`ModelError`]: the file is missing, damaged, edited, in a newer format, or not a model.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, ModelError> {
         let (header, tensors) = tensor_file::read::<Header>(path.as_ref(), KIND)?;
         let path = path.as_ref().display().to_string();
@@ -77,10 +78,10 @@ impl ModelFile {
         }
     }
 
-    /// The model with this network, whose own parameters are replaced.
+    /// The model with this network, whose parameters are replaced by those of the file.
     ///
     /// # Errors
-    /// [`ModelError::Mismatch`].
+    /// [`ModelError::Mismatch`] if the parameters are those of another network.
     pub fn model<B: Backend, N: Module<B>>(&self, network: N) -> Result<Model<N>, ModelError> {
         let mismatch = |reason| ModelError::Mismatch {
             path: self.path.clone(),

@@ -1,4 +1,4 @@
-//! What a file says about a model beside its parameters.
+//! The description of a model in the header of its file.
 
 use crate::dataset::{DataSource, Dataset, Scaling};
 use crate::draw::Sampling;
@@ -9,61 +9,60 @@ use pyroclast_core::objective::Objective;
 use pyroclast_core::path::Path;
 use serde::{Deserialize, Serialize};
 
-/// Everything that makes a model of a network: what it learned, where, and from which data.
-///
-/// Checkpoints and model files carry it in their headers.
+/// The description of a model in the headers of checkpoints and model files: all but the
+/// parameters.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ModelHeader {
     /// The path that the model was trained on.
     pub path: Path,
-    /// What it learned there.
+    /// The prediction that it learned, and the loss that it was trained with.
     pub objective: Objective,
-    /// The rest.
+    /// Its data, its network, its defaults for sampling, and its training.
     pub about: About,
 }
 
-/// What is known about a model beside its network, path and objective.
+/// The description of a model's data, network, default sampling and training.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct About {
-    /// What it was trained on.
+    /// The data that it was trained on.
     pub data: DataInfo,
-    /// The configuration of its network; none for a network of the user's own.
+    /// The configuration of its network; `None` for a network of your own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network: Option<NetworkConfig>,
-    /// How samples are drawn where nothing else is asked for.
+    /// The default way to draw samples.
     #[serde(default)]
     pub sampling: Sampling,
-    /// Training steps taken.
+    /// The number of training steps taken.
     pub step: u64,
     /// The seed of the training.
     pub seed: u64,
 }
 
-/// What is known about the data of a model: enough to give samples their units, shape and names.
+/// The description of a model's data: enough to give samples their units, shape and names.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DataInfo {
-    /// What the data is called.
+    /// The name of the dataset.
     pub name: String,
     /// The shape of one sample.
     pub shape: Vec<usize>,
-    /// The names of the classes, in the order of their labels; empty where there are none.
+    /// The names of the classes, in the order of their labels; empty without classes.
     #[serde(default)]
     pub classes: Vec<String>,
-    /// The names of the coordinates; empty where the data names none.
+    /// The names of the coordinates; empty if the data does not name them.
     #[serde(default)]
     pub columns: Vec<String>,
-    /// From the data's units to the model's.
+    /// The map from the units of the data to the model's scale.
     pub scaling: Scaling,
-    /// The digest of the data ([`Task::digest`]), where it is known.
+    /// The digest of the data ([`Task::digest`]), if it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
-    /// How a configuration names the data; none for data that a program made.
+    /// The `[data]` section that loads the data; `None` for data in the memory of a program.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub section: Option<DataSource>,
 }
 
 impl ModelHeader {
-    /// What makes the header unusable, if anything does.
+    /// The first thing that makes the header unusable, if there is one.
     pub(crate) fn problem(&self) -> Option<String> {
         let about = &self.about;
         let network = about.network.as_ref();
@@ -81,7 +80,7 @@ impl ModelHeader {
 }
 
 impl DataInfo {
-    /// What is known about a dataset on the model's scale.
+    /// The description of a dataset that this scaling has brought to the model's scale.
     pub fn of_dataset(dataset: &Dataset, scaling: &Scaling) -> Self {
         Self {
             name: dataset.name.clone(),
@@ -94,7 +93,7 @@ impl DataInfo {
         }
     }
 
-    /// What is known about the data of a task.
+    /// The description of the data of a task, with its digest.
     pub fn of_task(task: &Task) -> Self {
         Self {
             digest: Some(task.digest()),
@@ -107,7 +106,7 @@ impl DataInfo {
         self.shape.iter().product()
     }
 
-    /// A dataset of this name, shape and classes, without a sample in it.
+    /// A dataset of this name, shape and classes, without samples.
     pub fn without_samples(&self) -> Dataset {
         let mut dataset = Dataset::new(&*self.name, Vec::new(), self.shape.clone());
         dataset.columns = self.columns.clone();
@@ -123,11 +122,11 @@ impl DataInfo {
             .iter()
             .try_fold(1_usize, |n, &axis| n.checked_mul(axis));
         let Some(dim) = dim.filter(|&dim| dim > 0) else {
-            return Some(format!("a sample of shape {:?} holds nothing", self.shape));
+            return Some(format!("a sample of shape {:?} is empty", self.shape));
         };
         if !self.scaling.fits(dim) {
             return Some(format!(
-                "its scaling is not one of samples of shape {:?}",
+                "its scaling does not fit samples of shape {:?}",
                 self.shape
             ));
         }

@@ -1,9 +1,10 @@
-//! Tensors in a safetensors file, sealed with a digest, under a header of ours.
+//! Tensors in a safetensors file, with a header and a digest.
 //!
-//! The file's metadata holds a JSON object with the format's version, the version of the package that
-//! wrote it, what kind of file it is, a digest, and the header. The digest is the SHA-256 of that
-//! object without it and of every tensor's name, shape and bytes: a file that was cut off, edited or
-//! damaged is refused, in one line, before anything is loaded. The same contents make the same file.
+//! The metadata of the file holds a JSON object: the version of the format, the version of the
+//! package that wrote it, the kind of file, a digest, and the header. The digest is the SHA-256 of
+//! that object, with an empty digest, and of the name, shape and bytes of every tensor. A file that
+//! was cut off, edited or damaged is refused before anything is loaded. The same contents always
+//! make the same file.
 
 use crate::atomic_file::write_atomically;
 use crate::digest::hex;
@@ -19,53 +20,53 @@ use std::path::Path;
 
 /// The version of the layout that this package writes, and the newest that it reads.
 pub const FORMAT: u32 = 1;
-/// The metadata entry. It is the only one: several would be written in a random order.
+/// The only entry of the metadata, because several would be written in a random order.
 const KEY: &str = "pyroclast";
 
 /// Why a file of tensors cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TensorFileError {
-    /// The file system refuses to write.
+    /// The file cannot be written.
     #[error("cannot save {path}")]
     Write {
         /// The file.
         path: String,
-        /// Why.
+        /// The error of the file system.
         source: std::io::Error,
     },
-    /// The header holds something that no file can name, such as a schedule of the user's own.
+    /// The header holds a value without a name to write, such as a schedule of your own.
     #[error("cannot save {path}: {reason}")]
     Unnamed {
         /// The file.
         path: String,
-        /// What has no name.
+        /// The value that has no name.
         reason: String,
     },
-    /// The file system refuses to read.
+    /// The file cannot be read.
     #[error("cannot read {path}")]
     Read {
         /// The file.
         path: String,
-        /// Why.
+        /// The error of the file system.
         source: std::io::Error,
     },
-    /// The file is cut off, or not safetensors at all.
+    /// The file is cut off, or not a safetensors file.
     #[error("{path} is damaged or not a safetensors file ({reason})")]
     Damaged {
         /// The file.
         path: String,
-        /// What the reader says.
+        /// The message of the safetensors reader.
         reason: String,
     },
-    /// The file is safetensors of something else.
+    /// The safetensors file is of another kind.
     #[error("{path} is not a {kind} of this library ({reason})")]
     Foreign {
         /// The file.
         path: String,
-        /// What it should be.
+        /// The kind of file that was expected.
         kind: &'static str,
-        /// What is missing or different.
+        /// The first difference.
         reason: String,
     },
     /// The file was written by a newer package, in a layout that this one does not know.
@@ -76,21 +77,21 @@ pub enum TensorFileError {
     Newer {
         /// The file.
         path: String,
-        /// Its format.
+        /// The version of its format.
         format: u32,
         /// The version of the package that wrote it.
         package: String,
     },
     /// The file was written by an earlier package, in a layout that is no longer read.
     #[error(
-        "{path} was written by an earlier version, in a layout that this one does not read; use it \
-         with that version, or train again"
+        "{path} was written by an earlier version, in a layout that this one does not read; use \
+         that version, or train again"
     )]
     Older {
         /// The file.
         path: String,
     },
-    /// The contents are not those that were written.
+    /// The contents have changed since they were written.
     #[error("the contents of {path} do not match their digest: it was damaged or edited")]
     Digest {
         /// The file.
@@ -101,9 +102,9 @@ pub enum TensorFileError {
     NotFinite {
         /// The file.
         path: String,
-        /// The tensor.
+        /// The name of the tensor.
         name: String,
-        /// The first such value.
+        /// The first value of it that is not finite.
         value: f32,
     },
 }
@@ -120,7 +121,8 @@ pub struct HostTensor {
 }
 
 impl HostTensor {
-    /// A flattened tensor of a device, in this shape. Waits for the device.
+    /// Copies a flat tensor from its device, and gives it this name and shape. Waits for the
+    /// device.
     pub fn of<B: Backend>(name: String, shape: Vec<usize>, value: &Tensor<B, 1>) -> Self {
         let values = value.to_data().convert::<f32>().into_vec::<f32>();
         Self {
@@ -139,10 +141,11 @@ impl HostTensor {
     }
 }
 
-/// The tensors of these slots, flattened and on a device; in the file their names follow `prefix`.
+/// Uploads the tensors of these slots, flat, to a device. Their names in the file begin with
+/// `prefix`; `tensors` are sorted by name, as [`read`] returns them.
 ///
 /// # Errors
-/// The first slot without a tensor of its shape.
+/// A message about the first slot that has no tensor of its name and shape.
 pub fn upload<B: Backend>(
     tensors: &[HostTensor],
     prefix: &str,
@@ -157,10 +160,10 @@ pub fn upload<B: Backend>(
     slots.iter().map(one).collect()
 }
 
-/// The values of the tensor of a slot; `tensors` are in the order of their names.
+/// The values of the tensor of a slot; `tensors` are sorted by name.
 ///
 /// # Errors
-/// If there is none of its name and shape.
+/// A message if there is no tensor of its name and shape.
 pub(crate) fn of_slot<'a>(
     tensors: &'a [HostTensor],
     prefix: &str,
@@ -178,7 +181,7 @@ pub(crate) fn of_slot<'a>(
     }
 }
 
-/// What the metadata holds around the header.
+/// The metadata of the file, which contains the header.
 #[derive(Serialize, Deserialize)]
 struct Envelope<H> {
     format: u32,
@@ -190,22 +193,22 @@ struct Envelope<H> {
     header: H,
 }
 
-/// What stood in the metadata before there was an envelope.
+/// The metadata of files before there was an envelope.
 #[derive(Deserialize)]
 struct Early {
     #[serde(rename = "version")]
     _version: u32,
 }
 
-/// Writes tensors under a header, atomically: what stood at `path` before stays until the new file is
+/// Writes tensors and a header to a file, atomically: the old file stays until the new one is
 /// complete.
 ///
 /// # Errors
 /// [`TensorFileError::Write`], [`TensorFileError::NotFinite`] for a value that is infinite or
-/// undefined, and [`TensorFileError::Unnamed`]; the file is not touched then.
+/// undefined, and [`TensorFileError::Unnamed`]. The old file is untouched then.
 ///
 /// # Panics
-/// If two tensors have the same name, or a shape does not hold as many values as are given.
+/// If two tensors have the same name, or a tensor has more or fewer values than its shape holds.
 pub fn write(
     path: &Path,
     kind: &'static str,
@@ -243,11 +246,11 @@ pub fn write(
     })
 }
 
-/// Reads the header and the tensors of a file of this kind, in the order of their names.
+/// Reads a file of this kind: its header, and its tensors sorted by name.
 ///
 /// # Errors
-/// [`TensorFileError`]: a file that cannot be read, is damaged, of something else, in a newer format,
-/// not what was written, or holds values that are not finite.
+/// [`TensorFileError`]: the file cannot be read, is damaged, edited, of another kind, in a newer or
+/// an older format, or holds values that are not finite.
 pub fn read<H: DeserializeOwned>(
     path: &Path,
     kind: &'static str,
@@ -276,7 +279,7 @@ pub fn read<H: DeserializeOwned>(
             "its header does not have the layout of this version: {error}"
         ))
     };
-    // The format comes first: a newer header need not be one that this version understands.
+    // The format is checked first: this version may not understand the header of a newer one.
     if serde_json::from_str::<Early>(sealed).is_ok() {
         return Err(TensorFileError::Older { path: name() });
     }
@@ -326,19 +329,19 @@ fn check_finite(path: &Path, tensors: &[HostTensor]) -> Result<(), TensorFileErr
     Ok(())
 }
 
-/// The envelope with another digest in the place of this one.
+/// The envelope with the digest `from` replaced by `to`.
 fn with_digest(envelope: &str, from: &str, to: &str) -> String {
     let entry = |digest: &str| format!("\"digest\":\"{digest}\"");
     envelope.replacen(&entry(from), &entry(to), 1)
 }
 
-/// The SHA-256 of the envelope and of every tensor's name, shape and bytes, in the order of names.
+/// The SHA-256 of the envelope and of the name, shape and bytes of every tensor, sorted by name.
 fn digest(envelope: &str, views: &[(&str, TensorView<'_>)]) -> String {
     let mut views: Vec<&(&str, TensorView<'_>)> = views.iter().collect();
     views.sort_by_key(|(name, _)| *name);
     let mut sha = Sha256::new();
     let mut part = |bytes: &[u8]| {
-        // With its length, so that bytes cannot move from one part to the next.
+        // The length of each part is included, so that bytes cannot move from one part to the next.
         sha.update((bytes.len() as u64).to_le_bytes());
         sha.update(bytes);
     };
@@ -417,8 +420,8 @@ mod tests {
             flipped[bit / 8] ^= 1 << (bit % 8);
             std::fs::write(&path, &flipped).expect("a writable folder");
             if let Ok((header, tensors)) = read::<Vec<f64>>(&path, "model") {
-                // Only what has no meaning may differ: padding, and the case of a letter of a key
-                // that nobody reads.
+                // The flip may only be unnoticed where it has no meaning: in padding, or in the
+                // case of a letter of a key that is not read.
                 assert_eq!(
                     (header, tensors),
                     (vec![1.5, 0.1], self::tensors()),
@@ -443,7 +446,7 @@ mod tests {
     }
 
     #[test]
-    fn another_kind_and_a_stranger_are_foreign() {
+    fn a_file_of_another_kind_or_another_program_is_foreign() {
         let (_folder, path) = written();
         let error = read::<Vec<f64>>(&path, "checkpoint").expect_err("a model");
         let message = error.to_string();

@@ -1,25 +1,30 @@
-//! How fast an average forgets.
+//! The decay of a moving average.
 //!
 //! `d_k = min(d, (1 + k)/(10 + k))` for a rate d, `d_k = (1 − 1/(k + 1))^{γ+1}` for a power γ
 //!
-//! Source: Karras et al. 2024, equation 7 for the power, whose t counts steps from 1. The warm-up of a
-//! rate is that of TensorFlow's and Ho et al.'s code, and lets the average forget the start.
+//! Source: Karras et al. 2024, equation 7 for the power, whose t counts steps from 1. The warm-up
+//! of a rate, as in the code of TensorFlow and of Ho et al., lets the average forget the initial
+//! parameters.
 
 use super::width::{WIDTHS, gamma_of_width};
 use std::fmt;
 use std::str::FromStr;
 
-/// How fast an average forgets.
+/// The decay law of a moving average: the share that it keeps of itself at each step.
+///
+/// `d_k = min(d, (1 + k)/(10 + k))` for a rate d, `d_k = (1 − 1/(k + 1))^{γ+1}` for a power γ
+///
+/// Source: Karras et al. 2024, equation 7.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Law {
-    /// Exponentially, at a decay d in [0, 1), after a warm-up.
+    /// Exponential decay at a rate d in [0, 1), after a warm-up.
     Rate(f64),
-    /// By a power γ of the step, named by its relative width σ_rel in [`WIDTHS`].
+    /// A power γ of the step, given by its relative width σ_rel in [`WIDTHS`].
     Power(f64),
 }
 
 impl Law {
-    /// What the average keeps of itself at step k, counted from 0.
+    /// The decay d_k of step k, counted from 0.
     pub fn decay(self, k: u64) -> f64 {
         let k = k as f64;
         match self {
@@ -28,13 +33,13 @@ impl Law {
         }
     }
 
-    /// What its tensors are called by in a checkpoint, before their slots.
+    /// The name of its list of tensors in a checkpoint.
     pub(in crate::learn) fn list(self) -> String {
         format!("ema.{self}")
     }
 }
 
-/// The name in files, such as `rate-0.9999` or `power-0.05`.
+/// Its name in files, such as `rate-0.9999` or `power-0.05`.
 impl fmt::Display for Law {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -55,7 +60,7 @@ impl FromStr for Law {
                 .map(Self::Power),
             _ => None,
         };
-        law.ok_or_else(|| format!("there is no average `{name}`; averages: rate-D, power-WIDTH"))
+        law.ok_or_else(|| format!("there is no average `{name}`; give rate-D or power-WIDTH"))
     }
 }
 

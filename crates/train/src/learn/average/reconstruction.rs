@@ -1,26 +1,31 @@
-//! An average that was never kept, from snapshots of two that were.
+//! The average of any width, reconstructed from snapshots of averages of a few widths.
 //!
 //! `p_target ≈ Σ_i x_i·p_i: A·x = b + μ·1, A_ij = ⟨p_i, p_j⟩, b_i = ⟨p_i, p_target⟩, Σ x_i = 1`
 //!
-//! Averages are linear in their weights, so `θ̂_target ≈ Σ_i x_i·θ̂_i`. Every profile integrates to one, and with μ the combination
-//! does too: parameters that stand still come out as they are, and the error is at most `‖p_target − Σ x_i·p_i‖·‖θ − c‖` for any
-//! constant c, in the norms of L²(0, t). The paper has μ = 0; what the sum then lacks of one scales the parameters.
+//! Averages are linear in their weights, so `θ̂_target ≈ Σ_i x_i·θ̂_i`. Every profile integrates to
+//! one, and because of μ the combination does too: constant parameters are reproduced exactly, and
+//! the error is at most `‖p_target − Σ x_i·p_i‖·‖θ − c‖` for any constant c, in the norms of L²(0,
+//! t). The paper has μ = 0, which lets the sum of x differ from one and scales the parameters.
 //!
-//! Profiles of neighbouring snapshots are almost parallel, and A is singular to many digits. It is scaled to a diagonal of ones
-//! and solved through its eigenvalues, of which those are left out that the snapshots do not resolve.
+//! Profiles of neighbouring snapshots are almost parallel, so A is close to singular. It is scaled
+//! to a diagonal of ones and inverted through its eigenvalues, without those that are too small for
+//! the precision of the snapshots.
 //!
 //! Source: Karras et al. 2024, section 3.2 and appendix C.
 
 use super::Profile;
 use nalgebra::{DMatrix, DVector, SymmetricEigen};
 
-/// The least eigenvalue that is used, as a share of the largest. Snapshots have a relative error of ε, the distance of floats
-/// of single precision; along an eigenvector of λ they are multiplied by up to 1/√λ. Below ε² the error outweighs the gain.
+/// The least eigenvalue that is used, as a share of the largest. Snapshots have the relative error
+/// ε of single precision, which grows by up to 1/√λ along an eigenvector of λ. Below ε² the error
+/// outweighs the gain.
 const RESOLVED: f64 = f32::EPSILON as f64 * f32::EPSILON as f64;
 
-/// The least-squares combination of profiles that comes nearest to another: one coefficient a profile, one in sum.
+/// The coefficients of the combination of profiles that is nearest to a target.
 ///
 /// `x = argmin ‖p_target − Σ x_i·p_i‖², Σ x_i = 1`
+///
+/// The result has one coefficient per profile.
 ///
 /// Source: Karras et al. 2024, appendix C, without the condition on the sum.
 ///
@@ -50,14 +55,16 @@ pub fn coefficients(profiles: &[Profile], target: &Profile) -> Vec<f64> {
     x.iter().zip(&norms).map(|(x, norm)| x / norm).collect()
 }
 
-/// How far a combination of profiles is from another profile, as a share of that one's norm.
+/// The distance of a combination of profiles from a target profile, as a share of the target's
+/// norm.
 ///
 /// `‖q − Σ x_i·p_i‖/‖q‖, ‖q − Σ x_i·p_i‖² = ⟨q, q⟩ − 2·Σ_i x_i·⟨p_i, q⟩ + Σ_ij x_i·x_j·⟨p_i, p_j⟩`
 ///
-/// The parameters' error is at most this share of `‖q‖·‖θ − c‖`, for any constant c.
+/// The error of the reconstructed parameters is at most this share of `‖q‖·‖θ − c‖`, for any
+/// constant c.
 ///
 /// # Panics
-/// If there is not one coefficient a profile.
+/// If there is not one coefficient per profile.
 pub fn relative_error(profiles: &[Profile], x: &[f64], target: &Profile) -> f64 {
     assert_eq!(profiles.len(), x.len(), "a term has a profile and a factor");
     let own = target.inner(target);
@@ -66,7 +73,7 @@ pub fn relative_error(profiles: &[Profile], x: &[f64], target: &Profile) -> f64 
         let others = profiles.iter().zip(x).map(|(q, b)| b * p.inner(q));
         square += a * (others.sum::<f64>() - 2.0 * p.inner(target));
     }
-    // Rounding may leave less than nothing of a combination that is exact.
+    // For an exact combination, rounding may make the square negative.
     (square.max(0.0) / own).sqrt()
 }
 
@@ -158,7 +165,8 @@ mod tests {
         for (width, share) in [(0.04, 40.0), (0.07, 300.0), (0.12, 300.0), (0.2, 100.0)] {
             let direct = tracked(&path, width)[STEPS as usize - 1];
             let error = distance(&reconstructed(&path, width), &direct);
-            // The inequality of Cauchy and Schwarz: the error is the integral of the profile's residual against θ.
+            // By the inequality of Cauchy and Schwarz, since the error is the inner product of the
+            // profile's residual and θ.
             let target = Profile::of_width(width, STEPS);
             let x = coefficients(&kept(), &target);
             let residual = relative_error(&kept(), &x, &target) * target.inner(&target).sqrt();
@@ -193,7 +201,7 @@ mod tests {
 
     #[test]
     fn widths_far_from_those_kept_are_told_from_those_near() {
-        // Of the least-squares combination in 60 digits.
+        // The errors of the least-squares combination, computed with 60 digits.
         for (width, expected) in [
             (0.01, 0.3000),
             (0.02, 0.0867),
@@ -210,7 +218,7 @@ mod tests {
             let error = relative_error(&kept(), &coefficients(&kept(), &target), &target);
             assert!((error - expected).abs() < 1e-3, "{width}: {error}");
         }
-        // Nothing is nothing of the target.
+        // An empty combination misses all of the target.
         let target = Profile::of_width(0.1, STEPS);
         assert_eq!(relative_error(&[], &[], &target), 1.0);
     }

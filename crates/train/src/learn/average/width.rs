@@ -1,15 +1,16 @@
-//! How wide a power-function average is, as a share of the training behind it.
+//! The width of a power-function average, relative to the length of the training.
 //!
 //! `σ_rel = √((γ + 1)/((γ + 2)²·(γ + 3)))`
 //!
-//! It is the standard deviation of τ/t under the density (γ + 1)·(τ/t)^γ. It falls with γ from 0.3003 on, where γ = −0.382.
+//! This is the standard deviation of τ/t under the density (γ + 1)·(τ/t)^γ. It is largest at
+//! γ = −0.382, where it is 0.3003, and falls as γ grows.
 //!
 //! Source: Karras et al. 2024, section 3.1 and appendix C.
 
 use std::ops::RangeInclusive;
 
-/// The relative widths that are kept and reconstructed. A wider one than 0.3 has no γ, and a narrower one than 0.01 averages
-/// over less than a thirtieth of the training.
+/// The relative widths of averages that can be kept and reconstructed. A width above 0.3 has no γ,
+/// and one below 0.01 averages over less than a thirtieth of the training.
 pub const WIDTHS: RangeInclusive<f64> = 0.01..=0.3;
 
 /// The relative width of a power.
@@ -32,17 +33,18 @@ pub fn width_of_gamma(gamma: f64) -> f64 {
 pub fn gamma_of_width(sigma_rel: f64) -> f64 {
     assert!(
         sigma_rel > 0.0 && sigma_rel <= *WIDTHS.end(),
-        "a relative width lies in (0, 0.3], and {sigma_rel} does not"
+        "a relative width is in (0, 0.3], not {sigma_rel}"
     );
     let square = sigma_rel * sigma_rel;
-    // σ < 1/(γ + 2), so the root lies below 1/σ; the cubic is convex from the root on, and Newton's steps come down to it.
+    // σ < 1/(γ + 2), so the root lies below 1/σ. The cubic is convex above the root, so Newton's
+    // steps decrease towards it.
     let mut gamma = 1.0 / sigma_rel;
     loop {
         let (a, b) = (gamma + 2.0, gamma + 3.0);
         let value = square * a * a * b - (gamma + 1.0);
         let slope = square * a * (a + 2.0 * b) - 1.0;
         let next = gamma - value / slope;
-        // The first step that does not come down is one of rounding.
+        // The first step that does not decrease comes from rounding.
         if next < gamma {
             gamma = next;
         } else {
@@ -81,7 +83,8 @@ mod tests {
 
     #[test]
     fn the_width_is_the_standard_deviation_of_the_profile() {
-        // The midpoint rule on n cells; the density has bounded second derivatives, so the error is O(n⁻²).
+        // The midpoint rule on n cells; the density has bounded second derivatives, so the error is
+        // O(n⁻²).
         let n = 20_000;
         for width in [0.05, 0.12, 0.25] {
             let gamma = gamma_of_width(width);

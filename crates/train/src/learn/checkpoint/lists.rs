@@ -12,12 +12,12 @@ use burn::tensor::backend::Backend;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
-/// What a checkpoint is called in messages and in its header.
+/// The kind of a checkpoint, in messages and in its header.
 pub(in crate::learn) const CHECKPOINT: &str = "checkpoint";
-/// What a snapshot of averages is called.
+/// The kind of a snapshot of averages.
 pub(in crate::learn) const SNAPSHOT: &str = "snapshot";
 
-/// What the header says beside the tensors.
+/// The header of a checkpoint or of a snapshot.
 #[derive(Debug, Serialize, Deserialize)]
 pub(in crate::learn) struct Header {
     pub(in crate::learn) model: ModelHeader,
@@ -68,7 +68,7 @@ pub(in crate::learn) fn write<'a, B: Backend>(
     })
 }
 
-/// A file of lists that is whole, and ours.
+/// The contents of a file of lists that has been checked.
 #[derive(Debug)]
 pub(in crate::learn) struct Lists {
     path: String,
