@@ -179,6 +179,10 @@ pub(crate) struct Train {
     /// Resume an interrupted run from its newest checkpoint, with the same result bit for bit.
     #[arg(long)]
     pub(crate) resume: bool,
+    /// Resume although the data has changed since the run was trained on it; the scaling stays that
+    /// of the old data.
+    #[arg(long, requires = "resume")]
+    pub(crate) new_data: bool,
 }
 
 /// A trained model, and the device to run it on.

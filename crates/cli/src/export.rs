@@ -60,6 +60,19 @@ impl Format {
     }
 }
 
+/// Refuses a file whose folder does not exist, before anything is computed for it.
+pub(crate) fn check_folder(path: &Path) -> Result<()> {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => Err(Usage(format!(
+            "there is no folder {} for {}; make it first",
+            folder.display(),
+            path.display()
+        ))
+        .into()),
+        _ => Ok(()),
+    }
+}
+
 /// Writes samples of shape `[n, shape…]` in the data's units, with their labels if there are any.
 pub(crate) fn write(
     path: &Path,

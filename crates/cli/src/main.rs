@@ -12,7 +12,9 @@ mod device;
 mod export;
 mod plan;
 mod progress;
+mod say;
 
+use crate::say::note;
 use args::{Arguments, Command};
 use clap::Parser;
 use pyroclast_kernels::join_pool;
@@ -50,7 +52,7 @@ fn main() -> ExitCode {
     match outcome {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            note!("error: {error:#}");
             ExitCode::from(if is_usage(&error) { 2 } else { 1 })
         }
     }

@@ -1,5 +1,6 @@
 //! Progress of a training run: a bar in a terminal, lines in a log.
 
+use crate::say::note;
 use indicatif::{ProgressBar, ProgressStyle};
 use pyroclast_train::learn::Record;
 use std::io::IsTerminal;
@@ -67,7 +68,7 @@ impl Progress {
         if due || record.step == self.total {
             let speed = (record.step - self.first) as f64 / self.start.elapsed().as_secs_f64();
             let left = (self.total - record.step) as f64 / speed;
-            eprintln!(
+            note!(
                 "step {}/{}  {message}  {speed:.1} steps/s  ETA {}",
                 record.step,
                 self.total,
@@ -80,8 +81,8 @@ impl Progress {
     /// Prints a line, above the bar if there is one.
     pub(crate) fn say(&self, line: &str) {
         match &self.bar {
-            Some(bar) => bar.suspend(|| eprintln!("{line}")),
-            None => eprintln!("{line}"),
+            Some(bar) => bar.suspend(|| note!("{line}")),
+            None => note!("{line}"),
         }
     }
 

@@ -28,7 +28,7 @@ pub use latest::{Latest, WeightsError};
 pub use optimizer::{AdamW, AdamWConfig, LearningRate};
 pub use record::Record;
 pub use recorder::Recorder;
-pub use run::{Metrics, Run, RunError};
+pub use run::{Metrics, Run, RunError, RunLock};
 pub use trainer::Trainer;
 pub use watcher::{Next, Outcome, Watcher};
 pub use weights::Weights;

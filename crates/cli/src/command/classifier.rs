@@ -4,6 +4,7 @@ use crate::Usage;
 use crate::args::Classifier;
 use crate::device::{self, Job};
 use crate::progress::{Progress, minutes};
+use crate::say::{note, say};
 use anyhow::{Result, bail};
 use burn::backend::Autodiff;
 use burn::tensor::backend::Backend;
@@ -36,7 +37,7 @@ pub(crate) fn run(arguments: Classifier) -> Result<ExitCode> {
         seed: arguments.seed,
         ..Settings::default()
     };
-    eprintln!(
+    note!(
         "training a classifier of {} ({} samples of shape {:?}, {} classes) on {device}",
         dataset.name,
         dataset.len(),
@@ -50,13 +51,13 @@ pub(crate) fn run(arguments: Classifier) -> Result<ExitCode> {
         out,
     };
     let about = device::run_on(device, job)?;
-    println!("trained in {}", minutes(start.elapsed().as_secs_f64()));
-    println!(
+    say!("trained in {}", minutes(start.elapsed().as_secs_f64()));
+    say!(
         "accuracy   {:.2} % of {} held-out samples",
         100.0 * about.accuracy,
         about.held_out
     );
-    println!("classifier {}", out.display());
+    say!("classifier {}", out.display());
     Ok(ExitCode::SUCCESS)
 }
 

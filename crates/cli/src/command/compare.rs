@@ -4,8 +4,9 @@ use super::evaluate::{classifier, data_of};
 use crate::Usage;
 use crate::args::Compare;
 use crate::device::{self, Job};
-use crate::export::save_png;
+use crate::export::{check_folder, save_png};
 use crate::plan::unguided;
+use crate::say::say;
 use anyhow::{Result, bail};
 use burn::backend::Autodiff;
 use burn::module::AutodiffModule;
@@ -25,6 +26,9 @@ use std::process::ExitCode;
 pub(crate) fn run(arguments: Compare) -> Result<ExitCode> {
     let stored = StoredModel::open(&arguments.model.run, arguments.model.weights)?;
     let config = &stored.config();
+    if let Some(out) = &arguments.out {
+        check_folder(out)?;
+    }
     let device = device::choose(arguments.model.device.name.as_deref())?;
     let task = data_of(&stored, &arguments.model.run)?;
     if arguments.guidance != 1.0 && task.training.classes() == 0 {
@@ -75,7 +79,7 @@ pub(crate) fn run(arguments: Compare) -> Result<ExitCode> {
     left_out.extend(unserved);
     (contest.methods).retain(|method| !left_out.iter().any(|(name, _)| *name == method.name));
     if arguments.json {
-        println!("{}", as_json(&comparison, &contest, &left_out));
+        say!("{}", as_json(&comparison, &contest, &left_out));
     } else {
         print_table(&comparison, &contest, &left_out, &task);
     }
@@ -83,7 +87,7 @@ pub(crate) fn run(arguments: Compare) -> Result<ExitCode> {
     let out = (arguments.out).unwrap_or_else(|| folder.join("samplers.png"));
     draw(&out, &comparison, &contest, &task)?;
     if !arguments.json {
-        println!("\npicture: {}", out.display());
+        say!("\npicture: {}", out.display());
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -162,7 +166,7 @@ fn row(comparison: &Comparison, method: MethodName) -> impl Iterator<Item = &Ent
 }
 
 fn print_table(comparison: &Comparison, contest: &Contest, left_out: &[LeftOut], task: &Task) {
-    println!(
+    say!(
         "{}: Fréchet distance of {} samples to the data, guidance {}; in brackets, to samples of \
          {} steps,\nwhose distance to the data is {:.3}\n",
         task.training.name,
@@ -172,25 +176,26 @@ fn print_table(comparison: &Comparison, contest: &Contest, left_out: &[LeftOut],
         comparison.limit_to_data
     );
     let heads = contest.budgets.iter().map(|n| format!("{n} evaluations"));
-    println!("| method | {} |", heads.collect::<Vec<_>>().join(" | "));
-    println!("|---|{}", "---|".repeat(contest.budgets.len()));
+    say!("| method | {} |", heads.collect::<Vec<_>>().join(" | "));
+    say!("|---|{}", "---|".repeat(contest.budgets.len()));
     for &method in &contest.methods {
         let cells = row(comparison, method).map(|entry| match &entry.found {
             Ok(found) => format!("{:.3} ({:.3})", found.to_data, found.to_limit),
             Err(_) => "–".into(),
         });
-        println!("| {method} | {} |", cells.collect::<Vec<_>>().join(" | "));
+        say!("| {method} | {} |", cells.collect::<Vec<_>>().join(" | "));
     }
     for entry in &comparison.entries {
         if let Err(error) = &entry.found {
-            println!(
+            say!(
                 "\n{} with {} evaluations: {error}",
-                entry.method, entry.budget
+                entry.method,
+                entry.budget
             );
         }
     }
     for (method, why) in left_out {
-        println!("\n{method} is left out: {why}");
+        say!("\n{method} is left out: {why}");
     }
 }
 

@@ -1,6 +1,7 @@
 //! `pyroclast config --explain`: explains the keys of a configuration.
 
 use crate::args::Config;
+use crate::say::say;
 use anyhow::Result;
 use pyroclast_core::named::{Choice, Key, Kind};
 use pyroclast_train::config::{Explained, explain};
@@ -12,9 +13,9 @@ pub(crate) fn run(arguments: &Config) -> Result<ExitCode> {
     // A single key is explained with all its parameters; in a list, the names of its values do.
     let details = entries.len() == 1;
     let text: String = entries.iter().map(|entry| block(entry, details)).collect();
-    print!("{text}");
+    say!("{}", text.trim_end());
     if !details {
-        println!("`pyroclast config --explain KEY` explains one key with all its values.");
+        say!("`pyroclast config --explain KEY` explains one key with all its values.");
     }
     Ok(ExitCode::SUCCESS)
 }

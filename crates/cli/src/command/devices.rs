@@ -1,6 +1,7 @@
 //! `pyroclast devices`: lists the devices, and whether they work.
 
 use crate::device::{ALL, best};
+use crate::say::say;
 use anyhow::Result;
 use std::process::ExitCode;
 
@@ -12,7 +13,7 @@ pub(crate) fn run() -> Result<ExitCode> {
             None => "ready".to_owned(),
             Some(problem) => problem,
         };
-        println!("{:<8} {:<44} {state}", name.to_string(), name.about());
+        say!("{:<8} {:<44} {state}", name.to_string(), name.about());
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -2,6 +2,7 @@
 
 use crate::args::Distance;
 use crate::device::{self, Job};
+use crate::say::say;
 use anyhow::{Result, bail};
 use burn::tensor::backend::Backend;
 use pyroclast_metrics::classifier::Trained;
@@ -43,16 +44,16 @@ pub(crate) fn run(arguments: Distance) -> Result<ExitCode> {
         for (metric, score) in scores {
             report[metric.key] = json!(score);
         }
-        println!("{report}");
+        say!("{report}");
         return Ok(ExitCode::SUCCESS);
     }
-    println!(
+    say!(
         "{}: {m} rows against {n} of {}, {dim} features",
         paths[1].display(),
         paths[0].display()
     );
     for (metric, score) in scores {
-        println!("{:<28} {score:>12.6}", metric.name);
+        say!("{:<28} {score:>12.6}", metric.name);
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -4,6 +4,7 @@ use crate::Usage;
 use crate::args::Evaluate;
 use crate::device::{self, Job};
 use crate::plan::{check_guidance, plan};
+use crate::say::{note, say};
 use anyhow::{Context, Result, bail};
 use burn::backend::Autodiff;
 use burn::module::AutodiffModule;
@@ -84,7 +85,7 @@ pub(crate) fn run(arguments: Evaluate) -> Result<ExitCode> {
     };
     let scores = device::run_on(device, job)?;
     if arguments.json {
-        println!("{}", as_json(&scores, n, &scored, &stored.weights()));
+        say!("{}", as_json(&scores, n, &scored, &stored.weights()));
     } else {
         print_table(&scores, n, &scored, &stored.weights(), &task);
     }
@@ -142,7 +143,7 @@ impl<B: Backend> WithModel<Autodiff<B>> for Evaluation<'_> {
 pub(super) fn data_of(stored: &StoredModel, path: &Path) -> Result<Task> {
     let task = stored.task()?;
     if !stored.is_trained_on(&task) {
-        eprintln!(
+        note!(
             "note: {} is not the data that {} was trained on",
             stored.config().data.name,
             path.display()
@@ -236,7 +237,7 @@ fn steps(plan: &Plan) -> String {
 }
 
 fn print_table(scores: &[Scores], n: usize, plan: &Plan, weights: &str, task: &Task) {
-    println!(
+    say!(
         "{}: {n} samples against {n} data points, {}, weights {weights}, {} seed{}",
         task.training.name,
         steps(plan),
@@ -248,18 +249,18 @@ fn print_table(scores: &[Scores], n: usize, plan: &Plan, weights: &str, task: &T
             match key {
                 // Printed once for all metrics of features.
                 key if key == FEATURE_METRICS[0].key => {
-                    println!("{name:<28} not available without a classifier; see --features");
+                    say!("{name:<28} not available without a classifier; see --features");
                 }
-                "nll" => println!("{name:<28} not available, or not asked for"),
-                "npe" | "straightness" => println!("{name:<28} not available for this method"),
+                "nll" => say!("{name:<28} not available, or not asked for"),
+                "npe" | "straightness" => say!("{name:<28} not available for this method"),
                 _ => {}
             }
             continue;
         };
         if scores.len() > 1 {
-            println!("{name:<28} {:>10.4} ± {:.4}", value.mean, value.std);
+            say!("{name:<28} {:>10.4} ± {:.4}", value.mean, value.std);
         } else {
-            println!("{name:<28} {:>10.4}", value.mean);
+            say!("{name:<28} {:>10.4}", value.mean);
         }
     }
 }

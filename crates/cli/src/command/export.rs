@@ -2,6 +2,8 @@
 
 use crate::Usage;
 use crate::args::Export;
+use crate::export::check_folder;
+use crate::say::say;
 use anyhow::{Result, bail};
 use pyroclast_train::stored_model::StoredModel;
 use std::process::ExitCode;
@@ -14,10 +16,11 @@ pub(crate) fn run(arguments: Export) -> Result<ExitCode> {
             out.display()
         )));
     }
+    check_folder(out)?;
     let file = StoredModel::open(&arguments.run, arguments.weights)?.file()?;
     file.save(out)?;
     let about = &file.header().about;
-    println!(
+    say!(
         "{} after {} steps, {} weights: {}",
         about.data.name,
         about.step,

@@ -1,6 +1,7 @@
 //! `pyroclast methods`: lists the sampling methods, or describes one.
 
 use crate::args::Methods;
+use crate::say::say;
 use anyhow::Result;
 use pyroclast_solvers::sampler::Requirement;
 use pyroclast_train::draw::{Kind, MethodName, Plan};
@@ -17,10 +18,10 @@ pub(crate) fn run(arguments: Methods) -> Result<ExitCode> {
 /// All methods, by kind.
 fn list() {
     for kind in Kind::ALL {
-        println!("{}s, {}", kind, about(kind));
-        println!("  {:<18}{:<7}evaluations", "", "order");
+        say!("{}s, {}", kind, about(kind));
+        say!("  {:<18}{:<7}evaluations", "", "order");
         for method in MethodName::of(kind) {
-            println!(
+            say!(
                 "  {:<18}{:<7}{:<18}{}",
                 method.name,
                 method.order,
@@ -28,11 +29,9 @@ fn list() {
                 method.about.trim_start()
             );
         }
-        println!();
+        say!();
     }
-    println!(
-        "Evaluations of the network are per step. `pyroclast methods NAME` tells more of one."
-    );
+    say!("Evaluations of the network are per step. `pyroclast methods NAME` tells more of one.");
 }
 
 fn about(kind: Kind) -> &'static str {
@@ -45,13 +44,13 @@ fn about(kind: Kind) -> &'static str {
 }
 
 fn describe(method: MethodName) {
-    println!("{method}: {}\n", method.about.trim_start());
-    println!("kind         {}, {}", method.kind, about(method.kind));
+    say!("{method}: {}\n", method.about.trim_start());
+    say!("kind         {}, {}", method.kind, about(method.kind));
     if !method.aliases.is_empty() {
-        println!("aliases      {}", method.aliases.join(", "));
+        say!("aliases      {}", method.aliases.join(", "));
     }
-    println!("order        {}", method.order);
-    println!("evaluations  {} per step", method.cost);
+    say!("order        {}", method.order);
+    say!("evaluations  {} per step", method.cost);
     let plan = Plan::new(method, 1, 0);
     let requirements = plan.requirements();
     let needs = match requirements.schedule {
@@ -63,8 +62,8 @@ fn describe(method: MethodName) {
         true => "; it adds noise, so the score of the model has to be known",
         false => "",
     };
-    println!("needs        {needs}{noise}");
+    say!("needs        {needs}{noise}");
     for setting in method.options {
-        println!("\n--{setting}\n    {}", setting.option.about);
+        say!("\n--{setting}\n    {}", setting.option.about);
     }
 }

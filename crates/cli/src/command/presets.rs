@@ -1,6 +1,7 @@
 //! `pyroclast presets`: lists the presets, or shows one.
 
 use crate::args::Presets;
+use crate::say::say;
 use anyhow::Result;
 use pyroclast_train::config::{Config, ConfigError, presets};
 use std::process::ExitCode;
@@ -10,19 +11,17 @@ pub(crate) fn run(arguments: Presets) -> Result<ExitCode> {
         None => {
             for preset in presets() {
                 let config = Config::parse(preset.text, preset.name, &[])?;
-                println!("{:<18} {}", preset.name, config.about);
+                say!("{:<18} {}", preset.name, config.about);
             }
-            println!("\n`pyroclast presets NAME` shows one; save it as a file to change it.");
+            say!("\n`pyroclast presets NAME` shows one; save it as a file to change it.");
         }
         Some(name) => {
             let Some(preset) = presets().iter().find(|preset| preset.name == name) else {
                 return Err(ConfigError::unknown_preset(&name).into());
             };
             // Every default is written out, so that the file shows all that can be changed.
-            print!(
-                "{}",
-                Config::parse(preset.text, preset.name, &[])?.to_toml()
-            );
+            let config = Config::parse(preset.text, preset.name, &[])?;
+            say!("{}", config.to_toml().trim_end());
         }
     }
     Ok(ExitCode::SUCCESS)

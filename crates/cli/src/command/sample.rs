@@ -5,6 +5,7 @@ use crate::args::Sample;
 use crate::device::{self, Job};
 use crate::export::{self, Format, picture_labels, picture_size};
 use crate::plan::{check_guidance, plan};
+use crate::say::say;
 use anyhow::{Context, Result, bail};
 use burn::backend::Autodiff;
 use burn::module::AutodiffModule;
@@ -19,7 +20,7 @@ use pyroclast_train::dataset::Dataset;
 use pyroclast_train::draw::{Plan, Samples, Stepping, sample};
 use pyroclast_train::learn::Run;
 use pyroclast_train::model::Model;
-use pyroclast_train::numbered::first_free;
+use pyroclast_train::numbered::Claimed;
 use pyroclast_train::stored_model::{StoredModel, WithModel};
 use pyroclast_train::task::Task;
 use std::path::Path;
@@ -37,11 +38,19 @@ const HOLD: Duration = Duration::from_millis(1500);
 pub(crate) fn run(arguments: Sample) -> Result<ExitCode> {
     let stored = StoredModel::open(&arguments.model.run, arguments.model.weights)?;
     let plan = plan(&arguments.solver, &stored.config(), arguments.seed, false)?;
+    // Held until the picture is written: several commands at once write several pictures.
+    let claimed;
     let out = match &arguments.out {
-        Some(out) => out.clone(),
+        Some(out) => {
+            export::check_folder(out)?;
+            out.clone()
+        }
         None => {
             let folder = stored.run().map(Run::samples).unwrap_or_default();
-            first_free(&folder.join("sample"), ".png")
+            let base = folder.join("sample");
+            claimed = Claimed::new(&base, ".png")
+                .with_context(|| format!("cannot write {}.png", base.display()))?;
+            claimed.path().to_owned()
         }
     };
     let format = Format::of(&out)?;
@@ -98,7 +107,7 @@ pub(crate) fn run(arguments: Sample) -> Result<ExitCode> {
             ))
         },
     )?;
-    println!(
+    say!(
         "{n} samples, {} evaluations each, {seconds:.2} s on {device}: {}",
         samples.statistics.evaluations,
         out.display()
@@ -106,7 +115,7 @@ pub(crate) fn run(arguments: Sample) -> Result<ExitCode> {
     if arguments.trajectory {
         let path = out.with_extension("gif");
         animate(&path, &frames, &backdrop)?;
-        println!("trajectory: {}", path.display());
+        say!("trajectory: {}", path.display());
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -5,6 +5,7 @@ use crate::args::Train;
 use crate::device::{self, Job};
 use crate::export::{self, picture_labels, picture_size, save_png};
 use crate::progress::{Progress, minutes};
+use crate::say::{note, quoted, say};
 use anyhow::{Context, Result, anyhow, bail};
 use burn::backend::Autodiff;
 use burn::module::AutodiffModule;
@@ -16,8 +17,11 @@ use pyroclast_models::Init;
 use pyroclast_plot::{Series, line_chart};
 use pyroclast_train::config::{Config, presets};
 use pyroclast_train::draw::{Samples, sample};
-use pyroclast_train::learn::checkpoint::inspect;
-use pyroclast_train::learn::{Next, Outcome, Record, Run, RunError, TrainError, Trainer, Watcher};
+use pyroclast_train::learn::{
+    Latest, Next, Outcome, Record, Run, RunError, RunLock, TrainError, Trainer, Watcher,
+    WeightsError,
+};
+use pyroclast_train::model::ModelHeader;
 use pyroclast_train::network::WithNetwork;
 use pyroclast_train::numbered::{first_free, last_taken};
 use pyroclast_train::task::Task;
@@ -35,29 +39,38 @@ pub(crate) fn run(arguments: Train) -> Result<ExitCode> {
     assignments.extend(arguments.steps.map(|n| format!("training.steps={n}")));
     assignments.extend(arguments.seed.map(|n| format!("training.seed={n}")));
     let mut config = Config::load(&arguments.source, &assignments)?;
+    absolute(&mut config)?;
     let name = run_name(&arguments.source);
-    let resumed = if arguments.resume {
-        let base = Path::new("runs").join(&name);
-        let newest = || last_taken(&base).unwrap_or_else(|| base.clone());
-        let folder = arguments.out.clone().unwrap_or_else(newest);
-        let (run, stored) = resume(&folder, &config, &assignments)?;
-        config = stored;
-        Some(run)
-    } else {
-        None
+    let resumed = match arguments.resume {
+        true => {
+            let base = Path::new("runs").join(&name);
+            let newest = || last_taken(&base).unwrap_or_else(|| base.clone());
+            let folder = arguments.out.clone().unwrap_or_else(newest);
+            let resumed = Resumed::open(&folder, &arguments.source, &config, &assignments)?;
+            config = resumed.config.clone();
+            Some(resumed)
+        }
+        false => None,
     };
-    // Everything that can be checked is checked before a folder is made.
+    // Everything that can be checked is checked before anything is written.
     let device = device::choose(arguments.device.name.as_deref())?;
-    let task = Task::load(&config.data, Noise::new(config.training.seed))?;
+    let mut task = Task::load(&config.data, Noise::new(config.training.seed))?;
     config.architecture(&task.training.shape, task.training.classes())?;
-    let run = match resumed {
-        Some(run) => run,
+    let (run, lock) = match resumed {
+        Some(resumed) => {
+            task = resumed.checked(task, arguments.new_data)?;
+            resumed.run.prepare()?;
+            resumed.run.write_config(&config.to_toml())?;
+            (resumed.run, resumed.lock)
+        }
         None => {
             let free = || first_free(&Path::new("runs").join(&name), "");
-            create(&arguments.out.clone().unwrap_or_else(free), &config)?
+            let run = create(&arguments.out.clone().unwrap_or_else(free), &config)?;
+            let lock = run.lock()?;
+            (run, lock)
         }
     };
-    eprintln!(
+    note!(
         "training on {} ({} samples) with {device}; writing to {}",
         task.training.name,
         task.training.len(),
@@ -65,38 +78,52 @@ pub(crate) fn run(arguments: Train) -> Result<ExitCode> {
     );
     let job = TrainJob {
         run: &run,
+        lock,
         config: &config,
         task: &task,
         resume: arguments.resume,
+        any_data: arguments.new_data,
     };
     let start = Instant::now();
     let outcome = device::run_on(device, job)?;
-    let folder = run.folder().display();
+    let folder = quoted(&run.folder().to_string_lossy());
     match outcome {
         (Outcome::Finished, picture) => {
-            println!("trained in {}", minutes(start.elapsed().as_secs_f64()));
-            println!("run      {folder}");
+            let loss = draw_curve(&run)?;
+            say!("trained in {}", minutes(start.elapsed().as_secs_f64()));
+            say!("run      {folder}");
             if let Some(picture) = picture {
-                println!("samples  {}", picture.display());
+                say!("samples  {}", picture.display());
             }
-            println!("loss     {}", draw_curve(&run)?.display());
-            println!("next     pyroclast sample {folder} --trajectory");
+            say!("loss     {}", loss.display());
+            say!("next     pyroclast sample {folder} --trajectory");
             Ok(ExitCode::SUCCESS)
         }
         (Outcome::Interrupted { step }, _) => {
-            let device = arguments
-                .device
-                .name
-                .map(|name| format!(" --device {name}"))
-                .unwrap_or_default();
-            println!("interrupted after step {step}, and saved; resume with:");
-            println!(
-                "  pyroclast train {} --out {folder}{device} --resume",
-                arguments.source
-            );
+            say!("interrupted after step {step}, and saved; resume with:");
+            let mut command = vec![
+                "pyroclast train".to_owned(),
+                quoted(&arguments.source),
+                format!("--out {folder}"),
+            ];
+            let device = arguments.device.name.iter();
+            command.extend(device.map(|name| format!("--device {}", quoted(name))));
+            let set = assignments.iter();
+            command.extend(set.map(|set| format!("--set {}", quoted(set))));
+            say!("  {} --resume", command.join(" "));
             Ok(ExitCode::from(INTERRUPTED))
         }
     }
+}
+
+/// Data files by their absolute path, so that the run can be resumed and scored from anywhere.
+fn absolute(config: &mut Config) -> Result<()> {
+    let path = Path::new(&config.data.name);
+    if path.is_file() {
+        let path = std::path::absolute(path).context("the current folder is gone")?;
+        config.data.name = path.to_string_lossy().into_owned();
+    }
+    Ok(())
 }
 
 /// Creates a new run. If the folder is occupied, the error names the flags that help.
@@ -120,60 +147,98 @@ fn run_name(source: &str) -> String {
     }
 }
 
-/// Opens a run to resume, with its configuration.
-///
-/// The data and all assignments have to agree with the run, except that the number of steps may
-/// grow.
-fn resume(folder: &Path, asked: &Config, assignments: &[String]) -> Result<(Run, Config)> {
-    let run = Run::open(folder)?;
-    let Some(stored) = Config::of_run(&run)? else {
+/// A run that is resumed, locked, with its configuration.
+struct Resumed {
+    run: Run,
+    lock: RunLock,
+    config: Config,
+    /// What its newest checkpoint says; none before the first.
+    header: Option<ModelHeader>,
+}
+
+impl Resumed {
+    /// Opens the run in a folder, if it agrees with what is asked for: with every assignment and,
+    /// where the source is a file, with all of it. Only the number of steps may grow.
+    fn open(folder: &Path, source: &str, asked: &Config, assignments: &[String]) -> Result<Self> {
+        let run = Run::open(folder)?;
+        let folder = folder.display();
+        let Some(mut stored) = Config::of_run(&run)? else {
+            bail!(Usage(format!(
+                "{folder} has no configuration; resume it in the program that started it"
+            )));
+        };
+        // Runs of earlier versions have the path as it was typed.
+        absolute(&mut stored)?;
+        let lock = run.lock()?;
+        let is_preset = presets().iter().any(|preset| preset.name == source);
+        let config = match is_preset {
+            true => Config::parse(&stored.to_toml(), &folder.to_string(), assignments)?,
+            false => asked.clone(),
+        };
+        let mut same = stored.clone();
+        same.training.steps = config.training.steps;
+        let refuse = |difference: String| {
+            Err(Usage(format!(
+                "{folder} was made with another configuration ({difference}); resume with the \
+                 same, or give another --out"
+            ))
+            .into())
+        };
+        if asked.data.name != stored.data.name {
+            return refuse(format!(
+                "it learns {}, not {}",
+                stored.data.name, asked.data.name
+            ));
+        }
+        if same != config {
+            return refuse(difference(&same.to_toml(), &config.to_toml()));
+        }
+        let header = match Latest::read(run.clone()) {
+            Ok(latest) => Some(latest.header().clone()),
+            // Stopped before the first checkpoint, so training starts again.
+            Err(WeightsError::Run(RunError::NoCheckpoint(_))) => None,
+            Err(error) => return Err(error.into()),
+        };
+        let done = header.as_ref().map_or(0, |header| header.about.step);
+        if config.training.steps < done {
+            bail!(Usage(format!(
+                "{folder} has already taken {done} steps, more than the {} asked for; give --steps \
+                 {done} or more",
+                config.training.steps
+            )));
+        }
+        Ok(Self {
+            run,
+            lock,
+            config,
+            header,
+        })
+    }
+
+    /// The data on the model's scale, if it is the data that the model has been trained on, or may be
+    /// other data.
+    fn checked(&self, task: Task, may_be_new: bool) -> Result<Task> {
+        let Some(header) = &self.header else {
+            return Ok(task);
+        };
+        let data = &header.about.data;
+        let (folder, name) = (self.run.folder().display(), &self.config.data.name);
+        if task.training.shape != data.shape {
+            bail!(
+                "{name} now has samples of shape {:?}, and {folder} was trained on {:?}",
+                task.training.shape,
+                data.shape
+            );
+        }
+        let task = task.rescaled(&data.scaling);
+        if may_be_new || data.digest.as_ref() == Some(&task.digest()) {
+            return Ok(task);
+        }
         bail!(Usage(format!(
-            "{} has no configuration; resume it in the program that started it",
-            folder.display()
-        )));
-    };
-    let config = Config::parse(
-        &stored.to_toml(),
-        &folder.display().to_string(),
-        assignments,
-    )?;
-    let mut same = stored.clone();
-    same.training.steps = config.training.steps;
-    let refuse = |difference: String| {
-        Err(Usage(format!(
-            "{} was made with another configuration ({difference}); resume with the same, or give \
-             another --out",
-            folder.display()
-        ))
-        .into())
-    };
-    if asked.data.name != stored.data.name {
-        return refuse(format!(
-            "it learns {}, not {}",
-            stored.data.name, asked.data.name
-        ));
+            "{name} has changed since {folder} was trained on it; put the old data back, start anew \
+             with another --out, or train on the new data with --new-data"
+        )))
     }
-    if same != config {
-        return refuse(difference(&same.to_toml(), &config.to_toml()));
-    }
-    let done = match run.latest() {
-        Ok(path) => inspect(&path)?,
-        // Stopped before the first checkpoint, so training starts again.
-        Err(RunError::NoCheckpoint(_)) => 0,
-        Err(error) => return Err(error.into()),
-    };
-    if config.training.steps < done {
-        bail!(Usage(format!(
-            "{} has already taken {done} steps, more than the {} asked for; give --steps {done} or \
-             more",
-            folder.display(),
-            config.training.steps
-        )));
-    }
-    if config != stored {
-        run.write_config(&config.to_toml())?;
-    }
-    Ok((run, config))
 }
 
 /// A description of the first line in which two configurations differ.
@@ -187,9 +252,11 @@ fn difference(stored: &str, asked: &str) -> String {
 /// A training, on any backend.
 struct TrainJob<'a> {
     run: &'a Run,
+    lock: RunLock,
     config: &'a Config,
     task: &'a Task,
     resume: bool,
+    any_data: bool,
 }
 
 impl Job for TrainJob<'_> {
@@ -223,15 +290,21 @@ impl<B: Backend> WithNetwork<Autodiff<B>> for OnDevice<'_, Autodiff<B>> {
     {
         let TrainJob {
             run,
+            lock,
             config,
             task,
             resume,
+            any_data,
         } = self.job;
         let mut trainer = config.trainer(network, task.clone(), self.device);
+        if any_data {
+            trainer = trainer.on_any_data();
+        }
         if resume {
             run.restore(&mut trainer)?;
         }
-        let mut recorder = config.recorder(run, Console::new(run, config)?);
+        let console = Console::new(run, config)?;
+        let mut recorder = config.recorder(run, console).holding(lock);
         let outcome = trainer.run(config.training.steps, &mut recorder);
         let console = recorder.watcher;
         console.finish();

@@ -8,7 +8,7 @@
 
 mod lists;
 
-pub(super) use lists::{CHECKPOINT, Lists, SNAPSHOT};
+pub(super) use lists::{CHECKPOINT, Lists, SNAPSHOT, step_of};
 
 use super::average::{Average, Law};
 use crate::model::ModelHeader;

@@ -4,7 +4,7 @@
 //! by a signal or by force; resumed from its newest checkpoint, it gives the same model, bit for
 //! bit.
 
-use super::{Metrics, Next, Record, Run, RunError, TrainError, Trainer, Watcher};
+use super::{Metrics, Next, Record, Run, RunError, RunLock, TrainError, Trainer, Watcher};
 use burn::module::AutodiffModule;
 use burn::tensor::backend::AutodiffBackend;
 use pyroclast_core::network::Network;
@@ -42,6 +42,7 @@ use pyroclast_core::network::Network;
 #[derive(Debug)]
 pub struct Recorder<'a, W> {
     run: &'a Run,
+    lock: Option<RunLock>,
     save_every: u64,
     snapshot_every: u64,
     metrics: Option<Metrics>,
@@ -57,6 +58,7 @@ impl<'a, W> Recorder<'a, W> {
     pub fn new(run: &'a Run, watcher: W) -> Self {
         Self {
             run,
+            lock: None,
             save_every: 1000,
             snapshot_every: 0,
             metrics: None,
@@ -81,6 +83,14 @@ impl<'a, W> Recorder<'a, W> {
         self
     }
 
+    /// Uses a lock that this process has taken already. Without one the recorder locks the run when
+    /// training starts.
+    #[must_use]
+    pub fn holding(mut self, lock: RunLock) -> Self {
+        self.lock = Some(lock);
+        self
+    }
+
     fn is_due(&self, step: u64, every: u64) -> bool {
         step == self.steps || step.is_multiple_of(every)
     }
@@ -102,6 +112,10 @@ where
     W: Watcher<Trainer<B, N, D>>,
 {
     fn started(&mut self, trainer: &Trainer<B, N, D>, steps: u64) -> Result<(), TrainError> {
+        if self.lock.is_none() {
+            self.lock = Some(self.run.lock()?);
+        }
+        self.run.prepare()?;
         self.run.tidy();
         if trainer.keeps_powers() {
             self.run.prepare_snapshots(trainer.step)?;

@@ -8,9 +8,9 @@
 //! dropped, so that each step is logged once.
 
 use super::Record;
-use super::checkpoint::{CheckpointError, inspect};
+use super::checkpoint::{CheckpointError, inspect, step_of};
 use crate::atomic_file::{remove_leftovers, write_atomically};
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
@@ -36,6 +36,15 @@ pub enum RunError {
     /// The run has not saved a checkpoint yet.
     #[error("{0} holds no checkpoint yet; wait for the first, or resume the run")]
     NoCheckpoint(String),
+    /// Another process has locked the run.
+    #[error("{0} is being trained by another process; wait for it, or stop it")]
+    Busy(String),
+    /// A part of the run is a link to another place.
+    #[error(
+        "{0} is a link: files of another run could be overwritten and removed through it; put the \
+         folder itself there"
+    )]
+    Link(String),
     /// A file or folder of the run cannot be read or written.
     #[error("cannot use {path}")]
     Io {
@@ -47,6 +56,12 @@ pub enum RunError {
     /// The newest checkpoint cannot be read.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
+}
+
+/// A run that is locked by this process. Dropping it frees the run.
+#[derive(Debug)]
+pub struct RunLock {
+    _file: File,
 }
 
 /// The folder of a run: its configuration, metrics, checkpoints and pictures.
@@ -65,6 +80,8 @@ impl Run {
     pub fn create(folder: &Path, config: Option<&str>) -> Result<Self, RunError> {
         let refused = |source| io(folder, source);
         fs::create_dir_all(folder).map_err(refused)?;
+        // A run that was killed before it began has left nothing but that.
+        remove_leftovers(folder);
         if fs::read_dir(folder).map_err(refused)?.next().is_some() {
             return Err(RunError::Occupied(folder.display().to_string()));
         }
@@ -75,10 +92,40 @@ impl Run {
         if let Some(config) = config {
             run.write_config(config)?;
         }
-        for part in ["checkpoints", "samples"] {
-            fs::create_dir(folder.join(part)).map_err(refused)?;
-        }
+        run.prepare()?;
         Ok(run)
+    }
+
+    /// Makes the folders that a run needs and does not have.
+    ///
+    /// # Errors
+    /// If they cannot be made, or one of them is a link, through which the files of another run would
+    /// be written and removed.
+    pub fn prepare(&self) -> Result<(), RunError> {
+        for part in ["checkpoints", "samples", "ema"] {
+            let path = self.folder.join(part);
+            if path.is_symlink() {
+                return Err(RunError::Link(path.display().to_string()));
+            }
+            if part != "ema" {
+                fs::create_dir_all(&path).map_err(|source| io(&path, source))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the run for this process until the lock is dropped. On a file system without locks it
+    /// locks nothing.
+    ///
+    /// # Errors
+    /// [`RunError::Busy`] if another process is training it.
+    pub fn lock(&self) -> Result<RunLock, RunError> {
+        let path = self.folder.join(".lock");
+        let file = File::create(&path).map_err(|source| io(&path, source))?;
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => Err(RunError::Busy(self.folder.display().to_string())),
+            Ok(()) | Err(TryLockError::Error(_)) => Ok(RunLock { _file: file }),
+        }
     }
 
     /// Opens the run in this folder.
@@ -152,7 +199,7 @@ impl Run {
 
     /// The steps and paths of the snapshots of the power-function averages, oldest first.
     pub fn snapshots(&self) -> Vec<(u64, PathBuf)> {
-        self.steps_in("ema")
+        self.steps_in("ema").unwrap_or_default()
     }
 
     /// Creates the folder of snapshots, and removes the snapshots after this step, which training
@@ -170,24 +217,29 @@ impl Run {
     }
 
     /// The checkpoints, newest first.
-    fn checkpoints(&self) -> Vec<PathBuf> {
-        let steps = self.steps_in("checkpoints").into_iter();
-        steps.rev().map(|(_, path)| path).collect()
+    fn checkpoints(&self) -> Result<Vec<PathBuf>, RunError> {
+        let steps = self.steps_in("checkpoints")?.into_iter();
+        Ok(steps.rev().map(|(_, path)| path).collect())
     }
 
     /// The files `step-*.safetensors` of a folder with their steps, in rising order.
-    fn steps_in(&self, folder: &str) -> Vec<(u64, PathBuf)> {
-        let entries = fs::read_dir(self.folder.join(folder));
-        let paths = entries.into_iter().flatten().flatten().map(|e| e.path());
+    fn steps_in(&self, folder: &str) -> Result<Vec<(u64, PathBuf)>, RunError> {
+        let folder = self.folder.join(folder);
+        let entries = match fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            // One that cannot be read is not empty.
+            Err(source) => return Err(io(&folder, source)),
+        };
+        let paths = entries.flatten().map(|entry| entry.path());
         let mut steps: Vec<(u64, PathBuf)> = paths
             .filter_map(|path| {
-                let name = path.file_name()?.to_str()?;
-                let step = name.strip_prefix("step-")?.strip_suffix(".safetensors")?;
-                Some((step.parse().ok()?, path))
+                let step = step_of(path.file_name()?.to_str()?)?;
+                Some((step, path))
             })
             .collect();
         steps.sort();
-        steps
+        Ok(steps)
     }
 
     /// The path of the newest checkpoint, after checking the file.
@@ -206,13 +258,13 @@ impl Run {
     /// # Errors
     /// [`RunError::NoCheckpoint`] if there is none.
     pub fn newest(&self) -> Result<PathBuf, RunError> {
-        (self.checkpoints().into_iter().next())
+        (self.checkpoints()?.into_iter().next())
             .ok_or_else(|| RunError::NoCheckpoint(self.folder.display().to_string()))
     }
 
     /// Removes all but the two newest checkpoints, and incomplete files of killed writers.
     pub fn tidy(&self) {
-        for path in self.checkpoints().into_iter().skip(KEPT) {
+        for path in self.checkpoints().into_iter().flatten().skip(KEPT) {
             // A checkpoint that cannot be removed only takes up space.
             let _ = fs::remove_file(path);
         }

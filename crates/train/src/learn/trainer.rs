@@ -78,6 +78,7 @@ pub struct Trainer<B: AutodiffBackend, N, const D: usize> {
     noise: Noise,
     shape: [usize; D],
     device: B::Device,
+    any_data: bool,
 }
 
 impl<B, N, const D: usize> Trainer<B, N, D>
@@ -131,6 +132,7 @@ where
             noise,
             shape,
             device: device.clone(),
+            any_data: false,
         }
     }
 
@@ -195,6 +197,13 @@ where
     #[must_use]
     pub fn validate_every(mut self, steps: u64) -> Self {
         self.validate_every = steps;
+        self
+    }
+
+    /// The same, which may also resume from a checkpoint that was trained on other data.
+    #[must_use]
+    pub fn on_any_data(mut self) -> Self {
+        self.any_data = true;
         self
     }
 
@@ -405,6 +414,19 @@ where
             return Err(mismatch(format!(
                 "it was saved with seed {found}, not {seed}"
             )));
+        }
+        let (header, own) = (&checkpoint.header, self.header());
+        for (what, agrees) in [
+            ("path", header.path == own.path),
+            ("objective", header.objective == own.objective),
+            (
+                "data",
+                self.any_data || about.data.digest == own.about.data.digest,
+            ),
+        ] {
+            if !agrees {
+                return Err(mismatch(format!("it was trained on another {what}")));
+            }
         }
         let laws = |main: &Average<_>, further: &[Average<_>]| -> Vec<String> {
             let all = [main].into_iter().chain(further);

@@ -45,6 +45,12 @@ impl Header {
     }
 }
 
+/// The step in the name of a file, `step-00000100.safetensors`.
+pub(in crate::learn) fn step_of(name: &str) -> Option<u64> {
+    let step = name.strip_prefix("step-")?.strip_suffix(".safetensors")?;
+    step.parse().ok()
+}
+
 /// Writes named lists, atomically. Waits for the device.
 pub(in crate::learn) fn write<'a, B: Backend>(
     path: &Path,
@@ -79,7 +85,12 @@ pub(in crate::learn) struct Lists {
 impl Lists {
     pub(in crate::learn) fn read(path: &Path, kind: &'static str) -> Result<Self, CheckpointError> {
         let (header, tensors) = tensor_file::read::<Header>(path, kind)?;
-        let path = path.display().to_string();
+        let named = path.file_name().and_then(|name| step_of(name.to_str()?));
+        let (path, step) = (path.display().to_string(), header.model.about.step);
+        if let Some(named) = named.filter(|&named| named != step) {
+            let reason = format!("it was saved after step {step}, and its name says {named}");
+            return Err(CheckpointError::Mismatch { path, reason });
+        }
         match header.model.problem() {
             Some(reason) => Err(CheckpointError::Mismatch { path, reason }),
             None => Ok(Self {

@@ -1,0 +1,271 @@
+//! What goes wrong around a run costs neither the run nor a wrong number: logs that go away, data that
+//! changes, kills at a bad moment, two processes at once.
+
+mod place;
+
+use place::{Place, QUICK};
+use std::fs::{self, File};
+use std::process::{Command, Stdio};
+
+fn table(n: usize, scale: f64) -> String {
+    let row = |i: usize| {
+        let u = i as f64 / n as f64;
+        format!("{},{}\n", scale * (7.0 * u).sin(), 3.0 + (5.0 * u).cos())
+    };
+    "a,b\n".to_owned() + &(0..n).map(row).collect::<String>()
+}
+
+fn config(steps: u64) -> String {
+    format!(
+        "[data]\nname = \"d.csv\"\n[network]\nkind = \"mlp\"\nwidth = 8\n\
+         [training]\nsteps = {steps}\nbatch = 16\nsave-every = 3\n[sampling]\nsteps = 4\n"
+    )
+}
+
+/// A run on a table in `d.csv`, of the configuration `c.toml`, in `run`.
+fn on_a_table() -> Place {
+    let place = Place::new();
+    place.write("d.csv", &table(60, 1.0));
+    place.write("c.toml", &config(6));
+    place.ok("train c.toml --out run --device flex");
+    place
+}
+
+#[test]
+fn a_log_that_goes_away_does_not_stop_training() {
+    let place = Place::new();
+    let mut child = Command::new(assert_cmd::cargo::cargo_bin!("pyroclast"))
+        .current_dir(place.path(""))
+        .args(format!("train moons --out run {QUICK}").split_whitespace())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary runs");
+    drop((child.stdout.take(), child.stderr.take()));
+    let status = child.wait().expect("it ends");
+    assert_eq!(status.code(), Some(0));
+    let last = place.path("run/checkpoints/step-00000006.safetensors");
+    assert!(last.exists());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn results_that_cannot_be_printed_end_a_command_without_a_panic() {
+    let run = |out: Stdio| {
+        let output = Command::new(assert_cmd::cargo::cargo_bin!("pyroclast"))
+            .arg("methods")
+            .stdout(out)
+            .stderr(Stdio::piped())
+            .output()
+            .expect("the binary runs");
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        (output.status.code(), stderr)
+    };
+    let full = File::options()
+        .write(true)
+        .open("/dev/full")
+        .expect("Linux");
+    let (code, stderr) = run(full.into());
+    assert_eq!(code, Some(1));
+    assert!(
+        stderr.starts_with("error: cannot write the results"),
+        "{stderr}"
+    );
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
+
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    assert_eq!(run(writer.into()), (Some(0), String::new()));
+}
+
+#[test]
+fn a_run_that_was_killed_in_its_first_moment_can_begin_and_resume() {
+    let place = Place::new();
+    fs::create_dir(place.path("a")).expect("a folder");
+    place.write("a/.part-x", "half a configuration");
+    place.ok(&format!("train moons --out a {QUICK}"));
+
+    place.trained();
+    fs::create_dir(place.path("b")).expect("a folder");
+    fs::copy(place.path("run/config.toml"), place.path("b/config.toml")).expect("a copy");
+    place.ok("train moons --out b --device flex --resume");
+    assert!(
+        place
+            .path("b/checkpoints/step-00000006.safetensors")
+            .exists()
+    );
+}
+
+#[test]
+fn a_model_is_sampled_without_its_data() {
+    let place = on_a_table();
+    let before = place
+        .ok("sample run -n 5 --seed 3 --device flex --out a.csv")
+        .stdout;
+    assert!(before.contains("5 samples"));
+    place.write("d.csv", &table(60, 100.0));
+    place.ok("sample run -n 5 --seed 3 --device flex --out b.csv");
+    fs::remove_file(place.path("d.csv")).expect("the data");
+    place.ok("sample run -n 5 --seed 3 --device flex --out c.csv");
+    let read = |name: &str| fs::read(place.path(name)).expect("samples");
+    assert!(read("a.csv") == read("b.csv") && read("a.csv") == read("c.csv"));
+}
+
+#[test]
+fn changed_data_is_not_resumed_on_unless_it_is_asked_for() {
+    let place = on_a_table();
+    place.write("d.csv", &table(60, 100.0));
+    place.write("c.toml", &config(9));
+    let before = fs::read(place.path("run/config.toml")).expect("a configuration");
+    place.fails(
+        "train c.toml --out run --device flex --resume",
+        2,
+        &[
+            "d.csv has changed since run was trained on it",
+            "--new-data",
+        ],
+    );
+    assert!(fs::read(place.path("run/config.toml")).expect("still there") == before);
+    place.ok("train c.toml --out run --device flex --resume --new-data");
+    // It is now the data of the run.
+    place.write("c.toml", &config(12));
+    place.ok("train c.toml --out run --device flex --resume");
+    let note = place
+        .ok("evaluate run -n 20 --likelihoods 0 --device flex")
+        .stderr;
+    assert!(!note.contains("is not the data"), "{note}");
+}
+
+#[test]
+fn what_is_refused_changes_nothing() {
+    let place = on_a_table();
+    let before = fs::read(place.path("run/config.toml")).expect("a configuration");
+    for (arguments, code, part) in [
+        (
+            "train c.toml --out run --resume --steps 50 --device cuda",
+            1,
+            "cuda",
+        ),
+        (
+            "train c.toml --out run --resume --device flex --set training.batch=8",
+            2,
+            "batch = 16",
+        ),
+        (
+            "train c.toml --out run --resume --device flex --steps 2",
+            2,
+            "already taken 6 steps",
+        ),
+    ] {
+        place.fails(arguments, code, &[part]);
+        let now = fs::read(place.path("run/config.toml")).expect("still there");
+        assert!(now == before, "{arguments}");
+    }
+    // An edited file is compared whole.
+    place.write("c.toml", &(config(9) + "method = \"heun\"\n"));
+    place.fails(
+        "train c.toml --out run --resume --device flex",
+        2,
+        &["another configuration", "method"],
+    );
+}
+
+#[test]
+fn a_run_is_trained_by_one_process_at_a_time() {
+    let place = Place::new();
+    place.trained();
+    let lock = File::create(place.path("run/.lock")).expect("a lock");
+    lock.lock().expect("a free lock");
+    place.fails(
+        "train moons --out run --device flex --resume",
+        1,
+        &["run is being trained by another process"],
+    );
+    drop(lock);
+    place.ok("train moons --out run --device flex --resume");
+}
+
+#[test]
+fn samples_drawn_at_once_have_names_of_their_own() {
+    let place = Place::new();
+    place.trained();
+    let sample = || place.spawn("sample run -n 4 --device flex");
+    let mut all = [sample(), sample(), sample(), sample()];
+    for child in &mut all {
+        assert!(child.wait().expect("it ends").success());
+    }
+    for name in ["sample", "sample-2", "sample-3", "sample-4"] {
+        let file = fs::metadata(place.path(&format!("run/samples/{name}.png")));
+        assert!(file.expect(name).len() > 0);
+    }
+    place.fails(
+        "sample run -n 4 --device flex --out nowhere/x.png",
+        2,
+        &["there is no folder nowhere"],
+    );
+}
+
+#[test]
+fn a_checkpoint_that_is_not_the_runs_own_is_named() {
+    let place = Place::new();
+    place.trained();
+    let checkpoint =
+        |run: &str, step: u64| place.path(&format!("{run}/checkpoints/step-{step:08}.safetensors"));
+    fs::copy(checkpoint("run", 3), checkpoint("run", 99)).expect("a copy");
+    place.fails(
+        "sample run -n 4 --device flex",
+        1,
+        &["it was saved after step 3, and its name says 99"],
+    );
+    fs::remove_file(checkpoint("run", 99)).expect("the copy");
+
+    place.ok(&format!(
+        "train moons --out other {QUICK} --set path.coupling=independent"
+    ));
+    fs::copy(checkpoint("other", 6), checkpoint("run", 6)).expect("a copy");
+    place.fails(
+        "train moons --out run --device flex --resume --steps 9",
+        1,
+        &["it was trained on another path"],
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn a_run_does_not_write_through_links() {
+    let place = Place::new();
+    place.trained();
+    place.ok(&format!("train moons --out other {QUICK}"));
+    fs::remove_dir_all(place.path("other/checkpoints")).expect("a folder");
+    std::os::unix::fs::symlink(
+        place.path("run/checkpoints"),
+        place.path("other/checkpoints"),
+    )
+    .expect("a link");
+    place.fails(
+        "train moons --out other --device flex --resume --steps 9",
+        1,
+        &["other/checkpoints is a link"],
+    );
+    assert!(
+        place
+            .path("run/checkpoints/step-00000006.safetensors")
+            .exists()
+    );
+}
+
+#[test]
+fn rescaled_guidance_is_for_images() {
+    let place = Place::new();
+    let rows: String = (0..60)
+        .map(|i| format!("{},{},{}\n", f64::from(i).sin(), f64::from(i).cos(), i % 2))
+        .collect();
+    place.write("d.csv", &format!("a,b,label\n{rows}"));
+    place.write("c.toml", &config(6));
+    place.ok("train c.toml --out run --device flex");
+    place.fails(
+        "sample run -n 4 --device flex --guidance 2 --guidance-rescale 0.7",
+        1,
+        &["a sample here is a vector"],
+    );
+}
