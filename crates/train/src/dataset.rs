@@ -12,6 +12,7 @@ mod array;
 mod digits;
 mod error;
 mod file;
+mod precision;
 mod scaling;
 mod source;
 mod table;

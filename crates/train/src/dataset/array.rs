@@ -4,12 +4,14 @@
 //!
 //! Source: the NPY format, numpy enhancement proposal 1.
 
-use super::{Dataset, DatasetError};
+use super::{Dataset, DatasetError, precision};
 use npyz::{DType, Deserialize, NpyFile, NpyHeader, Order, TypeChar};
+use std::io;
 use std::path::Path;
 
 /// The dataset in an array file; `path` appears only in error messages.
 pub(super) fn read(bytes: &[u8], path: &Path, name: &str) -> Result<Dataset, DatasetError> {
+    check_header(bytes, path)?;
     let mut data = bytes;
     let header = NpyHeader::from_reader(&mut data).map_err(|source| DatasetError::NotNumpy {
         path: path.into(),
@@ -24,17 +26,61 @@ pub(super) fn read(bytes: &[u8], path: &Path, name: &str) -> Result<Dataset, Dat
         Order::Fortran => row_major(&stored, &sample),
     };
     let dim: usize = sample.iter().product();
-    if let Some(flat) = values.iter().position(|value| !value.is_finite()) {
+    if let Some(flat) = values.iter().position(|&value| !(value as f32).is_finite()) {
         let axes: Vec<usize> = shape[1..].iter().map(|&axis| axis as usize).collect();
         let mut index = unravel(flat % dim, &axes);
         index.insert(0, flat / dim);
         return Err(DatasetError::EntryNotFinite {
             path: path.into(),
             index,
-            value: values[flat],
+            value: values[flat] as f32,
         });
     }
+    let values = match sample.len() {
+        1 => precision::single(&values, dim, path, &[])?,
+        _ => values.into_iter().map(|x| x as f32).collect(),
+    };
     Ok(Dataset::new(name, values, sample))
+}
+
+/// The longest header that is parsed: numpy's own bound.
+const LONGEST_HEADER: usize = 10_000;
+/// The deepest brackets: the type of a record within a record has fewer.
+const DEEPEST_HEADER: usize = 8;
+
+/// Refuses headers that would take the parser forever: its time doubles with every bracket.
+fn check_header(bytes: &[u8], path: &Path) -> Result<(), DatasetError> {
+    let refuse = |reason: &str| {
+        Err(DatasetError::NotNumpy {
+            path: path.into(),
+            source: io::Error::new(io::ErrorKind::InvalidData, reason),
+        })
+    };
+    // Magic, version, and the length of the header in two bytes, or in four from version 2 on.
+    let (length, start) = match *bytes {
+        [_, _, _, _, _, _, 1, _, a, b, ..] => (usize::from(u16::from_le_bytes([a, b])), 10),
+        [_, _, _, _, _, _, 2 | 3, _, a, b, c, d, ..] => {
+            (u32::from_le_bytes([a, b, c, d]) as usize, 12)
+        }
+        _ => return Ok(()),
+    };
+    if length > LONGEST_HEADER {
+        return refuse("its header is longer than 10000 bytes");
+    }
+    let header = &bytes[start.min(bytes.len())..bytes.len().min(start + length)];
+    let (mut depth, mut deepest) = (0_usize, 0);
+    for byte in header {
+        match byte {
+            b'(' | b'[' | b'{' => depth += 1,
+            b')' | b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        deepest = deepest.max(depth);
+    }
+    match deepest > DEEPEST_HEADER {
+        true => refuse("its header has too many brackets"),
+        false => Ok(()),
+    }
 }
 
 /// The shape of one sample in an array of this shape.
@@ -68,8 +114,8 @@ fn sample_shape(shape: &[u64], path: &Path) -> Result<Vec<usize>, DatasetError> 
     Ok(sample.iter().map(|&axis| axis as usize).collect())
 }
 
-/// The entries in the order of the file, rounded to single precision.
-fn numbers(header: NpyHeader, data: &[u8], path: &Path) -> Result<Vec<f32>, DatasetError> {
+/// The entries in the order of the file.
+fn numbers(header: NpyHeader, data: &[u8], path: &Path) -> Result<Vec<f64>, DatasetError> {
     let dtype = header.dtype();
     let DType::Plain(entry) = &dtype else {
         return Err(unreadable(&dtype, path));
@@ -91,17 +137,17 @@ fn numbers(header: NpyHeader, data: &[u8], path: &Path) -> Result<Vec<f32>, Data
     }
     let file = NpyFile::with_header(header, data);
     match (entry.type_char(), entry.size_field()) {
-        (TypeChar::Float, 4) => collect(file, path, |x: f32| x),
-        (TypeChar::Float, 8) => collect(file, path, |x: f64| x as f32),
-        (TypeChar::Uint, 1) => collect(file, path, |x: u8| f32::from(x)),
-        (TypeChar::Uint, 2) => collect(file, path, |x: u16| f32::from(x)),
-        (TypeChar::Uint, 4) => collect(file, path, |x: u32| x as f32),
-        (TypeChar::Uint, 8) => collect(file, path, |x: u64| x as f32),
-        (TypeChar::Int, 1) => collect(file, path, |x: i8| f32::from(x)),
-        (TypeChar::Int, 2) => collect(file, path, |x: i16| f32::from(x)),
-        (TypeChar::Int, 4) => collect(file, path, |x: i32| x as f32),
-        (TypeChar::Int, 8) => collect(file, path, |x: i64| x as f32),
-        (TypeChar::Bool, 1) => collect(file, path, |x: bool| f32::from(u8::from(x))),
+        (TypeChar::Float, 4) => collect(file, path, |x: f32| f64::from(x)),
+        (TypeChar::Float, 8) => collect(file, path, |x: f64| x),
+        (TypeChar::Uint, 1) => collect(file, path, |x: u8| f64::from(x)),
+        (TypeChar::Uint, 2) => collect(file, path, |x: u16| f64::from(x)),
+        (TypeChar::Uint, 4) => collect(file, path, |x: u32| f64::from(x)),
+        (TypeChar::Uint, 8) => collect(file, path, |x: u64| x as f64),
+        (TypeChar::Int, 1) => collect(file, path, |x: i8| f64::from(x)),
+        (TypeChar::Int, 2) => collect(file, path, |x: i16| f64::from(x)),
+        (TypeChar::Int, 4) => collect(file, path, |x: i32| f64::from(x)),
+        (TypeChar::Int, 8) => collect(file, path, |x: i64| x as f64),
+        (TypeChar::Bool, 1) => collect(file, path, |x: bool| f64::from(u8::from(x))),
         _ => Err(unreadable(&dtype, path)),
     }
 }
@@ -109,12 +155,12 @@ fn numbers(header: NpyHeader, data: &[u8], path: &Path) -> Result<Vec<f32>, Data
 fn collect<T: Deserialize>(
     file: NpyFile<&[u8]>,
     path: &Path,
-    round: impl Fn(T) -> f32,
-) -> Result<Vec<f32>, DatasetError> {
+    widened: impl Fn(T) -> f64,
+) -> Result<Vec<f64>, DatasetError> {
     let dtype = file.dtype();
     let entries = file.data::<T>().map_err(|_| unreadable(&dtype, path))?;
     entries
-        .map(|entry| entry.map(&round))
+        .map(|entry| entry.map(&widened))
         .collect::<Result<_, _>>()
         .map_err(|source| DatasetError::NotNumpy {
             path: path.into(),
@@ -130,7 +176,7 @@ fn unreadable(dtype: &DType, path: &Path) -> DatasetError {
 }
 
 /// From Fortran's order, in which the first axis varies fastest, to row-major order.
-fn row_major(stored: &[f32], sample: &[usize]) -> Vec<f32> {
+fn row_major(stored: &[f64], sample: &[usize]) -> Vec<f64> {
     let dim: usize = sample.iter().product();
     let n = stored.len() / dim;
     let offsets: Vec<usize> = (0..dim)
@@ -193,6 +239,48 @@ mod tests {
 
     fn message(bytes: &[u8]) -> String {
         parse(bytes).expect_err("the file is broken").to_string()
+    }
+
+    #[test]
+    fn a_header_that_would_take_forever_is_refused_at_once() {
+        let of = |version: u8, length: &[u8], text: &str| {
+            [b"\x93NUMPY", &[version, 0][..], length, text.as_bytes()].concat()
+        };
+        let nested = format!(
+            "{{'descr': '<f4', 'fortran_order': False, 'shape': {}2{}}}",
+            "[".repeat(60),
+            "]".repeat(60)
+        );
+        let length = (nested.len() as u16).to_le_bytes();
+        let why = |bytes: &[u8]| match parse(bytes) {
+            Err(DatasetError::NotNumpy { source, .. }) => source.to_string(),
+            other => format!("{other:?}"),
+        };
+        assert!(why(&of(1, &length, &nested)).contains("too many brackets"));
+        assert!(why(&of(2, &u32::MAX.to_le_bytes(), "{}")).contains("longer than 10000"));
+    }
+
+    #[test]
+    fn columns_that_single_precision_cannot_hold_are_named() {
+        // Time stamps in seconds: 1.7e9 ± 5, between two numbers of single precision.
+        let stamps: Vec<f64> = (0..20)
+            .flat_map(|i| [1.7e9 + f64::from(i % 7), 0.5])
+            .collect();
+        let text = message(&save_default(&[20, 2], &stamps));
+        assert!(
+            text.contains("column 1") && text.contains("subtract 1700000003"),
+            "{text}"
+        );
+        // Years are exact, and a constant loses nothing.
+        let years: Vec<f64> = (0..20)
+            .flat_map(|i| [2020.0 + f64::from(i % 3), 1.7e9])
+            .collect();
+        assert_eq!(
+            parse(&save_default(&[20, 2], &years))
+                .expect("years")
+                .row(1)[0],
+            2021.0
+        );
     }
 
     #[test]

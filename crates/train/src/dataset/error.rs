@@ -10,6 +10,36 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DatasetError {
+    /// It is a device, a pipe or a folder.
+    #[error("{} is not a file of data; give a .csv, .csv.gz or .npy file", path.display())]
+    NotAFile {
+        /// What is there.
+        path: PathBuf,
+    },
+    /// A compressed file holds more than any table that is learned here.
+    #[error("{} inflates to more than {limit} bytes; give a smaller table", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// The bound.
+        limit: u64,
+    },
+    /// A column varies by too little for its size.
+    #[error(
+        "column {column} of {} varies by {std} about {mean}, which single precision cannot resolve; \
+         subtract {mean:.0} from it, and add it to the samples",
+        path.display()
+    )]
+    LostDigits {
+        /// The file.
+        path: PathBuf,
+        /// The column, by name or number.
+        column: String,
+        /// Its mean.
+        mean: f64,
+        /// Its standard deviation.
+        std: f64,
+    },
     /// The file does not exist.
     #[error("{} does not exist; check the path", path.display())]
     Missing {

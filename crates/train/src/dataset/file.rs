@@ -59,6 +59,10 @@ impl Dataset {
 
 /// The whole file.
 fn bytes(path: &Path) -> Result<Vec<u8>, DatasetError> {
+    // A pipe or a device may have no end.
+    if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+        return Err(DatasetError::NotAFile { path: path.into() });
+    }
     let bytes = fs::read(path).map_err(|source| match source.kind() {
         io::ErrorKind::NotFound => DatasetError::Missing { path: path.into() },
         _ => DatasetError::Unreadable {
@@ -193,7 +197,7 @@ mod tests {
         assert_eq!(
             error.to_string(),
             format!(
-                "{} cannot be read; check that it is a file and that you may read it",
+                "{} is not a file of data; give a .csv, .csv.gz or .npy file",
                 directory.display()
             )
         );

@@ -2,7 +2,7 @@
 //!
 //! `row i ↦ x1ᵢ ∈ ℝᵈ`, and its class where a column is named `label` or `class`
 
-use super::{Dataset, DatasetError};
+use super::{Dataset, DatasetError, precision};
 use csv::{ByteRecord, ReaderBuilder, Trim};
 use flate2::read::MultiGzDecoder;
 use std::io::{self, Read};
@@ -14,16 +14,26 @@ const LABEL: [&str; 2] = ["label", "class"];
 /// Labels are below 2²⁴: larger numbers are hardly classes, and single precision would merge them.
 const CLASSES: f64 = 16_777_216.0;
 
+/// The longest text that a gzip file may hold: a few kilobytes can inflate to any size.
+const LARGEST: u64 = 1 << 32;
+
 /// The text in a gzip file.
 pub(super) fn inflate(bytes: &[u8], path: &Path) -> Result<Vec<u8>, DatasetError> {
     let mut text = Vec::new();
     MultiGzDecoder::new(bytes)
+        .take(LARGEST + 1)
         .read_to_end(&mut text)
         .map_err(|source| DatasetError::NotGzip {
             path: path.into(),
             source,
         })?;
-    Ok(text)
+    match text.len() as u64 > LARGEST {
+        true => Err(DatasetError::TooLarge {
+            path: path.into(),
+            limit: LARGEST,
+        }),
+        false => Ok(text),
+    }
 }
 
 /// The dataset in a text; `path` appears only in error messages.
@@ -63,7 +73,7 @@ struct Table<'a> {
     /// The column of labels, if the header names one.
     label: Option<usize>,
     rows: usize,
-    values: Vec<f32>,
+    values: Vec<f64>,
     labels: Vec<u32>,
 }
 
@@ -142,11 +152,11 @@ impl<'a> Table<'a> {
         Ok(self.label.is_some() || record.iter().all(|cell| number(cell).is_none()))
     }
 
-    fn value(&self, record: &ByteRecord, column: usize) -> Result<f32, DatasetError> {
+    fn value(&self, record: &ByteRecord, column: usize) -> Result<f64, DatasetError> {
         let cell = &record[column];
         let (path, row) = (self.path.into(), self.rows);
         match number(cell) {
-            Some(value) if (value as f32).is_finite() => Ok(value as f32),
+            Some(value) if (value as f32).is_finite() => Ok(value),
             Some(_) => Err(DatasetError::NotFinite {
                 path,
                 line: self.line(record),
@@ -197,7 +207,8 @@ impl<'a> Table<'a> {
                 rows: self.rows,
             });
         }
-        let mut data = Dataset::new(name, self.values, vec![dim]);
+        let values = precision::single(&self.values, dim, self.path, &self.names)?;
+        let mut data = Dataset::new(name, values, vec![dim]);
         data.columns = self.names;
         if self.label.is_none() {
             return Ok(data);
