@@ -18,7 +18,12 @@ use std::path::PathBuf;
 ///
 /// `pyroclast COMMAND --help` explains a command, with examples.
 #[derive(Debug, Parser)]
-#[command(version, max_term_width = 100, verbatim_doc_comment)]
+#[command(
+    name = "pyroclast",
+    version,
+    max_term_width = 100,
+    verbatim_doc_comment
+)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -164,7 +169,7 @@ pub(crate) struct Train {
     #[command(flatten)]
     pub(crate) device: Device,
     /// The number of steps in all [default: the configuration's].
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=i64::MAX as u64))]
     pub(crate) steps: Option<u64>,
     /// The seed of all randomness [default: the configuration's].
     #[arg(

@@ -53,6 +53,12 @@ pub enum ConfigError {
     /// The stored configuration of a run cannot be read.
     #[error(transparent)]
     Run(#[from] RunError),
+    /// A file or folder of data where a configuration is expected.
+    #[error(
+        "{0} is not a configuration; write one, such as mine.toml with the lines `[data]` and `name = \
+         \"rows.csv\"`, and give that"
+    )]
+    NotAConfiguration(String),
     /// No preset of this name.
     #[error("{0}, and there is no such file")]
     UnknownPreset(UnknownName),

@@ -71,6 +71,13 @@ impl Config {
         if !path.exists() {
             return Err(ConfigError::unknown_preset(name));
         }
+        let end = name.to_ascii_lowercase();
+        let is_data = [".csv", ".csv.gz", ".npy"]
+            .iter()
+            .any(|data| end.ends_with(data));
+        if path.is_dir() || is_data {
+            return Err(ConfigError::NotAConfiguration(name.to_owned()));
+        }
         let text = std::fs::read_to_string(path).map_err(|error| ConfigError::Syntax {
             source_name: name.to_owned(),
             message: error.to_string(),
