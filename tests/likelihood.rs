@@ -13,7 +13,7 @@ use pyroclast::core::field::VectorField;
 use pyroclast::core::noise::{Noise, Stream};
 use pyroclast::core::schedule::Linear;
 use pyroclast::models::{Init, MlpConfig};
-use pyroclast::solvers::divergence::{Augmented, Vectors, WithDivergence};
+use pyroclast::solvers::divergence::{Augmented, Vectors};
 use pyroclast::solvers::gradient::{
     Gradients, Pullback, backsolve, checkpointed, cotangents, tape,
 };
@@ -21,7 +21,7 @@ use pyroclast::solvers::likelihood::{
     bits_per_dimension, dequantise, log_density, normal_log_density, push_forward,
 };
 use pyroclast::solvers::{
-    Adaptive, BOGACKI_SHAMPINE, Control, DOPRI5, DOPRI8, HEUN, Probe, RK4, TSIT5, TimeGrid, Trace,
+    BOGACKI_SHAMPINE, Control, DOPRI5, DOPRI8, HEUN, Probe, RK4, TSIT5, TimeGrid, Trace,
 };
 use pyroclast::train::{config::Config, task::Task};
 use support::{host, tensor};
