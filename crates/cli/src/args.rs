@@ -57,7 +57,7 @@ pub(crate) enum Command {
     ///   pyroclast sample runs/moons --method dopri5 --rtol 1e-4 --out moons.csv
     #[command(verbatim_doc_comment)]
     Sample(Sample),
-    /// Evaluate a trained model on data, next to the score of a perfect sampler.
+    /// Evaluate a trained model, and compare it with a perfect sampler.
     ///
     /// Prints distances between samples and data (W2, sliced W2, energy distance), the energy and
     /// straightness of the paths, and the likelihood of held-out data. With a classifier it adds
@@ -319,17 +319,17 @@ pub(crate) struct Evaluate {
     pub(crate) n: Option<u32>,
     #[command(flatten)]
     pub(crate) solver: Solver,
-    /// The number of held-out samples for the likelihood, which solves the ODE back to noise with
-    /// its divergence; 0 for none [default: 2000 points, or 64 images].
+    /// The number of held-out samples whose likelihood is computed, by solving the ODE back to
+    /// noise with its divergence; 0 for none [default: 2000 points, or 64 images].
     #[arg(long, value_name = "N")]
     pub(crate) likelihoods: Option<u32>,
     /// The classifier for Fréchet distance, KID, precision and recall, made by `pyroclast
     /// classifier` from the data of the run [default: the built-in one for digits].
     #[arg(long, value_name = "FILE")]
     pub(crate) features: Option<PathBuf>,
-    /// The number of held-out samples for the variational bound (ELBO), which costs one evaluation
-    /// per step of the chain; 0 for none [default: as for --likelihoods if the model predicts
-    /// noise, data, score, v or edm, else 0].
+    /// The number of held-out samples whose variational bound (ELBO) is computed, at one
+    /// evaluation per step of the chain; 0 for none [default: as for --likelihoods if the model
+    /// predicts noise, data, score, v or edm, else 0].
     #[arg(long, value_name = "N")]
     pub(crate) bounds: Option<u32>,
     /// The number of steps of the bound of a continuous process; a chain uses its indices.

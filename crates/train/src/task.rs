@@ -55,7 +55,7 @@ pub struct Task {
     pub validation: Arc<Dataset>,
     /// The map from the data's units to the model's scale.
     pub scaling: Scaling,
-    law: Option<Toy>,
+    toy: Option<Toy>,
 }
 
 impl Task {
@@ -67,14 +67,14 @@ impl Task {
     /// # Errors
     /// [`TaskError`]: an unknown name, or a file that cannot be used.
     pub fn load(data: &DataSource, noise: Noise) -> Result<Self, TaskError> {
-        if let Ok(law) = data.name.parse::<Toy>() {
+        if let Ok(toy) = data.name.parse::<Toy>() {
             let points =
-                |n, step| Arc::new(Dataset::toy(law, n, &mut noise.draws(Stream::Data, step)));
+                |n, step| Arc::new(Dataset::toy(toy, n, &mut noise.draws(Stream::Data, step)));
             return Ok(Self {
                 training: points(data.size, 0),
                 validation: points(VALIDATION_POINTS, 1),
                 scaling: Scaling::identity(),
-                law: Some(law),
+                toy: Some(toy),
             });
         }
         let (whole, is_file) = if data.name == "digits" {
@@ -114,8 +114,8 @@ impl Task {
     /// # Panics
     /// If `n` is larger than [`Task::most_test_points`].
     pub fn test_points(&self, n: usize, noise: Noise, k: u64) -> [Vec<f32>; 2] {
-        if let Some(law) = self.law {
-            return [0, 1].map(|i| law.sample(n, &mut noise.draws(Stream::Data, TEST + 2 * k + i)));
+        if let Some(toy) = self.toy {
+            return [0, 1].map(|i| toy.sample(n, &mut noise.draws(Stream::Data, TEST + 2 * k + i)));
         }
         let (training, validation) = (&self.training, &self.validation);
         let rows = noise
@@ -137,7 +137,7 @@ impl Task {
             training: Arc::new(training),
             validation: Arc::new(validation),
             scaling,
-            law: None,
+            toy: None,
         }
     }
 
@@ -181,7 +181,7 @@ impl Task {
     /// The largest `n` of [`Task::test_points`]: half of a finite dataset, no limit for a toy
     /// distribution.
     pub fn most_test_points(&self) -> usize {
-        match self.law {
+        match self.toy {
             Some(_) => usize::MAX,
             None => (self.training.len() + self.validation.len()) / 2,
         }

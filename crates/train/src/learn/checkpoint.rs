@@ -24,7 +24,7 @@ use std::path::Path;
 #[non_exhaustive]
 pub enum CheckpointError {
     /// The file cannot be written.
-    #[error("cannot save {path}; the checkpoint before it is intact")]
+    #[error("cannot save {path}; the previous checkpoint is intact")]
     Write {
         /// The file.
         path: String,

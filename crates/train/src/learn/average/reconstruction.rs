@@ -4,8 +4,9 @@
 //!
 //! Averages are linear in their weights, so `θ̂_target ≈ Σ_i x_i·θ̂_i`. Every profile integrates to
 //! one, and because of μ the combination does too: constant parameters are reproduced exactly, and
-//! the error is at most `‖p_target − Σ x_i·p_i‖·‖θ − c‖` for any constant c, in the norms of L²(0,
-//! t). The paper has μ = 0, which lets the sum of x differ from one and scales the parameters.
+//! the error is at most `‖p_target − Σ x_i·p_i‖·‖θ − c‖` for any constant c, in the norms of
+//! `L²(0, t)`. The paper has μ = 0, which lets the sum of x differ from one and so scales the
+//! parameters.
 //!
 //! Profiles of neighbouring snapshots are almost parallel, so A is close to singular. It is scaled
 //! to a diagonal of ones and inverted through its eigenvalues, without those that are too small for
@@ -27,7 +28,7 @@ const RESOLVED: f64 = f32::EPSILON as f64 * f32::EPSILON as f64;
 ///
 /// The result has one coefficient per profile.
 ///
-/// Source: Karras et al. 2024, appendix C, without the condition on the sum.
+/// Source: Karras et al. 2024, appendix C, to which the condition on the sum is added.
 ///
 /// # Panics
 /// If there is no profile to combine.
