@@ -23,6 +23,9 @@ use crate::noise::Draws;
 use std::fmt::Debug;
 use std::sync::Arc;
 
+/// The marginal error at which an entropic plan is good enough to draw pairs from.
+const PAIRING_ERROR: f64 = 1e-3;
+
 named! {
     /// How the points of a batch are paired.
     ///
@@ -125,7 +128,11 @@ impl Coupling {
             (Self::Sinkhorn(regularisation), _) => {
                 let cost = cost::squared_distances(x0, x1, dim);
                 let n = x0.len() / dim;
-                let sinkhorn = Sinkhorn::new(regularisation.epsilon(&cost));
+                // A pair is drawn per row: what the columns miss by is far below the noise of that.
+                let sinkhorn = Sinkhorn {
+                    tolerance: PAIRING_ERROR,
+                    ..Sinkhorn::new(regularisation.epsilon(&cost))
+                };
                 sinkhorn.couple(&cost, n).pairs(draws)
             }
         }
