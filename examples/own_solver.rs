@@ -42,8 +42,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut init = Init::<Autodiff<Flex>>::new(Noise::new(0), &device);
     let flow = Flow::velocity(MlpConfig::new(2).init(&mut init), Path::optimal_transport());
     let data = Dataset::rows(&moons(10_000, 0), 2);
-    let mut trainer = Trainer::new(flow, data, Noise::new(0), &device);
-    trainer.run(2000, &mut ())?;
+    let mut trainer = Trainer::new(flow, data, Noise::new(0), &device).batch(128);
+    trainer.run(5000, &mut ())?;
 
     let ralston = OwnMethod::new("ralston", |_| Ralston).costs_per_step(2);
     let plan = Plan::new(ralston, 25, 0);

@@ -14,8 +14,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let network = MlpConfig::new(2).init(&mut Init::<Autodiff<Flex>>::new(noise, &device));
     let flow = Flow::velocity(network, Path::optimal_transport());
 
-    let mut trainer = Trainer::new(flow, Dataset::rows(&moons(10_000, 0), 2), noise, &device);
-    trainer.run(2000, &mut ())?;
+    let data = Dataset::rows(&moons(10_000, 0), 2);
+    let mut trainer = Trainer::new(flow, data, noise, &device).batch(128);
+    trainer.run(5000, &mut ())?;
     let plan = Plan::new(MethodName::HEUN, 50, 0);
     let x1 = trainer.model().sample(1000, &Given::nothing(), &plan)?;
     let w2 = wasserstein(&x1, &moons(1000, 1), 2);

@@ -21,8 +21,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     ] {
         let network = MlpConfig::new(2).init(&mut Init::<Autodiff<Flex>>::new(noise, &device));
         let flow = Flow::velocity(network, path);
-        let mut trainer = Trainer::new(flow, data.clone(), noise, &device);
-        trainer.run(2000, &mut ())?;
+        let mut trainer = Trainer::new(flow, data.clone(), noise, &device).batch(128);
+        trainer.run(5000, &mut ())?;
         let plan = Plan::new(MethodName::HEUN, 50, 0);
         let x1 = trainer.model().sample(1000, &Given::nothing(), &plan)?;
         println!(
