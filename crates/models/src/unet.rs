@@ -96,6 +96,13 @@ impl UNetConfig {
                 levels - 1
             ));
         }
+        let heights: Vec<usize> = (0..levels).map(|level| height >> level).collect();
+        if let Some(other) = self.attention.iter().find(|at| !heights.contains(at)) {
+            return Some(format!(
+                "no level has the height {other} for attention; images of {height}×{width} have \
+                 {heights:?}"
+            ));
+        }
         if self.heads == 0 || !self.channels.is_multiple_of(self.heads) {
             return Some(format!(
                 "{} heads do not divide {} channels",
@@ -352,5 +359,16 @@ mod tests {
         let image = Given::images(&[1.0, 2.0, 3.0, 4.0], [1, 2, 2]);
         assert_ne!(output(&image), output(&Given::nothing()));
         assert_eq!(output(&image.dropped(&[true])), output(&Given::nothing()));
+    }
+
+    #[test]
+    fn attention_at_a_height_that_no_level_has_is_a_problem() {
+        let config = |attention| UNetConfig {
+            attention,
+            ..UNetConfig::new(1, [8, 32])
+        };
+        assert_eq!(config(vec![8, 4]).problem(), None);
+        let problem = config(vec![5]).problem().expect("no level of 5");
+        assert!(problem.contains("[8, 4]"), "{problem}");
     }
 }

@@ -419,6 +419,23 @@ mod tests {
     }
 
     #[test]
+    fn a_weight_that_is_not_a_number_at_a_trained_index_is_refused() {
+        let set = |set: &[&str]| {
+            let set: Vec<String> = set.iter().map(|&s| s.to_owned()).collect();
+            Config::parse(MINIMAL, "test", &set)
+        };
+        let chain = [
+            "path.schedule.ddpm.zero-terminal-snr=true",
+            "objective.prediction=v",
+            "objective.weighting=likelihood",
+        ];
+        let message = set(&chain).expect_err("SNR = 0").to_string();
+        assert!(message.starts_with("objective.weighting = "), "{message}");
+        set(&chain[..2]).expect("another weighting");
+        set(&chain[1..]).expect("another chain");
+    }
+
+    #[test]
     fn errors_of_a_file_name_the_line() {
         let error = Config::parse(
             "[data]\nname = \"moons\"\n[training]\nsteps = \"many\"\n",

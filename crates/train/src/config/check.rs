@@ -8,6 +8,7 @@ use pyroclast_core::path::Gamma;
 use pyroclast_core::prediction::Prediction;
 use pyroclast_core::schedule::Schedule;
 use pyroclast_core::time_sampler::TimeDistribution;
+use pyroclast_core::weighting::Weighting;
 use std::fmt::Display;
 
 /// An error with the key, its value and a remedy, unless the rule holds.
@@ -59,6 +60,12 @@ impl Config {
             "objective.variance",
             objective.variance,
             "only a chain's reverse step has a variance to learn; set path.schedule=ddpm",
+        )?;
+        rule(
+            chain.is_none() || has_signal || objective.weighting != Weighting::Likelihood,
+            "objective.weighting",
+            objective.weighting,
+            "where the SNR is zero, the weight of the likelihood is not a number; use uniform or min-snr",
         )?;
         let at_indices = matches!(
             path.times.distribution,
