@@ -1,5 +1,5 @@
-//! Digits from half of their pixels, and from sixteen means of their pixels: inpainting and guidance
-//! by a measurement.
+//! Digits from half of their pixels, and from sixteen means of their pixels: inpainting and
+//! guidance by a measurement.
 //!
 //! The model is the exact denoiser of the digits themselves, so nothing is trained: each answer is
 //! one of them, or lies between some. Every column is a digit: the digit, what is known of it, and

@@ -11,7 +11,8 @@ use pyroclast::solvers::{Method, TimeGrid, integrate};
 use pyroclast::train::draw::{OwnMethod, Plan};
 use pyroclast::train::{dataset::Dataset, learn::Trainer};
 
-/// Ralston's method of order 2: a slope at two thirds of the step, with three quarters of the weight.
+/// Ralston's method of order 2: a slope at two thirds of the step, with three quarters of the
+/// weight.
 struct Ralston;
 
 impl<B: Backend, F: VectorField<B, D>, const D: usize> Method<B, F, D> for Ralston {

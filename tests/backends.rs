@@ -1,8 +1,10 @@
 //! The same seed gives the same training curve and the same samples on every backend.
 //!
-//! One generic body; flex is the reference. Both start from the same parameters and see the same batches, so what differs is
-//! the rounding of f32, which training amplifies: the bound is relative 10⁻³ over 60 steps of an MLP and 6 of a UNet, and
-//! absolute 10⁻² on samples of unit scale. Solvers, their gradients and densities agree to 10⁻³. wgpu runs where the feature is on and a driver answers, software Vulkan too.
+//! One generic body; flex is the reference. Both start from the same parameters and see the same
+//! batches, so what differs is the rounding of f32, which training amplifies: the bound is relative
+//! 10⁻³ over 60 steps of an MLP and 6 of a UNet, and absolute 10⁻² on samples of unit scale.
+//! Solvers, their gradients and densities agree to 10⁻³. wgpu runs where the feature is on and a
+//! driver answers, software Vulkan too.
 
 use burn::backend::Autodiff;
 use burn::module::{AutodiffModule, Module, Param};
@@ -45,7 +47,8 @@ const MLP: Case = Case {
     steps: 60,
 };
 
-/// ndarray's convolution backward is slow: a tiny network, with everything in it that a UNet can have.
+/// ndarray's convolution backward is slow: a tiny network, with everything in it that a UNet can
+/// have.
 const UNET: Case = Case {
     preset: "digits",
     settings: &[

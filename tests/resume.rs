@@ -1,4 +1,5 @@
-//! A run that is interrupted ends with the same bits as one that was not, and loses nothing on the way.
+//! A run that is interrupted ends with the same bits as one that was not, and loses nothing on the
+//! way.
 
 use burn::backend::Autodiff;
 use burn::module::AutodiffModule;
@@ -38,9 +39,10 @@ struct StopAfter(u64);
 
 impl<N, const D: usize> Watcher<Trainer<Autodiff<Flex>, N, D>> for StopAfter {
     fn stepped(&mut self, trainer: &Trainer<Autodiff<Flex>, N, D>) -> Next {
-        match trainer.step == self.0 {
-            true => Next::Stop,
-            false => Next::Continue,
+        if trainer.step == self.0 {
+            Next::Stop
+        } else {
+            Next::Continue
         }
     }
 }
@@ -151,7 +153,8 @@ fn a_unet_with_dropout_resumes_to_the_last_bit() {
     resumes_exactly("digits");
 }
 
-/// A run with rates and power-function averages; its checkpoints are every four steps, its snapshots every three.
+/// A run with rates and power-function averages; its checkpoints are every four steps, its
+/// snapshots every three.
 fn averaged() -> Config {
     let mut config = config("moons", 11);
     config.training.ema_rates = vec![0.5, 0.999_9];
@@ -237,7 +240,8 @@ fn a_checkpoint_with_other_averages_is_not_resumed() {
 
 #[test]
 fn a_run_that_lost_its_last_steps_resumes_from_the_checkpoint_before() {
-    // As after SIGKILL: steps 9 to 11 were taken and logged, but the newest checkpoint is that of step 8.
+    // As after SIGKILL: steps 9 to 11 were taken and logged, but the newest checkpoint is that of
+    // step 8.
     let folder = tempfile::tempdir().expect("a temporary folder");
     let config = config("moons", 11);
     let run = create(&folder.path().join("run"), &config).expect("a new run");

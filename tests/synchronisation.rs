@@ -1,7 +1,8 @@
 //! A training step and a fixed-grid solve never wait for the device.
 //!
-//! The tests run on a backend of their own: burn's router in front of flex, with a client that counts how often a value is read
-//! back or the device is waited for. It is the place through which every backend behind a queue has to go.
+//! The tests run on a backend of their own: burn's router in front of flex, with a client that
+//! counts how often a value is read back or the device is waited for. It is the place through which
+//! every backend behind a queue has to go.
 
 use burn::backend::Autodiff;
 use burn::module::AutodiffModule;

@@ -189,8 +189,8 @@ fn saving_costs_no_evaluation_where_the_last_stage_is_the_next_first_one() {
                     assert_eq!(plain, saving, "{}", name(&pair));
                     continue;
                 }
-                // Hermite's polynomials need the slope at the end of a step. It is the first stage of
-                // the next step, so only the last step pays for it, if a time lies within that
+                // Hermite's polynomials need the slope at the end of a step. It is the first stage
+                // of the next step, so only the last step pays for it, if a time lies within that
                 // step. The septic takes two more steps wherever a time lies within one.
                 let steps = |s: Statistics| (s.steps, s.rejections);
                 assert_eq!(steps(plain), steps(saving));
@@ -380,8 +380,8 @@ fn landing_saves_the_methods_own_states() {
 
 #[test]
 fn saved_states_and_events_are_as_good_as_the_solve() {
-    // Whatever the method: a state within a step, and the time of an event, err by no more than a few
-    // tolerances, as the end does.
+    // Whatever the method: a state within a step, and the time of an event, err by no more than a
+    // few tolerances, as the end does.
     let field: Field<B> = oscillator;
     let times: Vec<f64> = (1..40).map(|i| 0.25 * f64::from(i)).collect();
     for &pair in EmbeddedRk::ALL {

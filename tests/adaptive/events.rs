@@ -238,9 +238,12 @@ fn a_solve_that_begins_at_an_event_leaves_it_behind() {
 fn an_event_that_is_not_a_number_ends_the_solve_by_name() {
     let field: Field<B> = oscillator;
     // A zero at 0.6, in a gap that the search cannot see across.
-    let gap = |t: f64, _: &Tensor<B, 2>| match (t - 0.6).abs() < 0.2 {
-        true => f64::NAN,
-        false => t - 0.6,
+    let gap = |t: f64, _: &Tensor<B, 2>| {
+        if (t - 0.6).abs() < 0.2 {
+            f64::NAN
+        } else {
+            t - 0.6
+        }
     };
     let events = [Event::new(gap, Direction::Any)];
     let found =

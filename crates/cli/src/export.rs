@@ -128,9 +128,10 @@ fn npy(values: &[f32], shape: &[usize]) -> Result<Vec<u8>> {
 fn csv(values: &[f32], labels: Option<&[u32]>, dataset: &Dataset) -> String {
     let dim = dataset.dim();
     let mut text = if labels.is_some() { "label," } else { "" }.to_owned();
-    let names: Vec<String> = match dataset.columns.is_empty() {
-        true => (0..dim).map(|i| format!("x{i}")).collect(),
-        false => dataset.columns.iter().map(|name| quoted(name)).collect(),
+    let names: Vec<String> = if dataset.columns.is_empty() {
+        (0..dim).map(|i| format!("x{i}")).collect()
+    } else {
+        dataset.columns.iter().map(|name| quoted(name)).collect()
     };
     text += &names.join(",");
     text.push('\n');
@@ -147,9 +148,10 @@ fn csv(values: &[f32], labels: Option<&[u32]>, dataset: &Dataset) -> String {
 
 /// A name as a cell of a table, quoted if necessary.
 fn quoted(name: &str) -> String {
-    match name.contains([',', '"', '\n', '\r']) {
-        true => format!("\"{}\"", name.replace('"', "\"\"")),
-        false => name.to_owned(),
+    if name.contains([',', '"', '\n', '\r']) {
+        format!("\"{}\"", name.replace('"', "\"\""))
+    } else {
+        name.to_owned()
     }
 }
 

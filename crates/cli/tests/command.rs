@@ -136,7 +136,8 @@ fn every_method_samples() {
     // No noise is no noise.
     place.ok("sample run -n 5 --device flex --method euler-maruyama --noise-level 0 --steps 3 --out still.csv");
     assert_eq!(read("euler.csv"), read("still.csv"));
-    // Methods with a stage at t = 1 meet σ = 0 there, where clipped data has no noise end of its own.
+    // Methods with a stage at t = 1 meet σ = 0 there, where clipped data has no noise end of its
+    // own.
     for method in ["heun", "rk4", "dopri5"] {
         place.ok(&format!(
             "sample run -n 5 --device flex --method {method} --clip --steps 3 --out {method}-c.csv"
@@ -166,7 +167,8 @@ fn classes_and_guidance_are_obeyed() {
         "{sevens}"
     );
     assert!(out("").lines().nth(2).expect("a row").starts_with("1,"));
-    // A network whose output started at zero has hardly learned its classes: only equality is meaningful.
+    // A network whose output started at zero has hardly learned its classes: only equality is
+    // meaningful.
     assert_eq!(out("--class 7 --seed 3"), out("--class 7 --seed 3"));
     assert_ne!(out("--class 7 --seed 3"), out("--class 7 --seed 4"));
     assert_ne!(out("--class 7 --guidance 0"), out("--class 7 --guidance 5"));
@@ -399,7 +401,8 @@ fn waves(n: usize, dim: usize, centre: f64) -> String {
 #[test]
 fn features_of_files_are_compared_as_they_are() {
     let place = Place::new();
-    // At 0, 1, 2, 3 and at 5, 6, 7, 8: μ differs by 5 and Σ not at all; each is out of the other's reach.
+    // At 0, 1, 2, 3 and at 5, 6, 7, 8: μ differs by 5 and Σ not at all; each is out of the other's
+    // reach.
     place
         .write("a.csv", "0\n1\n2\n3\n")
         .write("b.csv", "5\n6\n7\n8\n");
@@ -413,7 +416,8 @@ fn features_of_files_are_compared_as_they_are() {
         (&report["real"], &report["fake"], &report["features"]),
         (&4.into(), &4.into(), &1.into())
     );
-    // Means of (xy + 1)³ over pairs x ≠ x' of a, of b, and over all pairs, worked out with exact fractions.
+    // Means of (xy + 1)³ over pairs x ≠ x' of a, of b, and over all pairs, worked out with exact
+    // fractions.
     assert!((number("kid") - KID).abs() < 1e-9 * KID, "{report}");
     // b's balls have radius 3 at its ends: 5 − 3 reaches 2 and 3 of a; 3 + 3 reaches 5 and 6 of b.
     assert_eq!((number("precision"), number("recall")), (0.5, 0.5));
@@ -913,7 +917,8 @@ fn a_full_disk_keeps_the_last_checkpoint() {
             .status()
             .is_ok_and(|status| status.success())
     };
-    // A checkpoint of this network takes some 150 kB: two fit, and a third, written before one is removed, does not.
+    // A checkpoint of this network takes some 150 kB: two fit, and a third, written before one is
+    // removed, does not.
     if !mount(&["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs"]) {
         return;
     }

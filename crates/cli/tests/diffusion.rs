@@ -1,4 +1,5 @@
-//! Diffusions from the real binary: every process, every sampler, bounds, comparisons, and what is refused.
+//! Diffusions from the real binary: every process, every sampler, bounds, comparisons, and what is
+//! refused.
 
 mod place;
 
@@ -100,8 +101,9 @@ fn bounds_are_printed_beside_likelihoods() {
         .ok("evaluate run --device flex -n 8 --likelihoods 2 --bounds 5 --steps 2 --json --bound-terms terms.csv")
         .stdout;
     let report: serde_json::Value = serde_json::from_str(&json).expect("JSON");
-    // A network that has hardly learned anything has a bound above the 4.09 bits of 17 equally likely
-    // levels; both are finite, though most pixels of a digit lie on the boundary of the cube.
+    // A network that has hardly learned anything has a bound above the 4.09 bits of 17 equally
+    // likely levels; both are finite, though most pixels of a digit lie on the boundary of the
+    // cube.
     let bits = |key: &str| report[key]["mean"].as_f64().expect("a number");
     assert!(bits("elbo_bits_per_dimension") > 4.09);
     assert!(bits("bits_per_dimension").is_finite());
@@ -199,7 +201,8 @@ fn samplers_are_compared_in_a_table_and_a_picture() {
     let report: serde_json::Value = serde_json::from_str(&json).expect("JSON");
     assert_eq!(report["entries"][0]["steps"], 2);
     assert_eq!(report["entries"][0]["evaluations"], 3, "2N − 1");
-    // Of the usual methods one needs another schedule, and is left out alone; a method by name is not.
+    // Of the usual methods one needs another schedule, and is left out alone; a method by name is
+    // not.
     let json = place
         .ok("compare run --device flex -n 8 --evaluations 2 --json")
         .stdout;
@@ -485,7 +488,8 @@ fn noise_of_any_size_is_trained_and_scored() {
 fn path_energy_is_that_of_the_schedule_sampled_under() {
     let place = Place::new();
     place.ok(&format!("train moons --out run {QUICK}"));
-    // Paths from 80 times the noise are long, and so is the way that they have to go: the one is measured by the other.
+    // Paths from 80 times the noise are long, and so is the way that they have to go: the one is
+    // measured by the other.
     let json = place
         .ok("evaluate run --device flex -n 50 --likelihoods 0 --method euler --schedule edm --json")
         .stdout;

@@ -1,5 +1,5 @@
-//! What goes wrong around a run costs neither the run nor a wrong number: logs that go away, data that
-//! changes, kills at a bad moment, two processes at once.
+//! What goes wrong around a run costs neither the run nor a wrong number: logs that go away, data
+//! that changes, kills at a bad moment, two processes at once.
 
 mod place;
 

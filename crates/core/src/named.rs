@@ -81,8 +81,8 @@ pub struct Range<T: ?Sized> {
     pub remedy: &'static str,
 }
 
-/// Numbers of things of which there is at least one: points, units, steps. Beyond 2²⁸, memory is what
-/// fails.
+/// Numbers of things of which there is at least one: points, units, steps. Beyond 2²⁸, memory is
+/// what fails.
 pub const COUNT: Range<usize> = Range {
     holds: |n| *n >= 1 && *n <= 1 << 28,
     remedy: "give at least 1",

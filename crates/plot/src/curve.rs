@@ -159,9 +159,10 @@ impl<'a> Curve<'a> {
 fn x_axis(series: &[Series], name: &str) -> Axis {
     let points = series.iter().flat_map(|one| &one.points);
     let values: Vec<f64> = points.map(|point| point[0]).collect();
-    let smallest_step = match values.iter().all(|x| x.fract() == 0.0) {
-        true => 1.0,
-        false => 0.0,
+    let smallest_step = if values.iter().all(|x| x.fract() == 0.0) {
+        1.0
+    } else {
+        0.0
     };
     let [first, last] = padded(inner_ends(values, 0.0).unwrap_or([0.0, 1.0]), 0.015);
     let step = ticks::round_step(last - first, 8).max(smallest_step);

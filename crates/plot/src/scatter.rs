@@ -45,9 +45,10 @@ impl<'a> Cloud<'a> {
     fn entry(&self, limits: &Limits) -> Entry {
         let hidden = self.points.iter().filter(|p| !limits.contain(**p)).count();
         let (name, count) = (self.name, self.points.len());
-        let label = match hidden * 100 > count {
-            true => format!("{name} ({hidden} of {count} out of view)"),
-            false => name.to_owned(),
+        let label = if hidden * 100 > count {
+            format!("{name} ({hidden} of {count} out of view)")
+        } else {
+            name.to_owned()
         };
         Entry {
             label,

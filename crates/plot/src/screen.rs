@@ -30,9 +30,12 @@ impl Screen {
                 .filter_map(|(pixel, new)| new.then_some(*pixel)),
         );
         let transparent = palette.transparent();
-        let index = |(pixel, new): (&Rgb<u8>, &bool)| match new {
-            true => palette.index(*pixel),
-            false => transparent,
+        let index = |(pixel, new): (&Rgb<u8>, &bool)| {
+            if new {
+                palette.index(*pixel)
+            } else {
+                transparent
+            }
         };
         let indices: Vec<u8> = pixels.map(index).collect();
         self.keep(picture, &indices, &palette);

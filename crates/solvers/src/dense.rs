@@ -1,10 +1,11 @@
 //! The solution within a step.
 //!
-//! `x(t + θh) = x_t + h·Σ_i b_i(θ)·k_i`, or Hermite's polynomial through some states of the step with
-//! the slopes there, or a line
+//! `x(t + θh) = x_t + h·Σ_i b_i(θ)·k_i`, or Hermite's polynomial through some states of the step
+//! with the slopes there, or a line
 //!
-//! Source: Hairer, Nørsett & Wanner 1993, II.6. Through the endpoints Hermite's polynomial is a cubic,
-//! of order 3; through two more states it has degree 7, and an error of the size of a step of order 7.
+//! Source: Hairer, Nørsett & Wanner 1993, II.6. Through the endpoints Hermite's polynomial is a
+//! cubic, of order 3; through two more states it has degree 7, and an error of the size of a step
+//! of order 7.
 
 use crate::rows::{choose, select};
 use burn::tensor::Tensor;

@@ -2,8 +2,9 @@
 //!
 //! `ln p_1(x_1) = ln p_0(x_0) − ∫_0^1 ∇·u_t(x_t) dt` along the path through x_1
 //!
-//! Source: Chen et al. 2018, theorem 1. The steps keep the error of the state within the tolerance, and
-//! that of the integral too: on a straight path the state alone would allow steps of any length.
+//! Source: Chen et al. 2018, theorem 1. The steps keep the error of the state within the tolerance,
+//! and that of the integral too: on a straight path the state alone would allow steps of any
+//! length.
 
 use crate::divergence::{Trace, WithDivergence};
 use crate::method::EmbeddedMethod;

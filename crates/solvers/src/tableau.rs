@@ -7,8 +7,8 @@
 
 use crate::runge_kutta::{EmbeddedRk, ExplicitRk};
 
-/// The list of methods: those of fixed steps, and pairs, which estimate their error and so can choose
-/// their steps.
+/// The list of methods: those of fixed steps, and pairs, which estimate their error and so can
+/// choose their steps.
 macro_rules! tableaus {
     (fixed { $($fixed:ident: $FIXED:ident;)* } pairs { $($pair:ident: $PAIR:ident;)* }) => {
         crate::files! {

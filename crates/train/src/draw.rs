@@ -89,9 +89,10 @@ fn check_plan<N, M: Described, const D: usize>(
     if D == 2 && plan.guidance_rescale > 0.0 {
         return Err(SampleError::RescaledVectors(plan.guidance_rescale));
     }
-    match plan.is_stochastic() && !flow.path.knows_score() {
-        true => Err(SampleError::NeedsScore(plan.method.description().name)),
-        false => Ok(()),
+    if plan.is_stochastic() && !flow.path.knows_score() {
+        Err(SampleError::NeedsScore(plan.method.description().name))
+    } else {
+        Ok(())
     }
 }
 

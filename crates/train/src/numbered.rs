@@ -21,8 +21,8 @@ pub fn first_free(base: &Path, suffix: &str) -> PathBuf {
     free.next().expect("some number is free")
 }
 
-/// A file that is made empty under the first free name, and removed again unless something is written
-/// to it: two processes that choose a name at once choose different ones.
+/// A file that is made empty under the first free name, and removed again unless something is
+/// written to it: two processes that choose a name at once choose different ones.
 ///
 /// ```
 /// use pyroclast_train::numbered::Claimed;

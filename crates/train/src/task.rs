@@ -89,9 +89,10 @@ impl Task {
                 known: known.chain(Toy::names()).collect::<Vec<_>>().join(", "),
             });
         };
-        let whole = match data.labels {
-            true => whole,
-            false => whole.unconditional(),
+        let whole = if data.labels {
+            whole
+        } else {
+            whole.unconditional()
         };
         let parts = whole.split(data.validation, noise);
         Ok(match is_file {

@@ -36,9 +36,10 @@ pub(crate) fn run(arguments: Compare) -> Result<ExitCode> {
     }
     let named = !arguments.methods.is_empty();
     let usual = || MethodName::ALL.iter().filter(|method| method.is_compared);
-    let mut methods = match named {
-        true => arguments.methods.clone(),
-        false => usual().copied().collect(),
+    let mut methods = if named {
+        arguments.methods.clone()
+    } else {
+        usual().copied().collect()
     };
     let plan = Plan {
         guidance: arguments.guidance,

@@ -54,9 +54,10 @@ pub(crate) fn run(arguments: Evaluate) -> Result<ExitCode> {
         Some(n) => n as usize,
         None => N.min(most),
     };
-    let usual = match task.training.is_image() {
-        true => LIKELIHOODS.1,
-        false => LIKELIHOODS.0,
+    let usual = if task.training.is_image() {
+        LIKELIHOODS.1
+    } else {
+        LIKELIHOODS.0
     };
     let likelihoods = arguments.likelihoods.map_or(usual, |n| n as usize);
     let is_diffusion =

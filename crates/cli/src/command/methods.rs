@@ -58,9 +58,10 @@ fn describe(method: MethodName) {
         Some(Requirement::Signal) => "some signal where the grid starts",
         _ => "any schedule",
     };
-    let noise = match requirements.adds_noise {
-        true => "; it adds noise, so the score of the model has to be known",
-        false => "",
+    let noise = if requirements.adds_noise {
+        "; it adds noise, so the score of the model has to be known"
+    } else {
+        ""
     };
     say!("needs        {needs}{noise}");
     for setting in method.options {

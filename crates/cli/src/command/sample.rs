@@ -86,9 +86,10 @@ pub(crate) fn run(arguments: Sample) -> Result<ExitCode> {
 
     // Only a picture of points shows the data behind the samples.
     let shows_data = !task.training.is_image() && (format == Format::Png || arguments.trajectory);
-    let backdrop = match shows_data {
-        true => backdrop(&stored, &task),
-        false => task.training.clone(),
+    let backdrop = if shows_data {
+        backdrop(&stored, &task)
+    } else {
+        task.training.clone()
     };
     let mut values = samples.values.clone();
     task.scaling.invert(&mut values);

@@ -41,16 +41,15 @@ pub(crate) fn run(arguments: Train) -> Result<ExitCode> {
     let mut config = Config::load(&arguments.source, &assignments)?;
     absolute(&mut config)?;
     let name = run_name(&arguments.source);
-    let resumed = match arguments.resume {
-        true => {
-            let base = Path::new("runs").join(&name);
-            let newest = || last_taken(&base).unwrap_or_else(|| base.clone());
-            let folder = arguments.out.clone().unwrap_or_else(newest);
-            let resumed = Resumed::open(&folder, &arguments.source, &config, &assignments)?;
-            config = resumed.config.clone();
-            Some(resumed)
-        }
-        false => None,
+    let resumed = if arguments.resume {
+        let base = Path::new("runs").join(&name);
+        let newest = || last_taken(&base).unwrap_or_else(|| base.clone());
+        let folder = arguments.out.clone().unwrap_or_else(newest);
+        let resumed = Resumed::open(&folder, &arguments.source, &config, &assignments)?;
+        config = resumed.config.clone();
+        Some(resumed)
+    } else {
+        None
     };
     // Everything that can be checked is checked before anything is written.
     let device = device::choose(arguments.device.name.as_deref())?;
@@ -171,9 +170,10 @@ impl Resumed {
         absolute(&mut stored)?;
         let lock = run.lock()?;
         let is_preset = presets().iter().any(|preset| preset.name == source);
-        let config = match is_preset {
-            true => Config::parse(&stored.to_toml(), &folder.to_string(), assignments)?,
-            false => asked.clone(),
+        let config = if is_preset {
+            Config::parse(&stored.to_toml(), &folder.to_string(), assignments)?
+        } else {
+            asked.clone()
         };
         let mut same = stored.clone();
         same.training.steps = config.training.steps;
@@ -215,8 +215,8 @@ impl Resumed {
         })
     }
 
-    /// The data on the model's scale, if it is the data that the model has been trained on, or may be
-    /// other data.
+    /// The data on the model's scale, if it is the data that the model has been trained on, or may
+    /// be other data.
     fn checked(&self, task: Task, may_be_new: bool) -> Result<Task> {
         let Some(header) = &self.header else {
             return Ok(task);

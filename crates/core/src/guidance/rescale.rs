@@ -22,8 +22,8 @@ use burn::tensor::backend::Backend;
 ///
 /// Source: Lin et al. 2024, §3.4. φ = 0 is plain guidance; theirs is 0.7 with a weight of 7.5.
 ///
-/// It is made for images: over the few entries of a vector a standard deviation is no statistic, and
-/// the quotient of two of them is near 0 or huge by chance.
+/// It is made for images: over the few entries of a vector a standard deviation is no statistic,
+/// and the quotient of two of them is near 0 or huge by chance.
 ///
 /// An evaluation costs one of each field; at a weight of 1, where nothing is rescaled, one of the
 /// conditional field. A sample whose x̂1 has no spread stays as it is.
@@ -101,9 +101,10 @@ where
             unconditional,
             ..
         } = &self.guided;
-        match self.is_plain() {
-            true => self.guided.is_defined(t),
-            false => conditional.is_defined(t) && unconditional.is_defined(t),
+        if self.is_plain() {
+            self.guided.is_defined(t)
+        } else {
+            conditional.is_defined(t) && unconditional.is_defined(t)
         }
     }
 

@@ -148,9 +148,10 @@ fn near(p: f64) -> f64 {
 fn tail(p: f64, q: f64, log: impl Fn(f64) -> f64) -> f64 {
     let tail = if q < 0.0 { p } else { 1.0 - p };
     let r = (-log(tail)).sqrt();
-    let z = match r <= NEAREST {
-        true => ratio(&NEAR, r - 1.6),
-        false => ratio(&FAR, r - 5.0),
+    let z = if r <= NEAREST {
+        ratio(&NEAR, r - 1.6)
+    } else {
+        ratio(&FAR, r - 5.0)
     };
     if q < 0.0 { -z } else { z }
 }

@@ -191,12 +191,11 @@ where
                 window,
             );
             let right = B::<R, F, I, T>::float_swap_dims(right, 1, 2);
-            let left = match count == parts {
-                true => left.clone(),
-                false => {
-                    let part = burn::tensor::Slice::from(first..first + count);
-                    B::<R, F, I, T>::float_slice(left.clone(), &[part])
-                }
+            let left = if count == parts {
+                left.clone()
+            } else {
+                let part = burn::tensor::Slice::from(first..first + count);
+                B::<R, F, I, T>::float_slice(left.clone(), &[part])
             };
             let product = B::<R, F, I, T>::float_matmul(left, right);
             let sum = B::<R, F, I, T>::float_sum_dim(product, 0);

@@ -212,9 +212,12 @@ where
         for (i, checkpoint) in checkpoints.iter().enumerate().rev() {
             let range = i * stride..((i + 1) * stride).min(steps.len());
             let cotangent = |t: f64| {
-                let at = |time: &f64| match forward {
-                    true => time.total_cmp(&t),
-                    false => t.total_cmp(time),
+                let at = |time: &f64| {
+                    if forward {
+                        time.total_cmp(&t)
+                    } else {
+                        t.total_cmp(time)
+                    }
                 };
                 let saved = self.times[..last].binary_search_by(at);
                 saved.ok().map(|k| &cotangents[k])

@@ -85,9 +85,10 @@ where
                 let integral = norm(rest(&error), &rest(x), &rest(y), None);
                 let state = norm(error, x, y, Some(n));
                 // Not `max`, which would drop a NaN.
-                match state > integral || state.is_nan() {
-                    true => state,
-                    false => integral,
+                if state > integral || state.is_nan() {
+                    state
+                } else {
+                    integral
                 }
             }
         }]

@@ -77,9 +77,10 @@ fn check_header(bytes: &[u8], path: &Path) -> Result<(), DatasetError> {
         }
         deepest = deepest.max(depth);
     }
-    match deepest > DEEPEST_HEADER {
-        true => refuse("its header has too many brackets"),
-        false => Ok(()),
+    if deepest > DEEPEST_HEADER {
+        refuse("its header has too many brackets")
+    } else {
+        Ok(())
     }
 }
 

@@ -27,12 +27,13 @@ pub(super) fn inflate(bytes: &[u8], path: &Path) -> Result<Vec<u8>, DatasetError
             path: path.into(),
             source,
         })?;
-    match text.len() as u64 > LARGEST {
-        true => Err(DatasetError::TooLarge {
+    if text.len() as u64 > LARGEST {
+        Err(DatasetError::TooLarge {
             path: path.into(),
             limit: LARGEST,
-        }),
-        false => Ok(text),
+        })
+    } else {
+        Ok(text)
     }
 }
 

@@ -35,9 +35,10 @@ pub enum Cost {
 impl Cost {
     /// The cost of a Runge–Kutta method.
     pub(super) const fn of(tableau: &Tableau) -> Self {
-        match tableau.first_same_as_last {
-            true => Self::FirstSameAsLast(tableau.b.len() - 1),
-            false => Self::PerStep(tableau.b.len()),
+        if tableau.first_same_as_last {
+            Self::FirstSameAsLast(tableau.b.len() - 1)
+        } else {
+            Self::PerStep(tableau.b.len())
         }
     }
 

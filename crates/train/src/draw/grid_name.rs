@@ -238,9 +238,10 @@ mod tests {
                         // The last index of these grids is the endpoint of the shorter spans, which
                         // leaves one step fewer.
                         let last = matches!(name, GridName::Leading | GridName::Linspace);
-                        let steps = match name == &given {
-                            true => 5,
-                            false => n - usize::from(last && span.1 < 1.0),
+                        let steps = if name == &given {
+                            5
+                        } else {
+                            n - usize::from(last && span.1 < 1.0)
                         };
                         assert_eq!(grid.steps(), steps, "{name} in {span:?}");
                     }

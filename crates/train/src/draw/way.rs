@@ -66,7 +66,8 @@ where
     Ok(Way::Grid(grid))
 }
 
-/// The first time at which the network's output tells the data: 0 unless it is the noise or the score.
+/// The first time at which the network's output tells the data: 0 unless it is the noise or the
+/// score.
 fn first_told(prediction: Prediction, schedule: &dyn Schedule, table: Option<&BetaTable>) -> f64 {
     let tells = |t: f64| schedule.at(t).alpha >= SIGNAL;
     let of_noise = matches!(prediction, Prediction::Noise | Prediction::Score);
@@ -81,9 +82,10 @@ fn first_told(prediction: Prediction, schedule: &dyn Schedule, table: Option<&Be
     let (mut before, mut after) = (0.0, 1.0);
     while after - before > 1e-9 {
         let middle = 0.5 * (before + after);
-        match tells(middle) {
-            true => after = middle,
-            false => before = middle,
+        if tells(middle) {
+            after = middle
+        } else {
+            before = middle
         }
     }
     after
@@ -95,8 +97,9 @@ fn first_time<B: Backend, const D: usize>(
     requirement: Requirement,
 ) -> f64 {
     let has_signal = field.schedule().at(0.0).alpha > 0.0;
-    match has_signal || (requirement != Requirement::Signal && field.is_defined(0.0)) {
-        true => 0.0,
-        false => MARGIN,
+    if has_signal || (requirement != Requirement::Signal && field.is_defined(0.0)) {
+        0.0
+    } else {
+        MARGIN
     }
 }

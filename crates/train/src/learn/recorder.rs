@@ -131,10 +131,7 @@ where
         self.stops = next == Next::Stop;
         let writes =
             self.is_due(step, self.save_every) || self.takes_snapshot(trainer.keeps_powers(), step);
-        match writes {
-            true => next.max(Next::Log),
-            false => next,
-        }
+        if writes { next.max(Next::Log) } else { next }
     }
 
     fn logged(&mut self, trainer: &Trainer<B, N, D>, record: &Record) -> Result<(), TrainError> {

@@ -99,8 +99,8 @@ impl Run {
     /// Makes the folders that a run needs and does not have.
     ///
     /// # Errors
-    /// If they cannot be made, or one of them is a link, through which the files of another run would
-    /// be written and removed.
+    /// If they cannot be made, or one of them is a link, through which the files of another run
+    /// would be written and removed.
     pub fn prepare(&self) -> Result<(), RunError> {
         for part in ["checkpoints", "samples", "ema"] {
             let path = self.folder.join(part);
@@ -136,9 +136,10 @@ impl Run {
         let run = Self {
             folder: folder.to_owned(),
         };
-        match run.config_path().exists() || folder.join("checkpoints").is_dir() {
-            true => Ok(run),
-            false => Err(RunError::NoRun(folder.display().to_string())),
+        if run.config_path().exists() || folder.join("checkpoints").is_dir() {
+            Ok(run)
+        } else {
+            Err(RunError::NoRun(folder.display().to_string()))
         }
     }
 

@@ -172,12 +172,13 @@ pub(crate) fn of_slot<'a>(
     let name = format!("{prefix}{}", slot.name);
     let place = tensors.binary_search_by(|tensor| tensor.name.as_str().cmp(&name));
     let tensor = &tensors[place.map_err(|_| format!("it has no {name}"))?];
-    match tensor.shape == slot.shape {
-        true => Ok(&tensor.values),
-        false => Err(format!(
+    if tensor.shape == slot.shape {
+        Ok(&tensor.values)
+    } else {
+        Err(format!(
             "{name} is {:?}, and the network has {:?}",
             tensor.shape, slot.shape
-        )),
+        ))
     }
 }
 
