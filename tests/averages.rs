@@ -85,7 +85,7 @@ fn the_average_of_a_width_after_training_is_the_one_kept_in_training() {
 fn a_kept_width_is_reconstructed_as_it_was_kept() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let run = trained(&folder.path().join("run"), &[0.05, 0.1]);
-    let bytes = std::fs::read(run.0.latest().expect("a checkpoint")).expect("a readable file");
+    let bytes = std::fs::read(run.0.newest().expect("a checkpoint")).expect("a readable file");
     let tensors = safetensors::SafeTensors::deserialize(&bytes).expect("safetensors");
     let slots = slots::<Autodiff<Flex>, _>(&network(&run.1, Noise::new(0)));
     for (list, choice) in [

@@ -169,7 +169,11 @@ pub(crate) struct Train {
     #[command(flatten)]
     pub(crate) device: Device,
     /// The number of steps in all [default: the configuration's].
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=i64::MAX as u64))]
+    #[arg(
+        long,
+        value_name = "N",
+        value_parser = clap::value_parser!(u64).range(1..=i64::MAX as u64)
+    )]
     pub(crate) steps: Option<u64>,
     /// The seed of all randomness [default: the configuration's].
     #[arg(

@@ -1,7 +1,7 @@
 //! Writing samples to files, in the format that the extension gives.
 
 use crate::Usage;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use pyroclast_plot::{Cloud, Limits, RgbImage, grid, scatter, write_png};
 use pyroclast_train::atomic_file::{self, write_atomically};
 use pyroclast_train::dataset::Dataset;
@@ -60,17 +60,22 @@ impl Format {
     }
 }
 
-/// Refuses a file whose folder does not exist, before anything is computed for it.
-pub(crate) fn check_folder(path: &Path) -> Result<()> {
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => Err(Usage(format!(
-            "there is no folder {} for {}; make it first",
-            folder.display(),
-            path.display()
-        ))
-        .into()),
-        _ => Ok(()),
+/// Refuses a file that cannot be written, before anything is computed for it.
+pub(crate) fn check_file(path: &Path) -> Result<()> {
+    let folder = path.parent().unwrap_or(Path::new(""));
+    if !(folder.as_os_str().is_empty() || folder.is_dir()) {
+        bail!(Usage(format!(
+            "there is no folder {}; make it first",
+            folder.display()
+        )));
     }
+    if path.is_dir() {
+        bail!(Usage(format!(
+            "{} is a folder; give the name of a file",
+            path.display()
+        )));
+    }
+    Ok(())
 }
 
 /// Writes samples of shape `[n, shape…]` in the data's units, with their labels if there are any.

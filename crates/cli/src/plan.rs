@@ -84,6 +84,15 @@ pub(crate) fn check_guidance(solver: &Solver, task: &Task) -> Result<()> {
     ];
     match flags.iter().find(|(_, is_given)| *is_given) {
         Some((flag, _)) if task.training.classes() == 0 => bail!(unguided(flag, task)),
+        _ if solver.guidance_rescale.is_some_and(|share| share > 0.0)
+            && !task.training.is_image() =>
+        {
+            bail!(Usage(format!(
+                "--guidance-rescale compares the spreads of the pixels of an image, and a sample \
+                 of {} is a vector; leave it out",
+                task.training.name
+            )))
+        }
         _ => Ok(()),
     }
 }

@@ -631,7 +631,7 @@ fn tables_with_labels_are_classified_as_images_or_vectors() {
     );
     place.fails(
         "classifier digits --out nowhere/d.safetensors",
-        1,
+        2,
         &["there is no folder nowhere; make it first"],
     );
     place.fails("classifier digits --out d.safetensors --steps 0", 2, &["0"]);

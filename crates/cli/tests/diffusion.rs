@@ -147,7 +147,7 @@ fn bounds_are_printed_beside_likelihoods() {
     place.fails(
         "evaluate run --device flex -n 8 --likelihoods 0 --bounds 2 --steps 2 --bound-terms none/t.csv",
         2,
-        &["--bound-terms none/t.csv", "make the folder first"],
+        &["there is no folder none; make it first"],
     );
 }
 

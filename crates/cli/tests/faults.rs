@@ -252,6 +252,32 @@ fn a_run_does_not_write_through_links() {
             .path("run/checkpoints/step-00000006.safetensors")
             .exists()
     );
+
+    // Nor is the file behind a lock that is a link touched.
+    place.write("thesis.tex", "three years");
+    fs::remove_file(place.path("run/.lock")).expect("the lock of the training");
+    std::os::unix::fs::symlink(place.path("thesis.tex"), place.path("run/.lock")).expect("a link");
+    place.fails(
+        "train moons --out run --device flex --resume --steps 9",
+        1,
+        &["run/.lock is a link"],
+    );
+    let text = fs::read_to_string(place.path("thesis.tex")).expect("still there");
+    assert_eq!(text, "three years");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_reader_that_leaves_costs_no_file() {
+    let place = Place::new();
+    place.trained();
+    let mut child =
+        place.spawn("sample run -n 20 --steps 3 --trajectory --device flex --out x.png");
+    drop(child.stdout.take());
+    assert!(child.wait().expect("it ends").success());
+    for name in ["x.png", "x.gif"] {
+        assert!(fs::metadata(place.path(name)).expect(name).len() > 0);
+    }
 }
 
 #[test]
@@ -265,8 +291,8 @@ fn rescaled_guidance_is_for_images() {
     place.ok("train c.toml --out run --device flex");
     place.fails(
         "sample run -n 4 --device flex --guidance 2 --guidance-rescale 0.7",
-        1,
-        &["a sample here is a vector"],
+        2,
+        &["a sample of d is a vector", "leave it out"],
     );
 }
 

@@ -392,7 +392,7 @@ macro_rules! named {
                 }),*])
             }
 
-            #[allow(unused_variables)]
+            #[allow(unused_variables, reason = "a value may have nothing to check")]
             fn check(&self, key: &str) -> Result<(), $crate::named::OutOfRange> {
                 match self {
                     $(Self::$Variant $(($p))? $({$($f),*})? => {
@@ -621,7 +621,7 @@ macro_rules! settings {
                 )),*])
             }
 
-            #[allow(unused_variables)]
+            #[allow(unused_variables, reason = "a value may have nothing to check")]
             fn check(&self, key: &str) -> Result<(), $crate::named::OutOfRange> {
                 $(
                     let at = format!("{key}.{}", stringify!($f).replace('_', "-"));

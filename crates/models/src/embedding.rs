@@ -94,7 +94,7 @@ impl<B: Backend> ClassEmbedding<B> {
     }
 }
 
-/// Attributes of a sample as a vector of learned features, with another one for "no attributes".
+/// A learned vector for the attributes of a sample, and one for a sample without any.
 ///
 /// `e(c) = W_2·SiLU(W_1·[c, 1] + b_1) + b_2`, with `[0, 0]` in place of
 /// `[c, 1]` where there are none

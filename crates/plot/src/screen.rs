@@ -31,7 +31,7 @@ impl Screen {
         );
         let transparent = palette.transparent();
         let index = |(pixel, new): (&Rgb<u8>, &bool)| {
-            if new {
+            if *new {
                 palette.index(*pixel)
             } else {
                 transparent

@@ -55,8 +55,8 @@ pub enum ConfigError {
     Run(#[from] RunError),
     /// A file or folder of data where a configuration is expected.
     #[error(
-        "{0} is not a configuration; write one, such as mine.toml with the lines `[data]` and `name = \
-         \"rows.csv\"`, and give that"
+        "{0} is not a configuration; write one, such as mine.toml with the lines `[data]` and \
+         `name = \"rows.csv\"`, and give that"
     )]
     NotAConfiguration(String),
     /// No preset of this name.

@@ -3,6 +3,7 @@
 use crate::Usage;
 use crate::args::Classifier;
 use crate::device::{self, Job};
+use crate::export::check_file;
 use crate::progress::{Progress, minutes};
 use crate::say::{note, say};
 use anyhow::{Result, bail};
@@ -23,13 +24,7 @@ pub(crate) fn run(arguments: Classifier) -> Result<ExitCode> {
             out.display()
         )));
     }
-    // Checked before the training rather than after it.
-    if let Some(folder) = out.parent()
-        && !folder.as_os_str().is_empty()
-        && !folder.is_dir()
-    {
-        bail!("there is no folder {}; make it first", folder.display());
-    }
+    check_file(out)?;
     let dataset = data(&arguments)?;
     let device = device::choose(arguments.device.name.as_deref())?;
     let settings = Settings {

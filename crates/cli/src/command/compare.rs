@@ -4,7 +4,7 @@ use super::evaluate::{classifier, data_of};
 use crate::Usage;
 use crate::args::Compare;
 use crate::device::{self, Job};
-use crate::export::{check_folder, save_png};
+use crate::export::{check_file, save_png};
 use crate::plan::unguided;
 use crate::say::say;
 use anyhow::{Result, bail};
@@ -27,7 +27,7 @@ pub(crate) fn run(arguments: Compare) -> Result<ExitCode> {
     let stored = StoredModel::open(&arguments.model.run, arguments.model.weights)?;
     let config = &stored.config();
     if let Some(out) = &arguments.out {
-        check_folder(out)?;
+        check_file(out)?;
     }
     let device = device::choose(arguments.model.device.name.as_deref())?;
     let task = data_of(&stored, &arguments.model.run)?;
@@ -79,14 +79,16 @@ pub(crate) fn run(arguments: Compare) -> Result<ExitCode> {
     let (comparison, unserved) = device::run_on(device, job)?;
     left_out.extend(unserved);
     (contest.methods).retain(|method| !left_out.iter().any(|(name, _)| *name == method.name));
+    let folder = stored.run().map_or(Path::new(""), |run| run.folder());
+    let out = (arguments.out).unwrap_or_else(|| folder.join("samplers.png"));
+    // A reader that leaves must not cost the picture, nor a picture that fails the table.
+    let drawn = draw(&out, &comparison, &contest, &task);
     if arguments.json {
         say!("{}", as_json(&comparison, &contest, &left_out));
     } else {
         print_table(&comparison, &contest, &left_out, &task);
     }
-    let folder = stored.run().map_or(Path::new(""), |run| run.folder());
-    let out = (arguments.out).unwrap_or_else(|| folder.join("samplers.png"));
-    draw(&out, &comparison, &contest, &task)?;
+    drawn?;
     if !arguments.json {
         say!("\npicture: {}", out.display());
     }

@@ -3,6 +3,7 @@
 use crate::Usage;
 use crate::args::Evaluate;
 use crate::device::{self, Job};
+use crate::export::check_file;
 use crate::plan::{check_guidance, plan};
 use crate::say::{note, say};
 use anyhow::{Context, Result, bail};
@@ -85,15 +86,17 @@ pub(crate) fn run(arguments: Evaluate) -> Result<ExitCode> {
         repetitions: u64::from(arguments.seeds),
     };
     let scores = device::run_on(device, job)?;
+    // A reader that leaves must not cost the file, nor a file that cannot be written the scores.
+    let written = match &arguments.bound_terms {
+        Some(path) => write_terms(path, &scores),
+        None => Ok(()),
+    };
     if arguments.json {
         say!("{}", as_json(&scores, n, &scored, &stored.weights()));
     } else {
         print_table(&scores, n, &scored, &stored.weights(), &task);
     }
-    // Scores are printed first, so that they are not lost if the file cannot be written.
-    if let Some(path) = &arguments.bound_terms {
-        write_terms(path, &scores)?;
-    }
+    written?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -192,15 +195,7 @@ fn check_terms(path: &Path, bounds: usize, config: &Config, task: &Task) -> Resu
                 .into()
         ));
     }
-    let folder = path.parent().unwrap_or(Path::new(""));
-    if path.is_dir() || !(folder.as_os_str().is_empty() || folder.is_dir()) {
-        bail!(Usage(format!(
-            "--bound-terms {} is not a file in an existing folder; make the folder first, or give \
-             another file",
-            path.display()
-        )));
-    }
-    Ok(())
+    check_file(path)
 }
 
 /// Writes the terms of the bound of the first repetition, noisiest first: in bits per dimension for

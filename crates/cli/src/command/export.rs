@@ -2,7 +2,7 @@
 
 use crate::Usage;
 use crate::args::Export;
-use crate::export::check_folder;
+use crate::export::check_file;
 use crate::say::say;
 use anyhow::{Result, bail};
 use pyroclast_train::stored_model::StoredModel;
@@ -16,7 +16,7 @@ pub(crate) fn run(arguments: Export) -> Result<ExitCode> {
             out.display()
         )));
     }
-    check_folder(out)?;
+    check_file(out)?;
     let file = StoredModel::open(&arguments.run, arguments.weights)?.file()?;
     file.save(out)?;
     let about = &file.header().about;

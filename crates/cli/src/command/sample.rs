@@ -38,22 +38,18 @@ const HOLD: Duration = Duration::from_millis(1500);
 pub(crate) fn run(arguments: Sample) -> Result<ExitCode> {
     let stored = StoredModel::open(&arguments.model.run, arguments.model.weights)?;
     let plan = plan(&arguments.solver, &stored.config(), arguments.seed, false)?;
-    // Held until the picture is written: several commands at once write several pictures.
-    let claimed;
-    let out = match &arguments.out {
+    let samples_of_run = stored.run().map(Run::samples).unwrap_or_default();
+    let usual = samples_of_run.join("sample");
+    let format = match &arguments.out {
         Some(out) => {
-            export::check_folder(out)?;
-            out.clone()
+            export::check_file(out)?;
+            Format::of(out)?
         }
         None => {
-            let folder = stored.run().map(Run::samples).unwrap_or_default();
-            let base = folder.join("sample");
-            claimed = Claimed::new(&base, ".png")
-                .with_context(|| format!("cannot write {}.png", base.display()))?;
-            claimed.path().to_owned()
+            export::check_file(&usual)?;
+            Format::Png
         }
     };
-    let format = Format::of(&out)?;
     if arguments.trajectory && !matches!(plan.stepping, Stepping::Fixed(..)) {
         bail!(Usage(
             "--trajectory needs a fixed number of steps; give --steps instead of --rtol and --atol"
@@ -93,8 +89,18 @@ pub(crate) fn run(arguments: Sample) -> Result<ExitCode> {
     };
     let mut values = samples.values.clone();
     task.scaling.invert(&mut values);
+    // Several commands at once write several pictures.
+    let claimed;
+    let out = match &arguments.out {
+        Some(out) => out,
+        None => {
+            claimed = Claimed::new(&usual, ".png")
+                .with_context(|| format!("cannot write {}.png", usual.display()))?;
+            claimed.path()
+        }
+    };
     export::write(
-        &out,
+        out,
         format,
         &values,
         labels.as_deref(),
@@ -108,14 +114,17 @@ pub(crate) fn run(arguments: Sample) -> Result<ExitCode> {
             ))
         },
     )?;
+    // Files come first: whoever reads the results may leave before the end.
+    let trajectory = arguments.trajectory.then(|| out.with_extension("gif"));
+    if let Some(path) = &trajectory {
+        animate(path, &frames, &backdrop)?;
+    }
     say!(
         "{n} samples, {} evaluations each, {seconds:.2} s on {device}: {}",
         samples.statistics.evaluations,
         out.display()
     );
-    if arguments.trajectory {
-        let path = out.with_extension("gif");
-        animate(&path, &frames, &backdrop)?;
+    if let Some(path) = &trajectory {
         say!("trajectory: {}", path.display());
     }
     Ok(ExitCode::SUCCESS)

@@ -235,8 +235,8 @@ impl Resumed {
             return Ok(task);
         }
         bail!(Usage(format!(
-            "{name} has changed since {folder} was trained on it; put the old data back, start anew \
-             with another --out, or train on the new data with --new-data"
+            "{name} has changed since {folder} was trained on it; put the old data back, start \
+             anew with another --out, or train on the new data with --new-data"
         )))
     }
 }

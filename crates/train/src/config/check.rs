@@ -65,7 +65,8 @@ impl Config {
             chain.is_none() || has_signal || objective.weighting != Weighting::Likelihood,
             "objective.weighting",
             objective.weighting,
-            "where the SNR is zero, the weight of the likelihood is not a number; use uniform or min-snr",
+            "where the SNR is zero, the weight of the likelihood is not a number; use uniform or \
+             min-snr",
         )?;
         let at_indices = matches!(
             path.times.distribution,

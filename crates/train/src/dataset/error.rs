@@ -26,8 +26,8 @@ pub enum DatasetError {
     },
     /// A column varies by too little for its size.
     #[error(
-        "column {column} of {} varies by {std} about {mean}, which single precision cannot resolve; \
-         subtract {mean:.0} from it, and add it to the samples",
+        "column {column} of {} varies by {std} about {mean}, which single precision cannot \
+         resolve; subtract {mean:.0} from it, and add it to the samples",
         path.display()
     )]
     LostDigits {

@@ -64,8 +64,8 @@ pub enum SampleError {
     GuidanceRescale(f64),
     /// Rescaling compares the spread of a sample's values, which vectors do not have.
     #[error(
-        "guidance-rescale = {0} compares the spreads of the pixels of an image, and a sample here is \
-         a vector; leave it at 0"
+        "guidance-rescale = {0} compares the spreads of the pixels of an image, and a sample here \
+         is a vector; leave it at 0"
     )]
     RescaledVectors(f64),
     /// Some samples are infinite, undefined, or too large to be meaningful.

@@ -159,12 +159,3 @@ pub fn save_snapshot<B: Backend>(
     let lists = powers.iter().map(|a| (a.law.list(), &a.values));
     write(path, SNAPSHOT, &header, lists, slots)
 }
-
-/// Reads and checks a checkpoint, and returns the steps taken before it was saved.
-///
-/// # Errors
-/// [`CheckpointError`]: the file is missing, damaged, or not a checkpoint.
-pub fn inspect(path: &Path) -> Result<u64, CheckpointError> {
-    let lists = Lists::read(path, CHECKPOINT)?;
-    Ok(lists.header.model.about.step)
-}

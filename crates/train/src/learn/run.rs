@@ -8,7 +8,7 @@
 //! dropped, so that each step is logged once.
 
 use super::Record;
-use super::checkpoint::{CheckpointError, inspect, step_of};
+use super::checkpoint::{CheckpointError, step_of};
 use crate::atomic_file::{remove_leftovers, write_atomically};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Write};
@@ -41,8 +41,8 @@ pub enum RunError {
     Busy(String),
     /// A part of the run is a link to another place.
     #[error(
-        "{0} is a link: files of another run could be overwritten and removed through it; put the \
-         folder itself there"
+        "{0} is a link or a pipe: other files could be overwritten and removed through it; put the \
+         folder or file itself there"
     )]
     Link(String),
     /// A file or folder of the run cannot be read or written.
@@ -118,10 +118,17 @@ impl Run {
     /// locks nothing.
     ///
     /// # Errors
-    /// [`RunError::Busy`] if another process is training it.
+    /// [`RunError::Busy`] if another process is training it, [`RunError::Link`] if `.lock` is not a
+    /// file.
     pub fn lock(&self) -> Result<RunLock, RunError> {
         let path = self.folder.join(".lock");
-        let file = File::create(&path).map_err(|source| io(&path, source))?;
+        // The folder may be a stranger's: nothing is opened or emptied through a link, or waited for.
+        if fs::symlink_metadata(&path).is_ok_and(|found| !found.is_file()) {
+            return Err(RunError::Link(path.display().to_string()));
+        }
+        let mut open = OpenOptions::new();
+        open.write(true).create(true).truncate(false);
+        let file = open.open(&path).map_err(|source| io(&path, source))?;
         match file.try_lock() {
             Err(TryLockError::WouldBlock) => Err(RunError::Busy(self.folder.display().to_string())),
             Ok(()) | Err(TryLockError::Error(_)) => Ok(RunLock { _file: file }),
@@ -241,17 +248,6 @@ impl Run {
             .collect();
         steps.sort();
         Ok(steps)
-    }
-
-    /// The path of the newest checkpoint, after checking the file.
-    ///
-    /// # Errors
-    /// [`RunError`]: there is no checkpoint, or the newest is damaged or not a checkpoint. An
-    /// earlier one is never used silently in its place.
-    pub fn latest(&self) -> Result<PathBuf, RunError> {
-        let path = self.newest()?;
-        inspect(&path)?;
-        Ok(path)
     }
 
     /// The path of the newest checkpoint, without reading the file.

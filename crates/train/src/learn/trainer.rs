@@ -137,8 +137,12 @@ where
     }
 
     /// The same with another number of pairs in a batch.
+    ///
+    /// # Panics
+    /// If there is none.
     #[must_use]
     pub fn batch(mut self, pairs: usize) -> Self {
+        assert!(pairs > 0, "a batch holds at least 1 pair");
         self.batch = pairs;
         self
     }
