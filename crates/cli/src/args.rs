@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 /// Flow matching and diffusion models: train, sample, evaluate.
 ///
-/// To start, train a small model (two minutes on a laptop's CPU), then draw samples from it:
+/// To start, train a small model (a minute on a laptop's CPU), then draw samples from it:
 ///
 ///   pyroclast train digits
 ///   pyroclast sample runs/digits --trajectory
