@@ -25,7 +25,7 @@ const DIGITS: usize = 10;
 const ANSWERS: usize = 4;
 
 fn field<B: Backend>(digits: &Dataset) -> ExactField<B, VariancePreserving, 4> {
-    let data = TensorData::new(digits.values.clone(), [digits.len(), 1, 8, 8]);
+    let data = TensorData::new(digits.values().into_owned(), [digits.len(), 1, 8, 8]);
     let points = Tensor::from_data(data, &Default::default());
     ExactField::new(points, VariancePreserving::default())
 }
@@ -43,7 +43,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let digits = Dataset::digits();
     let shape = [DIGITS, 1, 8, 8];
     let truth = Images::from_data(
-        TensorData::new(digits.values[..DIGITS * 64].to_vec(), shape),
+        TensorData::new(digits.first(DIGITS).into_owned(), shape),
         &device,
     );
     let normal = |step: u64| -> Images {

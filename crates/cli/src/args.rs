@@ -31,7 +31,7 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Train a model from a preset or a configuration file.
+    /// Train a model on your data, or from a preset or a configuration file.
     ///
     /// Writes a new folder: runs/NAME, or runs/NAME-2 and so on if that exists, or the folder
     /// given by --out. It holds the configuration (config.toml), the losses (metrics.jsonl and
@@ -39,6 +39,8 @@ pub(crate) enum Command {
     /// checkpoint and stops; --resume continues the run, bit for bit.
     ///
     ///   pyroclast train digits
+    ///   pyroclast train photos --size 64
+    ///   pyroclast train table.csv --steps 5000
     ///   pyroclast train moons --steps 2000 --set training.batch=256 --out runs/short
     ///   pyroclast train digits --resume
     ///
@@ -160,9 +162,30 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct Train {
-    /// A preset (see `pyroclast presets`) or the path of a configuration file.
-    #[arg(value_name = "PRESET or CONFIG.toml")]
+    /// Your data, a preset (see `pyroclast presets`), or a configuration file.
+    ///
+    /// Data is a folder of pictures (.png, .jpg, .webp, .bmp, .gif) at any depth, whose first
+    /// folders are the classes, and whose folders `train` and `test` are a split; the same in a
+    /// .zip or .tar, with the labels of EDM or WebDataset; MNIST's idx files; CIFAR's binary
+    /// version; arrays (.npy, .npz, .safetensors); or a table (.csv). `pyroclast data inspect`
+    /// shows what is in it.
+    #[arg(value_name = "DATA or PRESET or CONFIG.toml")]
     pub(crate) source: String,
+    /// The side of the square that pictures are cropped and resized to: short for --set
+    /// data.resolution=N.
+    #[arg(
+        long,
+        value_name = "PIXELS",
+        value_parser = clap::value_parser!(u32).range(1..=8192)
+    )]
+    pub(crate) size: Option<u32>,
+    /// The preset whose network and training are used for your data [default: one that suits its
+    /// shape].
+    #[arg(long, value_name = "PRESET")]
+    pub(crate) preset: Option<String>,
+    /// Leave out pictures that cannot be read: short for --set data.skip-broken=true.
+    #[arg(long)]
+    pub(crate) skip_broken: bool,
     /// The folder of the run [default: runs/NAME, or runs/NAME-2 and so on if that exists].
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,

@@ -177,8 +177,7 @@ pub(crate) fn picture(
     if let [channels, height, width] = dataset.shape[..] {
         return grid(values, [channels, height, width], COLUMNS);
     }
-    let behind = dataset.len().min(BEHIND) * dataset.dim();
-    let data = points(&dataset.values[..behind], dataset.dim());
+    let data = points(&dataset.first(dataset.len().min(BEHIND)), dataset.dim());
     let samples = points(values, dataset.dim());
     let clouds = [
         Cloud::pale("data", &data),

@@ -10,6 +10,7 @@ mod args;
 mod command;
 mod device;
 mod export;
+mod loading;
 mod plan;
 mod progress;
 mod say;

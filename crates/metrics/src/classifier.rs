@@ -214,7 +214,7 @@ pub(crate) fn accuracy<B: Backend>(
     dataset: &Dataset,
     device: &B::Device,
 ) -> f64 {
-    let logits = map_rows(&dataset.values, dataset.dim(), device, |x| {
+    let logits = map_rows(&dataset.values(), dataset.dim(), device, |x| {
         network.forward(x)
     });
     let largest = |row: &[f32]| {

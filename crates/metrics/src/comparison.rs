@@ -141,7 +141,7 @@ where
         given: dataset.spread(n),
         device,
     };
-    let data = draw.features(&[&dataset.values[..], &task.validation.values[..]].concat())?;
+    let data = draw.features(&[&dataset.values()[..], &task.validation.values()[..]].concat())?;
     let indices = flow.path.schedule.table().map(|table| table.steps());
     let limit_steps = LIMIT.min(indices.unwrap_or(LIMIT));
     let (limit, _) = draw.by(&contest.planned(MethodName::DPMPP_2M, limit_steps))?;

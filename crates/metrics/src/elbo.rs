@@ -81,7 +81,7 @@ where
     let mut totals: Vec<f64> = Vec::with_capacity(n);
     let mut terms: Vec<f64> = Vec::new();
     let given = held_out.given.slice(0..n);
-    let (values, shape) = (&held_out.values[..n * dim], &held_out.shape);
+    let (values, shape) = (&held_out.first(n), &held_out.shape);
     for chunk in chunks::<B, D>(values, shape, &given, CHUNK, device) {
         let (first, x1) = (chunk.first, chunk.x);
         let field = flow.given::<B, D>(&N::Condition::upload(&chunk.given, device));

@@ -64,7 +64,8 @@ mod tests {
     #[test]
     fn backends_agree_on_features() {
         let device = Default::default();
-        let images = &Dataset::digits().values[..20 * 64];
+        let digits = Dataset::digits();
+        let images = &digits.first(20);
         let a = features(&digits::<Flex>(&FlexDevice), images, &FlexDevice);
         let b = features(&digits::<NdArray>(&device), images, &device);
         assert_eq!((a.len(), b.len()), (20 * 64, 20 * 64));
@@ -74,7 +75,7 @@ mod tests {
     #[test]
     fn the_units_are_those_of_the_data() {
         let mut classifier = digits::<Flex>(&FlexDevice);
-        let images = Dataset::digits().values[..2 * 64].to_vec();
+        let images = Dataset::digits().first(2).into_owned();
         let expected = features(&classifier, &images, &FlexDevice);
         classifier.about.scaling = Scaling {
             shift: vec![8.0],

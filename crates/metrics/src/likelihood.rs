@@ -69,7 +69,7 @@ where
     }
     let dim = held_out.dim();
     let bin = task.training.bin();
-    let mut values = held_out.values[..n * dim].to_vec();
+    let mut values = held_out.first(n).into_owned();
     if let Some(bin) = bin {
         dequantise(
             &mut values,

@@ -9,10 +9,12 @@ mod check;
 mod explain;
 mod legacy;
 mod preset;
+mod suited;
 mod training;
 
 pub use explain::{Explained, explain};
-pub use preset::{Preset, presets};
+pub use preset::{Preset, is_data, presets};
+pub use suited::suitable;
 pub use training::Training;
 
 use crate::dataset::{DataSource, Dataset};
@@ -177,6 +179,9 @@ impl Config {
             .validate_every(training.validate_every);
         for law in training.averages() {
             trainer = trainer.and_average(law);
+        }
+        if self.data.flip {
+            trainer = trainer.flipping();
         }
         trainer.about.data.section = Some(self.data.clone());
         trainer.about.network = Some(self.network.clone());

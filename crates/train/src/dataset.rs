@@ -12,7 +12,9 @@ mod array;
 mod digits;
 mod error;
 mod file;
+mod pictures;
 mod precision;
+mod samples;
 mod scaling;
 mod source;
 mod table;
@@ -21,8 +23,12 @@ use pyroclast_core::condition::{Given, LabelRows};
 use pyroclast_core::ddpm::{Decoder, Lattice};
 use pyroclast_core::noise::{Draws, Noise, Stream};
 use pyroclast_core::toy::Toy;
+use samples::Samples;
+use std::borrow::Cow;
 
 pub use error::DatasetError;
+pub(crate) use file::load;
+pub use pictures::Loading;
 pub use scaling::Scaling;
 pub use source::DataSource;
 
@@ -35,14 +41,15 @@ pub struct Dataset {
     /// The name for logs and reports: of the toy distribution, or of the file without its
     /// extension.
     pub name: String,
-    /// The samples, `[n, shape…]`, row-major.
-    pub values: Vec<f32>,
+    samples: Samples,
     /// The shape of one sample: `[2]` for points of the plane; channels, height, width for images.
     pub shape: Vec<usize>,
     /// The condition of each sample, such as its class.
     pub given: Given,
     /// The names of the values of a sample, such as columns of a file; empty if they have none.
     pub columns: Vec<String>,
+    /// The names of the classes; empty if they have none but their numbers.
+    pub class_names: Vec<String>,
 }
 
 impl Dataset {
@@ -63,10 +70,11 @@ impl Dataset {
         );
         Self {
             name: name.into(),
-            values,
+            samples: Samples::Numbers(values),
             shape,
             given: Given::nothing(),
             columns: Vec::new(),
+            class_names: Vec::new(),
         }
     }
 
@@ -164,12 +172,12 @@ impl Dataset {
 
     /// The number of samples.
     pub fn len(&self) -> usize {
-        self.values.len() / self.dim()
+        self.samples.len(self.dim())
     }
 
     /// Whether there is no sample.
     pub fn is_empty(&self) -> bool {
-        self.values.is_empty()
+        self.len() == 0
     }
 
     /// The number of values in one sample: the product of its shape.
@@ -186,7 +194,11 @@ impl Dataset {
     /// density.
     pub fn decoder(&self) -> Decoder {
         let of_image = self.bin().map(|bin| {
-            let range = |f: fn(f32, f32) -> f32, start| self.values.iter().copied().fold(start, f);
+            if let Some((low, high, _)) = self.samples.levels() {
+                return Decoder::Discretised(Lattice { low, high, bin });
+            }
+            let values = self.values();
+            let range = |f: fn(f32, f32) -> f32, start| values.iter().copied().fold(start, f);
             Decoder::Discretised(Lattice {
                 low: f64::from(range(f32::min, f32::INFINITY)),
                 high: f64::from(range(f32::max, f32::NEG_INFINITY)),
@@ -204,8 +216,11 @@ impl Dataset {
         if !self.is_image() {
             return None;
         }
+        if let Some((low, high, steps)) = self.samples.levels() {
+            return Some((high - low) / steps);
+        }
         let mut levels = std::collections::BTreeSet::new();
-        for &value in &self.values {
+        for &value in self.values().iter() {
             // Positive floats are in the order of their bits.
             levels.insert(value.to_bits() ^ (((value.to_bits() as i32 >> 31) as u32) | 1 << 31));
             if levels.len() > MOST + 1 {
@@ -230,13 +245,25 @@ impl Dataset {
         (steps >= 1.0 && steps <= MOST as f64 && gaps().all(is_even)).then(|| range / steps)
     }
 
+    /// All values, `[n, shape…]`, row-major. Pictures on disk are read.
+    pub fn values(&self) -> Cow<'_, [f32]> {
+        self.first(self.len())
+    }
+
+    /// The values of the first `n` samples, one after the other.
+    ///
+    /// # Panics
+    /// If there are fewer.
+    pub fn first(&self, n: usize) -> Cow<'_, [f32]> {
+        self.samples.range(0..n, self.dim())
+    }
+
     /// The values of sample `i`.
     ///
     /// # Panics
     /// If there is no sample `i`.
-    pub fn row(&self, i: usize) -> &[f32] {
-        let dim = self.dim();
-        &self.values[i * dim..(i + 1) * dim]
+    pub fn row(&self, i: usize) -> Cow<'_, [f32]> {
+        self.samples.range(i..i + 1, self.dim())
     }
 
     /// The values of the samples with these indices, one after the other: a batch to upload.
@@ -244,11 +271,7 @@ impl Dataset {
     /// # Panics
     /// If a sample does not exist.
     pub fn gather(&self, rows: &[usize]) -> Vec<f32> {
-        let mut out = Vec::with_capacity(rows.len() * self.dim());
-        for &row in rows {
-            out.extend_from_slice(self.row(row));
-        }
-        out
+        self.samples.gather(rows, self.dim())
     }
 
     /// The dataset of the samples with these indices, in that order.
@@ -259,10 +282,11 @@ impl Dataset {
     pub fn select(&self, rows: &[usize]) -> Self {
         Self {
             name: self.name.clone(),
-            values: self.gather(rows),
+            samples: self.samples.select(rows, self.dim()),
             shape: self.shape.clone(),
             given: self.given.select(rows),
             columns: self.columns.clone(),
+            class_names: self.class_names.clone(),
         }
     }
 
@@ -280,7 +304,7 @@ impl Dataset {
     /// let values: Vec<f32> = (0..10).map(|i| i as f32).collect();
     /// let (training, validation) = Dataset::rows(&values, 1).split(0.2, Noise::new(0));
     /// assert_eq!((training.len(), validation.len()), (8, 2));
-    /// assert!(validation.values.iter().all(|x| !training.values.contains(x)));
+    /// assert!(validation.values().iter().all(|x| !training.values().contains(x)));
     /// ```
     ///
     /// # Panics
@@ -307,9 +331,9 @@ impl Dataset {
     /// Fit it to the training part, so that nothing of the validation part leaks into it.
     pub fn scaling(&self) -> Scaling {
         if self.is_image() {
-            Scaling::ranging(&self.values)
+            Scaling::ranging(&self.values())
         } else {
-            Scaling::standardising(&self.values, self.dim())
+            Scaling::standardising(&self.values(), self.dim())
         }
     }
 
@@ -324,8 +348,29 @@ impl Dataset {
             "the scaling is not for samples of {} values",
             self.dim()
         );
-        scaling.apply(&mut self.values);
+        self.samples.scale(scaling);
         self
+    }
+
+    /// The same samples in the units that a scaling came from.
+    ///
+    /// # Panics
+    /// If the scaling is for samples of another size.
+    #[must_use]
+    pub fn unscaled(mut self, scaling: &Scaling) -> Self {
+        assert!(
+            scaling.fits(self.dim()),
+            "the scaling is not for samples of {} values",
+            self.dim()
+        );
+        self.samples.unscale(scaling);
+        self
+    }
+
+    /// Feeds the samples and their conditions to a digest, part by part.
+    pub(crate) fn digest(&self, mut part: impl FnMut(&[u8])) {
+        self.samples.digest(&mut part);
+        part(format!("{:?}", self.given).as_bytes());
     }
 }
 
@@ -362,7 +407,7 @@ mod tests {
     fn rows_are_slices_of_the_values() {
         let data = numbered(5);
         assert_eq!((data.len(), data.dim()), (5, 2));
-        assert_eq!(data.row(3), [6.0, 7.0]);
+        assert_eq!(data.row(3).as_ref(), [6.0, 7.0]);
         assert_eq!(data.gather(&[4, 0, 4]), [8.0, 9.0, 0.0, 1.0, 8.0, 9.0]);
         assert_eq!(data.select(&[4, 0, 4]).labels(), Some([1, 0, 1].as_slice()));
         let plain = Dataset::new("plain", vec![0.0; 6], vec![1, 2, 3]);
@@ -377,16 +422,16 @@ mod tests {
         for (part, expected) in [(0.0, 0), (0.25, 25), (0.999, 100), (1e-9, 1)] {
             let (train, validation) = data.split(part, Noise::new(4));
             assert_eq!(validation.len(), expected, "part {part}");
-            let mut seen: Vec<f32> = train.values.clone();
-            seen.extend(&validation.values);
+            let mut seen: Vec<f32> = train.values().into_owned();
+            seen.extend(validation.values().iter());
             seen.sort_by(f32::total_cmp);
-            assert_eq!(seen, data.values);
+            assert_eq!(seen, data.values().as_ref());
             for half in [train, validation] {
                 for (i, label) in half.labels().into_iter().flatten().enumerate() {
                     assert_eq!(half.row(i)[0] as usize / 2 % 3, *label as usize);
                 }
                 assert_eq!(half.classes(), 3);
-                assert!(half.values.is_sorted());
+                assert!(half.values().is_sorted());
             }
         }
     }
@@ -419,7 +464,10 @@ mod tests {
         assert_eq!(scaling.shift, [3.0, 4.0]);
         let images = Dataset::new("images", vec![0.0, 5.0, 10.0, 20.0], vec![1, 1, 2]);
         let scaling = images.scaling();
-        assert_eq!(images.scaled(&scaling).values, [-1.0, -0.5, 0.0, 1.0]);
+        assert_eq!(
+            images.scaled(&scaling).values().as_ref(),
+            [-1.0, -0.5, 0.0, 1.0]
+        );
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! A trained model opened from disk: from the folder of a run, or from a model file.
 
 use crate::config::{Config, ConfigError};
+use crate::dataset::Loading;
 use crate::learn::{Latest, Run, RunError, Weights, WeightsError};
 use crate::model::{Model, ModelError, ModelFile, ModelHeader};
 use crate::network::WithNetwork;
@@ -212,12 +213,20 @@ impl StoredModel {
     /// [`StoredModelError`]: the model does not record where its data is, the data cannot be
     /// loaded, or its samples have another shape.
     pub fn task(&self) -> Result<Task, StoredModelError> {
+        self.task_by(&Loading::default())
+    }
+
+    /// As [`StoredModel::task`], with a folder for decoded pictures and a report of the progress.
+    ///
+    /// # Errors
+    /// As [`StoredModel::task`].
+    pub fn task_by(&self, loading: &Loading<'_>) -> Result<Task, StoredModelError> {
         let about = &self.header().about;
         let Some(section) = &about.data.section else {
             let path = self.path.display().to_string();
             return Err(StoredModelError::NoData(path));
         };
-        let task = Task::load(section, Noise::new(about.seed))?;
+        let task = Task::load_by(section, Noise::new(about.seed), loading)?;
         let (found, expected) = (&task.training.shape, &about.data.shape);
         if found != expected {
             return Err(StoredModelError::OtherShape {

@@ -1,6 +1,6 @@
 //! A learning task: training data, held-out data, and the scaling of both.
 
-use crate::dataset::{DataSource, Dataset, DatasetError, Scaling};
+use crate::dataset::{DataSource, Dataset, DatasetError, Loading, Scaling, load};
 use crate::digest::hex;
 use pyroclast_core::noise::{Noise, Stream};
 use pyroclast_core::toy::Toy;
@@ -22,7 +22,7 @@ pub enum TaskError {
     #[error(transparent)]
     Dataset(#[from] DatasetError),
     /// No data or source has this name.
-    #[error("{key} = `{name}` is not known; give one of: {known}")]
+    #[error("{key} = `{name}` is not known; give a file or a folder, or one of: {known}")]
     UnknownName {
         /// The key of the configuration.
         key: &'static str,
@@ -67,6 +67,18 @@ impl Task {
     /// # Errors
     /// [`TaskError`]: an unknown name, or a file that cannot be used.
     pub fn load(data: &DataSource, noise: Noise) -> Result<Self, TaskError> {
+        Self::load_by(data, noise, &Loading::default())
+    }
+
+    /// As [`Task::load`], with a folder for decoded pictures and a report of the progress.
+    ///
+    /// # Errors
+    /// As [`Task::load`].
+    pub fn load_by(
+        data: &DataSource,
+        noise: Noise,
+        loading: &Loading<'_>,
+    ) -> Result<Self, TaskError> {
         if let Ok(toy) = data.name.parse::<Toy>() {
             let points =
                 |n, step| Arc::new(Dataset::toy(toy, n, &mut noise.draws(Stream::Data, step)));
@@ -77,28 +89,32 @@ impl Task {
                 toy: Some(toy),
             });
         }
-        let (whole, is_file) = if data.name == "digits" {
-            (Dataset::digits(), false)
-        } else if Path::new(&data.name).extension().is_some() {
-            (Dataset::read(&data.name)?, true)
-        } else {
-            let known = ["a .csv or .npy file", "digits"].into_iter();
+        let unlabelled = |part: Dataset| match data.labels {
+            true => part,
+            false => part.unconditional(),
+        };
+        if data.name == "digits" {
+            // The digits that ship with the library are on the model's scale already.
+            let (training, held_out) = unlabelled(Dataset::digits()).split(data.validation, noise);
+            return Ok(Self::new(training, held_out, Scaling::identity()));
+        }
+        if data.name != "emoji" && !Path::new(&data.name).exists() {
+            let known = ["digits", "emoji"].into_iter().chain(Toy::names());
             return Err(TaskError::UnknownName {
                 key: "data.name",
                 name: data.name.clone(),
-                known: known.chain(Toy::names()).collect::<Vec<_>>().join(", "),
+                known: known.collect::<Vec<_>>().join(", "),
             });
+        }
+        let loaded = load(data, loading)?;
+        let (training, held_out) = (unlabelled(loaded.training), unlabelled(loaded.held_out));
+        let (training, held_out) = match held_out.is_empty() {
+            true => training.split(data.validation, noise),
+            false => (training, held_out),
         };
-        let whole = if data.labels {
-            whole
-        } else {
-            whole.unconditional()
-        };
-        let parts = whole.split(data.validation, noise);
-        Ok(match is_file {
-            true => parts.into(),
-            // The digits that ship with the library are on the model's scale already.
-            false => Self::new(parts.0, parts.1, Scaling::identity()),
+        Ok(match loaded.are_pictures {
+            true => Self::new(training, held_out, Dataset::scaling_of_pictures()),
+            false => (training, held_out).into(),
         })
     }
 
@@ -127,7 +143,7 @@ impl Task {
                 Some(j) => validation.row(j),
                 None => training.row(i),
             };
-            rows.iter().flat_map(row).copied().collect()
+            rows.iter().flat_map(|i| row(i).into_owned()).collect()
         };
         [gather(&rows[..n]), gather(&rows[n..2 * n])]
     }
@@ -152,9 +168,9 @@ impl Task {
             return self;
         }
         for part in [&mut self.training, &mut self.validation] {
-            let part = Arc::make_mut(part);
-            self.scaling.invert(&mut part.values);
-            scaling.apply(&mut part.values);
+            let own = std::mem::replace(part, Arc::new(Dataset::new("", Vec::new(), vec![1])));
+            let own = Arc::unwrap_or_clone(own);
+            *part = Arc::new(own.unscaled(&self.scaling).scaled(scaling));
         }
         self.scaling = scaling.clone();
         self
@@ -172,9 +188,7 @@ impl Task {
         };
         part(format!("{:?}", self.scaling).as_bytes());
         for data in [&self.training, &self.validation] {
-            let values = data.values.iter().flat_map(|value| value.to_le_bytes());
-            part(&values.collect::<Vec<u8>>());
-            part(format!("{:?}", data.given).as_bytes());
+            data.digest(&mut part);
         }
         hex(&sha.finalize())
     }

@@ -35,7 +35,10 @@ pub(crate) fn run(arguments: Distance) -> Result<ExitCode> {
         };
         device::run_on(device, job)?
     } else {
-        (real.dim(), [real.values, fake.values])
+        (
+            real.dim(),
+            [real.values().into_owned(), fake.values().into_owned()],
+        )
     };
     let (n, m) = (x.len() / dim, y.len() / dim);
     let scores = FEATURE_METRICS.map(|metric| (metric, (metric.score)(&x, &y, dim)));
@@ -100,7 +103,7 @@ impl Job for Features<'_> {
                 about.shape
             );
         }
-        let of = |dataset: &Dataset| features(&classifier, &dataset.values, &device);
+        let of = |dataset: &Dataset| features(&classifier, &dataset.values(), &device);
         let found = self.datasets.map(of);
         for (path, values) in self.paths.iter().zip(&found) {
             if let Some(at) = values.iter().position(|value| !value.is_finite()) {

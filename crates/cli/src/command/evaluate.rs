@@ -4,6 +4,7 @@ use crate::Usage;
 use crate::args::Evaluate;
 use crate::device::{self, Job};
 use crate::export::check_file;
+use crate::loading::with_progress;
 use crate::plan::{check_guidance, plan};
 use crate::say::{note, say};
 use anyhow::{Context, Result, bail};
@@ -145,7 +146,7 @@ impl<B: Backend> WithModel<Autodiff<B>> for Evaluation<'_> {
 
 /// The data to score a model on. Prints a note if it is not the data that the model was trained on.
 pub(super) fn data_of(stored: &StoredModel, path: &Path) -> Result<Task> {
-    let task = stored.task()?;
+    let task = with_progress(|loading| Ok(stored.task_by(loading)?))?;
     if !stored.is_trained_on(&task) {
         note!(
             "note: {} is not the data that {} was trained on",

@@ -4,6 +4,7 @@ use crate::Usage;
 use crate::args::Sample;
 use crate::device::{self, Job};
 use crate::export::{self, Format, picture_labels, picture_size};
+use crate::loading::with_progress;
 use crate::plan::{check_guidance, plan};
 use crate::say::say;
 use anyhow::{Context, Result, bail};
@@ -132,7 +133,7 @@ pub(crate) fn run(arguments: Sample) -> Result<ExitCode> {
 
 /// The data to draw behind samples; an empty dataset if it cannot be loaded or has changed.
 fn backdrop(stored: &StoredModel, without_data: &Task) -> Arc<Dataset> {
-    let task = stored.task().ok();
+    let task = with_progress(|loading| Ok(stored.task_by(loading)?)).ok();
     let same = task.filter(|task| stored.is_trained_on(task));
     same.map_or_else(|| without_data.training.clone(), |task| task.training)
 }
@@ -250,7 +251,7 @@ fn animate(path: &Path, frames: &[Frame], dataset: &Dataset) -> Result<()> {
         .first()
         .map(|frame| points(&frame.values))
         .unwrap_or_default();
-    let limits = Limits::around(&[&first, &points(&dataset.values)]);
+    let limits = Limits::around(&[&first, &points(&dataset.values())]);
     let pictures = frames.iter().map(|frame| {
         let title = format!("t = {:.2}", frame.t);
         export::picture(&frame.values, dataset, &title, Some(limits))

@@ -4,6 +4,7 @@ use crate::Usage;
 use crate::args::Train;
 use crate::device::{self, Job};
 use crate::export::{self, picture_labels, picture_size, save_png};
+use crate::loading::with_progress;
 use crate::progress::{Progress, minutes};
 use crate::say::{note, quoted, say};
 use anyhow::{Context, Result, anyhow, bail};
@@ -15,7 +16,7 @@ use pyroclast_core::network::Network;
 use pyroclast_core::noise::Noise;
 use pyroclast_models::Init;
 use pyroclast_plot::{Series, line_chart};
-use pyroclast_train::config::{Config, presets};
+use pyroclast_train::config::{Config, is_data, presets, suitable};
 use pyroclast_train::draw::{Samples, sample};
 use pyroclast_train::learn::{
     Latest, Next, Outcome, Record, Run, RunError, RunLock, TrainError, Trainer, Watcher,
@@ -38,7 +39,13 @@ pub(crate) fn run(arguments: Train) -> Result<ExitCode> {
     let mut assignments = arguments.set.clone();
     assignments.extend(arguments.steps.map(|n| format!("training.steps={n}")));
     assignments.extend(arguments.seed.map(|n| format!("training.seed={n}")));
-    let mut config = Config::load(&arguments.source, &assignments)?;
+    assignments.extend(arguments.size.map(|n| format!("data.resolution={n}")));
+    assignments.extend(
+        arguments
+            .skip_broken
+            .then(|| "data.skip-broken=true".to_owned()),
+    );
+    let mut config = configuration(&arguments, &assignments)?;
     absolute(&mut config)?;
     let name = run_name(&arguments.source);
     let resumed = if arguments.resume {
@@ -53,8 +60,24 @@ pub(crate) fn run(arguments: Train) -> Result<ExitCode> {
     };
     // Everything that can be checked is checked before anything is written.
     let device = device::choose(arguments.device.name.as_deref())?;
-    let mut task = Task::load(&config.data, Noise::new(config.training.seed))?;
-    config.architecture(&task.training.shape, task.training.classes())?;
+    let noise = Noise::new(config.training.seed);
+    let mut task = with_progress(|loading| Ok(Task::load_by(&config.data, noise, loading)?))?;
+    (config.architecture(&task.training.shape, task.training.classes())).with_context(|| {
+        let of_pictures = task.training.is_image() && config.data.resolution == 0;
+        let advice = of_pictures.then_some("; --size brings pictures to one size");
+        format!(
+            "samples of {} have shape {:?}{}",
+            task.training.name,
+            task.training.shape,
+            advice.unwrap_or_default()
+        )
+    })?;
+    if config.data.flip && !task.training.is_image() {
+        bail!(Usage(format!(
+            "data.flip = true mirrors pictures, and samples of {} are vectors; leave it out",
+            task.training.name
+        )));
+    }
     let (run, lock) = match resumed {
         Some(resumed) => {
             task = resumed.checked(task, arguments.new_data)?;
@@ -107,6 +130,8 @@ pub(crate) fn run(arguments: Train) -> Result<ExitCode> {
             ];
             let device = arguments.device.name.iter();
             command.extend(device.map(|name| format!("--device {}", quoted(name))));
+            let preset = arguments.preset.iter();
+            command.extend(preset.map(|name| format!("--preset {}", quoted(name))));
             let set = assignments.iter();
             command.extend(set.map(|set| format!("--set {}", quoted(set))));
             say!("  {} --resume", command.join(" "));
@@ -115,10 +140,48 @@ pub(crate) fn run(arguments: Train) -> Result<ExitCode> {
     }
 }
 
+/// The configuration that the arguments name: of a preset or a file, or one that suits the data.
+fn configuration(arguments: &Train, assignments: &[String]) -> Result<Config> {
+    let source = &arguments.source;
+    if !is_data(source) {
+        if let Some(preset) = &arguments.preset {
+            bail!(Usage(format!(
+                "{source} has its own network; --preset {preset} is for data such as a folder"
+            )));
+        }
+        return Ok(Config::load(source, assignments)?);
+    }
+    if Run::open(Path::new(source)).is_ok() {
+        bail!(Usage(format!(
+            "{source} is a run; to resume it, give the name it was trained by, --out {} and \
+             --resume",
+            quoted(source)
+        )));
+    }
+    let data = Config::data_at(source, assignments)?;
+    let task = with_progress(|loading| Ok(Task::load_by(&data, Noise::new(0), loading)?))?;
+    let dataset = &task.training;
+    let preset = arguments
+        .preset
+        .as_deref()
+        .unwrap_or(suitable(&dataset.shape));
+    note!(
+        "{source}: {} samples of shape {:?}{}; the network and training of the preset {preset}",
+        dataset.len() + task.validation.len(),
+        dataset.shape,
+        match dataset.classes() {
+            0 => String::new(),
+            classes => format!(", {classes} classes"),
+        }
+    );
+    let (shape, classes) = (&dataset.shape, dataset.classes());
+    Ok(Config::suited(source, preset, shape, classes, assignments)?)
+}
+
 /// Data files by their absolute path, so that the run can be resumed and scored from anywhere.
 fn absolute(config: &mut Config) -> Result<()> {
     let path = Path::new(&config.data.name);
-    if path.is_file() {
+    if path.exists() {
         let path = std::path::absolute(path).context("the current folder is gone")?;
         config.data.name = path.to_string_lossy().into_owned();
     }

@@ -3,6 +3,7 @@
 use super::{Config, ConfigError};
 use include_dir::{Dir, File, include_dir};
 use pyroclast_core::named::UnknownName;
+use pyroclast_data::recognise;
 use std::path::Path;
 use std::sync::LazyLock;
 
@@ -44,6 +45,12 @@ impl ConfigError {
     }
 }
 
+/// Whether this is the path of data, and not the name of a preset or of a configuration file.
+pub fn is_data(name: &str) -> bool {
+    let is_preset = presets().iter().any(|preset| preset.name == name);
+    !is_preset && recognise(Path::new(name)).is_ok()
+}
+
 impl Config {
     /// Loads the preset of this name, or else the file at this path, and applies
     /// `section.key=value` assignments.
@@ -71,11 +78,7 @@ impl Config {
         if !path.exists() {
             return Err(ConfigError::unknown_preset(name));
         }
-        let end = name.to_ascii_lowercase();
-        let is_data = [".csv", ".csv.gz", ".npy"]
-            .iter()
-            .any(|data| end.ends_with(data));
-        if path.is_dir() || is_data {
+        if is_data(name) {
             return Err(ConfigError::NotAConfiguration(name.to_owned()));
         }
         let text = std::fs::read_to_string(path).map_err(|error| ConfigError::Syntax {

@@ -6,7 +6,9 @@
 //! UCI Machine Learning Repository, doi 10.24432/C50P49), as bundled by scikit-learn, under CC BY
 //! 4.0. The pixels are unchanged up to the map above.
 
-use super::{Dataset, table};
+use super::samples::Samples;
+use super::{Dataset, DatasetError, table};
+use pyroclast_data::inflate;
 use std::path::Path;
 
 /// The csv, gzipped: `label,p0,…,p63`.
@@ -22,10 +24,11 @@ impl Dataset {
     /// Learning Repository, as bundled by scikit-learn; CC BY 4.0.
     pub fn digits() -> Self {
         let path = Path::new(NAME);
-        let mut digits = table::inflate(FILE, path)
+        let mut digits = (inflate(FILE, path).map_err(DatasetError::from))
             .and_then(|text| table::read(&text, path, "digits"))
             .expect("the file is part of the program, and a test reads it");
-        digits.values.iter_mut().for_each(|p| *p = *p / 8.0 - 1.0);
+        let pixels: Vec<f32> = digits.values().iter().map(|p| p / 8.0 - 1.0).collect();
+        digits.samples = Samples::Numbers(pixels);
         digits.shape = vec![1, 8, 8];
         digits
     }
@@ -54,10 +57,10 @@ mod tests {
     #[test]
     fn pixels_fill_the_range_of_images() {
         let digits = Dataset::digits();
-        let low = digits.values.iter().copied().fold(1.0, f32::min);
-        let high = digits.values.iter().copied().fold(-1.0, f32::max);
+        let low = digits.values().iter().copied().fold(1.0, f32::min);
+        let high = digits.values().iter().copied().fold(-1.0, f32::max);
         assert_eq!((low, high), (-1.0, 1.0));
-        assert!(digits.values.iter().all(|x| (x * 8.0).fract() == 0.0));
+        assert!(digits.values().iter().all(|x| (x * 8.0).fract() == 0.0));
         // The first image is a zero whose top row reads 0 0 5 13 9 1 0 0.
         let top = [0.0, 0.0, 5.0, 13.0, 9.0, 1.0, 0.0, 0.0].map(|p: f32| p / 16.0 * 2.0 - 1.0);
         assert_eq!(digits.row(0)[..8], top);

@@ -1,5 +1,6 @@
 //! Errors of data files: each message names the place, the value, and the remedy, on one line.
 
+use pyroclast_data::DataError;
 use std::io;
 use std::path::PathBuf;
 
@@ -10,19 +11,14 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DatasetError {
-    /// It is a device, a pipe or a folder.
-    #[error("{} is not a file of data; give a .csv, .csv.gz or .npy file", path.display())]
-    NotAFile {
-        /// What is there.
+    /// The file cannot be read, or holds nothing that is known.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// It holds pictures, where numbers in memory are needed.
+    #[error("{} holds pictures; give a .csv, .npy, .npz or .safetensors file", path.display())]
+    Pictures {
+        /// The file or folder.
         path: PathBuf,
-    },
-    /// A compressed file holds more than any table that is learned here.
-    #[error("{} inflates to more than {limit} bytes; give a smaller table", path.display())]
-    TooLarge {
-        /// The file.
-        path: PathBuf,
-        /// The bound.
-        limit: u64,
     },
     /// A column varies by too little for its size.
     #[error(
@@ -40,32 +36,12 @@ pub enum DatasetError {
         /// Its standard deviation.
         std: f64,
     },
-    /// The file does not exist.
-    #[error("{} does not exist; check the path", path.display())]
-    Missing {
-        /// The file.
-        path: PathBuf,
-    },
     /// The operating system refused to read the file.
     #[error("{} cannot be read; check that it is a file and that you may read it", path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
         /// What the operating system said.
-        source: io::Error,
-    },
-    /// The extension of the file is not one that is known.
-    #[error("{} has an unknown format; use a .csv, .csv.gz or .npy file", path.display())]
-    UnknownFormat {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The compressed stream is cut off or damaged.
-    #[error("{} is not a complete gzip file; compress it again", path.display())]
-    NotGzip {
-        /// The file.
-        path: PathBuf,
-        /// What the decompressor said.
         source: io::Error,
     },
     /// The file is empty.
@@ -215,22 +191,6 @@ pub enum DatasetError {
         /// The largest label.
         largest: u32,
     },
-    /// The file is not a numpy array.
-    #[error("{} is not a numpy array; write it with numpy.save", path.display())]
-    NotNumpy {
-        /// The file.
-        path: PathBuf,
-        /// What the parser said.
-        source: io::Error,
-    },
-    /// The array does not hold real numbers of a type that can be read.
-    #[error("{} holds {kind}; save it as numpy.float32", path.display())]
-    NumpyKind {
-        /// The file.
-        path: PathBuf,
-        /// Numpy's name for the type of its entries.
-        kind: String,
-    },
     /// The array is neither vectors nor images.
     #[error(
         "{} has shape {shape:?}; save vectors as [n, d] or images as [n, height, width] or \
@@ -241,30 +201,6 @@ pub enum DatasetError {
         /// The file.
         path: PathBuf,
         /// The shape of the whole array.
-        shape: Vec<u64>,
-    },
-    /// The channels of the images seem to be the last axis.
-    #[error(
-        "{} has shape {shape:?}, channels last; save numpy.moveaxis(x, -1, 1)",
-        path.display()
-    )]
-    ChannelsLast {
-        /// The file.
-        path: PathBuf,
-        /// The shape of the whole array.
-        shape: Vec<u64>,
-    },
-    /// The array is shorter than its header says.
-    #[error(
-        "{} ends after {found} of {expected} bytes of data; copy or save it again",
-        path.display()
-    )]
-    CutShort {
-        /// The file.
-        path: PathBuf,
-        /// The number of bytes after the header.
-        found: u64,
-        /// The number of bytes of an array of the header's shape and type.
-        expected: u128,
+        shape: Vec<usize>,
     },
 }

@@ -2,16 +2,17 @@
 
 use pyroclast_core::named::Range;
 use pyroclast_core::settings;
+use pyroclast_data::{Background, Filter};
 
 settings! {
     /// `[data]`: the data to learn, by name.
     #[derive(Clone, PartialEq)]
     pub struct DataSource {
-        /// `digits`, the name of a toy distribution, or the path of a `.csv`, `.csv.gz` or `.npy`
-        /// file.
+        /// `digits`, `emoji`, the name of a toy distribution, or the path of a folder of pictures, an
+        /// archive, an array or a table.
         name: String = String::new() => Range {
             holds: |name| !name.is_empty(),
-            remedy: "name a toy distribution such as moons, digits, or a .csv or .npy file",
+            remedy: "name a toy distribution such as moons, digits, emoji, or a file or folder",
         },
         /// Number of training points drawn from a toy distribution.
         size: usize = 10_000 => Range {
@@ -25,5 +26,25 @@ settings! {
         },
         /// Whether to use the labels, if the data has any.
         labels: bool = true,
+        /// The side of the square that pictures are cropped and resized to; 0 leaves them.
+        resolution: usize = 0 => Range {
+            holds: |side| *side <= 1 << 13,
+            remedy: "give at most 8192 pixels, or 0 for pictures as they are",
+        },
+        /// The filter that pictures are resized with: box, bilinear, bicubic, lanczos, or adm, which
+        /// halves by means first.
+        filter: String = Filter::default().to_string() => Range {
+            holds: |filter| filter.parse::<Filter>().is_ok(),
+            remedy: "give box, bilinear, bicubic, lanczos or adm",
+        },
+        /// The colour behind transparent pixels: white, black or #rrggbb.
+        background: String = Background::default().to_string() => Range {
+            holds: |colour| colour.parse::<Background>().is_ok(),
+            remedy: "give white, black or #rrggbb",
+        },
+        /// Whether to leave out pictures that cannot be read.
+        skip_broken: bool = false,
+        /// Whether half of the pictures are mirrored, anew in every batch: not for text or digits.
+        flip: bool = false,
     }
 }

@@ -4,8 +4,7 @@
 
 use super::{Dataset, DatasetError, precision};
 use csv::{ByteRecord, ReaderBuilder, Trim};
-use flate2::read::MultiGzDecoder;
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
 
 /// The names of a column of labels, in upper or lower case.
@@ -13,29 +12,6 @@ const LABEL: [&str; 2] = ["label", "class"];
 
 /// Labels are below 2²⁴: larger numbers are hardly classes, and single precision would merge them.
 const CLASSES: f64 = 16_777_216.0;
-
-/// The longest text that a gzip file may hold: a few kilobytes can inflate to any size.
-const LARGEST: u64 = 1 << 32;
-
-/// The text in a gzip file.
-pub(super) fn inflate(bytes: &[u8], path: &Path) -> Result<Vec<u8>, DatasetError> {
-    let mut text = Vec::new();
-    MultiGzDecoder::new(bytes)
-        .take(LARGEST + 1)
-        .read_to_end(&mut text)
-        .map_err(|source| DatasetError::NotGzip {
-            path: path.into(),
-            source,
-        })?;
-    if text.len() as u64 > LARGEST {
-        Err(DatasetError::TooLarge {
-            path: path.into(),
-            limit: LARGEST,
-        })
-    } else {
-        Ok(text)
-    }
-}
 
 /// The dataset in a text; `path` appears only in error messages.
 pub(super) fn read(text: &[u8], path: &Path, name: &str) -> Result<Dataset, DatasetError> {

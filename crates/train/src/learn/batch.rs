@@ -6,6 +6,7 @@
 //! the next batches, and pairs them by optimal transport, on another thread while the device works
 //! on the current one.
 
+use super::order::Order;
 use crate::dataset::Dataset;
 use pyroclast_core::condition::Given;
 use pyroclast_core::coupling::Coupling;
@@ -48,6 +49,7 @@ pub struct Batch {
 ///     size: 3,
 ///     path: Path::optimal_transport(),
 ///     condition_dropout: 0.0,
+///     flip: false,
 ///     noise: Noise::new(0),
 /// };
 /// let batch = batcher.batch(7, &mut Order::default());
@@ -65,6 +67,8 @@ pub struct Batcher {
     pub path: Path,
     /// The probability of dropping the condition of a sample.
     pub condition_dropout: f64,
+    /// Whether each image is mirrored, left to right, with probability ½.
+    pub flip: bool,
     /// The noise of the training.
     pub noise: Noise,
 }
@@ -79,7 +83,10 @@ impl Batcher {
         let rows = self.rows(step, order);
         let mut draws = self.noise.draws(Stream::Source, step);
         let x0 = self.path.source.points(self.size, dim, &mut draws);
-        let x1 = self.dataset.gather(&rows);
+        let mut x1 = self.dataset.gather(&rows);
+        if self.flip {
+            self.mirror(&mut x1, step);
+        }
         let classes = (self.dataset.labels())
             .map(|labels| rows.iter().map(|&row| labels[row]).collect::<Vec<_>>());
         let mut draws = self.noise.draws(Stream::Coupling, step);
@@ -87,7 +94,10 @@ impl Batcher {
         let rows: Vec<usize> = pairs.iter().map(|&j| rows[j]).collect();
         let x1 = match &self.path.coupling {
             Coupling::Independent => x1,
-            _ => self.dataset.gather(&rows),
+            _ => (pairs.iter())
+                .flat_map(|&j| &x1[j * dim..(j + 1) * dim])
+                .copied()
+                .collect(),
         };
         let mut draws = self.noise.draws(Stream::Labels, step);
         let drop = |_| draws.uniform() < self.condition_dropout;
@@ -103,6 +113,19 @@ impl Batcher {
             }),
             t: self.times(step),
             given: self.dataset.given.select(&rows).dropped(&dropped),
+        }
+    }
+
+    /// Mirrors each image, left to right, with probability ½.
+    fn mirror(&self, images: &mut [f32], step: u64) {
+        let Some(&width) = self.dataset.shape.get(2) else {
+            return;
+        };
+        let mut draws = self.noise.fork("flip").draws(Stream::Data, step);
+        for image in images.chunks_exact_mut(self.dataset.dim()) {
+            if draws.uniform() < 0.5 {
+                image.chunks_exact_mut(width).for_each(<[f32]>::reverse);
+            }
         }
     }
 
@@ -133,24 +156,6 @@ impl Batcher {
                 )
             })
             .collect()
-    }
-}
-
-/// The permutation of the current epoch, kept from one batch to the next.
-#[derive(Debug, Clone, Default)]
-pub struct Order {
-    epoch: Option<u64>,
-    permutation: Vec<usize>,
-}
-
-impl Order {
-    /// The row at a position of an epoch of `n` rows.
-    pub fn row(&mut self, noise: Noise, epoch: u64, index: usize, n: usize) -> usize {
-        if self.epoch != Some(epoch) {
-            self.permutation = noise.draws(Stream::Order, epoch).permutation(n);
-            self.epoch = Some(epoch);
-        }
-        self.permutation[index]
     }
 }
 
@@ -185,6 +190,7 @@ mod tests {
                 ..Path::linear()
             },
             condition_dropout: 0.0,
+            flip: false,
             noise: Noise::new(3),
         };
         batcher.batch(step, &mut Order::default())
@@ -237,6 +243,53 @@ mod tests {
     fn without_labels_transport_within_classes_is_that_of_the_batch() {
         let within = batch(unlabelled(), Coupling::ClassOptimalTransport, 1);
         assert_eq!(within, batch(unlabelled(), Coupling::OptimalTransport, 1));
+    }
+
+    #[test]
+    fn half_of_the_images_are_mirrored_whatever_they_are_paired_with() {
+        // The pixels of image i are 10·i, 10·i + 1 and 10·i + 2.
+        let values = (0..2 * SIZE).flat_map(|i| [0, 1, 2].map(|x| (10 * i + x) as f32));
+        let images = Arc::new(Dataset::new("rows", values.collect(), vec![1, 1, 3]));
+        let batch = |coupling, flip| {
+            let batcher = Batcher {
+                dataset: images.clone(),
+                size: SIZE,
+                path: Path {
+                    coupling,
+                    ..Path::linear()
+                },
+                condition_dropout: 0.0,
+                flip,
+                noise: Noise::new(3),
+            };
+            batcher.batch(2, &mut Order::default())
+        };
+        let flipped = batch(Coupling::Independent, true);
+        let plain = batch(Coupling::Independent, false);
+        assert_eq!(flipped.x0, plain.x0);
+        let mut mirrored = 0;
+        for (a, b) in flipped.x1.chunks(3).zip(plain.x1.chunks(3)) {
+            mirrored += usize::from(a != b);
+            assert!(a == b || a == [b[2], b[1], b[0]]);
+        }
+        // Binomial: n/2 within five standard deviations of √n/2.
+        let expected = SIZE as f64 / 2.0;
+        assert!(
+            (mirrored as f64 - expected).abs() < 2.5 * (SIZE as f64).sqrt(),
+            "{mirrored}"
+        );
+        let sorted = |batch: &Batch| {
+            let mut rows: Vec<Vec<u32>> = batch
+                .x1
+                .chunks(3)
+                .map(|row| row.iter().map(|x| *x as u32).collect())
+                .collect();
+            rows.sort();
+            rows
+        };
+        let paired = batch(Coupling::OptimalTransport, true);
+        assert_ne!(paired.x1, flipped.x1);
+        assert_eq!(sorted(&paired), sorted(&flipped));
     }
 
     #[test]

@@ -6,9 +6,10 @@
 //! read.
 
 use super::average::{Average, Law};
-use super::batch::{Batch, Batcher, Order, prefetch};
+use super::batch::{Batch, Batcher, prefetch};
 use super::checkpoint::{Checkpoint, CheckpointError, save_snapshot};
 use super::optimizer::{AdamW, AdamWConfig, LearningRate};
+use super::order::Order;
 use super::{Next, Outcome, Record, TrainError, Watcher};
 use crate::model::{About, DataInfo, Model, ModelHeader};
 use crate::parameters::{gradients, slots, values, with_values};
@@ -24,6 +25,9 @@ use pyroclast_core::network::Network;
 use pyroclast_core::noise::{Draws, Noise, Stream};
 use std::path::Path;
 use std::time::Instant;
+
+/// The most held-out samples that a validation reads: enough for three digits of the loss.
+const VALIDATED: usize = 8192;
 
 /// A model in training: the flow, its data, the state of its optimizer, and its averages.
 ///
@@ -73,6 +77,7 @@ pub struct Trainer<B: AutodiffBackend, N, const D: usize> {
     learning_rate: LearningRate,
     batch: usize,
     condition_dropout: f64,
+    flip: bool,
     log_every: u64,
     validate_every: u64,
     noise: Noise,
@@ -127,6 +132,7 @@ where
             learning_rate: LearningRate::constant(1e-3),
             batch: 512,
             condition_dropout: 0.1,
+            flip: false,
             log_every: 100,
             validate_every: 1000,
             noise,
@@ -180,6 +186,17 @@ where
     #[must_use]
     pub fn condition_dropout(mut self, probability: f64) -> Self {
         self.condition_dropout = probability;
+        self
+    }
+
+    /// The same, which mirrors each image of a batch, left to right, with probability ½.
+    ///
+    /// # Panics
+    /// If the samples are no images.
+    #[must_use]
+    pub fn flipping(mut self) -> Self {
+        assert!(self.task.training.is_image(), "only images are mirrored");
+        self.flip = true;
         self
     }
 
@@ -318,11 +335,13 @@ where
             size: self.batch,
             path: self.flow.path.clone(),
             condition_dropout: self.condition_dropout,
+            flip: self.flip,
             noise: self.noise,
         }
     }
 
-    /// As many complete batches as the held-out samples fill; the same ones at every validation.
+    /// As many complete batches as the held-out samples fill, up to [`VALIDATED`] samples; the same
+    /// ones at every validation.
     fn validation(&self) -> Vec<Batch> {
         let dataset = &self.task.validation;
         if dataset.is_empty() {
@@ -333,10 +352,11 @@ where
             size: self.batch.min(dataset.len()),
             noise: self.noise.fork("validation"),
             condition_dropout: 0.0,
+            flip: false,
             ..self.batcher()
         };
         let mut order = Order::default();
-        let n = dataset.len() / batcher.size;
+        let n = dataset.len().min(VALIDATED.max(batcher.size)) / batcher.size;
         (0..n as u64)
             .map(|step| batcher.batch(step, &mut order))
             .collect()

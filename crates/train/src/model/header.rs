@@ -85,7 +85,10 @@ impl DataInfo {
         Self {
             name: dataset.name.clone(),
             shape: dataset.shape.clone(),
-            classes: (0..dataset.classes()).map(|k| k.to_string()).collect(),
+            classes: match &dataset.class_names[..] {
+                [] => (0..dataset.classes()).map(|k| k.to_string()).collect(),
+                names => names.to_vec(),
+            },
             columns: dataset.columns.clone(),
             scaling: scaling.clone(),
             digest: None,
@@ -110,6 +113,7 @@ impl DataInfo {
     pub fn without_samples(&self) -> Dataset {
         let mut dataset = Dataset::new(&*self.name, Vec::new(), self.shape.clone());
         dataset.columns = self.columns.clone();
+        dataset.class_names = self.classes.clone();
         match self.classes.len() {
             0 => dataset,
             classes => dataset.with_labels(&[], classes),

@@ -1,0 +1,79 @@
+//! Loading data: where decoded pictures are kept, and a bar while they are decoded.
+
+use crate::say::note;
+use anyhow::Result;
+use indicatif::{ProgressBar, ProgressStyle};
+use pyroclast_train::dataset::Loading;
+use std::cell::RefCell;
+use std::env;
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// The time after which decoding is worth a word.
+const LONG: Duration = Duration::from_secs(1);
+
+/// Runs a computation that may decode pictures, and shows how far it is.
+pub(crate) fn with_progress<T>(load: impl FnOnce(&Loading<'_>) -> Result<T>) -> Result<T> {
+    let bar: RefCell<Option<ProgressBar>> = RefCell::new(None);
+    let (start, decoded) = (Instant::now(), RefCell::new(0));
+    let progress = |done: usize, total: Option<usize>| {
+        *decoded.borrow_mut() = done;
+        let mut bar = bar.borrow_mut();
+        let bar = bar.get_or_insert_with(|| new_bar(total));
+        bar.set_position(done as u64);
+    };
+    let loaded = load(&Loading {
+        cache: cache(),
+        progress: &progress,
+    });
+    if let Some(bar) = bar.take() {
+        bar.finish_and_clear();
+    }
+    let (n, seconds) = (decoded.take(), start.elapsed());
+    if n > 0 && seconds > LONG {
+        let per_second = n as f64 / seconds.as_secs_f64();
+        note!(
+            "decoded {n} pictures in {:.1} s ({per_second:.0} per second)",
+            seconds.as_secs_f64()
+        );
+    }
+    loaded
+}
+
+fn new_bar(total: Option<usize>) -> ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let (bar, template) = match total {
+        Some(total) => (
+            ProgressBar::new(total as u64),
+            "{bar:30.yellow/dim} decoding {pos}/{len}  {per_sec}  ETA {eta}",
+        ),
+        None => (
+            ProgressBar::new_spinner(),
+            "{spinner} decoding {pos}  {per_sec}",
+        ),
+    };
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style.progress_chars("━━─"));
+    }
+    bar
+}
+
+/// The folder of decoded pictures: PYROCLAST_CACHE, or `pyroclast` in the user's folder of caches.
+fn cache() -> PathBuf {
+    let folder = |name: &str| {
+        env::var_os(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
+    let of_user = || {
+        folder("XDG_CACHE_HOME")
+            .or_else(|| folder("LOCALAPPDATA"))
+            .or_else(|| folder("HOME").map(|home| home.join(".cache")))
+            .unwrap_or_else(env::temp_dir)
+            .join("pyroclast")
+    };
+    folder("PYROCLAST_CACHE").unwrap_or_else(of_user)
+}

@@ -1,0 +1,105 @@
+//! Pictures of one shape, with their labels.
+
+use crate::cache::open_or_build;
+use crate::decode::Background;
+use crate::error::DataError;
+use crate::fit::Fit;
+use crate::label::Labels;
+use crate::pixels::Pixels;
+use crate::read::Listed;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+/// How pictures are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Options {
+    /// The size that they are brought to.
+    pub fit: Fit,
+    /// The colour behind transparent pixels.
+    pub background: Background,
+    /// Whether pictures that cannot be used are left out.
+    pub skip_broken: bool,
+}
+
+/// A picture that was left out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Skipped {
+    /// Its name in the source.
+    pub name: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// Pictures of one shape on disk, with their labels.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PictureSet {
+    /// The name of the file or folder, without its extension.
+    pub name: String,
+    /// Channels (1 or 3), height and width.
+    pub shape: [usize; 3],
+    /// The pixels, `[n, channels, height, width]`, from 0 to 255.
+    pub pixels: Pixels,
+    /// What comes with each picture.
+    pub labels: Labels,
+    /// How many of the last pictures the source itself holds out, as in a folder `test`.
+    pub held_out: usize,
+    /// The pictures that were left out.
+    pub skipped: Vec<Skipped>,
+    /// The SHA-256 of the pixels, in hexadecimal digits.
+    pub digest: String,
+}
+
+impl PictureSet {
+    /// Opens the pictures of a folder, an archive or an array.
+    ///
+    /// They are decoded once, on all cores, into a file in the folder `cache`; later calls with the
+    /// same files and options only open it. `progress` is told how many pictures are decoded, and
+    /// of how many.
+    ///
+    /// # Errors
+    /// [`DataError`]: nothing there can be read, pictures differ in size and no size is given, or
+    /// some are broken and none may be skipped.
+    pub fn open(
+        path: impl AsRef<Path>,
+        options: &Options,
+        cache: impl AsRef<Path>,
+        progress: &dyn Fn(usize, Option<usize>),
+    ) -> Result<Self, DataError> {
+        open_or_build(
+            &Listed::at(path.as_ref())?,
+            options,
+            cache.as_ref(),
+            progress,
+        )
+    }
+
+    /// Opens the pictures of a zip that is part of the program, as [`PictureSet::open`] does those
+    /// of a file.
+    ///
+    /// # Errors
+    /// As [`PictureSet::open`].
+    pub fn open_zip(
+        name: &str,
+        zip: &'static [u8],
+        options: &Options,
+        cache: impl AsRef<Path>,
+        progress: &dyn Fn(usize, Option<usize>),
+    ) -> Result<Self, DataError> {
+        open_or_build(
+            &Listed::in_memory(name, zip),
+            options,
+            cache.as_ref(),
+            progress,
+        )
+    }
+
+    /// The number of pictures.
+    pub fn len(&self) -> usize {
+        self.pixels.len()
+    }
+
+    /// Whether there is no picture.
+    pub fn is_empty(&self) -> bool {
+        self.pixels.is_empty()
+    }
+}

@@ -1,0 +1,108 @@
+//! Rows of bytes that are read by position: from memory, or from a file that may exceed it.
+
+use std::fs::File;
+use std::io;
+use std::sync::Arc;
+
+/// Rows of bytes, `[n, width]`, in memory or in a file. A clone shares them.
+#[derive(Debug, Clone)]
+pub struct Pixels {
+    place: Place,
+    width: usize,
+    rows: usize,
+}
+
+#[derive(Debug, Clone)]
+enum Place {
+    Memory(Arc<[u8]>),
+    File(Arc<File>),
+}
+
+impl Pixels {
+    /// Rows in memory.
+    ///
+    /// # Panics
+    /// If the width is 0, or the bytes are not a whole number of rows.
+    pub fn in_memory(bytes: impl Into<Arc<[u8]>>, width: usize) -> Self {
+        let bytes = bytes.into();
+        assert!(width > 0, "a row holds at least one byte");
+        assert!(bytes.len().is_multiple_of(width), "whole rows of {width}");
+        Self {
+            rows: bytes.len() / width,
+            place: Place::Memory(bytes),
+            width,
+        }
+    }
+
+    /// The first `rows` rows of a file.
+    pub(crate) fn in_file(file: File, width: usize, rows: usize) -> Self {
+        Self {
+            place: Place::File(Arc::new(file)),
+            width,
+            rows,
+        }
+    }
+
+    /// The number of rows.
+    pub fn len(&self) -> usize {
+        self.rows
+    }
+
+    /// Whether there is no row.
+    pub fn is_empty(&self) -> bool {
+        self.rows == 0
+    }
+
+    /// The number of bytes in a row.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Copies a row.
+    ///
+    /// # Panics
+    /// If there is no such row, or the buffer has another length than a row.
+    ///
+    /// # Errors
+    /// If the file cannot be read any more.
+    pub fn read(&self, row: usize, into: &mut [u8]) -> io::Result<()> {
+        assert!(row < self.rows, "row {row} of {}", self.rows);
+        assert_eq!(into.len(), self.width, "a buffer of one row");
+        let start = row * self.width;
+        match &self.place {
+            Place::Memory(bytes) => into.copy_from_slice(&bytes[start..start + self.width]),
+            Place::File(file) => read_exact_at(file, into, start as u64)?,
+        }
+        Ok(())
+    }
+}
+
+/// Equal rows are equal, wherever they are. A file that cannot be read equals nothing.
+impl PartialEq for Pixels {
+    fn eq(&self, other: &Self) -> bool {
+        let (mut a, mut b) = (vec![0; self.width], vec![0; other.width]);
+        let mut same = |row| {
+            let read = self.read(row, &mut a).and(other.read(row, &mut b));
+            read.is_ok() && a == b
+        };
+        (self.width, self.rows) == (other.width, other.rows) && (0..self.rows).all(&mut same)
+    }
+}
+
+#[cfg(unix)]
+pub(crate) fn read_exact_at(file: &File, into: &mut [u8], offset: u64) -> io::Result<()> {
+    std::os::unix::fs::FileExt::read_exact_at(file, into, offset)
+}
+
+#[cfg(not(unix))]
+pub(crate) fn read_exact_at(file: &File, into: &mut [u8], offset: u64) -> io::Result<()> {
+    use std::io::{Read, Seek, SeekFrom};
+    // A handle of its own keeps its own position, so threads do not disturb each other.
+    static POSITION: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    let _one = POSITION
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner());
+    let mut file = file;
+    file.seek(SeekFrom::Start(offset))?;
+    file.read_exact(into)
+}

@@ -1,0 +1,180 @@
+//! The samples of a dataset: numbers in memory, or pictures that are read when they are asked for.
+//!
+//! A picture on disk has pixels p ∈ {0, …, 255}, of values `levels[p]`; on the model's scale that
+//! is `p/127.5 − 1`.
+
+use super::Scaling;
+use pyroclast_data::{PictureSet, Pixels};
+use std::borrow::Cow;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// Samples, `[n, dim]`.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Samples {
+    /// In memory, row-major.
+    Numbers(Vec<f32>),
+    /// On disk.
+    Pictures(Pictures),
+}
+
+/// Some of the pictures of a set.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Pictures {
+    pixels: Pixels,
+    /// The rows of the set, in order.
+    rows: Rows,
+    /// The value of each level of a pixel.
+    levels: Arc<[f32; 256]>,
+    /// The digest of the whole set.
+    digest: Arc<str>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Rows {
+    Range(Range<usize>),
+    /// Row numbers of four bytes: no set has more.
+    List(Arc<[u32]>),
+}
+
+impl Rows {
+    fn len(&self) -> usize {
+        match self {
+            Self::Range(range) => range.len(),
+            Self::List(list) => list.len(),
+        }
+    }
+
+    fn get(&self, i: usize) -> usize {
+        match self {
+            Self::Range(range) => {
+                assert!(i < range.len(), "sample {i} of {}", range.len());
+                range.start + i
+            }
+            Self::List(list) => list[i] as usize,
+        }
+    }
+}
+
+impl Pictures {
+    /// The pictures of these rows of a set, on the model's scale.
+    pub(super) fn new(set: &PictureSet, rows: Range<usize>) -> Self {
+        Self {
+            pixels: set.pixels.clone(),
+            rows: Rows::Range(rows),
+            levels: Arc::new(std::array::from_fn(|p| (p as f64 / 127.5 - 1.0) as f32)),
+            digest: set.digest.as_str().into(),
+        }
+    }
+
+    fn select(&self, rows: &[usize]) -> Self {
+        let rows = rows.iter().map(|&row| self.rows.get(row) as u32);
+        Self {
+            rows: Rows::List(rows.collect()),
+            ..self.clone()
+        }
+    }
+
+    fn append(&self, row: usize, pixels: &mut [u8], out: &mut Vec<f32>) {
+        (self.pixels.read(self.rows.get(row), pixels))
+            .expect("an open file of decoded pictures can be read to its end");
+        out.extend(pixels.iter().map(|&p| self.levels[usize::from(p)]));
+    }
+
+    fn gather(&self, rows: impl ExactSizeIterator<Item = usize>) -> Vec<f32> {
+        let mut pixels = vec![0; self.pixels.width()];
+        let mut out = Vec::with_capacity(rows.len() * pixels.len());
+        for row in rows {
+            self.append(row, &mut pixels, &mut out);
+        }
+        out
+    }
+}
+
+impl Samples {
+    pub(super) fn len(&self, dim: usize) -> usize {
+        match self {
+            Self::Numbers(values) => values.len() / dim,
+            Self::Pictures(pictures) => pictures.rows.len(),
+        }
+    }
+
+    pub(super) fn range(&self, rows: Range<usize>, dim: usize) -> Cow<'_, [f32]> {
+        match self {
+            Self::Numbers(values) => Cow::Borrowed(&values[rows.start * dim..rows.end * dim]),
+            Self::Pictures(pictures) => Cow::Owned(pictures.gather(rows)),
+        }
+    }
+
+    pub(super) fn gather(&self, rows: &[usize], dim: usize) -> Vec<f32> {
+        match self {
+            Self::Numbers(values) => {
+                let mut out = Vec::with_capacity(rows.len() * dim);
+                for &row in rows {
+                    out.extend_from_slice(&values[row * dim..(row + 1) * dim]);
+                }
+                out
+            }
+            Self::Pictures(pictures) => pictures.gather(rows.iter().copied()),
+        }
+    }
+
+    pub(super) fn select(&self, rows: &[usize], dim: usize) -> Self {
+        match self {
+            Self::Numbers(_) => Self::Numbers(self.gather(rows, dim)),
+            Self::Pictures(pictures) => Self::Pictures(pictures.select(rows)),
+        }
+    }
+
+    /// Applies a map of the values, which for pictures is the same for all.
+    fn mapped(&mut self, map: impl Fn(&mut [f32])) {
+        match self {
+            Self::Numbers(values) => map(values),
+            Self::Pictures(pictures) => {
+                let mut levels = *pictures.levels;
+                map(&mut levels);
+                pictures.levels = Arc::new(levels);
+            }
+        }
+    }
+
+    pub(super) fn scale(&mut self, scaling: &Scaling) {
+        self.mapped(|values| scaling.apply(values));
+    }
+
+    pub(super) fn unscale(&mut self, scaling: &Scaling) {
+        self.mapped(|values| scaling.invert(values));
+    }
+
+    /// The smallest and the largest level of pictures on disk, and the number of steps between
+    /// them.
+    pub(super) fn levels(&self) -> Option<(f64, f64, f64)> {
+        match self {
+            Self::Numbers(_) => None,
+            Self::Pictures(pictures) => {
+                let levels = &pictures.levels;
+                Some((f64::from(levels[0]), f64::from(levels[255]), 255.0))
+            }
+        }
+    }
+
+    /// Feeds what makes these samples these samples to a digest.
+    pub(super) fn digest(&self, mut part: impl FnMut(&[u8])) {
+        match self {
+            Self::Numbers(values) => {
+                let values = values.iter().flat_map(|value| value.to_le_bytes());
+                part(&values.collect::<Vec<u8>>());
+            }
+            Self::Pictures(pictures) => {
+                part(pictures.digest.as_bytes());
+                match &pictures.rows {
+                    Rows::Range(range) => part(format!("{range:?}").as_bytes()),
+                    Rows::List(rows) => {
+                        let rows = rows.iter().flat_map(|row| row.to_le_bytes());
+                        part(&rows.collect::<Vec<u8>>());
+                    }
+                }
+            }
+        }
+    }
+}
