@@ -149,6 +149,9 @@ pub(crate) enum Command {
     ///   pyroclast methods ddim
     #[command(verbatim_doc_comment)]
     Methods(Methods),
+    /// Show what data holds before you train on it, or convert it.
+    #[command(verbatim_doc_comment)]
+    Data(Data),
     /// List the presets, or show one as a configuration file to start from.
     ///
     /// Prints a complete configuration; redirect it to a file to change it. Writes no file itself.
@@ -215,6 +218,75 @@ pub(crate) struct Train {
     /// of the old data.
     #[arg(long, requires = "resume")]
     pub(crate) new_data: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Data {
+    #[command(subcommand)]
+    pub(crate) command: DataCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DataCommand {
+    /// Print the number, shape, classes and range of the samples, and draw a contact sheet.
+    ///
+    /// Prints the command to train on the data as well. The sheet is written to NAME-sheet.png in
+    /// the current folder, or to the file given by --out.
+    ///
+    ///   pyroclast data inspect photos --size 64
+    ///   pyroclast data inspect cifar-10-binary.tar.gz
+    ///   pyroclast data inspect table.csv --json
+    #[command(verbatim_doc_comment)]
+    Inspect(DataInspect),
+    /// Write pictures as a zip in the layout of EDM and StyleGAN.
+    ///
+    /// The zip holds PNG files and dataset.json with the labels and the names of the classes. It
+    /// trains like the folder it came from, here and in other programs.
+    ///
+    ///   pyroclast data convert photos --size 64 --out photos-64.zip
+    #[command(verbatim_doc_comment)]
+    Convert(DataConvert),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DataInspect {
+    /// Data, as for `pyroclast train`.
+    #[arg(value_name = "DATA")]
+    pub(crate) what: String,
+    /// The side of the square that pictures are cropped and resized to.
+    #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u32).range(1..=8192))]
+    pub(crate) size: Option<u32>,
+    /// Leave out pictures that cannot be read, and list them.
+    #[arg(long)]
+    pub(crate) skip_broken: bool,
+    /// Set a key of [data], such as data.filter=box; can be repeated.
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+    /// The contact sheet to write.
+    #[arg(long, value_name = "FILE.png")]
+    pub(crate) out: Option<PathBuf>,
+    /// Print one JSON object instead of a table.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DataConvert {
+    /// Pictures, as for `pyroclast train`.
+    #[arg(value_name = "DATA")]
+    pub(crate) what: String,
+    /// The file to write.
+    #[arg(long, value_name = "FILE.zip")]
+    pub(crate) out: PathBuf,
+    /// The side of the square that pictures are cropped and resized to.
+    #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u32).range(1..=8192))]
+    pub(crate) size: Option<u32>,
+    /// Leave out pictures that cannot be read.
+    #[arg(long)]
+    pub(crate) skip_broken: bool,
+    /// Set a key of [data], such as data.filter=box; can be repeated.
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
 }
 
 /// A trained model, and the device to run it on.

@@ -3,6 +3,7 @@
 pub(crate) mod classifier;
 pub(crate) mod compare;
 pub(crate) mod config;
+pub(crate) mod data;
 pub(crate) mod devices;
 pub(crate) mod distance;
 pub(crate) mod evaluate;

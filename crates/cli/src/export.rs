@@ -2,7 +2,7 @@
 
 use crate::Usage;
 use anyhow::{Context, Result, bail};
-use pyroclast_plot::{Cloud, Limits, RgbImage, grid, scatter, write_png};
+use pyroclast_plot::{Cloud, Limits, RgbImage, scatter, sheet, write_png};
 use pyroclast_train::atomic_file::{self, write_atomically};
 use pyroclast_train::dataset::Dataset;
 use safetensors::tensor::{Dtype, TensorView};
@@ -18,18 +18,22 @@ const COLUMNS: usize = 10;
 const PICTURE_POINTS: usize = 4000;
 /// The number of images per class in a picture, and of rows in a picture without classes.
 const PICTURE_ROW: usize = 10;
+/// The most rows of a picture.
+const PICTURE_ROWS: usize = 20;
 
-/// The labels of a picture: a row of ten per class; `None` without classes.
+/// The labels of a picture: a row of ten per class, of classes spread over all if there are many;
+/// `None` without classes.
 pub(crate) fn picture_labels(classes: usize) -> Option<Vec<u32>> {
-    let row = |class| std::iter::repeat_n(class as u32, PICTURE_ROW);
-    (classes > 0).then(|| (0..classes).flat_map(row).collect())
+    let rows = classes.min(PICTURE_ROWS);
+    let row = |row| std::iter::repeat_n((row * classes / rows) as u32, PICTURE_ROW);
+    (classes > 0).then(|| (0..rows).flat_map(row).collect())
 }
 
 /// The number of samples in a picture.
 pub(crate) fn picture_size(dataset: &Dataset) -> usize {
     match (dataset.is_image(), dataset.classes()) {
         (true, 0) => PICTURE_ROW * PICTURE_ROW,
-        (true, classes) => PICTURE_ROW * classes,
+        (true, classes) => PICTURE_ROW * classes.min(PICTURE_ROWS),
         (false, _) => PICTURE_POINTS,
     }
 }
@@ -170,12 +174,14 @@ pub(crate) fn save_png(path: &Path, picture: &RgbImage) -> Result<()> {
 /// points, drawn over those of the data.
 pub(crate) fn picture(
     values: &[f32],
+    labels: Option<&[u32]>,
     dataset: &Dataset,
     title: &str,
     limits: Option<Limits>,
 ) -> RgbImage {
     if let [channels, height, width] = dataset.shape[..] {
-        return grid(values, [channels, height, width], COLUMNS);
+        let names = labels.map_or_else(Vec::new, |labels| row_names(labels, dataset));
+        return sheet(values, [channels, height, width], COLUMNS, title, &names);
     }
     let data = points(&dataset.first(dataset.len().min(BEHIND)), dataset.dim());
     let samples = points(values, dataset.dim());
@@ -184,6 +190,21 @@ pub(crate) fn picture(
         Cloud::bright("samples", &samples),
     ];
     scatter(&clouds, title, limits)
+}
+
+/// The name of the class of each row of images; none unless every row shows one class.
+fn row_names(labels: &[u32], dataset: &Dataset) -> Vec<String> {
+    let rows = || labels.chunks(COLUMNS);
+    if rows().any(|row| row.iter().any(|label| *label != row[0])) {
+        return Vec::new();
+    }
+    rows().map(|row| class_name(dataset, row[0])).collect()
+}
+
+/// The name of a class, or its number.
+pub(crate) fn class_name(dataset: &Dataset, class: u32) -> String {
+    let name = dataset.class_names.get(class as usize);
+    name.map_or_else(|| class.to_string(), Clone::clone)
 }
 
 /// The first two coordinates of each point; the second is 0 for points of one coordinate.

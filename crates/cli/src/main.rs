@@ -46,6 +46,7 @@ fn main() -> ExitCode {
         Command::Classifier(arguments) => command::classifier::run(arguments),
         Command::Distance(arguments) => command::distance::run(arguments),
         Command::Methods(arguments) => command::methods::run(arguments),
+        Command::Data(arguments) => command::data::run(arguments),
         Command::Devices => command::devices::run(),
         Command::Config(arguments) => command::config::run(&arguments),
         Command::Presets(arguments) => command::presets::run(arguments),

@@ -8,6 +8,9 @@ use crate::label::Labels;
 use crate::pixels::Pixels;
 use crate::read::Listed;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::collections::HashSet;
+use std::io;
 use std::path::Path;
 
 /// How pictures are read.
@@ -91,6 +94,22 @@ impl PictureSet {
             cache.as_ref(),
             progress,
         )
+    }
+
+    /// The pictures that equal an earlier one, pixel by pixel.
+    ///
+    /// # Errors
+    /// If the file of decoded pictures cannot be read.
+    pub fn duplicates(&self) -> io::Result<Vec<usize>> {
+        let mut row = vec![0; self.pixels.width()];
+        let (mut seen, mut duplicates) = (HashSet::new(), Vec::new());
+        for i in 0..self.len() {
+            self.pixels.read(i, &mut row)?;
+            if !seen.insert(<[u8; 32]>::from(Sha256::digest(&row))) {
+                duplicates.push(i);
+            }
+        }
+        Ok(duplicates)
     }
 
     /// The number of pictures.

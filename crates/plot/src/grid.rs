@@ -6,8 +6,13 @@ use crate::colours::NOT_A_NUMBER;
 
 /// Between the tiles and around them: light enough for black tiles, dark enough for white ones.
 const GAP_COLOUR: Rgb<u8> = Rgb([222, 224, 227]);
-/// Small images are enlarged until their longer side has about this many pixels.
+/// Small images are enlarged until their longer side has about this many pixels, or until a row of
+/// them has [`PAGE`].
 const TILE: f32 = 48.0;
+/// The width that few small images are enlarged to.
+const PAGE: f32 = 480.0;
+/// The largest factor of the enlargement of few images.
+const LARGEST: usize = 16;
 
 /// Lays images out in rows of `columns`.
 ///
@@ -25,27 +30,28 @@ const TILE: f32 = 48.0;
 /// assert_eq!(picture.width(), picture.height());
 /// ```
 pub fn grid(images: &[f32], shape: [usize; 3], columns: usize) -> RgbImage {
-    let [channels, height, width] = shape;
-    let size = (channels * height * width).max(1);
-    let count = images.len() / size;
-    let tiles = Tiles {
-        channels,
-        height,
-        width,
-        columns: columns.min(count).max(1),
-        zoom: zoom(height, width),
-    };
+    let (tiles, count) = Tiles::of(images, shape, columns);
     let mut picture = tiles.blank(count);
+    let size = shape.iter().product::<usize>().max(1);
     for (index, image) in images.chunks_exact(size).enumerate() {
         tiles.draw(&mut picture, index, image);
     }
     picture
 }
 
-/// The integer factor that brings an image closest to the size of a tile.
-fn zoom(height: usize, width: usize) -> usize {
-    let side = height.max(width).max(1);
-    ((TILE / side as f32).round() as usize).max(1)
+/// The distances from a tile to the next, across and down.
+pub(crate) fn steps(images: &[f32], shape: [usize; 3], columns: usize) -> [usize; 2] {
+    Tiles::of(images, shape, columns).0.steps()
+}
+
+/// The integer factor that brings images closest to the size of a tile, or a few of them to the
+/// width of a page.
+fn zoom(height: usize, width: usize, columns: usize) -> usize {
+    let side = height.max(width).max(1) as f32;
+    let tile = |size: f32| (size / side).round() as usize;
+    tile(TILE)
+        .max(tile(PAGE / columns as f32).min(LARGEST))
+        .max(1)
 }
 
 struct Tiles {
@@ -57,6 +63,20 @@ struct Tiles {
 }
 
 impl Tiles {
+    /// The tiles of these images, and how many there are.
+    fn of(images: &[f32], [channels, height, width]: [usize; 3], columns: usize) -> (Self, usize) {
+        let count = images.len() / (channels * height * width).max(1);
+        let columns = columns.min(count).max(1);
+        let tiles = Self {
+            channels,
+            height,
+            width,
+            columns,
+            zoom: zoom(height, width, columns),
+        };
+        (tiles, count)
+    }
+
     /// The space between tiles: thin beside small ones, and never wide.
     fn gap(&self) -> usize {
         (self.zoom * self.height.max(self.width))
@@ -64,7 +84,6 @@ impl Tiles {
             .clamp(2, 6)
     }
 
-    /// The distances from a tile to the next, across and down.
     fn steps(&self) -> [usize; 2] {
         [self.width, self.height].map(|side| side * self.zoom + self.gap())
     }
@@ -123,8 +142,10 @@ mod tests {
 
     #[test]
     fn small_images_are_enlarged_and_large_ones_kept() {
-        let zooms = [8, 16, 28, 32, 64, 256].map(|side| zoom(side, side));
+        let zooms = [8, 16, 28, 32, 64, 256].map(|side| zoom(side, side, 10));
         assert_eq!(zooms, [6, 3, 2, 2, 1, 1]);
+        let few = [1, 2, 4, 10].map(|columns| zoom(32, 32, columns));
+        assert_eq!(few, [15, 8, 4, 2]);
     }
 
     #[test]

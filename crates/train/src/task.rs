@@ -176,6 +176,13 @@ impl Task {
         self
     }
 
+    /// The same data in its own units.
+    #[must_use]
+    pub fn in_the_units_of_the_data(self) -> Self {
+        let identity = Scaling::identity();
+        self.rescaled(&identity)
+    }
+
     /// The SHA-256 of the training and the held-out data on the model's scale, their conditions,
     /// and the scaling, in hexadecimal digits.
     ///

@@ -109,6 +109,7 @@ pub(crate) fn run(arguments: Sample) -> Result<ExitCode> {
         || {
             Ok(export::picture(
                 &samples.values,
+                labels.as_deref(),
                 &backdrop,
                 &title(&task, n),
                 None,
@@ -118,7 +119,7 @@ pub(crate) fn run(arguments: Sample) -> Result<ExitCode> {
     // Files come first: whoever reads the results may leave before the end.
     let trajectory = arguments.trajectory.then(|| out.with_extension("gif"));
     if let Some(path) = &trajectory {
-        animate(path, &frames, &backdrop)?;
+        animate(path, &frames, labels.as_deref(), &backdrop)?;
     }
     say!(
         "{n} samples, {} evaluations each, {seconds:.2} s on {device}: {}",
@@ -245,7 +246,7 @@ impl<B: Backend> WithModel<Autodiff<B>> for Sampling<'_> {
 }
 
 /// The GIF of a trajectory, all frames on the same axes.
-fn animate(path: &Path, frames: &[Frame], dataset: &Dataset) -> Result<()> {
+fn animate(path: &Path, frames: &[Frame], labels: Option<&[u32]>, dataset: &Dataset) -> Result<()> {
     let points = |values: &[f32]| export::points(values, dataset.dim());
     let first = frames
         .first()
@@ -254,7 +255,7 @@ fn animate(path: &Path, frames: &[Frame], dataset: &Dataset) -> Result<()> {
     let limits = Limits::around(&[&first, &points(&dataset.values())]);
     let pictures = frames.iter().map(|frame| {
         let title = format!("t = {:.2}", frame.t);
-        export::picture(&frame.values, dataset, &title, Some(limits))
+        export::picture(&frame.values, labels, dataset, &title, Some(limits))
     });
     atomic_file::replace(path, |file| write_gif(file, pictures, DELAY, HOLD))
         .with_context(|| format!("cannot write {}", path.display()))

@@ -429,9 +429,10 @@ impl<'a> Console<'a> {
         let drawn = samples(trainer, self.config).and_then(|samples| {
             let dataset = &trainer.task.training;
             let title = format!("{} after {step} steps", dataset.name);
+            let labels = picture_labels(dataset.classes());
             save_png(
                 &path,
-                &export::picture(&samples.values, dataset, &title, None),
+                &export::picture(&samples.values, labels.as_deref(), dataset, &title, None),
             )
         });
         match (drawn, &self.progress) {
