@@ -89,7 +89,10 @@ pub(crate) fn build(
     }
     let n = labels.len();
     if n < 2 {
-        return Err(DataError::NoPictures { path: path.into() });
+        return Err(DataError::TooFew {
+            path: path.into(),
+            n,
+        });
     }
     let labels = unite(labels, names, path)?;
     let shape = rows.shape();

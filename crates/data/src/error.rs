@@ -44,6 +44,14 @@ pub enum DataError {
         /// The folder or archive.
         path: PathBuf,
     },
+    /// Fewer than two pictures.
+    #[error("{} holds {n} picture(s) that can be used; give at least 2", path.display())]
+    TooFew {
+        /// The folder or archive.
+        path: PathBuf,
+        /// The number of pictures.
+        n: usize,
+    },
     /// Pictures lie both beside the folders of classes and in them.
     #[error(
         "{} holds pictures beside its folders, such as {name}, so that they have no class; move \
