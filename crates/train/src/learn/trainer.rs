@@ -23,8 +23,9 @@ use pyroclast_core::flow::Flow;
 use pyroclast_core::loss::SampleLoss;
 use pyroclast_core::network::Network;
 use pyroclast_core::noise::{Draws, Noise, Stream};
+use pyroclast_kernels::global_norm;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// The most held-out samples that a validation reads: enough for three digits of the loss.
 const VALIDATED: usize = 8192;
@@ -84,6 +85,9 @@ pub struct Trainer<B: AutodiffBackend, N, const D: usize> {
     shape: [usize; D],
     device: B::Device,
     any_data: bool,
+    /// Whether the next step keeps the norm of its gradient.
+    keeps_norm: bool,
+    gradient_norm: Option<Tensor<B::InnerBackend, 1>>,
 }
 
 impl<B, N, const D: usize> Trainer<B, N, D>
@@ -139,6 +143,8 @@ where
             shape,
             device: device.clone(),
             any_data: false,
+            keeps_norm: false,
+            gradient_norm: None,
         }
     }
 
@@ -241,10 +247,15 @@ where
         let batches = prefetch(self.batcher(), self.step, steps);
         let clock = Instant::now();
         let mut sum: Option<(Tensor<B::InnerBackend, 1>, u64)> = None;
+        let (mut waited, mut logged) = (Duration::ZERO, clock);
         while self.step < steps {
+            let start = Instant::now();
             let batch = batches
                 .recv()
                 .expect("the batcher makes every step up to the last");
+            waited += start.elapsed();
+            let next_step = self.step + 1;
+            self.keeps_norm = next_step == steps || next_step.is_multiple_of(self.log_every);
             let loss = self.step(&batch);
             sum = Some(match sum.take() {
                 Some((sum, n)) => (sum + loss, n + 1),
@@ -259,15 +270,22 @@ where
                 if !loss.is_finite() {
                     return Err(TrainError::Diverged { loss, step });
                 }
+                let norm = self.gradient_norm.take();
+                let norm = norm.map(|norm| norm.into_scalar().elem::<f64>());
+                let seconds = logged.elapsed().as_secs_f64().max(f64::MIN_POSITIVE);
                 let validates = due(self.validate_every) && !validation.is_empty();
                 let record = Record {
                     step,
                     loss: Some(loss),
                     validation: validates.then(|| self.validate(&validation)),
                     learning_rate: Some(self.learning_rate.at(step - 1)),
+                    gradient_norm: norm,
+                    samples_per_second: Some(n as f64 * self.batch as f64 / seconds),
+                    waiting: Some((waited.as_secs_f64() / seconds).min(1.0)),
                     seconds: clock.elapsed().as_secs_f64(),
                 };
                 watcher.logged(self, &record)?;
+                (waited, logged) = (Duration::ZERO, Instant::now());
             }
             if next == Next::Stop && !last {
                 return Ok(Outcome::Interrupted { step });
@@ -289,6 +307,9 @@ where
         );
         let mut tape = loss.backward();
         let gradients = gradients::<B, N>(&self.flow.network, &mut tape);
+        if self.keeps_norm {
+            self.gradient_norm = Some(global_norm(&gradients));
+        }
         let parameters = inner(values(&self.flow.network));
         let rate = self.learning_rate.at(self.step);
         let parameters = self.optimizer.step(parameters, gradients, rate);
