@@ -37,6 +37,18 @@ impl Series {
         Self::new(name, points, false)
     }
 
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn points(&self) -> &[[f64; 2]] {
+        &self.points
+    }
+
+    pub(crate) fn is_noisy(&self) -> bool {
+        self.noisy
+    }
+
     fn new(name: &str, points: impl IntoIterator<Item = (f64, f64)>, noisy: bool) -> Self {
         let points = points.into_iter().map(|(x, y)| [x, y]);
         Self {
