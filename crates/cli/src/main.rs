@@ -10,6 +10,7 @@ mod args;
 mod command;
 mod device;
 mod export;
+mod memory;
 mod plan;
 mod progress;
 mod say;
@@ -34,6 +35,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 struct Usage(String);
 
 fn main() -> ExitCode {
+    survive_full_files();
     let arguments = Arguments::parse();
     join_pool();
     let outcome = match arguments.command {
@@ -55,6 +57,17 @@ fn main() -> ExitCode {
             note!("error: {error:#}");
             ExitCode::from(if is_usage(&error) { 2 } else { 1 })
         }
+    }
+}
+
+/// Makes a write beyond the limit on the size of files (`ulimit -f`) fail, as on a full disk, in place
+/// of ending the process.
+fn survive_full_files() {
+    #[cfg(unix)]
+    {
+        use signal_hook::{consts::SIGXFSZ, flag};
+        // Where the signal cannot be caught, it does what it always did.
+        let _ = flag::register(SIGXFSZ, std::sync::Arc::default());
     }
 }
 

@@ -82,7 +82,7 @@ fn results_that_cannot_be_printed_end_a_command_without_a_panic() {
 fn a_run_that_was_killed_in_its_first_moment_can_begin_and_resume() {
     let place = Place::new();
     fs::create_dir(place.path("a")).expect("a folder");
-    place.write("a/.part-x", "half a configuration");
+    place.write("a/.pyroclast-x", "half a configuration");
     place.ok(&format!("train moons --out a {QUICK}"));
 
     place.trained();

@@ -24,6 +24,7 @@ use crate::task::Task;
 use assignment::assign;
 use burn::module::AutodiffModule;
 use burn::tensor::backend::AutodiffBackend;
+use pyroclast_core::coupling::Coupling;
 use pyroclast_core::flow::Flow;
 use pyroclast_core::named::{OutOfRange, UnknownName, nearest};
 use pyroclast_core::network::Network;
@@ -31,6 +32,7 @@ use pyroclast_core::noise::Noise;
 use pyroclast_core::objective::{Objective, VarianceLoss};
 use pyroclast_core::path::{Path, Source};
 use pyroclast_core::settings;
+use pyroclast_models::Size;
 
 /// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -244,6 +246,23 @@ impl Config {
         Ok((self.network).architecture(shape, classes, self.learns_variance())?)
     }
 
+    /// The bytes of memory that a training takes at least, for a network of this size and samples of
+    /// `dim` values: parameters, gradients, the optimizer's moments and the averages; one batch,
+    /// what its backward pass keeps, and the plan of its coupling.
+    ///
+    /// A number that does not fit into 64 bits is `u64::MAX`.
+    pub fn memory(&self, network: Size, dim: usize) -> u64 {
+        let batch = self.training.batch as u64;
+        let plan = match self.path.coupling {
+            Coupling::Sinkhorn(_) => batch.saturating_mul(batch).saturating_mul(4),
+            Coupling::OptimalTransport | Coupling::ClassOptimalTransport => {
+                batch.saturating_mul(batch.isqrt()).saturating_mul(4)
+            }
+            _ => 0,
+        };
+        self.training.memory(network, dim).saturating_add(plan)
+    }
+
     /// The flow that joins a network with this configuration's path and objective.
     ///
     /// A learned variance takes its decoder from the data, unless the configuration sets one.
@@ -289,7 +308,7 @@ fn message(error: &toml::de::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pyroclast_core::coupling::{Coupling, Regularisation};
+    use pyroclast_core::coupling::Regularisation;
     use pyroclast_core::noise::{Noise, Stream};
     use pyroclast_core::schedule::AnySchedule;
     use pyroclast_core::weighting::Weighting;

@@ -8,7 +8,7 @@ use burn::tensor::backend::AutodiffBackend;
 use pyroclast_core::named::{COUNT, Choice, Kind, OutOfRange, Range, Setting};
 use pyroclast_core::network::Network;
 use pyroclast_core::settings;
-use pyroclast_models::{Activation, Init, MlpConfig, TimeInput, UNetConfig};
+use pyroclast_models::{Activation, Init, MlpConfig, Size, TimeInput, UNetConfig};
 use serde::{Deserialize, Serialize};
 
 /// `[network]`: an MLP for points, a UNet for images.
@@ -57,7 +57,7 @@ settings! {
         /// Channels of each level, as multiples of `channels`.
         multipliers: Vec<usize> = vec![1, 2],
         /// Residual blocks per level.
-        blocks: usize = 1,
+        blocks: usize = 1 => COUNT,
         /// Heights of the levels that have self-attention.
         attention: Vec<usize> = Vec::new(),
         /// Attention heads.
@@ -184,6 +184,14 @@ pub trait WithNetwork<B: AutodiffBackend> {
 }
 
 impl Architecture {
+    /// The size of the network, counted without building it.
+    pub fn size(&self) -> Size {
+        match self {
+            Self::Mlp(mlp) => mlp.size(),
+            Self::UNet(unet) => unet.size(),
+        }
+    }
+
     /// Builds the network, draws its parameters from `init`, and passes it to `user`.
     pub fn build<B, W>(&self, init: &mut Init<'_, B>, user: W) -> W::Output
     where

@@ -5,6 +5,7 @@ use crate::Usage;
 use crate::args::Compare;
 use crate::device::{self, Job};
 use crate::export::{check_file, save_png};
+use crate::memory::{self, product};
 use crate::plan::unguided;
 use crate::say::say;
 use anyhow::{Result, bail};
@@ -62,6 +63,14 @@ pub(crate) fn run(arguments: Compare) -> Result<ExitCode> {
              or log-snr"
         )));
     }
+    memory::check(
+        &format!("-n {}", arguments.n),
+        // Noise, samples of a method and of the limit.
+        product([u64::from(arguments.n), task.training.dim() as u64, 4, 3]),
+        "ask for fewer",
+    )?;
+    let most = arguments.evaluations.iter().max();
+    memory::check_steps(most.map_or(0, |&n| n as usize))?;
     let mut contest = Contest {
         methods,
         budgets: arguments.evaluations.iter().map(|&n| n as usize).collect(),

@@ -2,6 +2,7 @@
 
 use crate::args::Distance;
 use crate::device::{self, Job};
+use crate::memory::{self, product};
 use crate::say::say;
 use anyhow::{Result, bail};
 use burn::tensor::backend::Backend;
@@ -37,6 +38,13 @@ pub(crate) fn run(arguments: Distance) -> Result<ExitCode> {
     } else {
         (real.dim(), [real.values, fake.values])
     };
+    // Two covariances, a root, its eigenvectors and two products.
+    let matrices = product([dim as u64, dim as u64, 8, 6]);
+    let covariance = format!("the covariance of {dim} numbers per row");
+    let remedy = "give features of fewer numbers, such as those of --classifier";
+    if let Some(problem) = memory::problem(&covariance, matrices, remedy) {
+        bail!(problem);
+    }
     let (n, m) = (x.len() / dim, y.len() / dim);
     let scores = FEATURE_METRICS.map(|metric| (metric, (metric.score)(&x, &y, dim)));
     if arguments.json {

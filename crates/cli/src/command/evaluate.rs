@@ -4,6 +4,7 @@ use crate::Usage;
 use crate::args::Evaluate;
 use crate::device::{self, Job};
 use crate::export::check_file;
+use crate::memory::{self, product};
 use crate::plan::{check_guidance, plan};
 use crate::say::{note, say};
 use anyhow::{Context, Result, bail};
@@ -30,6 +31,9 @@ use std::process::ExitCode;
 
 /// The default number of samples.
 const N: usize = 10_000;
+
+/// The number of samples whose terms of a bound are held at once.
+const ROWS_OF_BOUND: usize = 256;
 
 /// The default number of held-out samples for the likelihood: of points, and of images.
 const LIKELIHOODS: (usize, usize) = (2000, 64);
@@ -70,6 +74,21 @@ pub(crate) fn run(arguments: Evaluate) -> Result<ExitCode> {
     };
     if let Some(path) = &arguments.bound_terms {
         check_terms(path, bounds, config, &task)?;
+    }
+    memory::check(
+        &format!("-n {n}"),
+        // Samples, noise, and two sets of data.
+        product([n as u64, task.training.dim() as u64, 4, 4]),
+        "ask for fewer",
+    )?;
+    memory::check_steps(plan.steps().unwrap_or(0))?;
+    if bounds > 0 && config.path.schedule.table().is_none() {
+        let rows = bounds.min(ROWS_OF_BOUND) as u64;
+        memory::check(
+            &format!("--bound-steps {}", arguments.bound_steps),
+            product([u64::from(arguments.bound_steps), rows, 4]),
+            "take fewer",
+        )?;
     }
     let scored = plan.clone();
     let job = Evaluation {

@@ -4,6 +4,7 @@ use crate::Usage;
 use crate::args::Train;
 use crate::device::{self, Job};
 use crate::export::{self, picture_labels, picture_size, save_png};
+use crate::memory::{self, product};
 use crate::progress::{Progress, minutes};
 use crate::say::{note, quoted, say};
 use anyhow::{Context, Result, anyhow, bail};
@@ -13,6 +14,7 @@ use burn::tensor::backend::{AutodiffBackend, Backend};
 use pyroclast_core::condition::Given;
 use pyroclast_core::network::Network;
 use pyroclast_core::noise::Noise;
+use pyroclast_core::toy::Toy;
 use pyroclast_models::Init;
 use pyroclast_plot::{Series, line_chart};
 use pyroclast_train::config::{Config, presets};
@@ -53,8 +55,9 @@ pub(crate) fn run(arguments: Train) -> Result<ExitCode> {
     };
     // Everything that can be checked is checked before anything is written.
     let device = device::choose(arguments.device.name.as_deref())?;
+    check_data_memory(&config)?;
     let mut task = Task::load(&config.data, Noise::new(config.training.seed))?;
-    config.architecture(&task.training.shape, task.training.classes())?;
+    check_memory(&config, &task)?;
     let (run, lock) = match resumed {
         Some(resumed) => {
             task = resumed.checked(task, arguments.new_data)?;
@@ -113,6 +116,36 @@ pub(crate) fn run(arguments: Train) -> Result<ExitCode> {
             Ok(ExitCode::from(INTERRUPTED))
         }
     }
+}
+
+/// Refuses a toy distribution of more points than fit into memory.
+fn check_data_memory(config: &Config) -> Result<()> {
+    let size = config.data.size;
+    if config.data.name.parse::<Toy>().is_err() {
+        return Ok(());
+    }
+    let points = product([size as u64, 2, 4]);
+    memory::check(&format!("data.size = {size}"), points, "draw fewer points")
+}
+
+/// Refuses a network that does not fit the data, and a training that does not fit into memory.
+fn check_memory(config: &Config, task: &Task) -> Result<()> {
+    let dataset = &task.training;
+    let architecture = config.architecture(&dataset.shape, dataset.classes())?;
+    let size = architecture.size();
+    memory::check(
+        &format!(
+            "a network of {} parameters on batches of {}",
+            match size.parameters {
+                u64::MAX => "over 10^19".to_owned(),
+                parameters => parameters.to_string(),
+            },
+            config.training.batch
+        ),
+        config.memory(size, dataset.dim()),
+        "set a smaller network or training.batch",
+    )?;
+    memory::check_steps(config.sampling.steps)
 }
 
 /// Data files by their absolute path, so that the run can be resumed and scored from anywhere.
@@ -351,7 +384,11 @@ impl<'a> Console<'a> {
     fn draws(&self, step: u64) -> bool {
         let training = &self.config.training;
         let every = training.picture_every;
-        step == training.steps || (every > 0 && step.is_multiple_of(every))
+        step == training.steps || (step > 0 && every > 0 && step.is_multiple_of(every))
+    }
+
+    fn picture_of(&self, step: u64) -> PathBuf {
+        self.run.samples().join(format!("step-{step:08}.png"))
     }
 
     /// Draws a picture of samples. If that fails, it prints a warning, and training continues.
@@ -362,7 +399,7 @@ impl<'a> Console<'a> {
         N::InnerModule: Network<B::InnerBackend, D>,
     {
         let step = trainer.step;
-        let path = self.run.samples().join(format!("step-{step:08}.png"));
+        let path = self.picture_of(step);
         let drawn = samples(trainer, self.config).and_then(|samples| {
             let dataset = &trainer.task.training;
             let title = format!("{} after {step} steps", dataset.name);
@@ -393,8 +430,8 @@ where
             progress.say(&format!("resumed after step {}", trainer.step));
         }
         self.progress = Some(progress);
-        if trainer.step == steps {
-            // Resumed after the last step: the picture may be missing.
+        // A run that was killed between a checkpoint and its picture has no picture of that step.
+        if self.draws(trainer.step) && !self.picture_of(trainer.step).exists() {
             self.draw(trainer);
         }
         Ok(())

@@ -106,6 +106,14 @@ impl Latest {
         &self.lists.header.model
     }
 
+    /// The number of parameters of the model.
+    pub fn parameters(&self) -> u64 {
+        let slots = self.lists.slots("model").into_iter();
+        slots
+            .map(|slot| slot.shape.iter().product::<usize>() as u64)
+            .sum()
+    }
+
     /// The model with these weights. They replace the parameters of `network`, which has to have
     /// the same structure.
     ///
