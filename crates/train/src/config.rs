@@ -32,7 +32,11 @@ use pyroclast_core::noise::Noise;
 use pyroclast_core::objective::{Objective, VarianceLoss};
 use pyroclast_core::path::{Path, Source};
 use pyroclast_core::settings;
+use pyroclast_core::shown::{cut, shown};
 use pyroclast_models::Size;
+
+/// The most characters of the TOML reader's messages, which list all known keys.
+const LONGEST: usize = 600;
 
 /// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -47,7 +51,7 @@ pub enum ConfigError {
         message: String,
     },
     /// An assignment that is not `key=value`.
-    #[error("`{0}` does not set a key; write it as section.key=value, such as training.batch=256")]
+    #[error("`{}` does not set a key; write it as section.key=value, such as training.batch=256", shown(.0))]
     Assignment(String),
     /// A value that is out of range, or does not fit the other values.
     #[error(transparent)]
@@ -57,15 +61,16 @@ pub enum ConfigError {
     Run(#[from] RunError),
     /// A file or folder of data where a configuration is expected.
     #[error(
-        "{0} is not a configuration; write one, such as mine.toml with the lines `[data]` and \
-         `name = \"rows.csv\"`, and give that"
+        "{} is not a configuration; write one, such as mine.toml with the lines `[data]` and \
+         `name = \"rows.csv\"`, and give that",
+        shown(.0)
     )]
     NotAConfiguration(String),
     /// No preset of this name.
     #[error("{0}, and there is no such file")]
     UnknownPreset(UnknownName),
     /// No key of this name.
-    #[error("there is no key `{key}`; {remedy}")]
+    #[error("there is no key `{}`; {remedy}", shown(key))]
     UnknownKey {
         /// The key that was asked for.
         key: String,
@@ -127,7 +132,7 @@ impl Config {
             }
             let text = toml::to_string(&table).map_err(|e| syntax(e.to_string()))?;
             toml::from_str(&text).map_err(|error| ConfigError::Syntax {
-                source_name: format!("{source_name} with {}", assignments.join(" ")),
+                source_name: format!("{source_name} with {}", shown(&assignments.join(" "))),
                 message: message(&error),
             })?
         };
@@ -294,6 +299,7 @@ fn one_line(text: &str, error: &toml::de::Error) -> String {
 /// The message of a TOML error on one line; for an unknown key it suggests the nearest known one.
 fn message(error: &toml::de::Error) -> String {
     let message = error.message().trim().replace('\n', " ");
+    let message = cut(&message, LONGEST, LONGEST / 2);
     let mut quoted = message.split('`').skip(1).step_by(2);
     let near = match quoted.next() {
         Some(unknown) if message.starts_with("unknown field") => nearest(unknown, quoted),

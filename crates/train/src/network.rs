@@ -27,12 +27,12 @@ settings! {
     pub struct MlpSize {
         /// Units in each hidden layer.
         width: usize = 64 => Range {
-            remedy: "give at least 1 unit",
+            remedy: "give at least 1 unit, and at most 2^28",
             ..COUNT
         },
         /// Number of hidden layers.
         depth: usize = 3 => Range {
-            remedy: "give at least 1 hidden layer",
+            remedy: "give at least 1 hidden layer, and at most 2^28",
             ..COUNT
         },
         /// Activation after each hidden layer.
@@ -51,7 +51,7 @@ settings! {
     pub struct UNetSize {
         /// Channels at full resolution.
         channels: usize = 32 => Range {
-            remedy: "give at least 2 channels",
+            remedy: "give at least 2 channels, and at most 2^28",
             ..COUNT
         },
         /// Channels of each level, as multiples of `channels`.

@@ -18,7 +18,7 @@ settings! {
         steps: u64 = 20_000 => at_least_one("train for at least 1 step"),
         /// Pairs in a batch.
         batch: usize = 512 => Range {
-            remedy: "a batch holds at least 1 pair",
+            remedy: "a batch holds at least 1 pair, and at most 2^28",
             ..COUNT
         },
         /// Peak learning rate.
