@@ -1,5 +1,6 @@
 //! `pyroclast sample`: draws samples and writes them to a file.
 
+use super::open;
 use crate::Usage;
 use crate::args::Sample;
 use crate::device::{self, Job};
@@ -25,6 +26,7 @@ use pyroclast_train::model::Model;
 use pyroclast_train::numbered::Claimed;
 use pyroclast_train::stored_model::{StoredModel, WithModel};
 use pyroclast_train::task::Task;
+use serde_json::json;
 use std::ops::Range;
 use std::path::Path;
 use std::process::ExitCode;
@@ -41,7 +43,7 @@ const DELAY: Duration = Duration::from_millis(60);
 const HOLD: Duration = Duration::from_millis(1500);
 
 pub(crate) fn run(arguments: Sample) -> Result<ExitCode> {
-    let stored = StoredModel::open(&arguments.model.run, arguments.model.weights)?;
+    let stored = open(&arguments.model)?;
     let plan = plan(&arguments.solver, &stored.config(), arguments.seed, false)?;
     let samples_of_run = stored.run().map(Run::samples).unwrap_or_default();
     let usual = samples_of_run.join("sample");
@@ -63,7 +65,7 @@ pub(crate) fn run(arguments: Sample) -> Result<ExitCode> {
     }
     let device = device::choose(arguments.model.device.name.as_deref())?;
     let task = stored.task_without_data();
-    check_guidance(&arguments.solver, &task)?;
+    check_guidance(&arguments.solver, &plan, &task)?;
     let classes = Classes::of(&arguments, &task)?;
     let n = (arguments.n).map_or_else(|| picture_size(&task.training), |n| n as usize);
     check_memory(n, &task, &plan, format, arguments.trajectory)?;
@@ -134,6 +136,20 @@ pub(crate) fn run(arguments: Sample) -> Result<ExitCode> {
     let trajectory = arguments.trajectory.then(|| out.with_extension("gif"));
     if let Some(path) = &trajectory {
         animate(path, &drawn.frames, &backdrop)?;
+    }
+    if arguments.json {
+        say!(
+            "{}",
+            json!({
+                "n": n,
+                "evaluations": drawn.evaluations,
+                "seconds": seconds,
+                "device": device.to_string(),
+                "file": out,
+                "trajectory": trajectory,
+            })
+        );
+        return Ok(ExitCode::SUCCESS);
     }
     say!(
         "{n} samples, {} evaluations each, {seconds:.2} s on {device}: {}",

@@ -17,7 +17,7 @@ use pyroclast_core::noise::Noise;
 use pyroclast_core::toy::Toy;
 use pyroclast_models::Init;
 use pyroclast_plot::{Series, line_chart};
-use pyroclast_train::config::{Config, presets};
+use pyroclast_train::config::{Config, ConfigError, presets};
 use pyroclast_train::draw::{Samples, sample};
 use pyroclast_train::learn::{
     Latest, Next, Outcome, Record, Run, RunError, RunLock, TrainError, Trainer, Watcher,
@@ -27,6 +27,7 @@ use pyroclast_train::model::ModelHeader;
 use pyroclast_train::network::WithNetwork;
 use pyroclast_train::numbered::{first_free, last_taken};
 use pyroclast_train::task::Task;
+use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -89,10 +90,26 @@ pub(crate) fn run(arguments: Train) -> Result<ExitCode> {
     let start = Instant::now();
     let outcome = device::run_on(device, job)?;
     let folder = quoted(&run.folder().to_string_lossy());
+    let seconds = start.elapsed().as_secs_f64();
+    let report = |outcome, step, picture: Option<&Path>, loss: Option<&Path>| {
+        json!({
+            "outcome": outcome,
+            "step": step,
+            "seconds": seconds,
+            "run": run.folder(),
+            "samples": picture,
+            "loss": loss,
+        })
+    };
     match outcome {
         (Outcome::Finished, picture) => {
             let loss = draw_curve(&run)?;
-            say!("trained in {}", minutes(start.elapsed().as_secs_f64()));
+            if arguments.json {
+                let (picture, steps) = (picture.as_deref(), config.training.steps);
+                say!("{}", report("finished", steps, picture, Some(&loss)));
+                return Ok(ExitCode::SUCCESS);
+            }
+            say!("trained in {}", minutes(seconds));
             say!("run      {folder}");
             if let Some(picture) = picture {
                 say!("samples  {}", picture.display());
@@ -100,6 +117,10 @@ pub(crate) fn run(arguments: Train) -> Result<ExitCode> {
             say!("loss     {}", loss.display());
             say!("next     pyroclast sample {folder} --trajectory");
             Ok(ExitCode::SUCCESS)
+        }
+        (Outcome::Interrupted { step }, picture) if arguments.json => {
+            say!("{}", report("interrupted", step, picture.as_deref(), None));
+            Ok(ExitCode::from(INTERRUPTED))
         }
         (Outcome::Interrupted { step }, _) => {
             say!("interrupted after step {step}, and saved; resume with:");
@@ -128,10 +149,13 @@ fn check_data_memory(config: &Config) -> Result<()> {
     memory::check(&format!("data.size = {size}"), points, "draw fewer points")
 }
 
-/// Refuses a network that does not fit the data, and a training that does not fit into memory.
+/// Refuses a network and settings that do not fit the data, and a training that does not fit into memory.
 fn check_memory(config: &Config, task: &Task) -> Result<()> {
     let dataset = &task.training;
     let architecture = config.architecture(&dataset.shape, dataset.classes())?;
+    config
+        .check_data(&dataset.shape, dataset.classes())
+        .map_err(ConfigError::from)?;
     let size = architecture.size();
     memory::check(
         &format!(
