@@ -113,7 +113,8 @@ impl Bar {
             bar.set_style(style.progress_chars("━━─"));
         }
         bar.set_message(what.to_owned());
-        bar.tick();
+        // A part may take minutes: the time that is left changes meanwhile.
+        bar.enable_steady_tick(Duration::from_secs(1));
         Self(bar)
     }
 

@@ -317,13 +317,14 @@ fn data_in_place_of_a_configuration_is_answered_with_what_to_write() {
 fn a_training_that_diverges_early_leaves_a_checkpoint() {
     let place = Place::new();
     place.fails(
-        &format!("train moons --out run {QUICK} --set training.learning-rate=1e30 --set training.save-every=1000"),
+        &format!("train moons --out run {QUICK} --set training.learning-rate=1e30 --set training.save-every=1000 --set training.ema-power=[0.1]"),
         1,
         &["lower the learning rate"],
     );
     let first = place.path("run/checkpoints/step-00000000.safetensors");
     assert!(first.exists());
     let ran = place.ok("sample run -n 4 --device flex");
+    place.ok("sample run -n 4 --device flex --weights power:0.1");
     assert!(
         ran.stderr.contains("run has not taken a step yet"),
         "{}",

@@ -368,7 +368,7 @@ impl Watch {
         let Some(stride) = self.stride else {
             return;
         };
-        if step % stride != 0 && Some(step) != self.steps {
+        if !step.is_multiple_of(stride) && Some(step) != self.steps {
             return;
         }
         let frame = step.div_ceil(stride);

@@ -216,7 +216,11 @@ impl Latest {
                         known: known(lists.law()?, &laws),
                     });
                 }
-                reconstruct(&self.run, lists, &kept, width, slots)
+                // Before the first step there is no time to weight: all averages are the parameters.
+                match self.header().about.step {
+                    0 => list("model"),
+                    _ => reconstruct(&self.run, lists, &kept, width, slots),
+                }
             }
         }
     }
