@@ -317,7 +317,10 @@ fn data_in_place_of_a_configuration_is_answered_with_what_to_write() {
 fn a_training_that_diverges_early_leaves_a_checkpoint() {
     let place = Place::new();
     place.fails(
-        &format!("train moons --out run {QUICK} --set training.learning-rate=1e30 --set training.save-every=1000 --set training.ema-power=[0.1]"),
+        &format!(
+            "train moons --out run {QUICK} --set training.learning-rate=1e30 \
+             --set training.save-every=1000 --set training.ema-power=[0.1]"
+        ),
         1,
         &["lower the learning rate"],
     );

@@ -77,7 +77,8 @@ fn a_training_that_fits_no_machine_is_refused() {
 fn draws_and_scores_that_fit_no_machine_are_refused() {
     let place = Place::new();
     place.ok(&format!(
-        "train moons --out run {QUICK} --set path.coupling=independent --set objective.prediction=v \
+        "train moons --out run {QUICK} --set path.coupling=independent \
+         --set objective.prediction=v \
          --set path.schedule=vp --set path.times.clip=0.01"
     ));
     for command in [

@@ -190,7 +190,8 @@ fn results_are_printed_without_control_characters() {
     let name = format!("{OWNED}/x.csv");
     let rows: String = (0..30).map(|i| format!("{i},{}\n", i % 7)).collect();
     fs::write(place.path(&name), rows).expect("a file");
-    let config = "[data]\nname = \"\\u001b]0;owned\\u0007\\u001b[2J/x.csv\"\n[network]\nkind = \"mlp\"\nwidth = 8\n";
+    let config = "[data]\nname = \"\\u001b]0;owned\\u0007\\u001b[2J/x.csv\"\n\
+         [network]\nkind = \"mlp\"\nwidth = 8\n";
     place.write("c.toml", config);
     let out = Path::new(OWNED).join("run");
     let out = out.to_str().expect("text");

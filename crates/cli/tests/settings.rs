@@ -103,7 +103,8 @@ fn options_that_would_do_nothing_are_refused() {
         "train plain.toml --out bare {QUICK_FILE} --set data.validation=0"
     ));
     place.ok(&format!(
-        "train moons --out chain {QUICK} --set path.coupling=independent --set objective.prediction=v \
+        "train moons --out chain {QUICK} --set path.coupling=independent \
+         --set objective.prediction=v \
          --set path.schedule.ddpm.timesteps=20"
     ));
     place.write("a.csv", "1,2\n3,4\n5,6\n7,9\n");

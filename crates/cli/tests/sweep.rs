@@ -138,9 +138,11 @@ fn keys(key: &str, kind: &Kind, all: &mut Vec<String>) {
 #[test]
 fn every_key_takes_nasty_values_or_refuses_them_in_a_line() {
     let place = Place::new();
-    let of_points = "[data]\nname = \"moons\"\nsize = 50\n[network]\nkind = \"mlp\"\nwidth = 4\ndepth = 1\n\
+    let of_points = "[data]\nname = \"moons\"\nsize = 50\n\
+         [network]\nkind = \"mlp\"\nwidth = 4\ndepth = 1\n\
          [training]\nsteps = 2\nbatch = 4\n[sampling]\nsteps = 2\n";
-    let of_images = "[data]\nname = \"digits\"\n[network]\nkind = \"unet\"\nchannels = 4\nmultipliers = [1]\n\
+    let of_images = "[data]\nname = \"digits\"\n\
+         [network]\nkind = \"unet\"\nchannels = 4\nmultipliers = [1]\n\
          [training]\nsteps = 1\nbatch = 2\n[sampling]\nsteps = 1\n";
     place
         .write("points.toml", of_points)
