@@ -179,10 +179,10 @@ fn snapshots_newer_than_the_checkpoint_are_taken_again() {
     // As after SIGKILL in another life of the run, which snapshots at other steps.
     fs::remove_file(run.checkpoint_path(11)).expect("the newest checkpoint");
     fs::copy(run.snapshot_path(9), run.snapshot_path(10)).expect("a stale snapshot");
-    fs::write(run.folder().join("ema/.part-x"), "half").expect("a leftover");
+    fs::write(run.folder().join("ema/.pyroclast-x"), "half").expect("a leftover");
     go(&run, &config, true, 0).expect("a resumed run");
     assert!(bytes(&run) == end && snapshots(&run) == taken);
-    assert!(!run.folder().join("ema/.part-x").exists());
+    assert!(!run.folder().join("ema/.pyroclast-x").exists());
 }
 
 #[test]
@@ -247,7 +247,7 @@ fn a_run_that_lost_its_last_steps_resumes_from_the_checkpoint_before() {
     go(&run, &config, false, 0).expect("a run");
     let end = bytes(&run);
     fs::remove_file(run.checkpoint_path(11)).expect("the newest checkpoint");
-    fs::write(run.folder().join("checkpoints/.part-x"), "half").expect("a leftover");
+    fs::write(run.folder().join("checkpoints/.pyroclast-x"), "half").expect("a leftover");
     assert_eq!(
         go(&run, &config, true, 0).expect("a resumed run"),
         Outcome::Finished
@@ -259,7 +259,7 @@ fn a_run_that_lost_its_last_steps_resumes_from_the_checkpoint_before() {
         [3, 4, 5, 6, 8, 9, 10, 11],
         "each step is logged once"
     );
-    assert!(!run.folder().join("checkpoints/.part-x").exists());
+    assert!(!run.folder().join("checkpoints/.pyroclast-x").exists());
 }
 
 #[test]

@@ -2,8 +2,10 @@
 
 use clap::builder::ValueParser;
 use clap::{Arg, ArgMatches, Args, FromArgMatches, Parser, Subcommand};
+use clap_complete::Shell;
 use pyroclast_core::named::UnknownName;
 use pyroclast_core::schedule::AnySchedule;
+use pyroclast_core::shown::shown;
 use pyroclast_train::draw::option::Value;
 use pyroclast_train::draw::{GridName, Kind, MethodName, MethodOption, Options};
 use pyroclast_train::learn::Weights;
@@ -16,7 +18,8 @@ use std::path::PathBuf;
 ///   pyroclast train digits
 ///   pyroclast sample runs/digits --trajectory
 ///
-/// `pyroclast COMMAND --help` explains a command, with examples.
+/// `pyroclast COMMAND --help` explains a command, with examples. With --json a command prints its
+/// results as one JSON object.
 #[derive(Debug, Parser)]
 #[command(
     name = "pyroclast",
@@ -130,7 +133,7 @@ pub(crate) enum Command {
     ///   pyroclast devices
     ///   pyroclast train digits --device flex
     #[command(verbatim_doc_comment)]
-    Devices,
+    Devices(Devices),
     /// Explain the keys of a configuration: meaning, values, default.
     ///
     /// Keys are set in a configuration file, or by `pyroclast train --set KEY=VALUE`. Writes no
@@ -161,6 +164,18 @@ pub(crate) enum Command {
     ///   pyroclast train mine.toml
     #[command(verbatim_doc_comment)]
     Presets(Presets),
+    /// Print a script that completes the commands and options in a shell.
+    ///
+    ///   pyroclast completions bash > ~/.local/share/bash-completion/completions/pyroclast
+    ///   pyroclast completions fish > ~/.config/fish/completions/pyroclast.fish
+    #[command(verbatim_doc_comment)]
+    Completions(Completions),
+    /// Print the manual page, with all commands and options.
+    ///
+    ///   pyroclast man | man -l -
+    ///   pyroclast man > ~/.local/share/man/man1/pyroclast.1
+    #[command(verbatim_doc_comment)]
+    Man,
 }
 
 #[derive(Debug, Args)]
@@ -218,6 +233,9 @@ pub(crate) struct Train {
     /// of the old data.
     #[arg(long, requires = "resume")]
     pub(crate) new_data: bool,
+    /// Print one JSON object instead of text.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -401,6 +419,9 @@ pub(crate) struct Sample {
     /// Also write an animated GIF of the flow from noise to data.
     #[arg(long)]
     pub(crate) trajectory: bool,
+    /// Print one JSON object instead of text.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -431,14 +452,10 @@ pub(crate) struct Evaluate {
     /// predicts noise, data, score, v or edm, else 0].
     #[arg(long, value_name = "N")]
     pub(crate) bounds: Option<u32>,
-    /// The number of steps of the bound of a continuous process; a chain uses its indices.
-    #[arg(
-        long,
-        value_name = "N",
-        default_value_t = 250,
-        value_parser = clap::value_parser!(u32).range(2..)
-    )]
-    pub(crate) bound_steps: u32,
+    /// The number of steps of the bound of a continuous process; a chain uses its indices [default:
+    /// 250].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..))]
+    pub(crate) bound_steps: Option<u32>,
     /// Write the terms of the bound to this .csv file, in bits per dimension or, for points, in
     /// nats.
     #[arg(long, value_name = "FILE")]
@@ -454,7 +471,7 @@ pub(crate) struct Evaluate {
     /// The seed of the first repetition.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) seed: u64,
-    /// Print one JSON object instead of a table.
+    /// Print one JSON object instead of text.
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -474,6 +491,9 @@ pub(crate) struct Export {
         value_parser = parse_weights
     )]
     pub(crate) weights: Weights,
+    /// Print one JSON object instead of text.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -502,6 +522,9 @@ pub(crate) struct Classifier {
     pub(crate) seed: u64,
     #[command(flatten)]
     pub(crate) device: Device,
+    /// Print one JSON object instead of text.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -519,7 +542,7 @@ pub(crate) struct Distance {
     /// `pyroclast sample` writes them.
     #[arg(long, value_name = "NAME", value_parser = ["digits"], conflicts_with = "classifier")]
     pub(crate) features_of: Option<String>,
-    /// Print one JSON object instead of a table.
+    /// Print one JSON object instead of text.
     #[arg(long)]
     pub(crate) json: bool,
     #[command(flatten)]
@@ -574,7 +597,7 @@ pub(crate) struct Compare {
     /// The picture to write [default: samplers.png in the folder of the run].
     #[arg(long, value_name = "FILE.png")]
     pub(crate) out: Option<PathBuf>,
-    /// Print one JSON object instead of a table.
+    /// Print one JSON object instead of text.
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -584,6 +607,16 @@ pub(crate) struct Methods {
     /// The method to describe [default: list all].
     #[arg(value_name = "NAME", value_parser = parse_method)]
     pub(crate) name: Option<MethodName>,
+    /// Print one JSON object instead of text.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Devices {
+    /// Print one JSON object instead of text.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -591,12 +624,25 @@ pub(crate) struct Config {
     /// A key such as training.batch, or a section such as path [default: all keys].
     #[arg(long, value_name = "KEY", num_args = 0..=1, default_missing_value = "", required = true)]
     pub(crate) explain: String,
+    /// Print one JSON object instead of text.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Presets {
     /// The preset to show [default: list all].
     pub(crate) name: Option<String>,
+    /// Print one JSON object instead of text.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Completions {
+    /// The shell.
+    #[arg(value_name = "SHELL")]
+    pub(crate) shell: Shell,
 }
 
 /// The options of methods, with one argument per option of the table of methods.
@@ -697,7 +743,8 @@ fn parse_interval(text: &str) -> Result<(f64, f64), String> {
     match numbers {
         Some((Some(low), Some(high))) if 0.0 <= low && low < high => Ok((low, high)),
         _ => Err(format!(
-            "`{text}` is not an interval of noise levels; give two rising numbers such as 0.2,5"
+            "`{}` is not an interval of noise levels; give two rising numbers such as 0.2,5",
+            shown(text)
         )),
     }
 }

@@ -7,6 +7,7 @@ use crate::Usage;
 use anyhow::{Result, anyhow};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
+use pyroclast_core::shown::shown;
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
@@ -142,7 +143,8 @@ impl Name {
 
 fn unknown(name: &str) -> anyhow::Error {
     Usage(format!(
-        "there is no device `{name}`; devices: flex, ndarray, wgpu, cuda, cuda:N"
+        "there is no device `{}`; devices: flex, ndarray, wgpu, cuda, cuda:N",
+        shown(name)
     ))
     .into()
 }

@@ -2,11 +2,13 @@
 
 use crate::Usage;
 use anyhow::{Context, Result, bail};
+use npyz::WriterBuilder;
 use pyroclast_plot::{Cloud, Limits, RgbImage, scatter, sheet, write_png};
-use pyroclast_train::atomic_file::{self, write_atomically};
+use pyroclast_train::atomic_file::{self, Replacement, write_atomically};
 use pyroclast_train::dataset::Dataset;
 use safetensors::tensor::{Dtype, TensorView};
-use std::fmt::Write;
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
 use std::path::Path;
 
 /// The largest number of data points behind the samples of a scatter plot.
@@ -82,68 +84,85 @@ pub(crate) fn check_file(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Writes samples of shape `[n, shape…]` in the data's units, with their labels if there are any.
-pub(crate) fn write(
+/// What takes rows of samples, in the units of the data, with their labels if there are any.
+pub(crate) type Sink<'a> = &'a mut dyn FnMut(&[f32], Option<&[u32]>) -> io::Result<()>;
+
+/// Writes `n` samples to a .npy or .csv file as `draw` hands them over, so that they need not fit
+/// into memory. The file appears once it is complete.
+pub(crate) fn stream<T>(
     path: &Path,
     format: Format,
+    n: usize,
+    labelled: bool,
+    dataset: &Dataset,
+    draw: impl FnOnce(Sink<'_>) -> Result<T>,
+) -> Result<T> {
+    let refused = || format!("cannot write {}", path.display());
+    let mut file = Replacement::begin(path).with_context(refused)?;
+    let drawn = match format {
+        Format::Npy => {
+            let mut shape = vec![n as u64];
+            shape.extend(dataset.shape.iter().map(|&side| side as u64));
+            let writer = npyz::WriteOptions::new().default_dtype().shape(&shape);
+            let mut writer = writer.writer(&mut file).begin_nd().with_context(refused)?;
+            let drawn = draw(&mut |values, _| writer.extend(values.iter().copied()))?;
+            writer.finish().with_context(refused)?;
+            drawn
+        }
+        _ => {
+            let heading = heading(labelled, dataset);
+            file.write_all(heading.as_bytes()).with_context(refused)?;
+            let dim = dataset.dim();
+            draw(&mut |values, labels| file.write_all(table(values, labels, dim).as_bytes()))?
+        }
+    };
+    file.finish().with_context(refused)?;
+    Ok(drawn)
+}
+
+/// Writes samples of shape `[n, shape…]` in the units of the data, with their labels if there are
+/// any, to a .safetensors file.
+pub(crate) fn write_tensors(
+    path: &Path,
     values: &[f32],
     labels: Option<&[u32]>,
     dataset: &Dataset,
-    picture: impl FnOnce() -> Result<RgbImage>,
 ) -> Result<()> {
     let n = values.len() / dataset.dim();
     let mut shape = vec![n];
     shape.extend(&dataset.shape);
     let bytes: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
-    let written = match format {
-        Format::Png => return save_png(path, &picture()?),
-        Format::Npy => write_atomically(path, &npy(values, &shape)?),
-        Format::Csv => write_atomically(path, csv(values, labels, dataset).as_bytes()),
-        Format::Safetensors => {
-            let samples = TensorView::new(Dtype::F32, shape, &bytes)?;
-            let label_bytes: Vec<u8> = labels
-                .unwrap_or_default()
-                .iter()
-                .flat_map(|&label| i64::from(label).to_le_bytes())
-                .collect();
-            let mut views = vec![("samples", samples)];
-            if labels.is_some() {
-                views.push((
-                    "labels",
-                    TensorView::new(Dtype::I64, vec![n], &label_bytes)?,
-                ));
-            }
-            write_atomically(path, &safetensors::serialize(views, None)?)
-        }
-    };
-    written.with_context(|| format!("cannot write {}", path.display()))
+    let samples = TensorView::new(Dtype::F32, shape, &bytes)?;
+    let label_bytes: Vec<u8> = labels
+        .unwrap_or_default()
+        .iter()
+        .flat_map(|&label| i64::from(label).to_le_bytes())
+        .collect();
+    let mut views = vec![("samples", samples)];
+    if labels.is_some() {
+        let labels = TensorView::new(Dtype::I64, vec![n], &label_bytes)?;
+        views.push(("labels", labels));
+    }
+    write_atomically(path, &safetensors::serialize(views, None)?)
+        .with_context(|| format!("cannot write {}", path.display()))
 }
 
-fn npy(values: &[f32], shape: &[usize]) -> Result<Vec<u8>> {
-    use npyz::WriterBuilder;
-    let mut bytes = Vec::new();
-    let shape: Vec<u64> = shape.iter().map(|&s| s as u64).collect();
-    let mut writer = npyz::WriteOptions::new()
-        .default_dtype()
-        .shape(&shape)
-        .writer(&mut bytes)
-        .begin_nd()?;
-    writer.extend(values.iter().copied())?;
-    writer.finish()?;
-    Ok(bytes)
-}
-
-/// The samples as a table, under the names of the data's columns or, without names, `x0,x1,…`.
-fn csv(values: &[f32], labels: Option<&[u32]>, dataset: &Dataset) -> String {
-    let dim = dataset.dim();
-    let mut text = if labels.is_some() { "label," } else { "" }.to_owned();
+/// The first line of a table: the names of the data's columns or, without names, `x0,x1,…`.
+fn heading(labelled: bool, dataset: &Dataset) -> String {
+    let mut text = if labelled { "label," } else { "" }.to_owned();
     let names: Vec<String> = if dataset.columns.is_empty() {
-        (0..dim).map(|i| format!("x{i}")).collect()
+        (0..dataset.dim()).map(|i| format!("x{i}")).collect()
     } else {
         dataset.columns.iter().map(|name| quoted(name)).collect()
     };
     text += &names.join(",");
     text.push('\n');
+    text
+}
+
+/// Samples as lines of a table.
+fn table(values: &[f32], labels: Option<&[u32]>, dim: usize) -> String {
+    let mut text = String::new();
     for (i, row) in values.chunks_exact(dim).enumerate() {
         if let Some(labels) = labels {
             let _ = write!(text, "{},", labels[i]);

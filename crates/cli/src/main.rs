@@ -11,6 +11,7 @@ mod command;
 mod device;
 mod export;
 mod loading;
+mod memory;
 mod plan;
 mod progress;
 mod say;
@@ -18,10 +19,13 @@ mod say;
 use crate::say::note;
 use args::{Arguments, Command};
 use clap::Parser;
+use clap::error::ErrorKind;
 use pyroclast_kernels::join_pool;
 use pyroclast_train::config::ConfigError;
+use pyroclast_train::draw::SampleError;
 use pyroclast_train::learn::WeightsError;
 use pyroclast_train::stored_model::StoredModelError;
+use pyroclast_train::task::TaskError;
 use std::process::ExitCode;
 
 /// Keeps the memory of a dropped tensor for the next one. The system's allocator would return it,
@@ -35,7 +39,16 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 struct Usage(String);
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    survive_full_files();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) if error.use_stderr() && error.kind() != MISSING => {
+            note!("error: {}", one_line(&error));
+            return ExitCode::from(2);
+        }
+        // Help, and the version.
+        Err(error) => error.exit(),
+    };
     join_pool();
     let outcome = match arguments.command {
         Command::Train(arguments) => command::train::run(arguments),
@@ -45,11 +58,13 @@ fn main() -> ExitCode {
         Command::Compare(arguments) => command::compare::run(arguments),
         Command::Classifier(arguments) => command::classifier::run(arguments),
         Command::Distance(arguments) => command::distance::run(arguments),
-        Command::Methods(arguments) => command::methods::run(arguments),
+        Command::Methods(arguments) => command::methods::run(&arguments),
         Command::Data(arguments) => command::data::run(arguments),
-        Command::Devices => command::devices::run(),
+        Command::Devices(arguments) => command::devices::run(&arguments),
         Command::Config(arguments) => command::config::run(&arguments),
-        Command::Presets(arguments) => command::presets::run(arguments),
+        Command::Presets(arguments) => command::presets::run(&arguments),
+        Command::Completions(arguments) => command::completions::run(&arguments),
+        Command::Man => command::man::run(),
     };
     match outcome {
         Ok(code) => code,
@@ -58,6 +73,31 @@ fn main() -> ExitCode {
             ExitCode::from(if is_usage(&error) { 2 } else { 1 })
         }
     }
+}
+
+/// Makes a write beyond the limit on the size of files (`ulimit -f`) fail, as on a full disk, in place
+/// of ending the process.
+fn survive_full_files() {
+    #[cfg(unix)]
+    {
+        use signal_hook::{consts::SIGXFSZ, flag};
+        // Where the signal cannot be caught, it does what it always did.
+        let _ = flag::register(SIGXFSZ, std::sync::Arc::default());
+    }
+}
+
+/// The error of a command line without a subcommand, whose message is the help.
+const MISSING: ErrorKind = ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
+
+/// What is wrong with a command line, without the usage that clap prints below it.
+fn one_line(error: &clap::Error) -> String {
+    let text = error.render().to_string();
+    let text = text.strip_prefix("error: ").unwrap_or(&text);
+    let ends = ["\n\nUsage:", "\n\nFor more information"];
+    let end = ends.iter().filter_map(|end| text.find(end)).min();
+    let lines = text[..end.unwrap_or(text.len())].lines().map(str::trim);
+    let lines: Vec<&str> = lines.filter(|line| !line.is_empty()).collect();
+    format!("{}; see --help", lines.join(" "))
 }
 
 /// Whether a different command line would avoid the error.
@@ -70,10 +110,19 @@ fn is_usage(error: &anyhow::Error) -> bool {
                 | WeightsError::FarPower { .. }
         )
     };
-    match error.downcast_ref::<StoredModelError>() {
-        Some(StoredModelError::OtherWeights { .. } | StoredModelError::Config(_)) => true,
-        Some(StoredModelError::Weights(error)) => of_weights(error),
-        Some(_) => false,
-        None => error.is::<Usage>() || error.is::<ConfigError>(),
+    // Samples that diverge and solves that stop are the model's; all else is the plan's.
+    let of_samples =
+        |error: &SampleError| !matches!(error, SampleError::Solve(_) | SampleError::NotFinite(_));
+    let of_task = |error: &TaskError| matches!(error, TaskError::UnknownName { .. });
+    if let Some(error) = error.downcast_ref::<StoredModelError>() {
+        return match error {
+            StoredModelError::OtherWeights { .. } => true,
+            StoredModelError::Weights(error) => of_weights(error),
+            _ => false,
+        };
     }
+    error.downcast_ref::<SampleError>().is_some_and(of_samples)
+        || error.downcast_ref::<TaskError>().is_some_and(of_task)
+        || error.is::<Usage>()
+        || error.is::<ConfigError>()
 }

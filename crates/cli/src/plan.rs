@@ -5,6 +5,7 @@ use crate::args::Solver;
 use anyhow::{Result, bail};
 use pyroclast_solvers::Control;
 use pyroclast_train::config::Config;
+use pyroclast_train::draw::option::Value;
 use pyroclast_train::draw::{GridName, MethodName, Plan, SampleError, Stepping, option};
 use pyroclast_train::task::Task;
 
@@ -41,6 +42,14 @@ pub(crate) fn plan(
         plan.variance = asked.and_then(option::variance).or(plan.variance);
     }
     plan.check().map_err(usage)?;
+    let steps = plan.options.get(&option::CORRECTOR_STEPS);
+    if steps == Some(Value::Number(0.0)) && plan.options.get(&option::CORRECTOR_RATIO).is_some() {
+        bail!(Usage(
+            "--corrector-ratio has no effect without a step of the corrector; leave it out, or give \
+             more --corrector-steps"
+                .into()
+        ));
+    }
     if plan.is_stochastic() && !config.path.knows_score() {
         bail!(usage(SampleError::NeedsScore(plan.method.name)));
     }
@@ -75,24 +84,32 @@ fn stepping(solver: &Solver, usual: &Plan) -> Result<Stepping> {
     Ok(Stepping::Fixed(steps, grid.clone()))
 }
 
-/// Refuses guidance for a model without classes.
-pub(crate) fn check_guidance(solver: &Solver, task: &Task) -> Result<()> {
+/// Refuses guidance for a model without classes, and what guidance of weight 1 leaves as it is.
+pub(crate) fn check_guidance(solver: &Solver, plan: &Plan, task: &Task) -> Result<()> {
     let flags = [
         ("guidance", solver.guidance.is_some()),
         ("guidance-interval", solver.guidance_interval.is_some()),
         ("guidance-rescale", solver.guidance_rescale.is_some()),
     ];
-    match flags.iter().find(|(_, is_given)| *is_given) {
-        Some((flag, _)) if task.training.classes() == 0 => bail!(unguided(flag, task)),
-        _ if solver.guidance_rescale.is_some_and(|share| share > 0.0)
-            && !task.training.is_image() =>
-        {
-            bail!(Usage(format!(
-                "--guidance-rescale compares the spreads of the pixels of an image, and a sample \
-                 of {} is a vector; leave it out",
-                task.training.name
-            )))
+    let given = || flags.iter().filter(|(_, is_given)| *is_given);
+    if task.training.classes() == 0 {
+        if let Some((flag, _)) = given().next() {
+            bail!(unguided(flag, task));
         }
+        return Ok(());
+    }
+    if solver.guidance_rescale.is_some_and(|share| share > 0.0) && !task.training.is_image() {
+        bail!(Usage(format!(
+            "--guidance-rescale compares the spreads of the pixels of an image, and a sample of {} \
+             is a vector; leave it out",
+            task.training.name
+        )));
+    }
+    match given().find(|(flag, _)| *flag != "guidance") {
+        Some((flag, _)) if plan.guidance == 1.0 => bail!(Usage(format!(
+            "--{flag} has no effect on samples of guidance 1, the conditional model's; give \
+             --guidance too, or leave it out"
+        ))),
         _ => Ok(()),
     }
 }

@@ -1,4 +1,5 @@
-//! Progress of a training run: a bar in a terminal, lines in a log.
+//! Progress: of a training, a bar in a terminal and lines in a log; of anything else that takes long,
+//! a bar in a terminal.
 
 use crate::say::note;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -91,6 +92,46 @@ impl Progress {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
+    }
+}
+
+/// The share that is done and the remaining time. It is shown only in a terminal.
+#[derive(Debug)]
+pub(crate) struct Bar(ProgressBar);
+
+impl Bar {
+    /// The parts that a bar is divided into.
+    const PARTS: f64 = 10_000.0;
+
+    /// A bar at its start.
+    pub(crate) fn new(what: &str) -> Self {
+        // indicatif hides the bar unless it is in a terminal.
+        let bar = ProgressBar::new(Self::PARTS as u64);
+        if let Ok(style) =
+            ProgressStyle::with_template("{bar:30.yellow/dim} {percent} %  {msg}  ETA {eta}")
+        {
+            bar.set_style(style.progress_chars("━━─"));
+        }
+        bar.set_message(what.to_owned());
+        // A part may take minutes: the time that is left changes meanwhile.
+        bar.enable_steady_tick(Duration::from_secs(1));
+        Self(bar)
+    }
+
+    /// Moves the bar to this share of the whole, from 0 to 1.
+    pub(crate) fn at(&self, share: f64) {
+        self.0.set_position((Self::PARTS * share) as u64);
+    }
+
+    /// Says what is being done.
+    pub(crate) fn doing(&self, what: &str) {
+        self.0.set_message(what.to_owned());
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
     }
 }
 

@@ -2,7 +2,11 @@
 //!
 //! Results go to the standard output, everything else to the standard error. A reader may leave at
 //! any time, as `head` does, and a disk may be full: neither may cost a training.
+//!
+//! Names, paths and values come from outside, and reach the terminal only as text: control
+//! characters are escaped here, whatever the message.
 
+use pyroclast_core::shown::cut;
 use std::fmt::Arguments;
 use std::io::{self, ErrorKind, Write};
 use std::process::exit;
@@ -20,11 +24,23 @@ macro_rules! note {
 
 pub(crate) use {note, say};
 
-/// Writes a line of results. Ends the command where it cannot: quietly if the reader has left, and
+/// The most characters of a line beside the results, and those of its end where the middle is left
+/// out.
+const LINE: (usize, usize) = (2000, 800);
+
+/// Writes lines of results. Ends the command where it cannot: quietly if the reader has left, and
 /// with a line and code 1 otherwise.
 pub(crate) fn line(text: Arguments<'_>) {
+    let text = text.to_string();
+    let lines = text.split('\n').map(|line| cut(line, usize::MAX, 0) + "\n");
+    raw(lines.collect::<String>().as_bytes());
+}
+
+/// Writes results as they are, for what only the program itself has written. Ends the command where
+/// it cannot, as [`line`].
+pub(crate) fn raw(bytes: &[u8]) {
     let mut out = io::stdout().lock();
-    let Err(error) = writeln!(out, "{text}").and_then(|()| out.flush()) else {
+    let Err(error) = out.write_all(bytes).and_then(|()| out.flush()) else {
         return;
     };
     if error.kind() == ErrorKind::BrokenPipe {
@@ -36,7 +52,17 @@ pub(crate) fn line(text: Arguments<'_>) {
 
 /// Writes a line beside the results, or drops it.
 pub(crate) fn aside(text: Arguments<'_>) {
-    let _ = writeln!(io::stderr(), "{text}");
+    let (most, end) = LINE;
+    let _ = writeln!(io::stderr(), "{}", cut(&text.to_string(), most, end));
+}
+
+/// A number with this many digits after the point; what rounds to zero has no sign.
+pub(crate) fn fixed(value: f64, digits: usize) -> String {
+    let text = format!("{value:.digits$}");
+    match text.strip_prefix('-') {
+        Some(zero) if zero.chars().all(|c| matches!(c, '0' | '.')) => zero.to_owned(),
+        _ => text,
+    }
 }
 
 /// A word of a command line as a shell has to be given it.
@@ -52,6 +78,19 @@ pub(crate) fn quoted(word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn zero_has_no_sign() {
+        for (value, expected) in [
+            (-0.00004, "0.0000"),
+            (-0.0, "0.0000"),
+            (-0.00006, "-0.0001"),
+            (2.5, "2.5000"),
+            (f64::NEG_INFINITY, "-inf"),
+        ] {
+            assert_eq!(fixed(value, 4), expected);
+        }
+    }
 
     #[test]
     fn only_words_that_a_shell_would_change_are_quoted() {

@@ -2,7 +2,7 @@
 
 mod place;
 
-use place::{Place, QUICK};
+use place::{Place, QUICK, QUICK_DIGITS, QUICK_FILE};
 use pyroclast_train::draw::{Kind, MethodName};
 use std::fs;
 use std::path::Path;
@@ -152,9 +152,7 @@ fn every_method_samples() {
 #[test]
 fn classes_and_guidance_are_obeyed() {
     let place = Place::new();
-    place.ok(&format!(
-        "train digits --out run {QUICK} --set network.channels=8 --set training.batch=4"
-    ));
+    place.ok(&format!("train digits --out run {QUICK_DIGITS}"));
     let out = |arguments: &str| {
         place.ok(&format!(
             "sample run -n 3 --device flex --steps 2 --out a.csv {arguments}"
@@ -683,10 +681,7 @@ fn any_table_of_vectors_can_be_learned() {
     place
         .write("v.csv", &rows)
         .write("c.toml", "[data]\nname = \"v.csv\"\n");
-    place.ok(&format!(
-        "train c.toml --out run {}",
-        QUICK.replace("--set data.size=200 ", "")
-    ));
+    place.ok(&format!("train c.toml --out run {}", QUICK_FILE));
     place.ok("sample run -n 7 --device flex --out s.csv");
     let samples = fs::read_to_string(place.path("s.csv")).expect("text");
     // In the units of the file: the second column lies in the thousands.
@@ -736,7 +731,7 @@ fn what_is_not_known_is_named_with_what_is() {
     );
     place.fails(
         "train moons --set data.name=mooons",
-        1,
+        2,
         &["data.name = `mooons`", "moons"],
     );
     place.fails(

@@ -3,7 +3,7 @@
 
 mod place;
 
-use place::{Place, QUICK};
+use place::{Place, QUICK, QUICK_DIGITS, QUICK_FILE};
 use pyroclast_train::draw::MethodName;
 use std::fs;
 
@@ -95,7 +95,7 @@ fn every_sampler_samples() {
 fn bounds_are_printed_beside_likelihoods() {
     let place = Place::new();
     place.ok(&format!(
-        "train digits-ddpm --out run {QUICK} --set network.channels=8 --set training.batch=4 --set path.schedule.ddpm.timesteps=8"
+        "train digits-ddpm --out run {QUICK_DIGITS} --set path.schedule.ddpm.timesteps=8"
     ));
     let json = place
         .ok("evaluate run --device flex -n 8 --likelihoods 2 --bounds 5 --steps 2 --json --bound-terms terms.csv")
@@ -162,7 +162,7 @@ fn terms_of_a_bound_are_in_the_units_of_the_data() {
         &format!("[data]\nname = \"wide.csv\"\n{CHAIN}[network]\nkind = \"mlp\"\nwidth = 16\n"),
     );
     place.ok(&format!(
-        "train wide.toml --out run {QUICK} --set path.schedule.ddpm.timesteps=10"
+        "train wide.toml --out run {QUICK_FILE} --set path.schedule.ddpm.timesteps=10"
     ));
     let json = place
         .ok("evaluate run --device flex -n 4 --likelihoods 0 --bounds 4 --steps 2 --json --bound-terms t.csv")
@@ -180,9 +180,7 @@ fn terms_of_a_bound_are_in_the_units_of_the_data() {
 #[test]
 fn samplers_are_compared_in_a_table_and_a_picture() {
     let place = Place::new();
-    place.ok(&format!(
-        "train digits-edm --out run {QUICK} --set network.channels=8 --set training.batch=4"
-    ));
+    place.ok(&format!("train digits-edm --out run {QUICK_DIGITS}"));
     let ran = place.ok(
         "compare run --device flex -n 8 --evaluations 2,4 --methods ddim,heun-edm --grid karras",
     );
@@ -228,7 +226,7 @@ fn samplers_are_compared_in_a_table_and_a_picture() {
 fn the_limit_of_a_short_chain_has_its_steps() {
     let place = Place::new();
     place.ok(&format!(
-        "train digits-ddpm --out run {QUICK} --set network.channels=8 --set training.batch=4 \
+        "train digits-ddpm --out run {QUICK_DIGITS} \
          --set path.schedule.ddpm.timesteps=20 --set path.schedule.ddpm.betas.linear.last=0.5 \
          --set objective.prediction=data --set objective.variance=none"
     ));
@@ -296,10 +294,9 @@ fn what_does_not_go_together_is_refused_with_what_would() {
         &place,
         "--set path.schedule=ve --set objective.preconditioning=edm",
     );
-    for (arguments, code, parts) in [
+    for (arguments, parts) in [
         (
             "sample run --device flex --method ddpm",
-            1,
             vec![
                 "ddpm needs α² + σ² = 1, and this schedule has 2501.0000 at t = 0",
                 "heun-edm",
@@ -307,22 +304,18 @@ fn what_does_not_go_together_is_refused_with_what_would() {
         ),
         (
             "sample run --device flex --method ddim --grid trailing",
-            1,
             vec!["the grid trailing takes indices of a chain", "karras"],
         ),
         (
             "sample run --device flex --method unipc --order 4",
-            2,
             vec!["order = 4 is out of range for unipc; give 1 to 3"],
         ),
         (
             "sample run --device flex --method ddim --eta 2",
-            2,
             vec!["eta = 2 is out of range for ddim; give 0 to 1"],
         ),
         (
             "sample run --device flex --grid karas",
-            2,
             vec![
                 "no grid is called `karas`",
                 "did you mean `karras`?",
@@ -331,21 +324,18 @@ fn what_does_not_go_together_is_refused_with_what_would() {
         ),
         (
             "sample run --device flex --guidance-interval 5,1",
-            2,
             vec!["`5,1` is not an interval of noise levels", "0.2,5"],
         ),
         (
             "sample run --device flex --schedule cosin",
-            2,
             vec!["did you mean `cosine`?", "trigonometric"],
         ),
         (
             "compare run --device flex",
-            2,
             vec!["there is no classifier for moons", "pyroclast classifier"],
         ),
     ] {
-        place.fails(arguments, code, &parts);
+        place.fails(arguments, 2, &parts);
     }
     // Zero SNR with a prediction that is defined there is served.
     let place = Place::new();

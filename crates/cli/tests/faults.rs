@@ -82,7 +82,7 @@ fn results_that_cannot_be_printed_end_a_command_without_a_panic() {
 fn a_run_that_was_killed_in_its_first_moment_can_begin_and_resume() {
     let place = Place::new();
     fs::create_dir(place.path("a")).expect("a folder");
-    place.write("a/.part-x", "half a configuration");
+    place.write("a/.pyroclast-x", "half a configuration");
     place.ok(&format!("train moons --out a {QUICK}"));
 
     place.trained();
@@ -311,4 +311,157 @@ fn data_in_place_of_a_configuration_is_answered_with_what_to_write() {
     let huge = place.run("train moons --steps 18446744073709551615");
     assert_eq!(huge.code, 2);
     assert!(huge.stderr.contains("is not in 1..="), "{}", huge.stderr);
+}
+
+#[test]
+fn a_training_that_diverges_early_leaves_a_checkpoint() {
+    let place = Place::new();
+    place.fails(
+        &format!(
+            "train moons --out run {QUICK} --set training.learning-rate=1e30 \
+             --set training.save-every=1000 --set training.ema-power=[0.1]"
+        ),
+        1,
+        &["lower the learning rate"],
+    );
+    let first = place.path("run/checkpoints/step-00000000.safetensors");
+    assert!(first.exists());
+    let ran = place.ok("sample run -n 4 --device flex");
+    place.ok("sample run -n 4 --device flex --weights power:0.1");
+    assert!(
+        ran.stderr.contains("run has not taken a step yet"),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[test]
+fn a_run_resumes_from_before_its_first_step() {
+    let place = Place::new();
+    place.trained();
+    let last = "checkpoints/step-00000006.safetensors";
+    // A run that was killed before its first step.
+    place.ok(&format!(
+        "train moons --out other {QUICK} --set training.save-every=1000"
+    ));
+    let started = place.path("other/checkpoints/step-00000000.safetensors");
+    let config = fs::read_to_string(place.path("run/config.toml")).expect("a configuration");
+    fs::remove_file(place.path("other").join(last)).expect("the last");
+    place.write("other/config.toml", &config);
+    assert!(started.exists());
+    place.ok("train moons --out other --device flex --resume");
+    let read = |run: &str| fs::read(place.path(run).join(last)).expect("a checkpoint");
+    let (a, b) = (read("run"), read("other"));
+    assert!(a == b);
+}
+
+#[test]
+fn a_picture_that_a_kill_has_cost_is_drawn_when_the_run_resumes() {
+    let place = Place::new();
+    place.ok(&format!(
+        "train moons --out run {} --set training.picture-every=3",
+        QUICK.replace("--steps 6", "--steps 3")
+    ));
+    let picture = place.path("run/samples/step-00000003.png");
+    let before = fs::read(&picture).expect("a picture");
+    fs::remove_file(&picture).expect("the picture");
+    place.ok("train moons --out run --device flex --resume --steps 6");
+    assert!(fs::read(&picture).expect("drawn again") == before);
+    assert!(!place.path("run/samples/step-00000000.png").exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_limit_on_the_size_of_files_is_an_error_like_a_full_disk() {
+    let place = Place::new();
+    place.trained();
+    for command in [
+        format!("train moons --out small {QUICK}"),
+        "sample run -n 50000 --device flex --out x.npy".to_owned(),
+        "sample run -n 50000 --device flex --out x.csv".to_owned(),
+    ] {
+        let binary = assert_cmd::cargo::cargo_bin!("pyroclast").display();
+        let output = Command::new("sh")
+            .current_dir(place.path(""))
+            .args(["-c", &format!("ulimit -f 16; exec '{binary}' {command}")])
+            .output()
+            .expect("a shell");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{command}: {stderr}");
+        let errors = stderr.lines().filter(|line| line.starts_with("error: "));
+        assert_eq!(errors.count(), 1, "{command}: {stderr}");
+        assert!(stderr.contains("File too large"), "{command}: {stderr}");
+    }
+    assert!(!place.path("x.npy").exists() && !place.path("x.csv").exists());
+}
+
+#[test]
+fn the_next_writer_removes_what_a_killed_one_has_left() {
+    let place = Place::new();
+    place.trained();
+    for name in [
+        ".pyroclast-x",
+        "run/samples/.pyroclast-y",
+        ".part-of-another-program",
+    ] {
+        place.write(name, "half a picture");
+    }
+    place.ok("sample run -n 4 --device flex --trajectory --steps 2 --out x.png");
+    assert!(!place.path(".pyroclast-x").exists());
+    assert!(place.path(".part-of-another-program").exists());
+    place.ok("sample run -n 4 --device flex");
+    assert!(!place.path("run/samples/.pyroclast-y").exists());
+}
+
+#[test]
+fn what_was_asked_wrongly_is_code_2_and_what_failed_is_code_1() {
+    let place = Place::new();
+    place.trained();
+    for (command, code) in [
+        ("train moons --set data.name=nothing", 2),
+        ("train moons --set training.steps=-1", 2),
+        ("train moons --steps 0", 2),
+        ("train moons --steps 18446744073709551615", 2),
+        ("train", 2),
+        ("nothing", 2),
+        ("sample run --method ddpm", 2),
+        ("sample run --grid leading", 2),
+        ("sample run --out x.jpg", 2),
+        ("sample run --out .", 2),
+        ("sample run --weights rate:0.5", 2),
+        ("sample nowhere", 1),
+        ("distance none.csv none.csv", 1),
+        ("compare run", 2),
+    ] {
+        let device = if command.starts_with("sample") {
+            " --device flex"
+        } else {
+            ""
+        };
+        let ran = place.run(&format!("{command}{device}"));
+        assert_eq!(ran.code, code, "{command}: {}", ran.stderr);
+        assert_eq!(ran.stderr.lines().count(), 1, "{command}: {}", ran.stderr);
+    }
+    let json = place
+        .ok("evaluate run -n 20 --likelihoods 0 --device flex --json")
+        .stdout;
+    let scores: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    assert!(
+        scores["w2"]["std"].is_null() && scores["w2"]["mean"].is_number(),
+        "{json}"
+    );
+}
+
+#[test]
+fn a_resumed_history_does_not_drift() {
+    let place = Place::new();
+    let often = QUICK
+        .replace("log-every=2", "log-every=1")
+        .replace("--steps 6", "--steps 60");
+    place.ok(&format!("train moons --out run {often}"));
+    let read = || fs::read_to_string(place.path("run/metrics.jsonl")).expect("a history");
+    let before = read();
+    assert_eq!(before.lines().count(), 60);
+    place.ok("train moons --out run --device flex --resume");
+    assert_eq!(before, read());
 }

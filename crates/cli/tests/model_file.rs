@@ -2,7 +2,7 @@
 
 mod place;
 
-use place::{Place, QUICK};
+use place::{Place, QUICK_DIGITS, QUICK_FILE};
 use std::fs;
 
 /// Points in units far from the model's, under names, in two classes.
@@ -17,7 +17,7 @@ fn trained() -> Place {
     place.write("people.csv", &table());
     place.write("people.toml", "[data]\nname = \"people.csv\"\n");
     place.ok(&format!(
-        "train people.toml --out run {QUICK} --set training.ema-rates=[0.5]"
+        "train people.toml --out run {QUICK_FILE} --set training.ema-rates=[0.5]"
     ));
     place
 }
@@ -52,9 +52,7 @@ fn a_model_file_in_an_empty_folder_samples_the_same_bits_as_the_run() {
 #[test]
 fn a_model_of_images_is_one_file_too() {
     let place = Place::new();
-    place.ok(&format!(
-        "train digits --out run {QUICK} --set network.channels=8 --set training.batch=4"
-    ));
+    place.ok(&format!("train digits --out run {QUICK_DIGITS}"));
     place.ok("export run --out m.safetensors");
     let other = elsewhere(&place, "m.safetensors");
     let sample = "-n 3 --class 4 --steps 2 --device flex --out s.npy";

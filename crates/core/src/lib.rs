@@ -34,6 +34,7 @@ pub mod probability_flow;
 pub mod rescheduled;
 pub mod reverse_sde;
 pub mod schedule;
+pub mod shown;
 pub mod time_sampler;
 pub mod toy;
 pub mod weighting;

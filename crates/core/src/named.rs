@@ -8,6 +8,7 @@
 //! themselves, check their ranges, and tell what they take ([`Setting::kind`]): whatever lists,
 //! explains or refuses a value reads that.
 
+use crate::shown::shown;
 use pyroclast_kernels::Activation;
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
@@ -85,13 +86,20 @@ pub struct Range<T: ?Sized> {
 /// what fails.
 pub const COUNT: Range<usize> = Range {
     holds: |n| *n >= 1 && *n <= 1 << 28,
-    remedy: "give at least 1",
+    remedy: "give at least 1, and at most 2^28",
 };
 
 /// Finite numbers above 0.
 pub const POSITIVE: Range<f64> = Range {
     holds: |v| *v > 0.0 && v.is_finite(),
     remedy: "give a positive number",
+};
+
+/// Standard deviations of noise on a signal of order 1. Beyond these, single precision loses one of
+/// the two.
+pub const NOISE: Range<f64> = Range {
+    holds: |v| (1e-6..=1e6).contains(v),
+    remedy: "give a number from 1e-6 to 1e6",
 };
 
 /// Finite numbers of at least 0.
@@ -129,7 +137,7 @@ impl OutOfRange {
         }
         Err(Self {
             key: key.to_owned(),
-            value: format!("{value:?}"),
+            value: shown(&format!("{value:?}")),
             remedy: range.remedy.to_owned(),
         })
     }
@@ -151,7 +159,7 @@ impl std::error::Error for UnknownName {}
 impl fmt::Display for UnknownName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { what, name, known } = self;
-        write!(f, "no {what} is called `{name}`; ")?;
+        write!(f, "no {what} is called `{}`; ", shown(name))?;
         if let Some(near) = nearest(name, known.iter().copied()) {
             write!(f, "did you mean `{near}`? ")?;
         }
@@ -159,9 +167,16 @@ impl fmt::Display for UnknownName {
     }
 }
 
+/// The most bytes of a name that may be a misspelt one.
+const LONGEST: usize = 100;
+
 /// The known name that a misspelt one is nearest to, if it is near: at most a third of its letters
 /// are wrong.
 pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    // Nothing long is near; comparing it letter by letter would take long.
+    if name.len() > LONGEST {
+        return None;
+    }
     let distances = known.into_iter().map(|known| (edits(name, known), known));
     let (edits, near) = distances.min_by_key(|(edits, _)| *edits)?;
     (edits <= name.chars().count().max(3) / 3).then_some(near)

@@ -20,6 +20,8 @@ use pyroclast_train::draw::{MethodName, Plan, SampleError, SamplingMethod, sampl
 use pyroclast_train::task::Task;
 use std::time::Instant;
 
+/// The share of the work that drawing samples takes, for want of a better guess.
+const SAMPLED: f64 = 0.4;
 /// Directions of the sliced distance.
 const SLICES: usize = 500;
 
@@ -175,7 +177,8 @@ pub struct Protocol<M = MethodName> {
 /// points and its own data.
 ///
 /// A conditional model is given the conditions of `n` training samples. The classifier, if
-/// there is one, expects samples in the units of the data.
+/// there is one, expects samples in the units of the data. `seen` is told what is computed next, and
+/// which share of the whole is done, roughly.
 ///
 /// # Errors
 /// [`SampleError`].
@@ -189,6 +192,7 @@ pub fn evaluate<B, N, M, const D: usize>(
     classifier: Option<&Trained<B>>,
     k: u64,
     device: &B::Device,
+    seen: &mut dyn FnMut(&'static str, f64),
 ) -> Result<Scores, SampleError>
 where
     B: Backend,
@@ -219,9 +223,10 @@ where
         &dataset.spread(n),
         &plan,
         device,
-        &mut |_, _, _| {},
+        &mut |first, _, _| seen("drawing samples", SAMPLED * first as f64 / n as f64),
     )?;
     let seconds = clock.elapsed().as_secs_f64();
+    seen("distances between paths", SAMPLED);
     let [test, other] = task.test_points(n, noise, k);
     let npe = samples.path_energy.map(|energy| {
         let scale = samples.source_scale as f32;
@@ -230,6 +235,7 @@ where
         normalised_path_energy(energy, wasserstein_squared(&source, &test, dim))
     });
     let seed = Noise::new(plan.seed);
+    seen("likelihoods", 0.5);
     let likelihood =
         likelihood::<B, _, D>(flow, task, likelihoods, seed, Control::default(), device)?;
     let chain = Chain {
@@ -237,13 +243,16 @@ where
         steps: bound_steps,
         variance: plan.variance,
     };
+    seen("variational bounds", 0.7);
     let elbo = bound::<B, _, D>(&flow.valid(), task, bounds, &chain, seed, device);
+    seen("features", 0.8);
     let features = match classifier {
         Some(classifier) => {
             score_features(classifier, task, [&samples.values, &test, &other], device)?
         }
         None => Default::default(),
     };
+    seen("distances between samples and data", 0.85);
     Ok(Scores {
         features,
         elbo,

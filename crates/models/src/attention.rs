@@ -7,6 +7,7 @@
 use crate::init::Init;
 use crate::layer::dense;
 use crate::norm::GroupNorm;
+use crate::size::Size;
 use burn::module::Module;
 use burn::nn::Linear;
 use burn::tensor::Tensor;
@@ -23,6 +24,14 @@ pub struct SelfAttention<B: Backend> {
     qkv: Linear<B>,
     out: Linear<B>,
     heads: usize,
+}
+
+/// The size of attention on images of this many pixels, of which each looks at every other.
+pub(crate) fn size(channels: u64, pixels: u64) -> Size {
+    Size::default()
+        .norm(channels, pixels)
+        .conv(channels, channels.saturating_mul(3), 1, pixels)
+        .conv(channels, channels, 1, pixels)
 }
 
 impl<B: Backend> SelfAttention<B> {

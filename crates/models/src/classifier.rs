@@ -9,6 +9,7 @@
 use crate::init::Init;
 use crate::layer::{convolve, dense};
 use crate::norm::GroupNorm;
+use crate::size::Size;
 use burn::module::Module;
 use burn::nn::Linear;
 use burn::nn::conv::Conv2d;
@@ -46,6 +47,35 @@ impl ClassifierConfig {
             further: 24,
             features: 64,
         }
+    }
+
+    /// The size of the network, counted without building it.
+    pub fn size(&self) -> Size {
+        let [first, further, features, classes] =
+            [self.first, self.further, self.features, self.classes].map(|n| n as u64);
+        let (size, flat) = match self.shape[..] {
+            [channels, height, width] => {
+                let mut sides = [height as u64, width as u64];
+                let pixels = |sides: [u64; 2]| sides[0].saturating_mul(sides[1]);
+                let mut size = Size::default()
+                    .conv(channels as u64, first, 3, pixels(sides))
+                    .norm(first, pixels(sides));
+                let mut inputs = first;
+                while sides.iter().any(|&side| side > SIDE as u64) {
+                    sides = sides.map(|side| side.div_ceil(2));
+                    size = size
+                        .conv(inputs, further, 3, pixels(sides))
+                        .norm(further, pixels(sides));
+                    inputs = further;
+                }
+                (size, inputs.saturating_mul(pixels(sides)))
+            }
+            ref shape => {
+                let values = shape.iter().map(|&side| side as u64);
+                (Size::default(), values.fold(1, u64::saturating_mul))
+            }
+        };
+        size.linear(flat, features).linear(features, classes)
     }
 
     /// Builds the network.

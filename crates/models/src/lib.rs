@@ -26,6 +26,7 @@ mod layer;
 mod mlp;
 mod norm;
 mod residual;
+mod size;
 mod unet;
 
 pub use attention::SelfAttention;
@@ -36,4 +37,5 @@ pub use mlp::{Mlp, MlpConfig, TimeInput};
 pub use norm::GroupNorm;
 pub use pyroclast_kernels::Activation;
 pub use residual::ResidualBlock;
+pub use size::Size;
 pub use unet::{UNet, UNetConfig};

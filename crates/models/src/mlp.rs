@@ -6,6 +6,7 @@
 use crate::embedding::{ClassEmbedding, sinusoids};
 use crate::init::Init;
 use crate::layer::dense;
+use crate::size::Size;
 use burn::module::Module;
 use burn::nn::Linear;
 use burn::tensor::Tensor;
@@ -62,6 +63,39 @@ impl MlpConfig {
         }
     }
 
+    /// The size of the network, counted without building it.
+    pub fn size(&self) -> Size {
+        let (width, depth) = (self.width as u64, self.depth as u64);
+        let (inputs, outputs) = self.ends();
+        let classes = self.classes as u64;
+        let embedded = match classes {
+            0 => Size::default(),
+            classes => Size::default().table(classes.saturating_add(1), width),
+        };
+        let further = Size::default().linear(width, width);
+        embedded
+            .linear(inputs, width)
+            .and(further.times(depth.saturating_sub(1)))
+            .linear(width, outputs)
+    }
+
+    /// The inputs of the first layer, and the outputs of the last.
+    fn ends(&self) -> (u64, u64) {
+        let time = match self.time {
+            TimeInput::Plain => 1,
+            TimeInput::Sinusoids(n) => n,
+        };
+        let embedded = if self.classes > 0 { self.width } else { 0 };
+        // One more input says whether there are attributes.
+        let attributes = match self.attributes {
+            0 => 0,
+            numbers => numbers + 1,
+        };
+        let outputs = self.dim * if self.learns_variance { 2 } else { 1 };
+        let inputs = self.dim + time + embedded + attributes;
+        (inputs as u64, outputs as u64)
+    }
+
     /// Builds the network.
     ///
     /// # Panics
@@ -71,27 +105,16 @@ impl MlpConfig {
             self.depth > 0 && self.width > 0,
             "an MLP needs at least one hidden layer and one unit"
         );
-        let time = match self.time {
-            TimeInput::Plain => 1,
-            TimeInput::Sinusoids(n) => n,
-        };
         let classes =
             (self.classes > 0).then(|| ClassEmbedding::new(self.classes, self.width, init));
-        let embedded = if self.classes > 0 { self.width } else { 0 };
-        // One more input says whether there are attributes.
-        let attributes = if self.attributes > 0 {
-            self.attributes + 1
-        } else {
-            0
-        };
-        let mut inputs = self.dim + time + embedded + attributes;
+        let (mut inputs, outputs) = self.ends();
+        let width = self.width as u64;
         let mut layers = Vec::with_capacity(self.depth + 1);
         for _ in 0..self.depth {
-            layers.push(init.linear(inputs, self.width));
-            inputs = self.width;
+            layers.push(init.linear(inputs as usize, self.width));
+            inputs = width;
         }
-        let outputs = self.dim * if self.learns_variance { 2 } else { 1 };
-        layers.push(init.linear(inputs, outputs));
+        layers.push(init.linear(inputs as usize, outputs as usize));
         Mlp {
             layers,
             classes,

@@ -10,6 +10,7 @@ use crate::dropout::dropout;
 use crate::init::Init;
 use crate::layer::{convolve, dense};
 use crate::norm::GroupNorm;
+use crate::size::Size;
 use burn::module::Module;
 use burn::nn::Linear;
 use burn::nn::conv::Conv2d;
@@ -33,6 +34,20 @@ pub struct ResidualBlock<B: Backend> {
     conv_out: Conv2d<B>,
     skip: Option<Conv2d<B>>,
     dropout: f64,
+}
+
+/// The size of a block on images of this many pixels.
+pub(crate) fn size(inputs: u64, outputs: u64, embedding: u64, pixels: u64) -> Size {
+    let size = Size::default()
+        .norm(inputs, pixels)
+        .conv(inputs, outputs, 3, pixels)
+        .linear(embedding, outputs.saturating_mul(2))
+        .norm(outputs, pixels)
+        .conv(outputs, outputs, 3, pixels);
+    match inputs == outputs {
+        true => size,
+        false => size.conv(inputs, outputs, 1, pixels),
+    }
 }
 
 impl<B: Backend> ResidualBlock<B> {

@@ -7,12 +7,13 @@
 //!
 //! Source: Ronneberger et al. 2015; Ho et al. 2020, appendix B; Dhariwal & Nichol 2021, §3.
 
-use crate::attention::SelfAttention;
+use crate::attention::{self, SelfAttention};
 use crate::embedding::{ClassEmbedding, TimeEmbedding, VectorEmbedding};
 use crate::init::Init;
 use crate::layer::convolve;
 use crate::norm::GroupNorm;
-use crate::residual::ResidualBlock;
+use crate::residual::{self, ResidualBlock};
+use crate::size::Size;
 use burn::module::Module;
 use burn::nn::conv::Conv2d;
 use burn::tensor::Tensor;
@@ -24,6 +25,8 @@ use pyroclast_core::network::Network;
 use pyroclast_core::noise::Draws;
 use pyroclast_kernels::{concat, silu};
 
+/// The most channels of a level, and the most blocks: beyond this, memory is what fails.
+const MOST: usize = 1 << 28;
 /// The most levels of a network. They halve a side of 32,768 pixels down to 1.
 const LEVELS: usize = 16;
 
@@ -90,6 +93,12 @@ impl UNetConfig {
         if self.channels == 0 || !self.channels.is_multiple_of(2) || self.blocks == 0 {
             return Some("channels must be a positive even number, and blocks at least 1".into());
         }
+        let channels = |multiplier: &usize| self.channels.saturating_mul(*multiplier);
+        if self.blocks > MOST || self.multipliers.iter().any(|m| channels(m) > MOST) {
+            return Some(format!(
+                "a level has at most {MOST} channels, and as many blocks"
+            ));
+        }
         if !height.is_multiple_of(factor) || !width.is_multiple_of(factor) {
             return Some(format!(
                 "images of {height}×{width} cannot be halved {} times; use fewer multipliers",
@@ -113,6 +122,74 @@ impl UNetConfig {
             return Some(format!("dropout {} is not in [0, 1)", self.dropout));
         }
         None
+    }
+
+    /// The size of a network without a [problem](UNetConfig::problem), counted without building
+    /// it.
+    pub fn size(&self) -> Size {
+        let channels = self.channels as u64;
+        let embedding = channels.saturating_mul(4);
+        let [height, width] = self.image_size.map(|side| side as u64);
+        let pixels = |level: usize| (height >> level).saturating_mul(width >> level);
+        let stage = |inputs: u64, outputs: u64, level: usize, attends: bool| {
+            let pixels = pixels(level);
+            let block = residual::size(inputs, outputs, embedding, pixels);
+            match attends {
+                true => block.and(attention::size(outputs, pixels)),
+                false => block,
+            }
+        };
+        let widths: Vec<u64> = (self.multipliers.iter())
+            .map(|&multiplier| channels.saturating_mul(multiplier as u64))
+            .collect();
+        let (last, blocks) = (widths.len().saturating_sub(1), self.blocks as u64);
+        let mut size = Size::default()
+            .linear(channels, embedding)
+            .linear(embedding, embedding);
+        if self.classes > 0 {
+            size = size.table((self.classes as u64).saturating_add(1), embedding);
+        }
+        if self.attributes > 0 {
+            size = size
+                .linear((self.attributes as u64).saturating_add(1), embedding)
+                .linear(embedding, embedding);
+        }
+        let inputs = (self.image_channels as u64).saturating_add(self.beside as u64);
+        size = size.conv(inputs, channels, 3, pixels(0));
+        for (level, &own) in widths.iter().enumerate() {
+            let attends = self.attends(level);
+            let before = level.checked_sub(1).map_or(channels, |l| widths[l]);
+            // Down: the first block comes from the level before, the others from this one.
+            size = size
+                .and(stage(before, own, level, attends))
+                .and(stage(own, own, level, attends).times(blocks.saturating_sub(1)));
+            // Up: the first block comes from the level below, and the last takes its skip from the
+            // level before.
+            let below = widths.get(level + 1).copied().unwrap_or(own);
+            size = size
+                .and(stage(below.saturating_add(own), own, level, attends))
+                .and(
+                    stage(own.saturating_mul(2), own, level, attends)
+                        .times(blocks.saturating_sub(1)),
+                )
+                .and(stage(own.saturating_add(before), own, level, attends));
+            if level < last {
+                size = size.conv(own, own, 3, pixels(level + 1));
+            }
+            if level > 0 {
+                size = size.conv(own, own, 3, pixels(level - 1));
+            }
+        }
+        let (middle, first) = (
+            widths.last().copied().unwrap_or(channels),
+            widths.first().copied().unwrap_or(channels),
+        );
+        let outputs =
+            (self.image_channels as u64).saturating_mul(1 + u64::from(self.learns_variance));
+        size.and(stage(middle, middle, last, !self.attention.is_empty()))
+            .and(stage(middle, middle, last, false))
+            .norm(first, pixels(0))
+            .conv(first, outputs, 3, pixels(0))
     }
 
     /// Builds the network. The output convolution starts at zero.

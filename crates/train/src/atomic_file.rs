@@ -1,15 +1,16 @@
 //! Atomic replacement of files: written under another name, flushed to the disk, then renamed.
 //!
 //! A reader sees the old file or the new one, never a part of either. A crash leaves the old file
-//! as it was, and at most a file named `.part-*` beside it, which [`remove_leftovers`] removes.
+//! as it was, and at most a file named `.pyroclast-*` beside it, which the next writer in the same
+//! folder removes.
 
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
-use std::path::Path;
+use std::io::{self, BufWriter, IntoInnerError, Write};
+use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
 /// The prefix of the names of incomplete files.
-const PREFIX: &str = ".part-";
+const PREFIX: &str = ".pyroclast-";
 
 /// Replaces the contents of a file by these bytes, atomically.
 ///
@@ -37,24 +38,81 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// untouched then.
 pub fn replace(
     path: &Path,
-    write: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>,
+    write: impl FnOnce(&mut Replacement) -> io::Result<()>,
 ) -> io::Result<()> {
-    // A rename is atomic only within a file system, so the new file starts in the same folder.
-    let folder = match path.parent() {
+    let mut replacement = Replacement::begin(path)?;
+    write(&mut replacement)?;
+    replacement.finish()
+}
+
+/// A file that is written part by part, and takes the place of another once it is complete. Dropped
+/// before, it leaves nothing.
+///
+/// ```
+/// use pyroclast_train::atomic_file::Replacement;
+/// use std::io::Write;
+///
+/// let folder = tempfile::tempdir()?;
+/// let path = folder.path().join("long.csv");
+/// let mut file = Replacement::begin(&path)?;
+/// writeln!(file, "x0,x1")?;
+/// assert!(!path.exists());
+/// file.finish()?;
+/// assert_eq!(std::fs::read(&path)?, b"x0,x1\n");
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Replacement {
+    file: BufWriter<NamedTempFile>,
+    path: PathBuf,
+}
+
+impl Replacement {
+    /// Begins a new file beside the one that it will replace, and removes what killed writers have
+    /// left there.
+    ///
+    /// # Errors
+    /// If the folder cannot be written.
+    pub fn begin(path: &Path) -> io::Result<Self> {
+        let folder = folder_of(path);
+        remove_leftovers(folder);
+        Ok(Self {
+            // A rename is atomic only within a file system, so the file starts in the same folder.
+            file: BufWriter::new(locked_part(folder)?),
+            path: path.to_owned(),
+        })
+    }
+
+    /// Puts the complete file in its place.
+    ///
+    /// # Errors
+    /// If the disk is full, or the place cannot be written. The old file is untouched then.
+    pub fn finish(self) -> io::Result<()> {
+        let part = self.file.into_inner().map_err(IntoInnerError::into_error)?;
+        part.as_file().sync_all()?;
+        part.persist(&self.path).map_err(|error| error.error)?;
+        // The rename itself is durable once the folder is.
+        #[cfg(unix)]
+        File::open(folder_of(&self.path))?.sync_all()?;
+        Ok(())
+    }
+}
+
+impl Write for Replacement {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
-    };
-    let part = locked_part(folder)?;
-    let mut file = BufWriter::new(part.as_file());
-    write(&mut file)?;
-    file.flush()?;
-    drop(file);
-    part.as_file().sync_all()?;
-    part.persist(path).map_err(|error| error.error)?;
-    // The rename itself is durable once the folder is.
-    #[cfg(unix)]
-    File::open(folder)?.sync_all()?;
-    Ok(())
+    }
 }
 
 /// Removes the incomplete files that killed writers left in a folder; those of running writers
@@ -65,7 +123,9 @@ pub fn remove_leftovers(folder: &Path) {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     for entry in entries {
         let is_part = entry.file_name().to_string_lossy().starts_with(PREFIX);
+        // A pipe of that name would be waited for.
         if is_part
+            && entry.file_type().is_ok_and(|kind| kind.is_file())
             && let Ok(file) = File::open(entry.path())
             // A process releases its locks when it ends.
             && file.try_lock().is_ok()
@@ -111,7 +171,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path().join("old");
         write_atomically(&path, b"old").expect("written");
-        let full = |file: &mut BufWriter<&File>| {
+        let full = |file: &mut Replacement| {
             file.write_all(b"half")?;
             Err(io::Error::other("the disk is full"))
         };
@@ -124,8 +184,9 @@ mod tests {
     #[test]
     fn leftovers_of_the_dead_are_removed_and_those_of_the_living_kept() {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        fs::write(folder.path().join(".part-dead"), "half").expect("written");
-        fs::write(folder.path().join("file"), "whole").expect("written");
+        fs::write(folder.path().join(".pyroclast-dead"), "half").expect("written");
+        // The file of another program.
+        fs::write(folder.path().join(".part-other"), "whole").expect("written");
         let path = folder.path().join("new");
         let outcome = replace(&path, |file| {
             remove_leftovers(folder.path());
@@ -135,7 +196,7 @@ mod tests {
         outcome.expect("its file is still there");
         let mut left = names(folder.path());
         left.sort();
-        assert_eq!(left, ["file", "new"]);
+        assert_eq!(left, [".part-other", "new"]);
     }
 
     #[cfg(unix)]

@@ -26,6 +26,7 @@ use crate::task::Task;
 use assignment::assign;
 use burn::module::AutodiffModule;
 use burn::tensor::backend::AutodiffBackend;
+use pyroclast_core::coupling::Coupling;
 use pyroclast_core::flow::Flow;
 use pyroclast_core::named::{OutOfRange, UnknownName, nearest};
 use pyroclast_core::network::Network;
@@ -33,6 +34,11 @@ use pyroclast_core::noise::Noise;
 use pyroclast_core::objective::{Objective, VarianceLoss};
 use pyroclast_core::path::{Path, Source};
 use pyroclast_core::settings;
+use pyroclast_core::shown::{cut, shown};
+use pyroclast_models::Size;
+
+/// The most characters of the TOML reader's messages, which list all known keys.
+const LONGEST: usize = 600;
 
 /// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -47,7 +53,7 @@ pub enum ConfigError {
         message: String,
     },
     /// An assignment that is not `key=value`.
-    #[error("`{0}` does not set a key; write it as section.key=value, such as training.batch=256")]
+    #[error("`{}` does not set a key; write it as section.key=value, such as training.batch=256", shown(.0))]
     Assignment(String),
     /// A value that is out of range, or does not fit the other values.
     #[error(transparent)]
@@ -57,15 +63,16 @@ pub enum ConfigError {
     Run(#[from] RunError),
     /// A file or folder of data where a configuration is expected.
     #[error(
-        "{0} is not a configuration; write one, such as mine.toml with the lines `[data]` and \
-         `name = \"rows.csv\"`, and give that"
+        "{} is not a configuration; write one, such as mine.toml with the lines `[data]` and \
+         `name = \"rows.csv\"`, and give that",
+        shown(.0)
     )]
     NotAConfiguration(String),
     /// No preset of this name.
     #[error("{0}, and there is no such file")]
     UnknownPreset(UnknownName),
     /// No key of this name.
-    #[error("there is no key `{key}`; {remedy}")]
+    #[error("there is no key `{}`; {remedy}", shown(key))]
     UnknownKey {
         /// The key that was asked for.
         key: String,
@@ -127,7 +134,7 @@ impl Config {
             }
             let text = toml::to_string(&table).map_err(|e| syntax(e.to_string()))?;
             toml::from_str(&text).map_err(|error| ConfigError::Syntax {
-                source_name: format!("{source_name} with {}", assignments.join(" ")),
+                source_name: format!("{source_name} with {}", shown(&assignments.join(" "))),
                 message: message(&error),
             })?
         };
@@ -249,6 +256,23 @@ impl Config {
         Ok((self.network).architecture(shape, classes, self.learns_variance())?)
     }
 
+    /// The bytes of memory that a training takes at least, for a network of this size and samples of
+    /// `dim` values: parameters, gradients, the optimizer's moments and the averages; one batch,
+    /// what its backward pass keeps, and the plan of its coupling.
+    ///
+    /// A number that does not fit into 64 bits is `u64::MAX`.
+    pub fn memory(&self, network: Size, dim: usize) -> u64 {
+        let batch = self.training.batch as u64;
+        let plan = match self.path.coupling {
+            Coupling::Sinkhorn(_) => batch.saturating_mul(batch).saturating_mul(4),
+            Coupling::OptimalTransport | Coupling::ClassOptimalTransport => {
+                batch.saturating_mul(batch.isqrt()).saturating_mul(4)
+            }
+            _ => 0,
+        };
+        self.training.memory(network, dim).saturating_add(plan)
+    }
+
     /// The flow that joins a network with this configuration's path and objective.
     ///
     /// A learned variance takes its decoder from the data, unless the configuration sets one.
@@ -280,6 +304,7 @@ fn one_line(text: &str, error: &toml::de::Error) -> String {
 /// The message of a TOML error on one line; for an unknown key it suggests the nearest known one.
 fn message(error: &toml::de::Error) -> String {
     let message = error.message().trim().replace('\n', " ");
+    let message = cut(&message, LONGEST, LONGEST / 2);
     let mut quoted = message.split('`').skip(1).step_by(2);
     let near = match quoted.next() {
         Some(unknown) if message.starts_with("unknown field") => nearest(unknown, quoted),
@@ -294,7 +319,7 @@ fn message(error: &toml::de::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pyroclast_core::coupling::{Coupling, Regularisation};
+    use pyroclast_core::coupling::Regularisation;
     use pyroclast_core::noise::{Noise, Stream};
     use pyroclast_core::schedule::AnySchedule;
     use pyroclast_core::weighting::Weighting;

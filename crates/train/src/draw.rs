@@ -52,8 +52,9 @@ use way::way;
 
 /// A sample with a larger value counts as diverged: the value is finite, but its square may not be.
 const LARGEST: f32 = 1e15;
-/// Rows that go through the network at once.
-const CHUNK: usize = 2048;
+/// Rows that go through the network at once. A draw in parts of whole chunks gives the same samples
+/// as one in a whole.
+pub const CHUNK: usize = 2048;
 
 /// A callback that sees every intermediate state of a chunk: the index of its first row, the time,
 /// and the state.
@@ -143,7 +144,7 @@ where
         let requirements = plan.requirements();
         let way = way(&field, flow, plan, requirements)?;
         let mut settings = plan.settings();
-        settings.first_row = first;
+        settings.first_row = plan.first_row + first;
         if let Way::Grid(grid) = &way {
             settings.steps = grid.steps();
         }

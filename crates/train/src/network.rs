@@ -8,7 +8,7 @@ use burn::tensor::backend::AutodiffBackend;
 use pyroclast_core::named::{COUNT, Choice, Kind, OutOfRange, Range, Setting};
 use pyroclast_core::network::Network;
 use pyroclast_core::settings;
-use pyroclast_models::{Activation, Init, MlpConfig, TimeInput, UNetConfig};
+use pyroclast_models::{Activation, Init, MlpConfig, Size, TimeInput, UNetConfig};
 use serde::{Deserialize, Serialize};
 
 /// `[network]`: an MLP for points, a UNet for images.
@@ -27,12 +27,12 @@ settings! {
     pub struct MlpSize {
         /// Units in each hidden layer.
         width: usize = 64 => Range {
-            remedy: "give at least 1 unit",
+            remedy: "give at least 1 unit, and at most 2^28",
             ..COUNT
         },
         /// Number of hidden layers.
         depth: usize = 3 => Range {
-            remedy: "give at least 1 hidden layer",
+            remedy: "give at least 1 hidden layer, and at most 2^28",
             ..COUNT
         },
         /// Activation after each hidden layer.
@@ -51,13 +51,13 @@ settings! {
     pub struct UNetSize {
         /// Channels at full resolution.
         channels: usize = 32 => Range {
-            remedy: "give at least 2 channels",
+            remedy: "give at least 2 channels, and at most 2^28",
             ..COUNT
         },
         /// Channels of each level, as multiples of `channels`.
         multipliers: Vec<usize> = vec![1, 2],
         /// Residual blocks per level.
-        blocks: usize = 1,
+        blocks: usize = 1 => COUNT,
         /// Heights of the levels that have self-attention.
         attention: Vec<usize> = Vec::new(),
         /// Attention heads.
@@ -184,6 +184,14 @@ pub trait WithNetwork<B: AutodiffBackend> {
 }
 
 impl Architecture {
+    /// The size of the network, counted without building it.
+    pub fn size(&self) -> Size {
+        match self {
+            Self::Mlp(mlp) => mlp.size(),
+            Self::UNet(unet) => unet.size(),
+        }
+    }
+
     /// Builds the network, draws its parameters from `init`, and passes it to `user`.
     pub fn build<B, W>(&self, init: &mut Init<'_, B>, user: W) -> W::Output
     where

@@ -42,6 +42,19 @@ pub enum StoredModelError {
     /// The network cannot be built.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// The header describes a larger network than the parameters can fill.
+    #[error(
+        "{path} holds {found} parameters, and the network that its header describes has \
+         {expected}; train it again"
+    )]
+    TooLarge {
+        /// The run or file.
+        path: String,
+        /// The number of parameters that it holds.
+        found: u64,
+        /// The number of parameters of the network.
+        expected: u64,
+    },
     /// Only the program that trained the network can build it.
     #[error("{0} holds a network that only the program that trained it can build; load it there")]
     OwnNetwork(String),
@@ -266,6 +279,20 @@ impl StoredModel {
         }
         let (shape, classes) = (&about.data.shape, about.data.classes.len());
         let architecture = self.config().architecture(shape, classes)?;
+        // Before the network is allocated: the header of a stranger's file may ask for any size.
+        let found = match &self.place {
+            Place::Run(_, latest) => latest.parameters(),
+            Place::File(file) => file.parameters(),
+        };
+        let expected = architecture.size().parameters;
+        if expected > found {
+            let path = self.path.display().to_string();
+            return Err(StoredModelError::TooLarge {
+                path,
+                found,
+                expected,
+            });
+        }
         let mut init = Init::new(Noise::new(0), device);
         architecture.build(&mut init, Loader { stored: self, user })
     }

@@ -3,6 +3,7 @@
 use crate::dataset::{DataSource, Dataset, DatasetError, Loading, Scaling, load};
 use crate::digest::hex;
 use pyroclast_core::noise::{Noise, Stream};
+use pyroclast_core::shown::shown;
 use pyroclast_core::toy::Toy;
 use sha2::{Digest, Sha256};
 use std::path::Path;
@@ -22,7 +23,10 @@ pub enum TaskError {
     #[error(transparent)]
     Dataset(#[from] DatasetError),
     /// No data or source has this name.
-    #[error("{key} = `{name}` is not known; give a file or a folder, or one of: {known}")]
+    #[error(
+        "{key} = `{}` is not known; give a file or a folder, or one of: {known}",
+        shown(name)
+    )]
     UnknownName {
         /// The key of the configuration.
         key: &'static str,

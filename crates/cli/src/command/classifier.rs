@@ -12,6 +12,7 @@ use burn::tensor::backend::Backend;
 use pyroclast_metrics::classifier::{About, Settings, train};
 use pyroclast_train::dataset::Dataset;
 use pyroclast_train::learn::Record;
+use serde_json::json;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
@@ -46,7 +47,22 @@ pub(crate) fn run(arguments: Classifier) -> Result<ExitCode> {
         out,
     };
     let about = device::run_on(device, job)?;
-    say!("trained in {}", minutes(start.elapsed().as_secs_f64()));
+    let seconds = start.elapsed().as_secs_f64();
+    if arguments.json {
+        say!(
+            "{}",
+            json!({
+                "data": about.data,
+                "steps": about.steps,
+                "seconds": seconds,
+                "accuracy": about.accuracy,
+                "held_out": about.held_out,
+                "file": out,
+            })
+        );
+        return Ok(ExitCode::SUCCESS);
+    }
+    say!("trained in {}", minutes(seconds));
     say!(
         "accuracy   {:.2} % of {} held-out samples",
         100.0 * about.accuracy,

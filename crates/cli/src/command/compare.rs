@@ -1,17 +1,19 @@
 //! `pyroclast compare`: compares samplers at equal cost, in a table and a picture.
 
 use super::evaluate::{classifier, data_of};
+use super::open;
 use crate::Usage;
 use crate::args::Compare;
 use crate::device::{self, Job};
 use crate::export::{check_file, save_png};
+use crate::memory::{self, product};
 use crate::plan::unguided;
-use crate::say::say;
+use crate::progress::Bar;
+use crate::say::{fixed, say};
 use anyhow::{Result, bail};
 use burn::backend::Autodiff;
 use burn::module::AutodiffModule;
 use burn::tensor::backend::Backend;
-use indicatif::ProgressBar;
 use pyroclast_core::network::Network;
 use pyroclast_metrics::comparison::{Comparison, Contest, Entry, Found, compare};
 use pyroclast_plot::{Series, line_chart};
@@ -24,7 +26,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 pub(crate) fn run(arguments: Compare) -> Result<ExitCode> {
-    let stored = StoredModel::open(&arguments.model.run, arguments.model.weights)?;
+    let stored = open(&arguments.model)?;
     let config = &stored.config();
     if let Some(out) = &arguments.out {
         check_file(out)?;
@@ -62,6 +64,14 @@ pub(crate) fn run(arguments: Compare) -> Result<ExitCode> {
              or log-snr"
         )));
     }
+    memory::check(
+        &format!("-n {}", arguments.n),
+        // Noise, samples of a method and of the limit.
+        product([u64::from(arguments.n), task.training.dim() as u64, 4, 3]),
+        "ask for fewer",
+    )?;
+    let most = arguments.evaluations.iter().max();
+    memory::check_steps(most.map_or(0, |&n| n as usize))?;
     let mut contest = Contest {
         methods,
         budgets: arguments.evaluations.iter().map(|&n| n as usize).collect(),
@@ -144,12 +154,15 @@ impl<B: Backend> WithModel<Autodiff<B>> for Comparing<'_> {
             bail!(refused(method, error));
         }
         let entries = contest.methods.len() * contest.budgets.len();
-        // indicatif hides the bar unless it is in a terminal.
-        let bar = ProgressBar::new(entries as u64);
-        bar.tick();
-        let seen = &mut |_: &Entry| bar.inc(1);
+        let bar = Bar::new("drawing samples");
+        let mut done = 0;
+        let seen = &mut |entry: &Entry| {
+            done += 1;
+            bar.doing(entry.method);
+            bar.at(f64::from(done) / entries as f64);
+        };
         let found = compare(&flow, self.task, &contest, &classifier, device, seen);
-        bar.finish_and_clear();
+        drop(bar);
         let left_out = unserved
             .into_iter()
             .map(|(m, error)| (m, error.to_string()));
@@ -183,7 +196,7 @@ fn print_table(comparison: &Comparison, contest: &Contest, left_out: &[LeftOut],
     say!("|---|{}", "---|".repeat(contest.budgets.len()));
     for &method in &contest.methods {
         let cells = row(comparison, method).map(|entry| match &entry.found {
-            Ok(found) => format!("{:.3} ({:.3})", found.to_data, found.to_limit),
+            Ok(found) => format!("{} ({})", fixed(found.to_data, 3), fixed(found.to_limit, 3)),
             Err(_) => "–".into(),
         });
         say!("| {method} | {} |", cells.collect::<Vec<_>>().join(" | "));

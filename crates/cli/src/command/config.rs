@@ -5,11 +5,17 @@ use crate::say::say;
 use anyhow::Result;
 use pyroclast_core::named::{Choice, Key, Kind};
 use pyroclast_train::config::{Explained, explain};
+use serde_json::{Value, json};
 use std::fmt::Write;
 use std::process::ExitCode;
 
 pub(crate) fn run(arguments: &Config) -> Result<ExitCode> {
     let entries = explain(&arguments.explain)?;
+    if arguments.json {
+        let keys: Vec<Value> = entries.iter().map(as_json).collect();
+        say!("{}", json!({ "keys": keys }));
+        return Ok(ExitCode::SUCCESS);
+    }
     // A single key is explained with all its parameters; in a list, the names of its values do.
     let details = entries.len() == 1;
     let text: String = entries.iter().map(|entry| block(entry, details)).collect();
@@ -18,6 +24,20 @@ pub(crate) fn run(arguments: &Config) -> Result<ExitCode> {
         say!("`pyroclast config --explain KEY` explains one key with all its values.");
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn as_json(entry: &Explained) -> Value {
+    let names = match &entry.kind {
+        Kind::Choice(choices) => Some(choices.iter().map(|choice| choice.name).collect::<Vec<_>>()),
+        _ => None,
+    };
+    json!({
+        "key": entry.key,
+        "about": entry.about,
+        "default": entry.default,
+        "range": entry.range,
+        "names": names,
+    })
 }
 
 /// A key with its default, its meaning and its values.

@@ -1,10 +1,14 @@
 //! `pyroclast distance`: compares two files of samples.
 
+use crate::Usage;
 use crate::args::Distance;
 use crate::device::{self, Job};
-use crate::say::say;
+use crate::memory::{self, product};
+use crate::progress::Bar;
+use crate::say::{fixed, say};
 use anyhow::{Result, bail};
 use burn::tensor::backend::Backend;
+use pyroclast_core::shown::shown;
 use pyroclast_metrics::classifier::Trained;
 use pyroclast_metrics::features::{digits, features};
 use pyroclast_metrics::{FEATURE_METRICS, NEIGHBOURS};
@@ -26,6 +30,13 @@ pub(crate) fn run(arguments: Distance) -> Result<ExitCode> {
         );
     }
     let uses_classifier = arguments.classifier.is_some() || arguments.features_of.is_some();
+    if let (Some(name), false) = (&arguments.device.name, uses_classifier) {
+        bail!(Usage(format!(
+            "--device {} has no effect on rows that are compared as they are; leave it out, or give \
+             --classifier",
+            shown(name)
+        )));
+    }
     let (dim, [x, y]) = if uses_classifier {
         let device = device::choose(arguments.device.name.as_deref())?;
         let job = Features {
@@ -40,8 +51,23 @@ pub(crate) fn run(arguments: Distance) -> Result<ExitCode> {
             [real.values().into_owned(), fake.values().into_owned()],
         )
     };
+    // Two covariances, a root, its eigenvectors and two products.
+    let matrices = product([dim as u64, dim as u64, 8, 6]);
+    let covariance = format!("the covariance of {dim} numbers per row");
+    let remedy = "give features of fewer numbers, such as those of --classifier";
+    if let Some(problem) = memory::problem(&covariance, matrices, remedy) {
+        bail!(problem);
+    }
     let (n, m) = (x.len() / dim, y.len() / dim);
-    let scores = FEATURE_METRICS.map(|metric| (metric, (metric.score)(&x, &y, dim)));
+    let bar = Bar::new("comparing");
+    let mut done = 0;
+    let scores = FEATURE_METRICS.map(|metric| {
+        bar.doing(metric.name);
+        bar.at(f64::from(done) / FEATURE_METRICS.len() as f64);
+        done += 1;
+        (metric, (metric.score)(&x, &y, dim))
+    });
+    drop(bar);
     if arguments.json {
         let mut report = json!({ "real": n, "fake": m, "features": dim });
         for (metric, score) in scores {
@@ -56,7 +82,7 @@ pub(crate) fn run(arguments: Distance) -> Result<ExitCode> {
         paths[0].display()
     );
     for (metric, score) in scores {
-        say!("{:<28} {score:>12.6}", metric.name);
+        say!("{:<28} {:>12}", metric.name, fixed(score, 6));
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,17 +1,19 @@
 //! `pyroclast evaluate`: scores a model, in a table or as JSON.
 
+use super::open;
 use crate::Usage;
 use crate::args::Evaluate;
 use crate::device::{self, Job};
 use crate::export::check_file;
 use crate::loading::with_progress;
+use crate::memory::{self, product};
 use crate::plan::{check_guidance, plan};
-use crate::say::{note, say};
+use crate::progress::Bar;
+use crate::say::{fixed, note, say};
 use anyhow::{Context, Result, bail};
 use burn::backend::Autodiff;
 use burn::module::AutodiffModule;
 use burn::tensor::backend::Backend;
-use indicatif::ProgressBar;
 use pyroclast_core::network::Network;
 use pyroclast_core::path::Source;
 use pyroclast_core::prediction::Prediction;
@@ -32,16 +34,22 @@ use std::process::ExitCode;
 /// The default number of samples.
 const N: usize = 10_000;
 
+/// The default number of steps of the bound of a continuous process.
+const BOUND_STEPS: u32 = 250;
+
+/// The number of samples whose terms of a bound are held at once.
+const ROWS_OF_BOUND: usize = 256;
+
 /// The default number of held-out samples for the likelihood: of points, and of images.
 const LIKELIHOODS: (usize, usize) = (2000, 64);
 
 pub(crate) fn run(arguments: Evaluate) -> Result<ExitCode> {
-    let stored = StoredModel::open(&arguments.model.run, arguments.model.weights)?;
+    let stored = open(&arguments.model)?;
     let config = &stored.config();
     let plan = plan(&arguments.solver, config, arguments.seed, true)?;
     let device = device::choose(arguments.model.device.name.as_deref())?;
     let task = data_of(&stored, &arguments.model.run)?;
-    check_guidance(&arguments.solver, &task)?;
+    check_guidance(&arguments.solver, &plan, &task)?;
     let most = task.most_test_points();
     if most < 2 {
         bail!(
@@ -69,8 +77,25 @@ pub(crate) fn run(arguments: Evaluate) -> Result<ExitCode> {
         (None, true) => likelihoods,
         (None, false) => 0,
     };
+    check_densities(&arguments, bounds, config, &task)?;
     if let Some(path) = &arguments.bound_terms {
-        check_terms(path, bounds, config, &task)?;
+        check_terms(path, bounds)?;
+    }
+    let bound_steps = arguments.bound_steps.unwrap_or(BOUND_STEPS);
+    memory::check(
+        &format!("-n {n}"),
+        // Samples, noise, and two sets of data.
+        product([n as u64, task.training.dim() as u64, 4, 4]),
+        "ask for fewer",
+    )?;
+    memory::check_steps(plan.steps().unwrap_or(0))?;
+    if bounds > 0 && config.path.schedule.table().is_none() {
+        let rows = bounds.min(ROWS_OF_BOUND) as u64;
+        memory::check(
+            &format!("--bound-steps {bound_steps}"),
+            product([u64::from(bound_steps), rows, 4]),
+            "take fewer",
+        )?;
     }
     let scored = plan.clone();
     let job = Evaluation {
@@ -81,7 +106,7 @@ pub(crate) fn run(arguments: Evaluate) -> Result<ExitCode> {
             plan,
             likelihoods,
             bounds,
-            bound_steps: arguments.bound_steps as usize,
+            bound_steps: bound_steps as usize,
         },
         features: arguments.features.as_deref(),
         repetitions: u64::from(arguments.seeds),
@@ -127,20 +152,19 @@ impl<B: Backend> WithModel<Autodiff<B>> for Evaluation<'_> {
     {
         let (flow, device) = (&model.flow, &model.device::<Autodiff<B>>());
         let classifier = classifier::<B>(self.features, &self.stored.config(), self.task, device)?;
-        // indicatif hides the bar unless it is in a terminal.
-        let bar = ProgressBar::new(self.repetitions);
-        bar.tick();
-        let scores = (0..self.repetitions)
+        let bar = Bar::new("drawing samples");
+        (0..self.repetitions)
             .map(|k| {
-                let classifier = classifier.as_ref();
+                let (classifier, protocol) = (classifier.as_ref(), &self.protocol);
+                let seen = &mut |what: &'static str, share: f64| {
+                    bar.doing(what);
+                    bar.at((k as f64 + share) / self.repetitions as f64);
+                };
                 let scores =
-                    evaluate::<B, _, _, D>(flow, self.task, &self.protocol, classifier, k, device);
-                bar.inc(1);
+                    evaluate::<B, _, _, D>(flow, self.task, protocol, classifier, k, device, seen);
                 Ok(scores?)
             })
-            .collect();
-        bar.finish_and_clear();
-        scores
+            .collect()
     }
 }
 
@@ -183,20 +207,46 @@ pub(super) fn classifier<B: Backend>(
 }
 
 /// Checks before an evaluation that the terms of a bound can be written after it.
-fn check_terms(path: &Path, bounds: usize, config: &Config, task: &Task) -> Result<()> {
+fn check_terms(path: &Path, bounds: usize) -> Result<()> {
     if bounds == 0 {
         bail!(Usage(
             "--bound-terms has no bound to write; ask for one with --bounds 64".into()
         ));
     }
-    if config.path.source != Source::Normal || task.validation.is_empty() {
-        bail!(Usage(
-            "--bound-terms has no bound to write: a bound needs path.source=normal and held-out \
-             data (data.validation); leave it out"
-                .into()
-        ));
-    }
     check_file(path)
+}
+
+/// Refuses what asks for a likelihood or a bound that this model and data do not have.
+fn check_densities(
+    arguments: &Evaluate,
+    bounds: usize,
+    config: &Config,
+    task: &Task,
+) -> Result<()> {
+    let has_density = config.path.source == Source::Normal && !task.validation.is_empty();
+    let asks = |n: Option<u32>| n.is_some_and(|n| n > 0);
+    let flags = [
+        ("likelihoods", asks(arguments.likelihoods)),
+        ("bounds", asks(arguments.bounds)),
+        ("bound-terms", arguments.bound_terms.is_some()),
+    ];
+    if let Some((flag, _)) = flags.iter().find(|(_, is_given)| *is_given && !has_density) {
+        bail!(Usage(format!(
+            "--{flag} has nothing to compute: a density needs path.source=normal and held-out data \
+             (data.validation); leave it out"
+        )));
+    }
+    let is_continuous = config.path.schedule.table().is_none();
+    match arguments.bound_steps {
+        Some(_) if !is_continuous => bail!(Usage(
+            "--bound-steps has no effect on a chain, whose steps are its indices; leave it out"
+                .into()
+        )),
+        Some(_) if bounds == 0 => bail!(Usage(
+            "--bound-steps has no effect without a bound; ask for one with --bounds 64".into()
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// Writes the terms of the bound of the first repetition, noisiest first: in bits per dimension for
@@ -255,9 +305,10 @@ fn print_table(scores: &[Scores], n: usize, plan: &Plan, weights: &str, task: &T
             continue;
         };
         if scores.len() > 1 {
-            say!("{name:<28} {:>10.4} ± {:.4}", value.mean, value.std);
+            let std = fixed(value.std.unwrap_or(0.0), 4);
+            say!("{name:<28} {:>10} ± {std}", fixed(value.mean, 4));
         } else {
-            say!("{name:<28} {:>10.4}", value.mean);
+            say!("{name:<28} {:>10}", fixed(value.mean, 4));
         }
     }
 }

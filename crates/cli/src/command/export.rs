@@ -6,6 +6,7 @@ use crate::export::check_file;
 use crate::say::say;
 use anyhow::{Result, bail};
 use pyroclast_train::stored_model::StoredModel;
+use serde_json::json;
 use std::process::ExitCode;
 
 pub(crate) fn run(arguments: Export) -> Result<ExitCode> {
@@ -20,6 +21,18 @@ pub(crate) fn run(arguments: Export) -> Result<ExitCode> {
     let file = StoredModel::open(&arguments.run, arguments.weights)?.file()?;
     file.save(out)?;
     let about = &file.header().about;
+    if arguments.json {
+        say!(
+            "{}",
+            json!({
+                "data": about.data.name,
+                "step": about.step,
+                "weights": file.weights(),
+                "file": out,
+            })
+        );
+        return Ok(ExitCode::SUCCESS);
+    }
     say!(
         "{} after {} steps, {} weights: {}",
         about.data.name,

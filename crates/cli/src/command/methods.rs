@@ -5,10 +5,16 @@ use crate::say::say;
 use anyhow::Result;
 use pyroclast_solvers::sampler::Requirement;
 use pyroclast_train::draw::{Kind, MethodName, Plan};
+use serde_json::{Value, json};
 use std::process::ExitCode;
 
-pub(crate) fn run(arguments: Methods) -> Result<ExitCode> {
+pub(crate) fn run(arguments: &Methods) -> Result<ExitCode> {
     match arguments.name {
+        None if arguments.json => {
+            let methods: Vec<Value> = MethodName::ALL.iter().copied().map(as_json).collect();
+            say!("{}", json!({ "methods": methods }));
+        }
+        Some(method) if arguments.json => say!("{}", as_json(method)),
         None => list(),
         Some(method) => describe(method),
     }
@@ -32,6 +38,28 @@ fn list() {
         say!();
     }
     say!("Evaluations of the network are per step. `pyroclast methods NAME` tells more of one.");
+}
+
+fn as_json(method: MethodName) -> Value {
+    let options: Vec<Value> = (method.options.iter())
+        .map(|setting| {
+            json!({
+                "name": setting.option.name,
+                "about": setting.option.about,
+                "default": setting.default.map(|value| value.to_string()),
+                "range": setting.range(),
+            })
+        })
+        .collect();
+    json!({
+        "name": method.name,
+        "aliases": method.aliases,
+        "kind": method.kind.to_string(),
+        "order": method.order,
+        "evaluations": method.cost.to_string(),
+        "about": method.about.trim_start(),
+        "options": options,
+    })
 }
 
 fn about(kind: Kind) -> &'static str {

@@ -1,11 +1,14 @@
 //! `pyroclast sample`: draws samples and writes them to a file.
 
+use super::open;
 use crate::Usage;
 use crate::args::Sample;
 use crate::device::{self, Job};
 use crate::export::{self, Format, picture_labels, picture_size};
 use crate::loading::with_progress;
+use crate::memory::{self, product};
 use crate::plan::{check_guidance, plan};
+use crate::progress::Bar;
 use crate::say::say;
 use anyhow::{Context, Result, bail};
 use burn::backend::Autodiff;
@@ -18,12 +21,14 @@ use pyroclast_core::noise::Noise;
 use pyroclast_plot::{Limits, write_gif};
 use pyroclast_train::atomic_file;
 use pyroclast_train::dataset::Dataset;
-use pyroclast_train::draw::{Plan, Samples, Stepping, sample};
+use pyroclast_train::draw::{CHUNK, Plan, Stepping, sample};
 use pyroclast_train::learn::Run;
 use pyroclast_train::model::Model;
 use pyroclast_train::numbered::Claimed;
 use pyroclast_train::stored_model::{StoredModel, WithModel};
 use pyroclast_train::task::Task;
+use serde_json::json;
+use std::ops::Range;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -31,13 +36,15 @@ use std::time::{Duration, Instant};
 
 /// The largest number of frames of an animation after the first.
 const FRAMES: usize = 40;
+/// The values of samples that are held at once while they are written.
+const PART: usize = 1 << 20;
 /// The time that each frame is shown.
 const DELAY: Duration = Duration::from_millis(60);
 /// The time that the last frame is shown.
 const HOLD: Duration = Duration::from_millis(1500);
 
 pub(crate) fn run(arguments: Sample) -> Result<ExitCode> {
-    let stored = StoredModel::open(&arguments.model.run, arguments.model.weights)?;
+    let stored = open(&arguments.model)?;
     let plan = plan(&arguments.solver, &stored.config(), arguments.seed, false)?;
     let samples_of_run = stored.run().map(Run::samples).unwrap_or_default();
     let usual = samples_of_run.join("sample");
@@ -59,71 +66,102 @@ pub(crate) fn run(arguments: Sample) -> Result<ExitCode> {
     }
     let device = device::choose(arguments.model.device.name.as_deref())?;
     let task = stored.task_without_data();
-    check_guidance(&arguments.solver, &task)?;
-    let labels = labels(&arguments, &task)?;
-    let n = match (&labels, arguments.n) {
-        (Some(labels), _) => labels.len(),
-        (None, Some(n)) => n as usize,
-        (None, None) => picture_size(&task.training),
-    };
-    let given = (labels.as_deref()).map_or_else(Given::nothing, |labels| {
-        Given::labels(labels, task.training.classes())
-    });
+    check_guidance(&arguments.solver, &plan, &task)?;
+    let classes = Classes::of(&arguments, &task)?;
+    let n = (arguments.n).map_or_else(|| picture_size(&task.training), |n| n as usize);
+    check_memory(n, &task, &plan, format, arguments.trajectory)?;
     let start = Instant::now();
-    let job = Sampling {
-        stored: &stored,
-        task: &task,
-        plan,
-        n,
-        given,
-        trajectory: arguments.trajectory,
+    let draw = |take: Taker<'_>| {
+        let job = Sampling {
+            stored: &stored,
+            task: &task,
+            plan,
+            n,
+            classes: &classes,
+            trajectory: arguments.trajectory,
+            take,
+        };
+        device::run_on(device, job)
     };
-    let (samples, frames) = device::run_on(device, job)?;
-    let seconds = start.elapsed().as_secs_f64();
-
-    // Only a picture of points shows the data behind the samples.
-    let shows_data = !task.training.is_image() && (format == Format::Png || arguments.trajectory);
-    let backdrop = if shows_data {
-        backdrop(&stored, &task)
-    } else {
-        task.training.clone()
-    };
-    let mut values = samples.values.clone();
-    task.scaling.invert(&mut values);
     // Several commands at once write several pictures.
-    let claimed;
-    let out = match &arguments.out {
-        Some(out) => out,
-        None => {
-            claimed = Claimed::new(&usual, ".png")
-                .with_context(|| format!("cannot write {}.png", usual.display()))?;
-            claimed.path()
+    let claim = || {
+        Claimed::new(&usual, ".png")
+            .with_context(|| format!("cannot write {}.png", usual.display()))
+    };
+    let (drawn, seconds, claimed);
+    let (out, backdrop) = match (format, &arguments.out) {
+        (Format::Npy | Format::Csv, Some(out)) => {
+            let dataset = &task.training;
+            drawn = export::stream(out, format, n, classes.any(), dataset, |sink| {
+                draw(&mut |mut values, labels| {
+                    task.scaling.invert(&mut values);
+                    Ok(sink(&values, labels)?)
+                })
+            })?;
+            seconds = start.elapsed().as_secs_f64();
+            let points = arguments.trajectory && !dataset.is_image();
+            (out.as_path(), backdrop(&stored, &task, points))
+        }
+        (format, out) => {
+            let mut all = Vec::new();
+            drawn = draw(&mut |values, _| {
+                all.extend(values);
+                Ok(())
+            })?;
+            seconds = start.elapsed().as_secs_f64();
+            // Only a picture of points shows the data behind the samples.
+            let points =
+                !task.training.is_image() && (format == Format::Png || arguments.trajectory);
+            let backdrop = backdrop(&stored, &task, points);
+            let out = match out {
+                Some(out) => out,
+                None => {
+                    claimed = claim()?;
+                    claimed.path()
+                }
+            };
+            if format == Format::Png {
+                export::save_png(
+                    out,
+                    &export::picture(
+                        &all,
+                        classes.of_rows(0..n).as_deref(),
+                        &backdrop,
+                        &title(&task, n),
+                        None,
+                    ),
+                )?;
+            } else {
+                task.scaling.invert(&mut all);
+                let labels = classes.of_rows(0..n);
+                export::write_tensors(out, &all, labels.as_deref(), &task.training)?;
+            }
+            (out, backdrop)
         }
     };
-    export::write(
-        out,
-        format,
-        &values,
-        labels.as_deref(),
-        &task.training,
-        || {
-            Ok(export::picture(
-                &samples.values,
-                labels.as_deref(),
-                &backdrop,
-                &title(&task, n),
-                None,
-            ))
-        },
-    )?;
     // Files come first: whoever reads the results may leave before the end.
     let trajectory = arguments.trajectory.then(|| out.with_extension("gif"));
     if let Some(path) = &trajectory {
-        animate(path, &frames, labels.as_deref(), &backdrop)?;
+        let labels = classes.of_rows(0..n);
+        animate(path, &drawn.frames, labels.as_deref(), &backdrop)?;
+    }
+    if arguments.json {
+        say!(
+            "{}",
+            json!({
+                "n": n,
+                "evaluations": drawn.evaluations,
+                "seconds": seconds,
+                "device": device.to_string(),
+                "file": out,
+                "trajectory": trajectory,
+            })
+        );
+        return Ok(ExitCode::SUCCESS);
     }
     say!(
         "{n} samples, {} evaluations each, {seconds:.2} s on {device}: {}",
-        samples.statistics.evaluations,
+        drawn.evaluations,
         out.display()
     );
     if let Some(path) = &trajectory {
@@ -132,9 +170,40 @@ pub(crate) fn run(arguments: Sample) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The data to draw behind samples; an empty dataset if it cannot be loaded or has changed.
-fn backdrop(stored: &StoredModel, without_data: &Task) -> Arc<Dataset> {
-    let task = with_progress(|loading| Ok(stored.task_by(loading)?)).ok();
+/// Refuses a draw that does not fit into memory. Numbers of a .npy or .csv file are written as they
+/// are drawn; everything else is held.
+fn check_memory(
+    n: usize,
+    task: &Task,
+    plan: &Plan,
+    format: Format,
+    trajectory: bool,
+) -> Result<()> {
+    let held = match format {
+        Format::Npy | Format::Csv => 0,
+        // The samples, and the bytes or the picture that they become.
+        Format::Png | Format::Safetensors => 2,
+    };
+    let steps = plan.steps().unwrap_or(0);
+    let frames = if trajectory {
+        steps.min(FRAMES) as u64 + 1
+    } else {
+        0
+    };
+    let values = product([n as u64, task.training.dim() as u64, 4]);
+    memory::check(
+        &format!("-n {n}"),
+        product([values, held + frames]),
+        "ask for fewer, or write them to a .npy or .csv file without --trajectory",
+    )?;
+    memory::check_steps(steps)
+}
+
+/// The data to draw behind samples; an empty dataset if none is to be drawn, or it cannot be loaded
+/// or has changed.
+fn backdrop(stored: &StoredModel, without_data: &Task, is_drawn: bool) -> Arc<Dataset> {
+    let load = || with_progress(|loading| Ok(stored.task_by(loading)?)).ok();
+    let task = is_drawn.then(load).flatten();
     let same = task.filter(|task| stored.is_trained_on(task));
     same.map_or_else(|| without_data.training.clone(), |task| task.training)
 }
@@ -143,31 +212,60 @@ fn title(task: &Task, n: usize) -> String {
     format!("{}: {n} samples", task.training.name)
 }
 
-/// The class of each sample: the one given by --class, or all in turn; `None` for a model without
-/// classes.
-fn labels(arguments: &Sample, task: &Task) -> Result<Option<Vec<u32>>> {
-    let dataset = &task.training;
-    let classes = dataset.classes();
-    let n = arguments.n.map(|n| n as usize);
-    match arguments.class {
-        Some(_) if classes == 0 => bail!(Usage(format!(
-            "the model of {} has no classes; leave out --class",
-            arguments.model.run.display()
-        ))),
-        Some(class) if class as usize >= classes => bail!(Usage(format!(
-            "there is no class {class}; classes are 0 to {}",
-            classes - 1
-        ))),
-        Some(class) => Ok(Some(vec![class; n.unwrap_or(picture_size(dataset))])),
-        None if classes == 0 => Ok(None),
-        None => match n {
-            None if dataset.is_image() => Ok(picture_labels(classes)),
-            n => {
-                let n = n.unwrap_or(picture_size(dataset));
-                Ok(Some((0..n).map(|i| (i % classes) as u32).collect()))
-            }
-        },
+/// The classes that samples are drawn of.
+enum Classes {
+    /// The model has none.
+    None,
+    /// The one given by --class.
+    Only(u32),
+    /// All, in rows of a picture.
+    Rows(u32),
+    /// All in turn.
+    InTurn(u32),
+}
+
+impl Classes {
+    fn of(arguments: &Sample, task: &Task) -> Result<Self> {
+        let classes = task.training.classes() as u32;
+        match arguments.class {
+            Some(_) if classes == 0 => bail!(Usage(format!(
+                "the model of {} has no classes; leave out --class",
+                arguments.model.run.display()
+            ))),
+            Some(class) if class >= classes => bail!(Usage(format!(
+                "there is no class {class}; classes are 0 to {}",
+                classes - 1
+            ))),
+            Some(class) => Ok(Self::Only(class)),
+            None if classes == 0 => Ok(Self::None),
+            None if arguments.n.is_none() && task.training.is_image() => Ok(Self::Rows(classes)),
+            None => Ok(Self::InTurn(classes)),
+        }
     }
+
+    fn any(&self) -> bool {
+        !matches!(self, Self::None)
+    }
+
+    /// The class of each of these samples.
+    fn of_rows(&self, rows: Range<usize>) -> Option<Vec<u32>> {
+        match *self {
+            Self::None => None,
+            Self::Only(class) => Some(vec![class; rows.len()]),
+            Self::Rows(classes) => picture_labels(classes as usize).map(|all| all[rows].to_vec()),
+            Self::InTurn(classes) => Some(rows.map(|i| (i % classes as usize) as u32).collect()),
+        }
+    }
+}
+
+/// What takes the samples as they are drawn, on the model's scale, with their classes.
+type Taker<'a> = &'a mut dyn FnMut(Vec<f32>, Option<&[u32]>) -> Result<()>;
+
+/// What is left of a draw whose samples have been taken.
+struct Drawn {
+    /// Evaluations per sample.
+    evaluations: usize,
+    frames: Vec<Frame>,
 }
 
 /// A frame of an animation.
@@ -182,12 +280,13 @@ struct Sampling<'a> {
     task: &'a Task,
     plan: Plan,
     n: usize,
-    given: Given,
+    classes: &'a Classes,
     trajectory: bool,
+    take: Taker<'a>,
 }
 
 impl Job for Sampling<'_> {
-    type Output = Result<(Samples, Vec<Frame>)>;
+    type Output = Result<Drawn>;
 
     fn run<B: Backend>(self, device: B::Device) -> Self::Output {
         self.stored.with_model::<Autodiff<B>, _>(&device, self)?
@@ -195,53 +294,100 @@ impl Job for Sampling<'_> {
 }
 
 impl<B: Backend> WithModel<Autodiff<B>> for Sampling<'_> {
-    type Output = Result<(Samples, Vec<Frame>)>;
+    type Output = Result<Drawn>;
 
     fn with<N, const D: usize>(self, model: Model<N>) -> Self::Output
     where
         N: Network<Autodiff<B>, D> + AutodiffModule<Autodiff<B>>,
         N::InnerModule: Network<B, D>,
     {
-        let (flow, device) = (&model.flow, &model.device::<Autodiff<B>>());
-        let dim = self.task.training.dim();
+        let (flow, device) = (model.flow.valid(), &model.device::<Autodiff<B>>());
+        let dataset = &self.task.training;
+        let steps = self.plan.steps();
+        let mut watch = Watch::new(self.n, steps, self.trajectory);
+        let mut evaluations = 0;
+        let rows = CHUNK * (PART / (CHUNK * dataset.dim())).max(1);
         let noise = Noise::new(self.plan.seed);
-        let x0 = flow.path.source.for_sampling(self.n, dim, noise, 0);
-        let steps = self.plan.steps().unwrap_or(0);
-        // Frames are equally many steps apart, and include the first and the last state.
-        let stride = steps.div_ceil(FRAMES).max(1);
-        let mut frames: Vec<Frame> = Vec::new();
-        let (mut chunk, mut seen) = (usize::MAX, 0_usize);
-        let mut observe = |first: usize, t: f64, x: &Tensor<B, D>| {
-            if !self.trajectory {
-                return;
-            }
-            if first != chunk {
-                (chunk, seen) = (first, 0);
-            }
-            let (step, frame) = (seen, seen.div_ceil(stride));
-            seen += 1;
-            if step % stride != 0 && step != steps {
-                return;
-            }
-            if frames.len() <= frame {
-                frames.resize(frame + 1, Frame::default());
-            }
-            let values = x.to_data().convert::<f32>().into_vec::<f32>();
-            frames[frame].t = t;
-            let values = values.expect("converted to f32 just now");
-            frames[frame].values.extend(values);
+        let source = &flow.path.source;
+        let parts = source.for_sampling_in_parts(self.n, dataset.dim(), noise, 0, rows);
+        for (part, x0) in parts.enumerate() {
+            let first = part * rows;
+            let n = x0.len() / dataset.dim();
+            let labels = self.classes.of_rows(first..first + n);
+            let given = (labels.as_deref()).map_or_else(Given::nothing, |labels| {
+                Given::labels(labels, dataset.classes())
+            });
+            let plan = Plan {
+                first_row: first,
+                ..self.plan.clone()
+            };
+            let mut observe = |row: usize, t: f64, x: &Tensor<B, D>| watch.see(first + row, t, x);
+            let shape = &dataset.shape;
+            let samples = sample(&flow, &x0, shape, &given, &plan, device, &mut observe)?;
+            evaluations = evaluations.max(samples.statistics.evaluations);
+            (self.take)(samples.values, labels.as_deref())?;
+        }
+        Ok(Drawn {
+            evaluations,
+            frames: watch.frames,
+        })
+    }
+}
+
+/// Watches the states of a draw: for the bar and, for an animation, its frames.
+struct Watch {
+    bar: Bar,
+    n: usize,
+    /// The steps of a fixed grid.
+    steps: Option<usize>,
+    /// Frames are this many steps apart, and include the first and the last state.
+    stride: Option<usize>,
+    frames: Vec<Frame>,
+    chunk: usize,
+    seen: usize,
+}
+
+impl Watch {
+    fn new(n: usize, steps: Option<usize>, trajectory: bool) -> Self {
+        let stride = steps.unwrap_or(0).div_ceil(FRAMES).max(1);
+        Self {
+            bar: Bar::new("drawing samples"),
+            n,
+            steps,
+            stride: trajectory.then_some(stride),
+            frames: Vec::new(),
+            chunk: usize::MAX,
+            seen: 0,
+        }
+    }
+
+    /// A state of the chunk that starts with this row.
+    fn see<B: Backend, const D: usize>(&mut self, first: usize, t: f64, x: &Tensor<B, D>) {
+        if first != self.chunk {
+            (self.chunk, self.seen) = (first, 0);
+        }
+        let share = match self.steps {
+            Some(steps) => self.seen as f64 / steps.max(1) as f64,
+            None => t,
         };
-        let shape = &self.task.training.shape;
-        let samples = sample(
-            &flow.valid(),
-            &x0,
-            shape,
-            &self.given,
-            &self.plan,
-            device,
-            &mut observe,
-        )?;
-        Ok((samples, frames))
+        let rows = first as f64 + share * x.dims()[0] as f64;
+        self.bar.at(rows / self.n as f64);
+        let step = self.seen;
+        self.seen += 1;
+        let Some(stride) = self.stride else {
+            return;
+        };
+        if !step.is_multiple_of(stride) && Some(step) != self.steps {
+            return;
+        }
+        let frame = step.div_ceil(stride);
+        if self.frames.len() <= frame {
+            self.frames.resize(frame + 1, Frame::default());
+        }
+        let values = x.to_data().convert::<f32>().into_vec::<f32>();
+        self.frames[frame].t = t;
+        let values = values.expect("converted to f32 just now");
+        self.frames[frame].values.extend(values);
     }
 }
 

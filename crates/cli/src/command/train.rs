@@ -5,6 +5,7 @@ use crate::args::Train;
 use crate::device::{self, Job};
 use crate::export::{self, picture_labels, picture_size, save_png};
 use crate::loading::with_progress;
+use crate::memory::{self, product};
 use crate::progress::{Progress, minutes};
 use crate::say::{note, quoted, say};
 use anyhow::{Context, Result, anyhow, bail};
@@ -14,9 +15,10 @@ use burn::tensor::backend::{AutodiffBackend, Backend};
 use pyroclast_core::condition::Given;
 use pyroclast_core::network::Network;
 use pyroclast_core::noise::Noise;
+use pyroclast_core::toy::Toy;
 use pyroclast_models::Init;
 use pyroclast_plot::{Series, line_chart};
-use pyroclast_train::config::{Config, is_data, presets, suitable};
+use pyroclast_train::config::{Config, ConfigError, is_data, presets, suitable};
 use pyroclast_train::draw::{Samples, sample};
 use pyroclast_train::learn::{
     Latest, Next, Outcome, Record, Run, RunError, RunLock, TrainError, Trainer, Watcher,
@@ -26,6 +28,7 @@ use pyroclast_train::model::ModelHeader;
 use pyroclast_train::network::WithNetwork;
 use pyroclast_train::numbered::{first_free, last_taken};
 use pyroclast_train::task::Task;
+use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -60,24 +63,10 @@ pub(crate) fn run(arguments: Train) -> Result<ExitCode> {
     };
     // Everything that can be checked is checked before anything is written.
     let device = device::choose(arguments.device.name.as_deref())?;
+    check_data_memory(&config)?;
     let noise = Noise::new(config.training.seed);
     let mut task = with_progress(|loading| Ok(Task::load_by(&config.data, noise, loading)?))?;
-    (config.architecture(&task.training.shape, task.training.classes())).with_context(|| {
-        let of_pictures = task.training.is_image() && config.data.resolution == 0;
-        let advice = of_pictures.then_some("; --size brings pictures to one size");
-        format!(
-            "samples of {} have shape {:?}{}",
-            task.training.name,
-            task.training.shape,
-            advice.unwrap_or_default()
-        )
-    })?;
-    if config.data.flip && !task.training.is_image() {
-        bail!(Usage(format!(
-            "data.flip = true mirrors pictures, and samples of {} are vectors; leave it out",
-            task.training.name
-        )));
-    }
+    check_memory(&config, &task)?;
     let (run, lock) = match resumed {
         Some(resumed) => {
             task = resumed.checked(task, arguments.new_data)?;
@@ -109,10 +98,26 @@ pub(crate) fn run(arguments: Train) -> Result<ExitCode> {
     let start = Instant::now();
     let outcome = device::run_on(device, job)?;
     let folder = quoted(&run.folder().to_string_lossy());
+    let seconds = start.elapsed().as_secs_f64();
+    let report = |outcome, step, picture: Option<&Path>, loss: Option<&Path>| {
+        json!({
+            "outcome": outcome,
+            "step": step,
+            "seconds": seconds,
+            "run": run.folder(),
+            "samples": picture,
+            "loss": loss,
+        })
+    };
     match outcome {
         (Outcome::Finished, picture) => {
             let loss = draw_curve(&run)?;
-            say!("trained in {}", minutes(start.elapsed().as_secs_f64()));
+            if arguments.json {
+                let (picture, steps) = (picture.as_deref(), config.training.steps);
+                say!("{}", report("finished", steps, picture, Some(&loss)));
+                return Ok(ExitCode::SUCCESS);
+            }
+            say!("trained in {}", minutes(seconds));
             say!("run      {folder}");
             if let Some(picture) = picture {
                 say!("samples  {}", picture.display());
@@ -120,6 +125,10 @@ pub(crate) fn run(arguments: Train) -> Result<ExitCode> {
             say!("loss     {}", loss.display());
             say!("next     pyroclast sample {folder} --trajectory");
             Ok(ExitCode::SUCCESS)
+        }
+        (Outcome::Interrupted { step }, picture) if arguments.json => {
+            say!("{}", report("interrupted", step, picture.as_deref(), None));
+            Ok(ExitCode::from(INTERRUPTED))
         }
         (Outcome::Interrupted { step }, _) => {
             say!("interrupted after step {step}, and saved; resume with:");
@@ -176,6 +185,55 @@ fn configuration(arguments: &Train, assignments: &[String]) -> Result<Config> {
     );
     let (shape, classes) = (&dataset.shape, dataset.classes());
     Ok(Config::suited(source, preset, shape, classes, assignments)?)
+}
+
+/// Refuses a toy distribution of more points than fit into memory.
+fn check_data_memory(config: &Config) -> Result<()> {
+    let size = config.data.size;
+    if config.data.name.parse::<Toy>().is_err() {
+        return Ok(());
+    }
+    let points = product([size as u64, 2, 4]);
+    memory::check(&format!("data.size = {size}"), points, "draw fewer points")
+}
+
+/// Refuses a network and settings that do not fit the data, and a training that does not fit into memory.
+fn check_memory(config: &Config, task: &Task) -> Result<()> {
+    let dataset = &task.training;
+    let architecture = config.architecture(&dataset.shape, dataset.classes());
+    let architecture = architecture.with_context(|| {
+        let is_as_it_was = dataset.is_image() && config.data.resolution == 0;
+        let advice = if is_as_it_was {
+            "; --size brings pictures to one size"
+        } else {
+            ""
+        };
+        let (name, shape) = (&dataset.name, &dataset.shape);
+        format!("samples of {name} have shape {shape:?}{advice}")
+    })?;
+    if config.data.flip && !dataset.is_image() {
+        bail!(Usage(format!(
+            "data.flip = true mirrors pictures, and samples of {} are vectors; leave it out",
+            dataset.name
+        )));
+    }
+    config
+        .check_data(&dataset.shape, dataset.classes())
+        .map_err(ConfigError::from)?;
+    let size = architecture.size();
+    memory::check(
+        &format!(
+            "a network of {} parameters on batches of {}",
+            match size.parameters {
+                u64::MAX => "over 10^19".to_owned(),
+                parameters => parameters.to_string(),
+            },
+            config.training.batch
+        ),
+        config.memory(size, dataset.dim()),
+        "set a smaller network or training.batch",
+    )?;
+    memory::check_steps(config.sampling.steps)
 }
 
 /// Data files by their absolute path, so that the run can be resumed and scored from anywhere.
@@ -414,7 +472,11 @@ impl<'a> Console<'a> {
     fn draws(&self, step: u64) -> bool {
         let training = &self.config.training;
         let every = training.picture_every;
-        step == training.steps || (every > 0 && step.is_multiple_of(every))
+        step == training.steps || (step > 0 && every > 0 && step.is_multiple_of(every))
+    }
+
+    fn picture_of(&self, step: u64) -> PathBuf {
+        self.run.samples().join(format!("step-{step:08}.png"))
     }
 
     /// Draws a picture of samples. If that fails, it prints a warning, and training continues.
@@ -425,7 +487,7 @@ impl<'a> Console<'a> {
         N::InnerModule: Network<B::InnerBackend, D>,
     {
         let step = trainer.step;
-        let path = self.run.samples().join(format!("step-{step:08}.png"));
+        let path = self.picture_of(step);
         let drawn = samples(trainer, self.config).and_then(|samples| {
             let dataset = &trainer.task.training;
             let title = format!("{} after {step} steps", dataset.name);
@@ -457,8 +519,8 @@ where
             progress.say(&format!("resumed after step {}", trainer.step));
         }
         self.progress = Some(progress);
-        if trainer.step == steps {
-            // Resumed after the last step: the picture may be missing.
+        // A run that was killed between a checkpoint and its picture has no picture of that step.
+        if self.draws(trainer.step) && !self.picture_of(trainer.step).exists() {
             self.draw(trainer);
         }
         Ok(())

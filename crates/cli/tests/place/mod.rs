@@ -101,6 +101,22 @@ impl Place {
     }
 }
 
-/// A training run of seconds.
-pub(crate) const QUICK: &str = "--steps 6 --device flex --set training.batch=16 --set training.save-every=3 \
-    --set training.log-every=2 --set data.size=200 --set sampling.steps=4";
+/// The options of a training run of seconds.
+macro_rules! quick {
+    ($more:literal) => {
+        concat!(
+            "--steps 6 --device flex --set training.batch=16 --set training.save-every=3 \
+             --set training.log-every=2 --set sampling.steps=4 ",
+            $more
+        )
+    };
+}
+
+/// A training run of seconds on a toy distribution.
+pub(crate) const QUICK: &str = quick!("--set data.size=200");
+
+/// The same on a file.
+pub(crate) const QUICK_FILE: &str = quick!("");
+
+/// The same on a preset of the digits, with a small network.
+pub(crate) const QUICK_DIGITS: &str = quick!("--set training.batch=4 --set network.channels=8");

@@ -5,6 +5,8 @@ use crate::named::POSITIVE;
 
 /// The share of the mean cost that stands for ε where nothing else is known.
 const SHARE: f64 = 0.05;
+/// The largest ε: the plan is independent long before, and sums of larger ones would overflow.
+const LARGEST: f64 = 1e300;
 
 named! {
     /// The regularisation of entropic optimal transport.
@@ -35,7 +37,7 @@ impl Regularisation {
 
     /// The ε for these costs.
     pub(super) fn epsilon(self, cost: &[f64]) -> f64 {
-        match self {
+        let epsilon = match self {
             Self::Fixed(epsilon) => epsilon,
             Self::Auto => Self::OfMeanCost(SHARE).epsilon(cost),
             Self::OfMeanCost(share) => {
@@ -47,6 +49,7 @@ impl Regularisation {
                 // Where all points coincide there is nothing to choose between, and any ε says so.
                 (share * mean).max(f64::MIN_POSITIVE)
             }
-        }
+        };
+        epsilon.min(LARGEST)
     }
 }

@@ -53,6 +53,34 @@ impl Source {
     pub fn for_sampling(&self, n: usize, dim: usize, noise: Noise, k: u64) -> Vec<f32> {
         self.points(n, dim, &mut noise.draws(Stream::Sampler, k << 48))
     }
+
+    /// The points of [`Source::for_sampling`], `rows` at a time. Normal points are drawn when they
+    /// are asked for; those of other distributions depend on how many there are, so they are drawn
+    /// all at once.
+    ///
+    /// # Panics
+    /// As [`Source::points`], and if `rows` is 0.
+    pub fn for_sampling_in_parts(
+        &self,
+        n: usize,
+        dim: usize,
+        noise: Noise,
+        k: u64,
+        rows: usize,
+    ) -> impl Iterator<Item = Vec<f32>> + use<> {
+        let mut draws = noise.draws(Stream::Sampler, k << 48);
+        let whole = match self {
+            Self::Normal => None,
+            other => Some(other.points(n, dim, &mut draws)),
+        };
+        (0..n).step_by(rows).map(move |first| {
+            let values = rows.min(n - first) * dim;
+            match &whole {
+                Some(points) => points[first * dim..][..values].to_vec(),
+                None => draws.normals(values),
+            }
+        })
+    }
 }
 
 /// Distributions of the user's own are equal where they are the same value in memory.
@@ -123,5 +151,21 @@ impl<'de> Deserialize<'de> for Source {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let name = String::deserialize(deserializer)?;
         name.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_the_points_of_a_whole() {
+        for source in [Source::Normal, Source::Toy(Toy::Moons)] {
+            let noise = Noise::new(3);
+            let parts = source.for_sampling_in_parts(11, 2, noise, 1, 4);
+            let parts: Vec<Vec<f32>> = parts.collect();
+            assert_eq!(parts.len(), 3);
+            assert_eq!(parts.concat(), source.for_sampling(11, 2, noise, 1));
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! `α = 1, σ = σ_max·(1 − t)`
 
 use super::{Coefficients, Schedule};
-use crate::named::POSITIVE;
+use crate::named::NOISE;
 use crate::settings;
 
 settings! {
@@ -14,7 +14,7 @@ settings! {
     #[derive(Clone, Copy, PartialEq)]
     pub struct Edm {
         /// Noise at t = 0.
-        sigma_max: f64 = 80.0 => POSITIVE,
+        sigma_max: f64 = 80.0 => NOISE,
     }
 }
 

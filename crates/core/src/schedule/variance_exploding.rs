@@ -1,7 +1,7 @@
 //! `α = 1, σ = σ_min·(σ_max/σ_min)^{1−t}`
 
 use super::{Coefficients, Schedule};
-use crate::named::POSITIVE;
+use crate::named::NOISE;
 use crate::settings;
 
 settings! {
@@ -14,9 +14,9 @@ settings! {
     #[derive(Clone, Copy, PartialEq)]
     pub struct VarianceExploding {
         /// Noise at t = 1.
-        sigma_min: f64 = 0.01 => POSITIVE,
+        sigma_min: f64 = 0.01 => NOISE,
         /// Noise at t = 0.
-        sigma_max: f64 = 50.0 => POSITIVE,
+        sigma_max: f64 = 50.0 => NOISE,
     }
     where {
         sigma_min: |s| s.sigma_min < s.sigma_max => "give a number in (0, sigma-max)",

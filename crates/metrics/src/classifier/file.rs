@@ -91,6 +91,23 @@ fn parse<B: Backend>(bytes: &[u8], device: &B::Device) -> Result<Trained<B>, Str
         ));
     }
     let config = ClassifierConfig::new(&about.shape, about.classes);
+    // Before the network is allocated: a header may ask for any size.
+    let held = (tensors.tensors().iter())
+        .map(|(_, view)| {
+            view.shape()
+                .iter()
+                .map(|&side| side as u64)
+                .fold(1, u64::saturating_mul)
+        })
+        .fold(0, u64::saturating_add);
+    let needed = config.size().parameters;
+    if needed > held {
+        return Err(format!(
+            "it holds {held} numbers, and a network for {} classes of samples of shape {:?} has \
+             {needed}",
+            about.classes, about.shape
+        ));
+    }
     let network: Classifier<B> = config.init(&mut Init::new(Noise::new(0), device));
     let slots = slots(&network);
     if tensors.len() != slots.len() {
@@ -186,6 +203,23 @@ mod tests {
     }
 
     #[test]
+    fn a_header_of_any_size_is_refused_before_it_is_allocated() {
+        for (shape, classes) in [
+            (vec![9], 1 << 60),
+            (vec![1 << 40], 3),
+            (vec![1, 1 << 20, 1 << 20], 1 << 50),
+        ] {
+            let mut large = classifier(&[9]);
+            (large.about.shape, large.about.classes) = (shape, classes);
+            let folder = tempfile::tempdir().expect("a temporary folder");
+            let path = folder.path().join("c.safetensors");
+            large.save(&path).expect("a writable folder");
+            let reason = reason(&std::fs::read(&path).expect("a file"));
+            assert!(reason.starts_with("it holds 835 numbers"), "{reason}");
+        }
+    }
+
+    #[test]
     fn a_file_that_is_no_classifier_is_refused_with_the_reason() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path().join("c.safetensors");
@@ -210,6 +244,10 @@ mod tests {
         assert_eq!(
             reason(&edited("shape\\\":[9]", "shape\\\":[8]")),
             "hidden.weight is [9, 64] F32, and the network has [8, 64] F32"
+        );
+        assert_eq!(
+            reason(&edited("classes\\\":3", "classes\\\":9")),
+            "it holds 835 numbers, and a network for 9 classes of samples of shape [9] has 1225"
         );
         assert_eq!(
             reason(&edited("shape\\\":[9]", "shape\\\":[0]")),

@@ -119,7 +119,7 @@ mod tests {
             })
             .collect();
         let spread = Spread::of(&values);
-        let error = spread.std / (draws as f64).sqrt();
+        let error = spread.std.expect("several draws") / (draws as f64).sqrt();
         assert!(spread.mean.abs() < 5.0 * error, "{spread:?}");
         assert!(error < 0.1, "{error}");
     }

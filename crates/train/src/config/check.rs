@@ -1,13 +1,20 @@
 //! Rules that relate several values of a configuration. The range of a single value is declared
 //! with that value.
+//!
+//! Every setting acts or is refused: who sets a key expects that it does something. A key at its
+//! default is never refused, since stored configurations are complete.
 
 use super::Config;
+use crate::draw::GridName;
+use crate::network::NetworkConfig;
+use pyroclast_core::coupling::Coupling;
 use pyroclast_core::named::{OutOfRange, Setting};
 use pyroclast_core::objective::VarianceLoss;
 use pyroclast_core::path::Gamma;
 use pyroclast_core::prediction::Prediction;
 use pyroclast_core::schedule::Schedule;
 use pyroclast_core::time_sampler::TimeDistribution;
+use pyroclast_core::toy::Toy;
 use pyroclast_core::weighting::Weighting;
 use std::fmt::Display;
 
@@ -78,6 +85,111 @@ impl Config {
             path.times.distribution,
             "a chain is trained on its own times, drawn uniformly; leave \
              path.times.distribution=uniform and path.times.clip=0",
+        )?;
+        self.check_effects()
+    }
+
+    /// Refuses what is set and would do nothing, whatever the data holds.
+    fn check_effects(&self) -> Result<(), OutOfRange> {
+        let usual = Self::default();
+        let (data, training, sampling) = (&self.data, &self.training, &self.sampling);
+        let is_toy = data.name.parse::<Toy>().is_ok();
+        rule(
+            is_toy || data.size == usual.data.size,
+            "data.size",
+            data.size,
+            "only a toy distribution draws as many points as it is asked for; leave it out",
+        )?;
+        rule(
+            !is_toy || data.validation == usual.data.validation,
+            "data.validation",
+            data.validation,
+            "a toy distribution draws points of its own for the validation; leave it out",
+        )?;
+        rule(
+            !is_toy || data.labels,
+            "data.labels",
+            data.labels,
+            "a toy distribution has no labels; leave it out",
+        )?;
+        if let NetworkConfig::Unet(unet) = &self.network {
+            rule(
+                unet.heads == 1 || !unet.attention.is_empty(),
+                "network.heads",
+                unet.heads,
+                "heads are those of attention, and there is none; set network.attention, or leave \
+                 it out",
+            )?;
+        }
+        rule(
+            training.snapshot_every == 0 || !training.ema_power.is_empty(),
+            "training.snapshot-every",
+            training.snapshot_every,
+            "snapshots are of power-function averages, and none is kept; set training.ema-power, \
+             or leave it out",
+        )?;
+        rule(
+            is_toy
+                || data.validation > 0.0
+                || training.validate_every == usual.training.validate_every,
+            "training.validate-every",
+            training.validate_every,
+            "no data is held out to validate on; set data.validation, or leave it out",
+        )?;
+        rule(
+            !matches!(sampling.grid, GridName::Given(_)) || sampling.steps == usual.sampling.steps,
+            "sampling.steps",
+            sampling.steps,
+            "the times of sampling.grid are the steps; leave it out",
+        )?;
+        let is_asked = self.objective.variance == VarianceLoss::None;
+        rule(
+            sampling.variance == usual.sampling.variance
+                || (is_asked && self.path.schedule.table().is_some()),
+            "sampling.variance",
+            sampling.variance,
+            "it is that of a chain whose network has not learned one; leave it out",
+        )
+    }
+
+    /// Refuses what is set and would do nothing on samples of this shape and this many classes (0
+    /// for none).
+    ///
+    /// # Errors
+    /// [`ConfigError::Value`](super::ConfigError::Value) with the first such key.
+    pub fn check_data(&self, shape: &[usize], classes: usize) -> Result<(), OutOfRange> {
+        let usual = Self::default();
+        let (training, sampling) = (&self.training, &self.sampling);
+        let has_classes = classes > 0;
+        rule(
+            has_classes || training.label_dropout == usual.training.label_dropout,
+            "training.label-dropout",
+            training.label_dropout,
+            "the data has no labels to drop; leave it out",
+        )?;
+        rule(
+            has_classes || self.path.coupling != Coupling::ClassOptimalTransport,
+            "path.coupling",
+            &self.path.coupling,
+            "the data has no classes to pair within; set path.coupling=optimal-transport",
+        )?;
+        rule(
+            has_classes || sampling.guidance == usual.sampling.guidance,
+            "sampling.guidance",
+            sampling.guidance,
+            "the data has no classes to guide towards; leave it out",
+        )?;
+        rule(
+            has_classes || sampling.guidance_interval.is_empty(),
+            "sampling.guidance-interval",
+            format!("{:?}", sampling.guidance_interval),
+            "the data has no classes to guide towards; leave it out",
+        )?;
+        rule(
+            (has_classes && shape.len() == 3) || sampling.guidance_rescale == 0.0,
+            "sampling.guidance-rescale",
+            sampling.guidance_rescale,
+            "only guided images are rescaled; leave it out",
         )
     }
 }

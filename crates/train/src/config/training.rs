@@ -3,6 +3,12 @@
 use crate::learn::{AdamWConfig, Law, LearningRate, WIDTHS};
 use pyroclast_core::named::{COUNT, NOT_NEGATIVE, POSITIVE, Range};
 use pyroclast_core::settings;
+use pyroclast_models::Size;
+
+/// The most further averages of a kind: each is a copy of the parameters.
+const AVERAGES: usize = 32;
+/// What a tensor costs besides its numbers: its name, its shape, its place in the module.
+const PER_TENSOR: u64 = 256;
 
 settings! {
     /// `[training]`: the optimizer, its averages, and when to log, validate and save.
@@ -12,7 +18,7 @@ settings! {
         steps: u64 = 20_000 => at_least_one("train for at least 1 step"),
         /// Pairs in a batch.
         batch: usize = 512 => Range {
-            remedy: "a batch holds at least 1 pair",
+            remedy: "a batch holds at least 1 pair, and at most 2^28",
             ..COUNT
         },
         /// Peak learning rate.
@@ -36,13 +42,13 @@ settings! {
         /// Decays of further moving averages to keep.
         ema_rates: Vec<f64> = Vec::new() => Range {
             holds: |rates| rates.iter().all(|d| (0.0..1.0).contains(d)) && distinct(rates),
-            remedy: "give different decays in [0, 1), such as [0.999,0.9999]",
+            remedy: "give up to 32 different decays in [0, 1), such as [0.999,0.9999]",
         },
         /// Relative widths of power-function averages, such as 0.05 and 0.1, from which other
         /// widths are reconstructed after training; empty for none.
         ema_power: Vec<f64> = Vec::new() => Range {
             holds: |widths| widths.iter().all(|w| WIDTHS.contains(w)) && distinct(widths),
-            remedy: "give different relative widths from 0.01 to 0.3, such as [0.05,0.1]",
+            remedy: "give up to 32 different relative widths from 0.01 to 0.3, such as [0.05,0.1]",
         },
         /// Steps between two snapshots of the power-function averages; 0 for a twentieth of the
         /// run.
@@ -73,7 +79,7 @@ fn at_least_one(remedy: &'static str) -> Range<u64> {
 }
 
 fn distinct(values: &[f64]) -> bool {
-    (1..values.len()).all(|i| !values[..i].contains(&values[i]))
+    values.len() <= AVERAGES && (1..values.len()).all(|i| !values[..i].contains(&values[i]))
 }
 
 impl Training {
@@ -88,6 +94,20 @@ impl Training {
             },
             ..AdamWConfig::default()
         }
+    }
+
+    /// The bytes of memory that a training takes at least, for a network of this size and samples of
+    /// `dim` values: parameters, gradients, the optimizer's moments and the averages; one batch, and
+    /// what its backward pass keeps. A number that does not fit into 64 bits is `u64::MAX`.
+    pub(super) fn memory(&self, network: Size, dim: usize) -> u64 {
+        let copies = 5 + self.ema_rates.len() as u64 + self.ema_power.len() as u64;
+        let numbers = network.parameters.saturating_mul(4);
+        let tensors = network.tensors.saturating_mul(PER_TENSOR);
+        // The endpoints and the point between them, each on the host and on the device.
+        let batch = network.activations.saturating_add(6 * dim as u64);
+        let batch = batch.saturating_mul(4).saturating_mul(self.batch as u64);
+        let kept = numbers.saturating_add(tensors).saturating_mul(copies);
+        kept.saturating_add(batch)
     }
 
     /// The averages to keep besides that of `ema`.

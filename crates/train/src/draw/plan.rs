@@ -49,6 +49,9 @@ pub struct Plan<M = MethodName> {
     pub variance: Option<Variance>,
     /// The seed of the noise.
     pub seed: u64,
+    /// The number of samples that were drawn before these, for a draw in parts: each sample has
+    /// noise of its own.
+    pub first_row: usize,
 }
 
 impl<M> Plan<M> {
@@ -65,6 +68,7 @@ impl<M> Plan<M> {
             schedule: None,
             variance: Some(Variance::Large),
             seed,
+            first_row: 0,
         }
     }
 
@@ -81,6 +85,7 @@ impl<M> Plan<M> {
             schedule: self.schedule.clone(),
             variance: self.variance,
             seed: self.seed,
+            first_row: self.first_row,
         }
     }
 

@@ -14,7 +14,7 @@ settings! {
         method: MethodName = MethodName::EULER,
         /// Number of steps.
         steps: usize = 100 => Range {
-            remedy: "take at least 1 step",
+            remedy: "take at least 1 step, and at most 2^28",
             ..COUNT
         },
         /// Times of the steps: `auto`, the name of a grid, or times from 0 to 1 separated by

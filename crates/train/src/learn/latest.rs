@@ -106,6 +106,14 @@ impl Latest {
         &self.lists.header.model
     }
 
+    /// The number of parameters of the model.
+    pub fn parameters(&self) -> u64 {
+        let slots = self.lists.slots("model").into_iter();
+        slots
+            .map(|slot| slot.shape.iter().product::<usize>() as u64)
+            .sum()
+    }
+
     /// The model with these weights. They replace the parameters of `network`, which has to have
     /// the same structure.
     ///
@@ -208,7 +216,11 @@ impl Latest {
                         known: known(lists.law()?, &laws),
                     });
                 }
-                reconstruct(&self.run, lists, &kept, width, slots)
+                // Before the first step there is no time to weight: all averages are the parameters.
+                match self.header().about.step {
+                    0 => list("model"),
+                    _ => reconstruct(&self.run, lists, &kept, width, slots),
+                }
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Records a training in the folder of a run: metrics, checkpoints, and snapshots of averages.
 //!
-//! The folder holds everything that is needed to resume. A training may be stopped at any moment,
+//! The folder holds everything that is needed to resume, from before the first step on. A training may be stopped at any moment,
 //! by a signal or by force; resumed from its newest checkpoint, it gives the same model, bit for
 //! bit.
 
@@ -53,7 +53,7 @@ pub struct Recorder<'a, W> {
 }
 
 impl<'a, W> Recorder<'a, W> {
-    /// Saves a checkpoint every 1000 steps, and a snapshot of the power-function averages, if there
+    /// Saves a checkpoint before the first step and every 1000 steps, and a snapshot of the power-function averages, if there
     /// are any, every twentieth of the training.
     pub fn new(run: &'a Run, watcher: W) -> Self {
         Self {
@@ -121,6 +121,10 @@ where
             self.run.prepare_snapshots(trainer.step)?;
         }
         self.metrics = Some(self.run.metrics(trainer.step)?);
+        // A training that diverges early leaves something too, and the run knows its data.
+        if trainer.step == 0 {
+            trainer.save(self.run.checkpoint_path(0))?;
+        }
         self.steps = steps;
         self.watcher.started(trainer, steps)
     }

@@ -3,6 +3,7 @@
 //! `ema · raw · rate:0.9999 · power:0.12`
 
 use super::average::WIDTHS;
+use pyroclast_core::shown::shown;
 use std::fmt;
 use std::str::FromStr;
 
@@ -48,7 +49,10 @@ impl FromStr for Weights {
     fn from_str(name: &str) -> Result<Self, String> {
         let number = |text: &str, what: &str, holds: fn(f64) -> bool| {
             let value = text.trim().parse().ok().filter(|&value| holds(value));
-            value.ok_or_else(|| format!("`{name}` gives `{text}` where {what} is expected"))
+            value.ok_or_else(|| {
+                let (name, text) = (shown(name), shown(text));
+                format!("`{name}` gives `{text}` where {what} is expected")
+            })
         };
         match name.split_once(':') {
             None if name == "ema" => Ok(Self::Ema),
@@ -62,8 +66,9 @@ impl FromStr for Weights {
                 number(width, what, |width| WIDTHS.contains(&width)).map(Self::Power)
             }
             _ => Err(format!(
-                "there is no average `{name}`; give ema, raw, rate:R such as rate:0.9999, or \
-                 power:SIGMA such as power:0.12"
+                "there is no average `{}`; give ema, raw, rate:R such as rate:0.9999, or \
+                 power:SIGMA such as power:0.12",
+                shown(name)
             )),
         }
     }

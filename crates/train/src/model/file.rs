@@ -51,6 +51,14 @@ impl ModelFile {
         &self.header.weights
     }
 
+    /// The number of parameters that it holds.
+    pub fn parameters(&self) -> u64 {
+        self.tensors
+            .iter()
+            .map(|tensor| tensor.values.len() as u64)
+            .sum()
+    }
+
     /// Writes the file, atomically.
     ///
     /// # Errors
