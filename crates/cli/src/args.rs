@@ -38,7 +38,8 @@ pub(crate) enum Command {
     ///
     /// Writes a new folder: runs/NAME, or runs/NAME-2 and so on if that exists, or the folder
     /// given by --out. It holds the configuration (config.toml), the losses (metrics.jsonl and
-    /// loss.png), the checkpoints (checkpoints/) and pictures of samples (samples/). Ctrl-C saves a
+    /// loss.png), the checkpoints (checkpoints/), pictures of samples (samples/),
+    /// events for TensorBoard (tensorboard/), and all of it on one page (report.html). Ctrl-C saves a
     /// checkpoint and stops; --resume continues the run, bit for bit.
     ///
     ///   pyroclast train digits
@@ -67,8 +68,8 @@ pub(crate) enum Command {
     /// Prints distances between samples and data (W2, sliced W2, energy distance), the energy and
     /// straightness of the paths, and the likelihood of held-out data. With a classifier it adds
     /// Fréchet distance, KID, precision and recall; for a diffusion, the variational bound. The
-    /// score of a perfect sampler is the distance between two disjoint sets of data. Writes a file
-    /// only with --bound-terms.
+    /// score of a perfect sampler is the distance between two disjoint sets of data. For a
+    /// run, the scores are kept in its folder (evaluation.json) and shown in its report.html.
     ///
     ///   pyroclast evaluate runs/moons --seeds 5
     ///   pyroclast evaluate runs/digits --method heun --steps 20 --json
@@ -152,6 +153,17 @@ pub(crate) enum Command {
     ///   pyroclast methods ddim
     #[command(verbatim_doc_comment)]
     Methods(Methods),
+    /// Train a grid of configurations in turn, and print one table of their scores.
+    ///
+    /// Each --set takes several values, separated by commas: every combination is trained and
+    /// evaluated, with each of --seeds seeds. The runs are in runs/NAME-sweep, or in the folder
+    /// given by --out. Run the same command again to go on after an interruption: finished runs are
+    /// not trained again.
+    ///
+    ///   pyroclast sweep moons --set training.batch=128,512 --seeds 3 --steps 2000
+    ///   pyroclast sweep digits --set training.ema=0.9,0.99,0.999 --json
+    #[command(verbatim_doc_comment)]
+    Sweep(Sweep),
     /// Show what data holds before you train on it, or convert it.
     #[command(verbatim_doc_comment)]
     Data(Data),
@@ -226,6 +238,10 @@ pub(crate) struct Train {
     /// Set a key of the configuration, such as training.batch=256; can be repeated.
     #[arg(long, value_name = "KEY=VALUE")]
     pub(crate) set: Vec<String>,
+    /// Start from the weights of a trained model with the same network, the folder of a run or a
+    /// model file, to fine-tune it on other data.
+    #[arg(long, value_name = "MODEL", conflicts_with = "resume")]
+    pub(crate) init_from: Option<PathBuf>,
     /// Resume an interrupted run from its newest checkpoint, with the same result bit for bit.
     #[arg(long)]
     pub(crate) resume: bool,
@@ -236,6 +252,39 @@ pub(crate) struct Train {
     /// Print one JSON object instead of text.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Sweep {
+    /// Your data, a preset or a configuration file, as for `pyroclast train`.
+    #[arg(value_name = "DATA or PRESET or CONFIG.toml")]
+    pub(crate) source: String,
+    /// Values of a key of the configuration, such as training.batch=128,256; can be repeated.
+    #[arg(long, value_name = "KEY=VALUE,VALUE")]
+    pub(crate) set: Vec<String>,
+    /// The number of seeds, from 0, that every combination is trained with.
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 1,
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
+    pub(crate) seeds: u32,
+    /// The number of steps of each run [default: the configuration's].
+    #[arg(
+        long,
+        value_name = "N",
+        value_parser = clap::value_parser!(u64).range(1..=i64::MAX as u64)
+    )]
+    pub(crate) steps: Option<u64>,
+    /// The folder of the sweep.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Print one JSON array instead of a table.
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) device: Device,
 }
 
 #[derive(Debug, Args)]

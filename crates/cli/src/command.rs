@@ -13,6 +13,7 @@ pub(crate) mod man;
 pub(crate) mod methods;
 pub(crate) mod presets;
 pub(crate) mod sample;
+pub(crate) mod sweep;
 pub(crate) mod train;
 
 use crate::args::Model;

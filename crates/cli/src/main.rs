@@ -14,6 +14,7 @@ mod loading;
 mod memory;
 mod plan;
 mod progress;
+mod report;
 mod say;
 
 use crate::say::note;
@@ -59,6 +60,7 @@ fn main() -> ExitCode {
         Command::Classifier(arguments) => command::classifier::run(arguments),
         Command::Distance(arguments) => command::distance::run(arguments),
         Command::Methods(arguments) => command::methods::run(&arguments),
+        Command::Sweep(arguments) => command::sweep::run(arguments),
         Command::Data(arguments) => command::data::run(arguments),
         Command::Devices(arguments) => command::devices::run(&arguments),
         Command::Config(arguments) => command::config::run(&arguments),

@@ -27,13 +27,18 @@ pub(crate) fn write(run: &Run, config: &str, data: &DataInfo) -> Result<PathBuf>
         page.heading("Samples during training");
     }
     for picture in pictures {
-        let png = fs::read(&picture).with_context(|| format!("cannot read {}", picture.display()))?;
+        let png =
+            fs::read(&picture).with_context(|| format!("cannot read {}", picture.display()))?;
         let name = picture.file_stem().unwrap_or_default().to_string_lossy();
         page.picture(&png, &name.replace("step-", "step ").replace(" 0", " "));
     }
     if let Some(scores) = scores(run) {
         page.heading("Evaluation");
-        page.table(scores.iter().map(|(name, score)| (name.as_str(), shown(score))));
+        page.table(
+            scores
+                .iter()
+                .map(|(name, score)| (name.as_str(), shown(score))),
+        );
     }
     page.heading("Configuration");
     page.verbatim(config);
@@ -75,7 +80,9 @@ fn facts(records: &[Record], data: &DataInfo) -> Vec<(&'static str, String)> {
 fn curves(page: &mut Page, records: &[Record]) {
     let of = |value: fn(&Record) -> Option<f64>| -> Vec<(f64, f64)> {
         let points = records.iter();
-        points.filter_map(|r| Some((r.step as f64, value(r)?))).collect()
+        points
+            .filter_map(|r| Some((r.step as f64, value(r)?)))
+            .collect()
     };
     page.heading("Loss");
     let mut series = vec![Series::noisy("training", of(|r| r.loss))];

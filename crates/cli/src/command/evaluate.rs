@@ -9,6 +9,7 @@ use crate::loading::with_progress;
 use crate::memory::{self, product};
 use crate::plan::{check_guidance, plan};
 use crate::progress::Bar;
+use crate::report;
 use crate::say::{fixed, note, say};
 use anyhow::{Context, Result, bail};
 use burn::backend::Autodiff;
@@ -117,12 +118,25 @@ pub(crate) fn run(arguments: Evaluate) -> Result<ExitCode> {
         Some(path) => write_terms(path, &scores),
         None => Ok(()),
     };
+    let json = as_json(&scores, n, &scored, &stored.weights());
+    let kept = match stored.run() {
+        Some(run) => report::keep_scores(run, &json).and_then(|()| {
+            let about = &stored.header().about;
+            let config = Config::of_run(run)?.unwrap_or_else(|| stored.config());
+            report::write(run, &config.to_toml(), &about.data).map(|_| ())
+        }),
+        None => Ok(()),
+    };
     if arguments.json {
-        say!("{}", as_json(&scores, n, &scored, &stored.weights()));
+        say!("{json}");
     } else {
         print_table(&scores, n, &scored, &stored.weights(), &task);
     }
     written?;
+    // A run that may only be read can be evaluated all the same.
+    if let Err(error) = kept {
+        note!("warning: the scores are not in the report: {error:#}");
+    }
     Ok(ExitCode::SUCCESS)
 }
 

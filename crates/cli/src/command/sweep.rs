@@ -67,7 +67,11 @@ fn grid(sets: &[String]) -> Result<Vec<Point>> {
         points = (points.iter())
             .flat_map(|point: &Point| {
                 values.iter().map(move |value| {
-                    point.iter().cloned().chain([format!("{key}={value}")]).collect()
+                    point
+                        .iter()
+                        .cloned()
+                        .chain([format!("{key}={value}")])
+                        .collect()
                 })
             })
             .collect();
@@ -95,9 +99,17 @@ fn split(values: &str) -> Vec<String> {
 
 /// The folder of a run within the sweep.
 fn name(point: &Point, seed: u64) -> String {
-    let safe = |c: char| if c.is_alphanumeric() || "=.-".contains(c) { c } else { '_' };
-    let mut parts: Vec<String> =
-        point.iter().map(|set| set.chars().map(safe).collect()).collect();
+    let safe = |c: char| {
+        if c.is_alphanumeric() || "=.-".contains(c) {
+            c
+        } else {
+            '_'
+        }
+    };
+    let mut parts: Vec<String> = point
+        .iter()
+        .map(|set| set.chars().map(safe).collect())
+        .collect();
     parts.push(format!("seed={seed}"));
     parts.join(",")
 }
@@ -116,9 +128,23 @@ fn scored(
         for set in point {
             command.args(["--set", set]);
         }
-        command.args(["--seed", &seed.to_string()]).arg("--out").arg(out);
-        command.args(arguments.steps.iter().flat_map(|n| ["--steps".into(), n.to_string()]));
-        command.args(arguments.device.name.iter().flat_map(|name| ["--device", name]));
+        command
+            .args(["--seed", &seed.to_string()])
+            .arg("--out")
+            .arg(out);
+        command.args(
+            arguments
+                .steps
+                .iter()
+                .flat_map(|n| ["--steps".into(), n.to_string()]),
+        );
+        command.args(
+            arguments
+                .device
+                .name
+                .iter()
+                .flat_map(|name| ["--device", name]),
+        );
         if Run::open(out).is_ok() {
             command.arg("--resume");
         }
@@ -128,7 +154,13 @@ fn scored(
     if !kept.is_file() {
         let mut command = itself()?;
         command.arg("evaluate").arg(out).arg("--json");
-        command.args(arguments.device.name.iter().flat_map(|name| ["--device", name]));
+        command.args(
+            arguments
+                .device
+                .name
+                .iter()
+                .flat_map(|name| ["--device", name]),
+        );
         finish(command.stdout(Stdio::null()), out)?;
     }
     let text = std::fs::read_to_string(&kept)
@@ -159,11 +191,15 @@ fn itself() -> Result<Command> {
 }
 
 fn finish(command: &mut Command, out: &Path) -> Result<()> {
-    let status = command.status().context("cannot start a run of the sweep")?;
+    let status = command
+        .status()
+        .context("cannot start a run of the sweep")?;
     if status.success() {
         return Ok(());
     }
-    let code = status.code().map_or("a signal".to_owned(), |code| format!("code {code}"));
+    let code = status
+        .code()
+        .map_or("a signal".to_owned(), |code| format!("code {code}"));
     bail!(
         "the run in {} ended with {code}; run the same command again to go on",
         out.display()
@@ -175,14 +211,19 @@ fn finish(command: &mut Command, out: &Path) -> Result<()> {
 /// `x̄ ± t·s/√n`, with Student's t for n − 1 degrees of freedom.
 fn interval(values: &[f64]) -> (f64, Option<f64>) {
     // The 97.5 % points for 1 to 9 degrees of freedom; 1.96 is their limit.
-    const T: [f64; 9] = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262];
+    const T: [f64; 9] = [
+        12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262,
+    ];
     let n = values.len() as f64;
     let mean = values.iter().sum::<f64>() / n;
     if values.len() < 2 {
         return (mean, None);
     }
     let variance = values.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (n - 1.0);
-    let t = T.get(values.len() - 2).copied().unwrap_or(1.96 + 2.5 / (n - 1.0));
+    let t = T
+        .get(values.len() - 2)
+        .copied()
+        .unwrap_or(1.96 + 2.5 / (n - 1.0));
     (mean, Some(t * (variance / n).sqrt()))
 }
 
@@ -194,7 +235,11 @@ fn print(table: &[(Point, BTreeMap<String, Vec<f64>>)]) {
         true => "(as it is)".to_owned(),
         false => point.join(" "),
     };
-    let width = table.iter().map(|(point, _)| label(point).chars().count()).max().unwrap_or(0);
+    let width = table
+        .iter()
+        .map(|(point, _)| label(point).chars().count())
+        .max()
+        .unwrap_or(0);
     let heads: Vec<String> = names.iter().map(|name| format!("{name:>20}")).collect();
     say!("{:width$}{}", "", heads.concat());
     for (point, scores) in table {
@@ -218,7 +263,10 @@ fn as_json(table: &[(Point, BTreeMap<String, Vec<f64>>)]) -> Value {
         let scores: Map<String, Value> = (scores.iter())
             .map(|(name, values)| {
                 let (mean, half) = interval(values);
-                (name.clone(), json!({ "mean": mean, "interval": half, "values": values }))
+                (
+                    name.clone(),
+                    json!({ "mean": mean, "interval": half, "values": values }),
+                )
             })
             .collect();
         json!({ "set": point, "scores": scores })
@@ -232,7 +280,10 @@ mod tests {
 
     #[test]
     fn a_grid_holds_every_combination() {
-        let sets = ["training.batch=8,16".to_owned(), "network.multipliers=[1,2],[1]".to_owned()];
+        let sets = [
+            "training.batch=8,16".to_owned(),
+            "network.multipliers=[1,2],[1]".to_owned(),
+        ];
         let points = grid(&sets).expect("two keys");
         assert_eq!(points.len(), 4);
         assert_eq!(points[1], ["training.batch=8", "network.multipliers=[1]"]);

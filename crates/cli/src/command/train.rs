@@ -7,6 +7,7 @@ use crate::export::{self, picture_labels, picture_size, save_png};
 use crate::loading::with_progress;
 use crate::memory::{self, product};
 use crate::progress::{Progress, minutes};
+use crate::report;
 use crate::say::{note, quoted, say};
 use anyhow::{Context, Result, anyhow, bail};
 use burn::backend::Autodiff;
@@ -17,16 +18,17 @@ use pyroclast_core::network::Network;
 use pyroclast_core::noise::Noise;
 use pyroclast_core::toy::Toy;
 use pyroclast_models::Init;
-use pyroclast_plot::{Series, line_chart};
+use pyroclast_plot::{Series, line_chart, write_png};
 use pyroclast_train::config::{Config, ConfigError, is_data, presets, suitable};
 use pyroclast_train::draw::{Samples, sample};
 use pyroclast_train::learn::{
-    Latest, Next, Outcome, Record, Run, RunError, RunLock, TrainError, Trainer, Watcher,
-    WeightsError,
+    EventFile, Latest, Next, Outcome, Record, Run, RunError, RunLock, Summary, TrainError, Trainer,
+    Watcher, Weights, WeightsError,
 };
-use pyroclast_train::model::ModelHeader;
+use pyroclast_train::model::{DataInfo, ModelFile, ModelHeader};
 use pyroclast_train::network::WithNetwork;
 use pyroclast_train::numbered::{first_free, last_taken};
+use pyroclast_train::stored_model::StoredModel;
 use pyroclast_train::task::Task;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -67,6 +69,9 @@ pub(crate) fn run(arguments: Train) -> Result<ExitCode> {
     let noise = Noise::new(config.training.seed);
     let mut task = with_progress(|loading| Ok(Task::load_by(&config.data, noise, loading)?))?;
     check_memory(&config, &task)?;
+    let init_from = (arguments.init_from.as_deref())
+        .map(|path| StoredModel::open(path, Weights::default())?.file())
+        .transpose()?;
     let (run, lock) = match resumed {
         Some(resumed) => {
             task = resumed.checked(task, arguments.new_data)?;
@@ -94,12 +99,13 @@ pub(crate) fn run(arguments: Train) -> Result<ExitCode> {
         task: &task,
         resume: arguments.resume,
         any_data: arguments.new_data,
+        init_from,
     };
     let start = Instant::now();
     let outcome = device::run_on(device, job)?;
     let folder = quoted(&run.folder().to_string_lossy());
     let seconds = start.elapsed().as_secs_f64();
-    let report = |outcome, step, picture: Option<&Path>, loss: Option<&Path>| {
+    let outcome_json = |outcome, step, picture: Option<&Path>, loss: Option<&Path>| {
         json!({
             "outcome": outcome,
             "step": step,
@@ -112,9 +118,11 @@ pub(crate) fn run(arguments: Train) -> Result<ExitCode> {
     match outcome {
         (Outcome::Finished, picture) => {
             let loss = draw_curve(&run)?;
+            let about = DataInfo::of_dataset(&task.training, &task.scaling);
+            let page = report::write(&run, &config.to_toml(), &about)?;
             if arguments.json {
                 let (picture, steps) = (picture.as_deref(), config.training.steps);
-                say!("{}", report("finished", steps, picture, Some(&loss)));
+                say!("{}", outcome_json("finished", steps, picture, Some(&loss)));
                 return Ok(ExitCode::SUCCESS);
             }
             say!("trained in {}", minutes(seconds));
@@ -123,11 +131,15 @@ pub(crate) fn run(arguments: Train) -> Result<ExitCode> {
                 say!("samples  {}", picture.display());
             }
             say!("loss     {}", loss.display());
+            say!("report   {}", page.display());
             say!("next     pyroclast sample {folder} --trajectory");
             Ok(ExitCode::SUCCESS)
         }
         (Outcome::Interrupted { step }, picture) if arguments.json => {
-            say!("{}", report("interrupted", step, picture.as_deref(), None));
+            say!(
+                "{}",
+                outcome_json("interrupted", step, picture.as_deref(), None)
+            );
             Ok(ExitCode::from(INTERRUPTED))
         }
         (Outcome::Interrupted { step }, _) => {
@@ -278,7 +290,8 @@ struct Resumed {
 
 impl Resumed {
     /// Opens the run in a folder, if it agrees with what is asked for: with every assignment and,
-    /// where the source is a file, with all of it. Only the number of steps may grow.
+    /// where the source is a file, with all of it. Only the number of steps may grow, and what
+    /// [`with_free_keys`] lists may change.
     fn open(folder: &Path, source: &str, asked: &Config, assignments: &[String]) -> Result<Self> {
         let run = Run::open(folder)?;
         let folder = folder.display();
@@ -296,8 +309,7 @@ impl Resumed {
         } else {
             asked.clone()
         };
-        let mut same = stored.clone();
-        same.training.steps = config.training.steps;
+        let same = with_free_keys(stored.clone(), &config);
         let refuse = |difference: String| {
             Err(Usage(format!(
                 "{folder} was made with another configuration ({difference}); resume with the \
@@ -362,6 +374,23 @@ impl Resumed {
     }
 }
 
+/// A configuration with the keys of another that a training may change on the way: those that
+/// neither shape the model nor change what has been learned so far.
+fn with_free_keys(mut config: Config, other: &Config) -> Config {
+    let (free, new) = (&mut config.training, &other.training);
+    free.steps = new.steps;
+    free.learning_rate = new.learning_rate;
+    free.weight_decay = new.weight_decay;
+    free.clip = new.clip;
+    free.log_every = new.log_every;
+    free.validate_every = new.validate_every;
+    free.save_every = new.save_every;
+    free.picture_every = new.picture_every;
+    free.tensorboard = new.tensorboard;
+    config.sampling = other.sampling.clone();
+    config
+}
+
 /// A description of the first line in which two configurations differ.
 fn difference(stored: &str, asked: &str) -> String {
     (stored.lines().zip(asked.lines()))
@@ -378,6 +407,7 @@ struct TrainJob<'a> {
     task: &'a Task,
     resume: bool,
     any_data: bool,
+    init_from: Option<ModelFile>,
 }
 
 impl Job for TrainJob<'_> {
@@ -416,10 +446,14 @@ impl<B: Backend> WithNetwork<Autodiff<B>> for OnDevice<'_, Autodiff<B>> {
             task,
             resume,
             any_data,
+            init_from,
         } = self.job;
         let mut trainer = config.trainer(network, task.clone(), self.device);
         if any_data {
             trainer = trainer.on_any_data();
+        }
+        if let Some(model) = init_from {
+            trainer = trainer.init_from(&model)?;
         }
         if resume {
             run.restore(&mut trainer)?;
@@ -438,6 +472,7 @@ struct Console<'a> {
     run: &'a Run,
     config: &'a Config,
     progress: Option<Progress>,
+    events: Option<EventFile>,
     stop: Arc<AtomicBool>,
     picture: Option<PathBuf>,
 }
@@ -457,6 +492,7 @@ impl<'a> Console<'a> {
             run,
             config,
             progress: None,
+            events: None,
             stop,
             picture: None,
         })
@@ -479,6 +515,33 @@ impl<'a> Console<'a> {
         self.run.samples().join(format!("step-{step:08}.png"))
     }
 
+    /// Writes a record as events. A file that cannot be written is given up: it is not worth the
+    /// training.
+    fn log_events(&mut self, record: &Record) {
+        let values: Vec<(&str, Summary<'_>)> = [
+            ("loss/training", record.loss),
+            ("loss/validation", record.validation),
+            ("learning rate", record.learning_rate),
+            ("gradient norm", record.gradient_norm),
+            ("samples per second", record.samples_per_second),
+            ("waiting", record.waiting),
+        ]
+        .into_iter()
+        .filter_map(|(tag, value)| Some((tag, Summary::Scalar(value?))))
+        .collect();
+        self.write_events(record.step, &values);
+    }
+
+    fn write_events(&mut self, step: u64, values: &[(&str, Summary<'_>)]) {
+        let written = self
+            .events
+            .as_mut()
+            .map(|events| events.write(step, values));
+        if written.is_some_and(|written| written.is_err()) {
+            self.events = None;
+        }
+    }
+
     /// Draws a picture of samples. If that fails, it prints a warning, and training continues.
     fn draw<B, N, const D: usize>(&mut self, trainer: &Trainer<B, N, D>)
     where
@@ -492,10 +555,19 @@ impl<'a> Console<'a> {
             let dataset = &trainer.task.training;
             let title = format!("{} after {step} steps", dataset.name);
             let labels = picture_labels(dataset.classes());
-            save_png(
-                &path,
-                &export::picture(&samples.values, labels.as_deref(), dataset, &title, None),
-            )
+            let picture =
+                export::picture(&samples.values, labels.as_deref(), dataset, &title, None);
+            save_png(&path, &picture)?;
+            let mut png = Vec::new();
+            write_png(&mut png, &picture)?;
+            let (width, height) = picture.dimensions();
+            let summary = Summary::Picture {
+                width,
+                height,
+                png: &png,
+            };
+            self.write_events(step, &[("samples", summary)]);
+            Ok(())
         });
         match (drawn, &self.progress) {
             (Ok(()), _) => self.picture = Some(path),
@@ -519,6 +591,10 @@ where
             progress.say(&format!("resumed after step {}", trainer.step));
         }
         self.progress = Some(progress);
+        if self.config.training.tensorboard {
+            let folder = self.run.folder().join("tensorboard");
+            self.events = EventFile::create(&folder, trainer.step).ok();
+        }
         // A run that was killed between a checkpoint and its picture has no picture of that step.
         if self.draws(trainer.step) && !self.picture_of(trainer.step).exists() {
             self.draw(trainer);
@@ -541,6 +617,7 @@ where
         if let Some(progress) = &mut self.progress {
             progress.record(record);
         }
+        self.log_events(record);
         if self.draws(trainer.step) {
             self.draw(trainer);
         }

@@ -68,6 +68,8 @@ settings! {
         save_every: u64 = 1000 => at_least_one("give at least 1 step"),
         /// Steps between two pictures of samples; 0 for one after the last step only.
         picture_every: u64 = 0,
+        /// Whether to write event files for TensorBoard as well.
+        tensorboard: bool = true,
     }
 }
 

@@ -44,10 +44,19 @@ impl EventFile {
     /// If the folder or the file cannot be written.
     pub fn create(folder: &Path, step: u64) -> io::Result<Self> {
         std::fs::create_dir_all(folder)?;
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let name = format!("events.out.tfevents.{}.{}.pyroclast", now.as_secs(), now.subsec_nanos());
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        let name = format!(
+            "events.out.tfevents.{}.{}.pyroclast",
+            now.as_secs(),
+            now.subsec_nanos()
+        );
         let path = folder.join(name);
-        let file = OpenOptions::new().append(true).create_new(true).open(&path)?;
+        let file = OpenOptions::new()
+            .append(true)
+            .create_new(true)
+            .open(&path)?;
         let mut events = Self { file, path };
         let mut version = Message::default();
         version.bytes(3, b"brain.Event:2");
@@ -94,7 +103,9 @@ impl EventFile {
     }
 
     fn append(&mut self, step: u64, rest: Message) -> io::Result<()> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
         let mut event = Message::default();
         event.fixed64(1, now.as_secs_f64().to_bits());
         event.varint(2, step);
@@ -222,7 +233,10 @@ mod tests {
             let length = u64::from_le_bytes(rest[..8].try_into().expect("eight")) as usize;
             let event = &rest[12..12 + length];
             assert_eq!(rest[8..12], masked_crc(&rest[..8]).to_le_bytes());
-            assert_eq!(rest[12 + length..16 + length], masked_crc(event).to_le_bytes());
+            assert_eq!(
+                rest[12 + length..16 + length],
+                masked_crc(event).to_le_bytes()
+            );
             rest = &rest[16 + length..];
             records += 1;
         }

@@ -11,7 +11,7 @@ use super::checkpoint::{Checkpoint, CheckpointError, save_snapshot};
 use super::optimizer::{AdamW, AdamWConfig, LearningRate};
 use super::order::Order;
 use super::{Next, Outcome, Record, TrainError, Watcher};
-use crate::model::{About, DataInfo, Model, ModelHeader};
+use crate::model::{About, DataInfo, Model, ModelError, ModelFile, ModelHeader};
 use crate::parameters::{gradients, slots, values, with_values};
 use crate::task::Task;
 use burn::module::AutodiffModule;
@@ -204,6 +204,20 @@ where
         assert!(self.task.training.is_image(), "only images are mirrored");
         self.flip = true;
         self
+    }
+
+    /// The same, starting from the parameters of a trained model with the same network: the
+    /// beginning of a fine-tuning. The averages start from them too.
+    ///
+    /// # Errors
+    /// [`ModelError`]: the model has other parameters than the network.
+    pub fn init_from(mut self, file: &ModelFile) -> Result<Self, ModelError> {
+        self.flow.network = file.model::<B, N>(self.flow.network.clone())?.flow.network;
+        let parameters = inner(values(&self.flow.network));
+        for average in [&mut self.average].into_iter().chain(&mut self.averages) {
+            *average = Average::new(average.law, parameters.clone());
+        }
+        Ok(self)
     }
 
     /// The same with another loss per sample in place of the squared error.
