@@ -475,7 +475,7 @@ where
 fn a_stochastic_solve_is_replayed_along_its_own_path() {
     let noise = Noise::new(6);
     stochastic_gradients(Increments { noise, first: 3 });
-    let tree = BrownianTree::new(noise, 0, (0.0, 1.0), 8);
+    let tree = BrownianTree::new(noise, 0, (0.0, 1.0));
     stochastic_gradients(&tree);
 }
 
