@@ -4,7 +4,7 @@
 //! time t*, f the field there, and `ġ = ∇g·f + ∂g/∂t` the speed at which g crosses zero
 //!
 //! Source: Chen, Amos & Nickel 2021, "Learning neural event functions for ordinary differential
-//! equations", eq. 7 (the implicit function theorem on `g(t*, x(t*)) = 0`). The state that an
+//! equations" (the implicit function theorem on `g(t*, x(t*)) = 0`). The state that an
 //! adaptive solve returns has the gradient ∂x alone, since times are numbers on the host.
 
 use crate::solve::Solution;
