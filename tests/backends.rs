@@ -270,7 +270,7 @@ fn solved<B: Backend>(device: B::Device) -> Vec<f32> {
     assert_eq!(each.failures(), 0);
     out.extend(each.saved.into_iter().flat_map(|(_, x)| host(x)));
 
-    let tree = || BrownianTree::new(Noise::new(9), 0, span, 10);
+    let tree = || BrownianTree::new(Noise::new(9), 0, span);
     let grid = TimeGrid::uniform(0.0, 1.0, 16);
     out.extend(host(integrate(
         &field,

@@ -8,15 +8,15 @@ use burn::tensor::backend::Backend;
 use burn::tensor::{DType, Tensor, TensorData, activation};
 use burn_flex::Flex;
 use burn_ndarray::NdArray;
-use pyroclast::core::field::{Counted, Diffusion, Sde, Stratonovich, VectorField};
+use pyroclast::core::field::{BatchField, Counted, Diffusion, Sde, Stratonovich, VectorField};
 use pyroclast::core::noise::{Noise, Stream};
 use pyroclast::solvers::gradient::{
-    Gradients, Pullback, Rebased, backsolve, checkpointed, checkpointed_adaptive, cotangents, tape,
-    tape_adaptive, time_gradients,
+    AtEvent, Gradients, Pullback, Rebased, at_event, at_events, backsolve, checkpointed,
+    checkpointed_adaptive, cotangents, starting_at, tape, tape_adaptive, time_gradients,
 };
 use pyroclast::solvers::{
-    Adaptive, BOGACKI_SHAMPINE, BrownianTree, Control, DOPRI5, EULER, EmbeddedMethod, HEUN,
-    Increments, Method, RK4, StochasticHeun, TSIT5, TimeGrid, integrate,
+    Adaptive, BOGACKI_SHAMPINE, BrownianTree, Control, DOPRI5, Direction, EULER, EmbeddedMethod,
+    Event, HEUN, Increments, Method, RK4, StochasticHeun, TSIT5, TimeGrid, integrate,
 };
 use support::{host, tensor};
 
@@ -475,6 +475,185 @@ where
 fn a_stochastic_solve_is_replayed_along_its_own_path() {
     let noise = Noise::new(6);
     stochastic_gradients(Increments { noise, first: 3 });
-    let tree = BrownianTree::new(noise, 0, (0.0, 1.0), 8);
+    let tree = BrownianTree::new(noise, 0, (0.0, 1.0));
     stochastic_gradients(&tree);
+}
+
+/// `(h, v)` in free fall.
+#[derive(Module, Debug)]
+struct Fall<B: Backend> {
+    gravity: Param<Tensor<B, 1>>,
+}
+
+impl<B: Backend> VectorField<B, 2> for Fall<B> {
+    fn velocity(&self, _: f64, x: Tensor<B, 2>) -> Tensor<B, 2> {
+        let v = x.narrow(1, 1, 1);
+        let down = -self.gravity.val().reshape([1, 1]) * v.ones_like();
+        Tensor::cat(vec![v, down], 1)
+    }
+}
+
+impl<B: Backend> BatchField<B, 2> for Fall<B> {
+    fn velocities(&self, t: &[f64], x: Tensor<B, 2>, _: &[usize]) -> Tensor<B, 2> {
+        self.velocity(t[0], x)
+    }
+}
+
+type A = Autodiff<N>;
+
+const GRAVITY: f64 = 9.81;
+const HEIGHT: f64 = 3.0;
+const SPEED: f64 = 2.0;
+
+fn fall() -> Fall<A> {
+    Fall {
+        gravity: Param::from_tensor(tensor([GRAVITY], [1])),
+    }
+}
+
+fn height(_: Tensor<A, 1>, x: Tensor<A, 2>) -> Tensor<A, 1> {
+    x.narrow(1, 0, 1).squeeze_dim(1)
+}
+
+fn until_the_ground() -> Adaptive<'static, A, 2> {
+    Adaptive::tolerance(1e-9).until(Event::of_tensors(height, Direction::Falling))
+}
+
+/// The ball's first touch, from a state on the tape.
+fn touch(fall: &Fall<A>, x: Tensor<A, 2>, t: f64) -> (f64, AtEvent<A, 2>) {
+    let solution = until_the_ground().solve(fall, &DOPRI5, x, (t, t + 10.0));
+    let solution = solution.expect("a parabola");
+    assert_eq!(solution.event, Some(0));
+    (solution.t, at_event(&solution, fall, height))
+}
+
+/// The derivatives of a number of the first touch by h0, v0 and the gravity.
+fn derivatives(of: impl FnOnce(&Fall<A>, f64, AtEvent<A, 2>) -> Tensor<A, 1>) -> [f64; 3] {
+    let fall = fall();
+    let x = tensor::<A, 2>([HEIGHT, SPEED], [1, 2]).require_grad();
+    let (t, at) = touch(&fall, x.clone(), 0.0);
+    let gradients = of(&fall, t, at).backward();
+    let by_x = host(x.grad(&gradients).expect("the start counts"));
+    let by_gravity = (fall.gravity.val().grad(&gradients)).map_or(0.0, number);
+    [by_x[0], by_x[1], by_gravity]
+}
+
+fn agree(got: [f64; 3], expected: [f64; 3]) {
+    for (a, b) in got.iter().zip(expected) {
+        assert!((a - b).abs() < 1e-9, "{got:?}, not {expected:?}");
+    }
+}
+
+#[test]
+fn the_time_and_state_of_an_event_have_their_gradients() {
+    // t = (v0 + s)/G with s = √(v0² + 2Gh0), where the height is 0 and the velocity −s.
+    let s = (SPEED * SPEED + 2.0 * GRAVITY * HEIGHT).sqrt();
+    let t = (SPEED + s) / GRAVITY;
+    let by_time = [
+        1.0 / s,
+        (1.0 + SPEED / s) / GRAVITY,
+        HEIGHT / (s * GRAVITY) - t / GRAVITY,
+    ];
+    agree(derivatives(|_, _, at| at.t), by_time);
+    let entry = |at: AtEvent<A, 2>, i| at.x.narrow(1, i, 1).squeeze_dim(1);
+    agree(derivatives(|_, _, at| entry(at, 0)), [0.0; 3]);
+    let by_speed = [-GRAVITY / s, -SPEED / s, -HEIGHT / s];
+    agree(derivatives(|_, _, at| entry(at, 1)), by_speed);
+
+    // The values are those of the solve.
+    let (found, at) = touch(&fall(), tensor([HEIGHT, SPEED], [1, 2]), 0.0);
+    assert_eq!(number(at.t), found);
+    assert!((found - t).abs() < 1e-9);
+    assert!((host(at.x)[1] + s).abs() < 1e-9);
+}
+
+#[test]
+fn a_second_bounce_has_the_gradient_of_both() {
+    // A bounce that keeps the share e of the speed: t2 = t1 + 2es/G, and the velocity is −es.
+    let e = 0.7;
+    let again = |fall: &Fall<A>, t: f64, at: AtEvent<A, 2>| {
+        let turned = at.x.clone().narrow(1, 1, 1) * -e;
+        let x = Tensor::cat(vec![at.x.narrow(1, 0, 1), turned], 1);
+        let x = starting_at(fall, t, &at.t, x);
+        touch(fall, x, t).1
+    };
+    let s = (SPEED * SPEED + 2.0 * GRAVITY * HEIGHT).sqrt();
+    let slopes = [GRAVITY / s, SPEED / s, HEIGHT / s];
+    let by_time = [
+        (1.0 + 2.0 * e) * slopes[0] / GRAVITY,
+        (1.0 + (1.0 + 2.0 * e) * slopes[1]) / GRAVITY,
+        ((1.0 + 2.0 * e) * slopes[2] - (SPEED + (1.0 + 2.0 * e) * s) / GRAVITY) / GRAVITY,
+    ];
+    agree(derivatives(|fall, t, at| again(fall, t, at).t), by_time);
+    let speed = |fall: &Fall<A>, t, at| again(fall, t, at).x.narrow(1, 1, 1).squeeze_dim(1);
+    agree(derivatives(speed), slopes.map(|slope| -e * slope));
+}
+
+#[test]
+fn an_event_may_depend_on_time_and_on_parameters() {
+    // A floor that rises with speed c: t = (v0 − c + s)/G with s = √((v0 − c)² + 2Gh0).
+    let fall = fall();
+    let rise = 0.5;
+    let c = tensor::<A, 1>([rise], [1]).require_grad();
+    let above = |t: Tensor<A, 1>, x: Tensor<A, 2>| height(t.clone(), x) - t * c.clone();
+    let x = tensor::<A, 2>([HEIGHT, SPEED], [1, 2]).require_grad();
+    let solution = Adaptive::tolerance(1e-9)
+        .until(Event::of_tensors(above, Direction::Falling))
+        .solve(&fall, &DOPRI5, x.clone(), (0.0, 10.0))
+        .expect("a parabola");
+    let gradients = at_event(&solution, &fall, above).t.backward();
+    let away = SPEED - rise;
+    let s = (away * away + 2.0 * GRAVITY * HEIGHT).sqrt();
+    let by_speed = (1.0 + away / s) / GRAVITY;
+    let by_x = host(x.grad(&gradients).expect("used"));
+    let by_c = number(c.grad(&gradients).expect("used"));
+    agree([by_x[0], by_x[1], by_c], [1.0 / s, by_speed, -by_speed]);
+}
+
+#[test]
+fn each_sample_has_the_gradient_of_its_own_event() {
+    let fall = fall();
+    // The last ball is still up when the span ends.
+    let heights = [1.0, 3.0, 50.0];
+    let start = heights.map(|h| [h, 0.0]).concat();
+    let end = 1.0;
+    let solve = || {
+        let x = tensor::<A, 2>(&start, [3, 2]).require_grad();
+        let adaptive = until_the_ground().per_sample();
+        let solution = adaptive.solve(&fall, &DOPRI5, x.clone(), (0.0, end));
+        (x, at_events(&solution.expect("a span"), &fall, height))
+    };
+    let (x, at) = solve();
+    let by_time = host(x.grad(&at.t.sum().backward()).expect("used"));
+    let (x, at) = solve();
+    let speeds = at.x.narrow(1, 1, 1).sum();
+    let by_speed = host(x.grad(&speeds.backward()).expect("used"));
+    for (i, h) in heights.into_iter().enumerate() {
+        let s = (2.0 * GRAVITY * h).sqrt();
+        let expected = match i {
+            2 => [0.0, 0.0, 0.0, 1.0],
+            _ => [1.0 / s, 1.0 / GRAVITY, -GRAVITY / s, 0.0],
+        };
+        let got = [
+            by_time[2 * i],
+            by_time[2 * i + 1],
+            by_speed[2 * i],
+            by_speed[2 * i + 1],
+        ];
+        for (a, b) in got.iter().zip(expected) {
+            assert!((a - b).abs() < 1e-9, "ball {i}: {got:?}, not {expected:?}");
+        }
+    }
+}
+
+#[test]
+fn a_solve_without_an_event_ends_at_a_constant_time() {
+    let fall = fall();
+    let x = tensor::<A, 2>([HEIGHT, SPEED], [1, 2]).require_grad();
+    let solution = until_the_ground().solve(&fall, &DOPRI5, x.clone(), (0.0, 0.5));
+    let at = at_event(&solution.expect("a parabola"), &fall, height);
+    let gradients = (at.x.narrow(1, 0, 1).sum() + at.t).backward();
+    // h = h0 + v0·t − ½Gt².
+    let by_x = host(x.grad(&gradients).expect("used"));
+    assert!((by_x[0] - 1.0).abs() < 1e-12 && (by_x[1] - 0.5).abs() < 1e-12);
 }

@@ -13,7 +13,7 @@ use pyroclast::core::field::VectorField;
 use pyroclast::core::noise::{Noise, Stream};
 use pyroclast::core::schedule::Linear;
 use pyroclast::models::{Init, MlpConfig};
-use pyroclast::solvers::divergence::{Augmented, Vectors};
+use pyroclast::solvers::divergence::{Augmented, Vectors, WithDivergence};
 use pyroclast::solvers::gradient::{
     Gradients, Pullback, backsolve, checkpointed, cotangents, tape,
 };
@@ -21,7 +21,7 @@ use pyroclast::solvers::likelihood::{
     bits_per_dimension, dequantise, log_density, normal_log_density, push_forward,
 };
 use pyroclast::solvers::{
-    BOGACKI_SHAMPINE, Control, DOPRI5, DOPRI8, HEUN, Probe, RK4, TSIT5, TimeGrid, Trace,
+    BOGACKI_SHAMPINE, Control, DOPRI5, DOPRI8, HEUN, Probe, RK4, TSIT5, TimeGrid, Trace, integrate,
 };
 use pyroclast::train::{config::Config, task::Task};
 use support::{host, tensor};
@@ -219,6 +219,44 @@ fn a_probe_stays_the_same_along_a_trajectory_and_changes_with_its_number() {
     };
     assert_eq!(estimate(3), estimate(3));
     assert_ne!(estimate(3), estimate(4));
+}
+
+#[test]
+fn the_density_of_a_point_does_not_depend_on_its_batch() {
+    let field = mixture::<Autodiff<N>>();
+    let (few, many) = (3, 40);
+    let x = draws::<N, 2>([many, 2]);
+    let start = |n: usize| tensor::<N, 2>(&host(x.clone())[..2 * n], [n, 2]);
+    for trace in [Trace::Exact, Trace::hutchinson(Noise::new(8), 0)] {
+        // On a grid, to rounding; a probe is that of the point's place.
+        let on_grid = |n: usize| {
+            let both = WithDivergence::new(&field, trace, &start(n));
+            let grid = TimeGrid::uniform(0.0, 1.0, 20);
+            host(integrate(&both, &RK4, both.pack(start(n)), &grid))
+        };
+        for (alone, together) in on_grid(few).iter().zip(on_grid(many)) {
+            assert!((alone - together).abs() < 1e-12, "{trace:?}");
+        }
+        // With steps that the batch shares, within the tolerance: the error of a step is the root
+        // mean square over n points, so that of a single one is at most √n as large.
+        let tol = 1e-7;
+        let control = Control::tolerance(tol);
+        let base = |x| normal_log_density(x, 1.0);
+        let span = (0.0, 1.0);
+        let both_ways = |n: usize| {
+            let back = log_density(&field, &DOPRI5, start(n), span, base, trace, control);
+            let there = push_forward(&field, &DOPRI5, start(n), span, base, trace, control);
+            [back, there].map(|moved| moved.expect("smooth"))
+        };
+        for (alone, together) in both_ways(few).into_iter().zip(both_ways(many)) {
+            let steps = alone.statistics.steps + together.statistics.steps;
+            let bound = tol * (steps * many) as f64;
+            let densities = [alone.log_density, together.log_density].map(host);
+            for (a, b) in densities[0].iter().zip(&densities[1]) {
+                assert!((a - b).abs() < bound, "{trace:?}: {a} {b} ± {bound}");
+            }
+        }
+    }
 }
 
 #[test]

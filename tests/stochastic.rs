@@ -116,7 +116,7 @@ const PATHS: usize = 1000;
 const FINEST: usize = 1 << 11;
 
 fn tree() -> BrownianTree {
-    BrownianTree::new(Noise::new(1), 0, (0.0, 1.0), FINEST.ilog2())
+    BrownianTree::new(Noise::new(1), 0, (0.0, 1.0))
 }
 
 fn solve<C, M>(sde: &Equation<N, C>, method: &M, grid: &TimeGrid) -> Vec<f64>
@@ -449,13 +449,13 @@ fn with_area(
 /// Times on [0, 1], on cells and between them, the ends among them.
 const TIMES: [f64; 10] = [0.0, 0.1, 0.125, 0.37, 0.5, 0.501, 0.75, 0.8125, 0.97, 1.0];
 
-fn deep(path: u32) -> BrownianTree {
-    BrownianTree::new(Noise::new(3), path, (0.0, 1.0), 12)
+fn tree_of(path: u32) -> BrownianTree {
+    BrownianTree::new(Noise::new(3), path, (0.0, 1.0))
 }
 
 #[test]
 fn increments_of_a_path_add_up() {
-    let tree = deep(0);
+    let tree = tree_of(0);
     let n = 50;
     for (i, &a) in TIMES.iter().enumerate() {
         for (j, &b) in TIMES.iter().enumerate().skip(i + 1) {
@@ -480,23 +480,27 @@ fn increments_of_a_path_add_up() {
 
 #[test]
 fn the_area_is_the_integral_of_the_path() {
-    // By Simpson's rule, from the path's values alone: within each of its finest cells it is a
-    // parabola, which the rule integrates exactly.
-    let tree = BrownianTree::new(Noise::new(4), 0, (0.0, 1.0), 10);
     let (t, s, cells, n) = (0.25, 0.75, 512, 20);
-    let at = |i: f64| increment(&tree, t, t + (s - t) * i / f64::from(cells), n);
-    let mut means = vec![0.0; n];
+    let tree = BrownianTree::new(Noise::new(4), 0, (0.0, 1.0));
+    let (w, h) = with_area(&tree, interval(t, s), n);
+    let at = |i: i32| t + (s - t) * f64::from(i) / f64::from(cells);
+    // By the trapezoidal rule from the path's values alone, and with the areas within the cells.
+    let (mut rule, mut exact) = (vec![0.0; n], vec![0.0; n]);
     for i in 0..cells {
-        let i = f64::from(i);
-        for (i, weight) in [(i, 1.0), (i + 0.5, 4.0), (i + 1.0, 1.0)] {
-            for (mean, w) in means.iter_mut().zip(at(i)) {
-                *mean += w * weight / (6.0 * f64::from(cells));
-            }
+        let before = increment(&tree, t, at(i), n);
+        let (within, areas) = with_area(&tree, interval(at(i), at(i + 1)), n);
+        for k in 0..n {
+            let mean = (before[k] + 0.5 * within[k]) / f64::from(cells);
+            rule[k] += mean;
+            exact[k] += mean + areas[k] / f64::from(cells);
         }
     }
-    let (w, h) = with_area(&tree, interval(t, s), n);
-    for i in 0..n {
-        assert!((means[i] - 0.5 * w[i] - h[i]).abs() < 1e-12);
+    // The rule's error is the mean of 512 areas ~ N(0, (s − t)/512/12).
+    let std = ((s - t) / 12.0).sqrt() / f64::from(cells);
+    for k in 0..n {
+        let mean = 0.5 * w[k] + h[k];
+        assert!((exact[k] - mean).abs() < 1e-12);
+        assert!((rule[k] - mean).abs() < 5.0 * std);
     }
 }
 
@@ -508,7 +512,7 @@ fn a_path_is_the_same_in_any_order_of_queries() {
         queries.extend(TIMES.iter().map(|&s| interval(t, s)));
     }
     let fresh: Vec<_> = (queries.iter())
-        .map(|&query| with_area(&deep(0), query, n))
+        .map(|&query| with_area(&tree_of(0), query, n))
         .collect();
     let mut orders: Vec<Vec<usize>> = vec![(0..queries.len()).collect()];
     orders.push((0..queries.len()).rev().collect());
@@ -517,7 +521,7 @@ fn a_path_is_the_same_in_any_order_of_queries() {
         orders.push(draws.permutation(queries.len()));
     }
     for order in orders {
-        let tree = deep(0);
+        let tree = tree_of(0);
         for i in order {
             assert_eq!(
                 with_area(&tree, queries[i], n),
@@ -528,8 +532,8 @@ fn a_path_is_the_same_in_any_order_of_queries() {
         }
     }
     // A query for another number of elements leaves no trace either.
-    let tree = deep(0);
-    let alone = with_area(&deep(0), interval(0.1, 0.37), 3);
+    let tree = tree_of(0);
+    let alone = with_area(&tree_of(0), interval(0.1, 0.37), 3);
     assert_eq!(with_area(&tree, interval(0.1, 0.97), n).0.len(), n);
     assert_eq!(with_area(&tree, interval(0.1, 0.37), 3), alone);
 }
@@ -539,47 +543,70 @@ fn an_interval_backward_has_the_opposite_increment_and_the_same_area() {
     // H is the mean of W_r − W_t minus ½W. From the other end, the mean falls by W and −½W rises by
     // W.
     for (t, s) in [(0.25, 0.75), (0.1, 0.37), (0.501, 1.0)] {
-        let there = with_area(&deep(0), interval(t, s), 50);
-        let back = with_area(&deep(0), interval(s, t), 50);
+        let there = with_area(&tree_of(0), interval(t, s), 50);
+        let back = with_area(&tree_of(0), interval(s, t), 50);
         for i in 0..50 {
             assert_eq!(back.0[i], -there.0[i]);
             assert!((back.1[i] - there.1[i]).abs() < 1e-12);
         }
     }
-    let (w, h) = with_area(&deep(0), interval(0.37, 0.37), 2);
+    let (w, h) = with_area(&tree_of(0), interval(0.37, 0.37), 2);
     assert_eq!((w, h), (vec![0.0; 2], vec![0.0; 2]));
 }
 
 #[test]
-fn more_levels_refine_the_same_path() {
-    let with = |levels| BrownianTree::new(Noise::new(3), 0, (0.0, 1.0), levels);
-    let (coarse, fine) = (with(3), with(12));
-    for i in 0..8 {
-        let cell = interval(f64::from(i) / 8.0, f64::from(i + 1) / 8.0);
-        let (a, b) = (with_area(&coarse, cell, 20), with_area(&fine, cell, 20));
-        for k in 0..20 {
-            // The areas are differences of integrals that are summed in another order.
-            assert!((a.0[k] - b.0[k]).abs() < 1e-12);
-            assert!((a.1[k] - b.1[k]).abs() < 1e-12);
-        }
-    }
-    // A path of one cell is its mean given W and H: the parabola θW + 6θ(1 − θ)H.
-    let parabola = with(0);
-    let (w, h) = with_area(&parabola, interval(0.0, 1.0), 20);
+fn within_an_interval_a_path_has_its_distribution_given_the_ends_and_the_area() {
+    let (w, h) = with_area(&tree_of(0), interval(0.0, 1.0), MANY);
     for theta in [0.1, 0.5, 0.8] {
-        let got = increment(&parabola, 0.0, theta, 20);
-        for k in 0..20 {
-            let expected = theta * (w[k] + 6.0 * (1.0 - theta) * h[k]);
-            assert!((got[k] - expected).abs() < 1e-12);
+        // Its mean is the parabola θW + 6θ(1 − θ)H.
+        let within = increment(&tree_of(0), 0.0, theta, MANY);
+        let mean = |k: usize| theta * (w[k] + 6.0 * (1.0 - theta) * h[k]);
+        let off: Vec<f64> = (0..MANY).map(|k| within[k] - mean(k)).collect();
+        // W and H explain θ² + 3θ²(1 − θ)² of the variance θ.
+        let spread = theta * (1.0 - theta);
+        let variance = spread - 3.0 * spread * spread;
+        is_normal(&off, 0.0, variance, "within");
+        uncorrelated(&off, &w, (variance, 1.0), "within and W");
+        uncorrelated(&off, &h, (variance, 1.0 / 12.0), "within and H");
+    }
+}
+
+#[test]
+fn intervals_of_any_length_have_their_distribution_and_add_up() {
+    // Down to a step of 10⁻¹², at a time that halving does not reach. Between two times that it
+    // does not reach, H comes from pieces of all lengths.
+    let tree = BrownianTree::new(Noise::new(6), 0, (0.0, 1.0));
+    for h in [0.1, 1e-3, 1e-6, 1e-9, 1e-12] {
+        let (t, m, s) = (0.3, 0.3 + 0.375 * h, 0.3 + h);
+        let what = |name: &str| format!("{name} over {h:e}");
+        let (w, area) = with_area(&tree, interval(t, s), MANY);
+        let (a, b) = (m - t, s - m);
+        let (w_left, area_left) = with_area(&tree, interval(t, m), MANY);
+        let (w_right, area_right) = with_area(&tree, interval(m, s), MANY);
+        is_normal(&w, 0.0, h, &what("W"));
+        is_normal(&area, 0.0, h / 12.0, &what("H"));
+        uncorrelated(&w, &area, (h, h / 12.0), &what("W and H"));
+        is_normal(&w_left, 0.0, a, &what("W of a part"));
+        is_normal(&area_left, 0.0, a / 12.0, &what("H of a part"));
+        is_normal(&w_right, 0.0, b, &what("W of a part"));
+        uncorrelated(&w_left, &w_right, (a, b), &what("two parts"));
+        uncorrelated(
+            &area_left,
+            &area_right,
+            (a / 12.0, b / 12.0),
+            &what("two areas"),
+        );
+        // Times are rounded to 2⁻⁴⁸, which is 10⁻² of the shortest step and moves the part of the
+        // mean that Chen's relation takes from the left increment.
+        let bound = (1e-12 + 0.5_f64.powi(48) / h) * 10.0 * h.sqrt();
+        for k in 0..MANY {
+            assert!((w_left[k] + w_right[k] - w[k]).abs() < 1e-12 * h.sqrt());
+            let left = a * (area_left[k] + 0.5 * w_left[k]);
+            let right = b * (area_right[k] + 0.5 * w_right[k]) + b * w_left[k];
+            let mean = area[k] + 0.5 * w[k];
+            assert!(((left + right) / h - mean).abs() < bound, "{h:e}");
         }
     }
-    // The next level's middle differs from that mean by Z ~ N(0, 1/16).
-    let (mean, middle) = (
-        increment(&parabola, 0.0, 0.5, MANY),
-        increment(&with(1), 0.0, 0.5, MANY),
-    );
-    let off: Vec<f64> = middle.iter().zip(&mean).map(|(m, e)| m - e).collect();
-    is_normal(&off, 0.0, 1.0 / 16.0, "Z");
 }
 
 fn uncorrelated(a: &[f64], b: &[f64], variances: (f64, f64), what: &str) {
@@ -589,14 +616,13 @@ fn uncorrelated(a: &[f64], b: &[f64], variances: (f64, f64), what: &str) {
 
 #[test]
 fn increments_and_areas_have_their_distribution() {
-    // n = 100 000 elements. Within its cells a path has too little variance, by at most a cell at
-    // each end: about 10⁻⁴ of a step here, where the bound is 5·√2/√n = 2 %.
+    // n = 100 000 elements: the bound on a variance is 5·√2/√n = 2 %.
     for (start, end, cuts) in [
         (0.0, 1.0, vec![0.0, 0.25, 0.5, 0.5625, 1.0]),
         (0.0, 1.0, vec![0.02, 0.33, 0.56, 0.999]),
         (-0.3, 2.1, vec![-0.3, 0.4, 0.9, 2.1]),
     ] {
-        let tree = BrownianTree::new(Noise::new(5), 2, (start, end), 16);
+        let tree = BrownianTree::new(Noise::new(5), 2, (start, end));
         let steps: Vec<_> = (cuts.windows(2))
             .map(|cut| {
                 let h = cut[1] - cut[0];
@@ -622,7 +648,7 @@ fn increments_and_areas_have_their_distribution() {
 #[test]
 fn a_seed_and_a_number_determine_a_path() {
     let of = |seed, path, t, s| {
-        let tree = BrownianTree::new(Noise::new(seed), path, (0.0, 1.0), 8);
+        let tree = BrownianTree::new(Noise::new(seed), path, (0.0, 1.0));
         increment(&tree, t, s, MANY)
     };
     for (t, s) in [(0.0, 1.0), (0.25, 0.5), (0.1, 0.37)] {
@@ -639,8 +665,8 @@ fn a_seed_and_a_number_determine_a_path() {
 fn a_path_is_the_same_on_every_backend() {
     fn on<B: Backend>(t: f64, s: f64, dtype: DType) -> (TensorData, TensorData) {
         let like = tensor::<B, 2>(vec![0.0], [1, 1]).cast(dtype);
-        let (w, h) = deep(0).increment_with_area(interval(t, s), [4, 3], &like);
-        let alone: Tensor<B, 2> = deep(0).increment(interval(t, s), [4, 3], &like);
+        let (w, h) = tree_of(0).increment_with_area(interval(t, s), [4, 3], &like);
+        let alone: Tensor<B, 2> = tree_of(0).increment(interval(t, s), [4, 3], &like);
         assert_eq!(alone.into_data(), w.clone().into_data());
         assert_eq!(w.dtype(), dtype);
         (w.into_data(), h.into_data())
@@ -657,13 +683,13 @@ fn a_path_is_the_same_on_every_backend() {
 #[test]
 #[should_panic(expected = "t = 1.5 lies outside the Brownian path, which runs from 0 to 1")]
 fn a_path_ends_where_its_span_does() {
-    increment(&deep(0), 0.5, 1.5, 1);
+    increment(&tree_of(0), 0.5, 1.5, 1);
 }
 
 #[test]
 #[should_panic(expected = "t = -0.25 lies outside the Brownian path, which runs from 0 to 1")]
 fn a_path_begins_where_its_span_does() {
-    increment(&deep(0), -0.25, 0.5, 1);
+    increment(&tree_of(0), -0.25, 0.5, 1);
 }
 
 #[test]
@@ -743,9 +769,9 @@ impl<B: Backend, F: Sde<B, 2>> Sde<B, 2> for Noted<F> {
 /// Paths of an adaptive solve, which share its steps.
 const FEW: usize = 50;
 
-/// Deep enough that its cells are far shorter than the steps.
-fn deepest() -> BrownianTree {
-    BrownianTree::new(Noise::new(1), 1, (0.0, 1.0), 20)
+/// The path that adaptive solves follow.
+fn adapted() -> BrownianTree {
+    BrownianTree::new(Noise::new(1), 1, (0.0, 1.0))
 }
 
 fn rms(a: &[f64], b: &[f64]) -> f64 {
@@ -779,7 +805,7 @@ fn adapts<C, M>(
         };
         let x = noted.sde.starts(FEW);
         let solution =
-            Adaptive::new(control).solve(&noted, &method(deepest()), x.clone(), (0.0, 1.0));
+            Adaptive::new(control).solve(&noted, &method(adapted()), x.clone(), (0.0, 1.0));
         let solution = solution.expect("a smooth equation");
         let statistics = solution.statistics;
         assert!(statistics.rejections > 0, "{name}: {statistics:?}");
@@ -793,7 +819,7 @@ fn adapts<C, M>(
         assert_eq!(kept.len() - 1, statistics.steps, "{name}");
         assert_eq!(starts.len() - kept.len(), statistics.rejections, "{name}");
         let grid = TimeGrid::new(kept).expect("it runs forward");
-        let end = host(integrate(&noted, &method(deepest()), x, &grid));
+        let end = host(integrate(&noted, &method(adapted()), x, &grid));
         let got = host(solution.x);
         assert_eq!(got, end, "{name}");
         rms(&got, exact)
@@ -803,13 +829,13 @@ fn adapts<C, M>(
 
 #[test]
 fn adaptive_steps_keep_to_the_path_and_meet_their_tolerance() {
-    let w = increment(&deepest(), 0.0, 1.0, FEW);
+    let w = increment(&adapted(), 0.0, 1.0, FEW);
     let exact: Vec<f64> = w.iter().map(|w| (MU + w).exp()).collect();
     adapts("Heun", growth::<Stratonovich>, heun, &exact);
     let grid = TimeGrid::uniform(0.0, 1.0, 1 << 13);
     let exact = host(integrate(
         &wave(),
-        &sra1(deepest()),
+        &sra1(adapted()),
         wave().starts(FEW),
         &grid,
     ));
@@ -991,7 +1017,7 @@ fn the_noise_of_a_sample_does_not_depend_on_how_many_there_are() {
         s: 0.4,
         step: 3,
     };
-    let tree = |_| BrownianTree::new(Noise::new(5), 0, (0.0, 1.0), 8);
+    let tree = |_| BrownianTree::new(Noise::new(5), 0, (0.0, 1.0));
     let increments = |_| Increments {
         noise: Noise::new(5),
         first: 0,

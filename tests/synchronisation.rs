@@ -20,7 +20,8 @@ use pyroclast::core::network::Network;
 use pyroclast::core::noise::Noise;
 use pyroclast::core::path::Path;
 use pyroclast::models::{Init, UNetConfig};
-use pyroclast::solvers::{Adaptive, DOPRI5, TimeGrid, integrate};
+use pyroclast::solvers::likelihood::{log_density, normal_log_density};
+use pyroclast::solvers::{Adaptive, Control, DOPRI5, TimeGrid, Trace, integrate};
 use pyroclast::train::config::Config;
 use pyroclast::train::learn::Order;
 use pyroclast::train::network::WithNetwork;
@@ -243,4 +244,27 @@ fn a_fixed_grid_does_not_wait_and_an_adaptive_one_does_once_a_step() {
     });
     // Three norms for the starting step, then one error a step.
     assert_eq!(adaptive, 3 + steps);
+}
+
+#[test]
+fn a_density_waits_once_a_step_too() {
+    let _turn = TURN.lock().expect("no test panics while it holds the turn");
+    let field = |_: f64, x: Tensor<Autodiff<B>, 2>| x.tanh();
+    let x = Tensor::<B, 2>::ones([2, 3], &FlexDevice);
+    let mut steps = 0;
+    let waited = waits(|| {
+        let found = log_density(
+            &field,
+            &DOPRI5,
+            x,
+            (0.0, 1.0),
+            |x| normal_log_density(x, 1.0),
+            Trace::Exact,
+            Control::default(),
+        );
+        let statistics = found.expect("a smooth field").statistics;
+        steps = statistics.steps + statistics.rejections;
+    });
+    // Three norms for the starting step, then one for both errors of a step.
+    assert_eq!(waited, 3 + steps);
 }

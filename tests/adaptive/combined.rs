@@ -174,7 +174,7 @@ impl Sde<B, 2> for Pulled {
 #[test]
 fn a_stochastic_solve_saves_lands_and_stops_too() {
     let method = || Shark {
-        brownian: BrownianTree::new(Noise::new(3), 0, (0.0, 1.0), 20),
+        brownian: BrownianTree::new(Noise::new(3), 0, (0.0, 1.0)),
     };
     let x = || state::<B>(&[2.0, 2.0]);
     // The first coordinate falls to 1.7 on the way.

@@ -257,6 +257,71 @@ fn an_event_that_is_not_a_number_ends_the_solve_by_name() {
 }
 
 #[test]
+fn a_sample_whose_event_is_not_a_number_fails_alone() {
+    // x = x0 + t: the root of 1 − x is 0 at x = 1 and undefined beyond, which the second and third
+    // samples come to, by a step or from the start. The last one has its event before that.
+    let field: Field<B> = clock;
+    let root = |_: f64, x: &Tensor<B, 2>| (1.0 - entry(x, 0)).sqrt();
+    let events = [
+        Event::new(root, Direction::Rising),
+        crossing(0, -1.7, Direction::Rising),
+    ];
+    let starts = [-1.0, 0.5, 1.5, -2.0];
+    let solution = until(tolerance(1e-6), &events)
+        .per_sample()
+        .solve(
+            &OfRows(&field),
+            &DOPRI5,
+            crate::support::tensor(starts, [4, 1]),
+            (0.0, 1.0),
+        )
+        .expect("a span");
+    let failed = |i: usize| match &solution.samples[i].failure {
+        Some(SolveError::EventNotANumber { event: 0, t }) => *t,
+        other => panic!("sample {i}: {other:?}"),
+    };
+    let samples = &solution.samples;
+    assert_eq!((&samples[0].failure, samples[0].event), (&None, None));
+    assert_eq!(samples[0].t, 1.0);
+    let t = failed(1);
+    assert!((0.5..=1.0).contains(&t), "{t}");
+    assert_eq!(failed(2), 0.0);
+    assert_eq!(samples[3].event, Some(1));
+    assert!((samples[3].t - 0.3).abs() < 1e-12);
+}
+
+#[test]
+fn an_event_that_is_not_a_number_where_the_solve_begins_stops_it_there() {
+    let field: Field<B> = clock;
+    let root = |t: f64, _: &Tensor<B, 2>| if t == 0.0 { f64::NAN } else { t - 0.5 };
+    let stopped = until(tolerance(1e-6), &[Event::new(root, Direction::Any)])
+        .solve(&field, &DOPRI5, state(&[0.0]), (0.0, 1.0))
+        .expect_err("no number");
+    let expected = SolveError::EventNotANumber { event: 0, t: 0.0 };
+    assert_eq!(stopped.reason, expected);
+}
+
+#[test]
+fn a_largest_step_of_eight_gaps_finds_two_zeros_in_a_gap() {
+    // Both zeros lie between the probes at 0.375 and 0.5 of the only step.
+    let gap = 0.05;
+    let product = |x: &Tensor<B, 2>| (entry(x, 0) - 0.4) * (entry(x, 0) - 0.4 - gap);
+    let events = [Event::new(|_, x| product(x), Direction::Any)];
+    let (missed, _) = in_one_step(&events);
+    assert_eq!(missed, None);
+    let field: Field<B> = clock;
+    let control = Control {
+        dt_max: 8.0 * gap,
+        ..tolerance(1e-6)
+    };
+    let found = until(control, &events)
+        .solve(&field, &DOPRI5, state(&[0.0]), (0.0, 1.0))
+        .expect("a constant slope");
+    assert_eq!(found.event, Some(0));
+    assert!((found.t - 0.4).abs() < 1e-13, "{}", found.t);
+}
+
+#[test]
 fn a_tolerance_below_rounding_is_refused_by_name() {
     let single: Field<Flex> = oscillator;
     let solve = |tolerance: f64| {

@@ -6,6 +6,7 @@
 
 mod combined;
 mod dense_output;
+mod detest;
 mod events;
 mod per_sample;
 mod step_control;

@@ -47,6 +47,6 @@ pub use lerp::lerp;
 pub use linear::linear;
 pub use path_sample::{PathRow, path_sample};
 pub use pool::join_pool;
-pub use scaled_rms::{scaled_rms, scaled_rms_rows};
+pub use scaled_rms::{scaled_rms, scaled_rms_parts, scaled_rms_rows};
 pub use silu::silu;
 pub use window::Window;

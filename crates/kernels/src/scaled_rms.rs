@@ -45,6 +45,26 @@ pub fn scaled_rms<B: Backend, const D: usize>(
     squares.mean().into_scalar().elem::<f64>().sqrt()
 }
 
+/// The same norm for the first n entries of the last axis and for the others, read back to the host
+/// in one read.
+///
+/// # Panics
+/// If a shape differs, or n is not between 0 and the length of the last axis.
+pub fn scaled_rms_parts<B: Backend, const D: usize>(
+    error: Tensor<B, D>,
+    x: &Tensor<B, D>,
+    y: &Tensor<B, D>,
+    tolerances: (f64, f64),
+    n: usize,
+) -> [f64; 2] {
+    let others = error.dims()[D - 1] - n;
+    let squares = scaled(error, x, y, tolerances, None).square();
+    let mean = |from, count| squares.clone().narrow(D - 1, from, count).mean();
+    let means = Tensor::cat(vec![mean(0, n), mean(n, others)], 0).into_data();
+    let means = (means.convert::<f64>().into_vec::<f64>()).expect("converted to f64 just now");
+    [means[0].sqrt(), means[1].sqrt()]
+}
+
 /// The same norm for each row (each index of axis 0), read back to the host in one read.
 ///
 /// # Panics
@@ -135,6 +155,27 @@ mod tests {
         };
         let norm = scaled_rms(one(3.0), &one(-4.0), &one(2.0), (0.5, 1.0), None);
         assert!((norm - 1.0).abs() < 1e-15);
+    }
+
+    #[test]
+    fn the_norms_of_two_parts_are_those_of_each() {
+        let tensor = |values: &[f64], shape| {
+            let data = TensorData::new(values.to_vec(), shape);
+            Tensor::<NdArray<f64>, 2>::from_data(data, (&Default::default(), DType::F64))
+        };
+        let whole = |v: [f64; 6]| tensor(&v, [2, 3]);
+        let last = |v: [f64; 6]| tensor(&[v[2], v[5]], [2, 1]);
+        let (e, x, y) = (
+            [1.0, -2.0, 0.5, 3.0, 0.1, -4.0],
+            [0.3, 5.0, 2.0, -1.0, 0.0, 7.0],
+            [-0.4, 1.0, 3.0, 2.0, 0.2, 6.0],
+        );
+        let tolerances = (0.1, 0.5);
+        let parts = scaled_rms_parts(whole(e), &whole(x), &whole(y), tolerances, 2);
+        let first = scaled_rms(whole(e), &whole(x), &whole(y), tolerances, Some(2));
+        let others = scaled_rms(last(e), &last(x), &last(y), tolerances, None);
+        assert!((parts[0] - first).abs() < 1e-14 * first);
+        assert!((parts[1] - others).abs() < 1e-14 * others);
     }
 
     #[test]

@@ -12,7 +12,9 @@
 //!
 //! Each returns the states with a [`Pullback`]. A loss is then computed from the states, and its
 //! gradients at the states go into the pullback. For a loss of the final state alone,
-//! [`integrate`](crate::integrate()) on `Autodiff<B>` and burn's `backward` are enough.
+//! [`integrate`](crate::integrate()) on `Autodiff<B>` and burn's `backward` are enough. Where an
+//! [`Event`](crate::Event) ends such a solve, [`at_event`] adds what the time of the event
+//! contributes.
 //!
 //! ```
 //! use burn::backend::Autodiff;
@@ -51,6 +53,7 @@
 //!
 //! Source: Chen et al. 2018 (the adjoint); Griewank 1992 and Chen et al. 2016 (checkpoints at √n).
 
+mod at_event;
 mod backsolve;
 mod chain;
 mod checkpointed;
@@ -59,6 +62,7 @@ mod rebased;
 mod tape;
 mod time_gradients;
 
+pub use at_event::{AtEvent, at_event, at_events, starting_at};
 pub use backsolve::{Adjoint, Backsolvable, backsolve};
 pub use checkpointed::{Replay, Replayable, checkpointed, checkpointed_adaptive};
 pub use rebased::Rebased;

@@ -5,6 +5,11 @@
 //! Source: Chen et al. 2018, theorem 1. The steps keep the error of the state within the tolerance,
 //! and that of the integral too: on a straight path the state alone would allow steps of any
 //! length.
+//!
+//! All points of a batch take the same steps, whose error is the root mean square over the batch.
+//! So the density of a point depends on the other points of its batch, by no more than the
+//! tolerance allows. On a grid it does not: integrate a [`WithDivergence`] there. Hutchinson's
+//! probe belongs to the point's place in the batch, and not to how many points follow.
 
 use crate::divergence::{Trace, WithDivergence};
 use crate::method::EmbeddedMethod;

@@ -20,10 +20,11 @@ use burn::tensor::backend::Backend;
 use pyroclast_core::field::{BatchField, Counted};
 
 /// All samples of a batch take the same steps, whose error is the root mean square over the batch.
+/// The result for a sample then depends on the others, by no more than the tolerance allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SharedSteps;
 
-/// Each sample of a batch takes steps of its own.
+/// Each sample of a batch takes steps of its own, and its result is the one that it would have alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct OwnSteps;
 

@@ -1,6 +1,7 @@
 //! The tolerance of an adaptive solve, and the bounds on its steps.
 //!
-//! A step is kept if `rms(e/(atol + rtol·max(|x|, |x'|))) ≤ 1`
+//! A step is kept if `rms(e/(atol + rtol·max(|x|, |x'|))) ≤ 1`, and steps are chosen so that this
+//! settles at 0.9^q, with q the order of the error estimate
 //!
 //! Source: Hairer, Nørsett & Wanner 1993, II.4; Gustafsson 1991 (p = 0.4, i = 0.3).
 
@@ -49,7 +50,8 @@ pub struct Control {
     /// The solve gives up when a step becomes smaller than this, unless the end or a time to land
     /// on is nearer. Steps below the resolution of time are never taken.
     pub dt_min: f64,
-    /// The largest step.
+    /// The largest step. Zeros of an [`Event`](crate::Event) are all seen if they lie further apart
+    /// than an eighth of it.
     pub dt_max: f64,
     /// The largest number of steps tried, accepted or not.
     pub max_steps: usize,

@@ -1,8 +1,11 @@
 //! The step size controller.
 //!
-//! accepted: `h' = h·clamp(0.9·e_n^{−β1/q}·e_{n−1}^{−β2/q}·e_{n−2}^{−β3/q}, 1, 10)`,
+//! accepted: `h' = h·clamp(0.9^i·e_n^{−β1/q}·e_{n−1}^{−β2/q}·e_{n−2}^{−β3/q}, 0.2, 10)`,
 //! rejected: `h' = h·clamp(0.9·e^{−1/q}, 0.2, 0.9)`, with q the order of the error estimate and
 //! `β1 = p + i + d, β2 = −(p + 2d), β3 = d`
+//!
+//! Where errors are steady, `h' = h·(0.9·e^{−1/q})^i`: whatever the gains, they settle at 0.9^q of
+//! the tolerance, as those of a controller without memory do.
 //!
 //! A step right after a rejection is not enlarged. Errors are remembered as at least 10⁻⁴, and one
 //! below 10⁻⁸ takes the largest factor.
@@ -79,19 +82,18 @@ impl Controller {
         } = self.control.pid;
         let (first, second) = self.errors;
         let floored = error.max(NEGLIGIBLE);
-        let factor = SAFETY
+        let factor = SAFETY.powf(i)
             * floored.powf(-(p + i + d) * self.exponent)
             * first.powf((p + 2.0 * d) * self.exponent)
             * second.powf(-d * self.exponent);
-        // An accepted step never shrinks the next one, and right after a rejection does not enlarge
-        // it.
+        // Right after a rejection a step is not enlarged.
         let most = if self.just_rejected { 1.0 } else { FACTORS.1 };
         // After a step with almost no error, the next one would look worse than it is.
         self.errors = (error.max(1e-4), first);
         self.just_rejected = false;
         // An error that is only rounding says nothing about how errors change.
         let factor = if error < NEGLIGIBLE { most } else { factor };
-        h * factor.clamp(1.0, most)
+        h * factor.clamp(FACTORS.0, most)
     }
 
     /// The step after one of size h that was rejected.

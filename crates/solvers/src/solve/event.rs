@@ -6,8 +6,9 @@
 //! one step are seen. The zero is then bisected on the dense output, to the resolution of time.
 
 use super::segment::Segment;
-use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
+use burn::tensor::{ElementConversion, Tensor};
+use pyroclast_core::per_sample::from_host;
 use std::fmt;
 use std::rc::Rc;
 
@@ -58,17 +59,34 @@ impl<'a, B: Backend, const D: usize> Event<'a, B, D> {
     /// that begins where another ended by the same event leaves that zero behind.
     ///
     /// Two zeros within an eighth of a step are not seen, nor is a touch without a change of sign;
-    /// [`Control::dt_max`](crate::Control::dt_max) bounds the step where that matters. On an
-    /// autodiff backend the time of the event is a constant: gradients are those of the state at
-    /// that time, without the change of the time itself.
+    /// [`Control::dt_max`](crate::Control::dt_max) bounds the step where that matters. A function
+    /// that is NaN where it is asked stops the solve, or the sample.
     ///
-    /// The function is evaluated nine times per step and some fifty times to locate its zero. Each
+    /// On an autodiff backend the time of the event is a constant: gradients of the solution are
+    /// those of the state at that time, without the change of the time itself. Write the function
+    /// on tensors ([`Event::of_tensors`]), and
+    /// [`gradient::at_event`](crate::gradient::at_event) gives time and state with both.
+    ///
+    /// The function is evaluated eight times per step and some fifty times to locate its zero. Each
     /// time it may wait for the device.
     pub fn new(function: impl Fn(f64, &Tensor<B, D>) -> f64 + 'a, direction: Direction) -> Self {
         Self {
             function: Rc::new(function),
             direction,
         }
+    }
+
+    /// [`Event::new`] for a function on tensors: of t `[1]` and x to `[1]`.
+    pub fn of_tensors(
+        function: impl Fn(Tensor<B, 1>, Tensor<B, D>) -> Tensor<B, 1> + 'a,
+        direction: Direction,
+    ) -> Self {
+        let value = move |t: f64, x: &Tensor<B, D>| {
+            let t = from_host(vec![t], [1], &x.device(), x.dtype());
+            // The search leaves nothing on a tape.
+            function(t, x.clone().detach()).into_scalar().elem::<f64>()
+        };
+        Self::new(value, direction)
     }
 
     pub(super) fn value(&self, t: f64, x: &Tensor<B, D>) -> f64 {

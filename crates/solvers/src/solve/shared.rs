@@ -10,7 +10,7 @@ use crate::method::{Attempt, EmbeddedMethod};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use pyroclast_core::field::Counted;
-use pyroclast_kernels::scaled_rms;
+use pyroclast_kernels::{scaled_rms, scaled_rms_parts};
 
 /// Any embedded method, with one clock for the batch. A step reads one number from the device.
 pub(super) struct Shared<'a, 'f, F: ?Sized, M> {
@@ -76,14 +76,12 @@ where
     }
 
     fn norms(&self, error: Tensor<B, D>, x: &Tensor<B, D>, y: &Tensor<B, D>) -> Vec<f64> {
-        let norm = |error, x: &_, y: &_, first| scaled_rms(error, x, y, self.tolerances, first);
+        let norm = |error, first| scaled_rms(error, x, y, self.tolerances, first);
         vec![match self.measured {
-            Measured::All => norm(error, x, y, None),
-            Measured::First(n) => norm(error, x, y, Some(n)),
+            Measured::All => norm(error, None),
+            Measured::First(n) => norm(error, Some(n)),
             Measured::Apart(n) => {
-                let rest = |x: &Tensor<B, D>| x.clone().narrow(D - 1, n, x.dims()[D - 1] - n);
-                let integral = norm(rest(&error), &rest(x), &rest(y), None);
-                let state = norm(error, x, y, Some(n));
+                let [state, integral] = scaled_rms_parts(error, x, y, self.tolerances, n);
                 // Not `max`, which would drop a NaN.
                 if state > integral || state.is_nan() {
                     state
