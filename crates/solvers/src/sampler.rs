@@ -28,7 +28,7 @@
 //!     std: 0.5,
 //!     schedule,
 //! };
-//! let (method, grid) = (DpmSolver { order: 2 }, TimeGrid::log_snr(&schedule, (80.0, 0.01), 20));
+//! let (method, grid) = (DpmSolver::of_order(2), TimeGrid::log_snr(&schedule, (80.0, 0.01), 20));
 //! check(&method, &denoiser, &grid)?;
 //! let mut draws = Noise::new(0).draws(Stream::Sampler, 0);
 //! let x0 = draws.normal_tensor([1_000, 1], &device, burn::tensor::DType::F64);
@@ -64,6 +64,7 @@ mod log_snr_step;
 mod phi;
 mod quadrature;
 mod requirement;
+mod taper;
 mod unsupported;
 mod vandermonde;
 mod zero_noise;
@@ -85,7 +86,7 @@ crate::files! {
     euler_ancestral: EulerAncestral;
     euler_edm: EulerEdm;
     heun_edm: HeunEdm;
-    pndm: Pndm, WarmUp;
+    pndm: Averaged, Pndm, WarmUp;
     predictor_corrector: Langevin, PredictorCorrector;
     reverse_diffusion: ReverseDiffusion;
     unipc: UniPc, Variant;

@@ -10,6 +10,7 @@ use super::corrected_history::CorrectedHistory;
 use super::history::History;
 use super::log_snr_step::LogSnrStep;
 use super::phi::{factorial, phi};
+use super::taper::tapered;
 use super::vandermonde::solve;
 use crate::method::Method;
 use burn::tensor::Tensor;
@@ -126,14 +127,12 @@ where
             Some(start) => self.advance(schedule, t, start, &past, order, Some(&m)),
             None => x,
         };
-        let left = self
-            .taper
-            .map_or(u64::MAX, |n| n.saturating_sub(past.steps));
+        let most = tapered(self.order, self.taper, past.steps);
         past.remember(t, m, self.order);
         let order = if schedule.at(s).sigma == 0.0 {
             1
         } else {
-            (past.len() as u64).min(left.max(1)) as usize
+            past.len().min(most)
         };
         let next = self.advance(schedule, s, x.clone(), &past, order, None);
         let start = Some(x);

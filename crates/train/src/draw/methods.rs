@@ -4,13 +4,19 @@
 //! file in `pyroclast-solvers` and an entry here.
 
 use super::description::{Description, Kind, PLAIN, Requirements};
-use super::option::{CHURN, CORRECTOR_RATIO, CORRECTOR_STEPS, ETA, NOISE_LEVEL, ORDER, VARIANCE};
+use super::option::{
+    AVERAGED, CHURN, CORRECTOR_RATIO, CORRECTOR_STEPS, ETA, NOISE_LEVEL, ORDER, TAPER, VARIANCE,
+};
 use super::sampling_method::{Described, SamplingMethod, Solve, Solved};
 use super::with_noise::WithNoise;
 use super::{AnyDdpm, Cost, MethodName, SampleError, Settings};
 use burn::tensor::backend::Backend;
 use pyroclast_solvers::sampler::*;
 use pyroclast_solvers::{sde::*, tableau::*};
+
+/// The number of steps from which no order falls towards the end unless it is asked to. It is
+/// diffusers' too.
+const MANY: usize = 15;
 
 /// An entry is `NAME: Kind { fields, ..base } maker`; the comment above it is its `about`.
 macro_rules! methods {
@@ -226,17 +232,19 @@ methods! {
         name: "dpmpp-2m",
         aliases: &["dpm-solver++"],
         order: 2.0,
+        options: &[TAPER.or_word("few")],
         is_compared: true,
         ..PLAIN
-    } |_| DpmSolver { order: 2 };
+    } |s| DpmSolver { order: 2, taper: s.taper() };
 
     /// DPM-Solver++(3M): three-step.
     DPMPP_3M: Sampler {
         name: "dpmpp-3m",
         order: 3.0,
+        options: &[TAPER.or_word("few")],
         is_compared: true,
         ..PLAIN
-    } |_| DpmSolver { order: 3 };
+    } |s| DpmSolver { order: 3, taper: s.taper() };
 
     /// DPM-Solver++(2S) (Lu et al. 2022): single-step.
     DPMPP_2S: Sampler {
@@ -252,16 +260,17 @@ methods! {
         name: "dpmpp-sde",
         aliases: &["dpmpp-2m-sde"],
         order: 2.0,
+        options: &[TAPER.or_word("few")],
         is_compared: true,
         ..PLAIN
-    } |s| DpmSolverSde { order: 2, brownian: s.increments(0) };
+    } |s| DpmSolverSde { order: 2, taper: s.taper(), brownian: s.increments(0) };
 
     /// UniPC with B2 (Zhao et al. 2023).
     UNIPC: Sampler {
         name: "unipc",
         aliases: &["unipc-bh2"],
         order: 3.0,
-        options: &[ORDER.or(2.0).from(1.0).up_to(3.0)],
+        options: &[ORDER.or(2.0).from(1.0).up_to(3.0), TAPER.or_word("always")],
         is_compared: true,
         ..PLAIN
     } |s| unipc(s, Variant::Bh2);
@@ -270,7 +279,7 @@ methods! {
     UNIPC_BH1: Sampler {
         name: "unipc-bh1",
         order: 3.0,
-        options: &[ORDER.or(2.0).from(1.0).up_to(3.0)],
+        options: &[ORDER.or(2.0).from(1.0).up_to(3.0), TAPER.or_word("always")],
         ..PLAIN
     } |s| unipc(s, Variant::Bh1);
 
@@ -279,36 +288,42 @@ methods! {
         name: "deis",
         aliases: &["tab-deis"],
         order: 3.0,
-        options: &[ORDER.or(3.0).from(1.0).up_to(4.0)],
+        options: &[ORDER.or(3.0).from(1.0).up_to(4.0), TAPER.or_word("few")],
         is_compared: true,
         ..PLAIN
-    } |s| Deis { order: s.whole(&ORDER), extrapolation: Extrapolation::Time };
+    } |s| Deis {
+        order: s.whole(&ORDER),
+        extrapolation: Extrapolation::Time,
+        taper: s.taper(),
+    };
 
     /// Linear multistep: polynomials in the noise level.
     LMS: Sampler {
         name: "lms",
         aliases: &["rhoab-deis"],
         order: 4.0,
-        options: &[ORDER.or(4.0).from(1.0).up_to(4.0)],
+        options: &[ORDER.or(4.0).from(1.0).up_to(4.0), TAPER.or_word("never")],
         is_compared: true,
         ..PLAIN
-    } |s| Deis::lms(s.whole(&ORDER));
+    } |s| Deis { taper: s.taper(), ..Deis::lms(s.whole(&ORDER)) };
 
     /// PNDM (Liu et al. 2022): four-step, after three Runge–Kutta steps.
     PNDM: Sampler {
         name: "pndm",
         order: 2.0,
         cost: Cost::WarmUp { steps: 3, each: 4 },
+        options: &[AVERAGED.or_word("noise")],
         is_compared: true,
         ..PLAIN
-    } |_| Pndm { warm_up: WarmUp::RungeKutta };
+    } |s| Pndm { warm_up: WarmUp::RungeKutta, averaged: s.averaged() };
 
     /// PNDM without its Runge–Kutta steps.
     PLMS: Sampler {
         name: "plms",
         order: 2.0,
+        options: &[AVERAGED.or_word("noise")],
         ..PLAIN
-    } |_| Pndm { warm_up: WarmUp::Multistep };
+    } |s| Pndm { warm_up: WarmUp::Multistep, averaged: s.averaged() };
 
     /// The reverse-diffusion predictor (Song et al. 2021).
     REVERSE_DIFFUSION: Sampler {
@@ -337,12 +352,29 @@ fn unipc(settings: &Settings<'_>, variant: Variant) -> UniPc {
     UniPc {
         order: settings.whole(&ORDER),
         variant,
-        taper: Some(settings.steps as u64),
+        taper: settings.taper(),
     }
 }
 
 impl Settings<'_> {
     fn churn(&self) -> Churn {
         Churn::spread(self.number(&CHURN), self.steps)
+    }
+
+    /// The number of steps, if the order should fall over the last of them.
+    fn taper(&self) -> Option<u64> {
+        let falls = match self.word(&TAPER) {
+            "always" => true,
+            "never" => false,
+            _ => self.steps < MANY,
+        };
+        falls.then_some(self.steps as u64)
+    }
+
+    fn averaged(&self) -> Averaged {
+        match self.word(&AVERAGED) {
+            "v" => Averaged::V,
+            _ => Averaged::Noise,
+        }
     }
 }

@@ -97,6 +97,24 @@ pub static CORRECTOR_RATIO: MethodOption = MethodOption {
     values: Values::Numbers,
 };
 
+/// Whether a multistep method lowers its order over the last steps.
+pub static TAPER: MethodOption = MethodOption {
+    name: "taper",
+    symbol: "WHEN",
+    about: "When the order falls to 1 over the last steps: always, never, or with few steps (fewer \
+            than 15).",
+    values: Values::Words(&["few", "always", "never"]),
+};
+
+/// The output that PNDM averages, `noise` or `v`.
+pub static AVERAGED: MethodOption = MethodOption {
+    name: "averaged",
+    symbol: "OUTPUT",
+    about: "Output that is averaged over evaluations: the noise, or v, as diffusers does for models \
+            that predict v.",
+    values: Values::Words(&["noise", "v"]),
+};
+
 /// The factor c in the noise `g_t = c·σ_t` of the SDE.
 pub static NOISE_LEVEL: MethodOption = MethodOption {
     name: "noise-level",
@@ -120,6 +138,15 @@ impl MethodOption {
         Setting {
             option: self,
             default: None,
+            range: (0.0, f64::INFINITY),
+        }
+    }
+
+    /// The option with a word as its default.
+    pub(super) const fn or_word(&'static self, default: &'static str) -> Setting {
+        Setting {
+            option: self,
+            default: Some(Value::Word(default)),
             range: (0.0, f64::INFINITY),
         }
     }
@@ -183,6 +210,9 @@ impl Setting {
     /// The values that the method accepts, in words.
     pub fn range(&self) -> String {
         match (self.option.values, self.range) {
+            (Values::Words([others @ .., second, last]), _) if !others.is_empty() => {
+                format!("{}, {second} or {last}", others.join(", "))
+            }
             (Values::Words(words), _) => words.join(" or "),
             (_, (least, most)) if most.is_finite() => format!("{least} to {most}"),
             (_, (least, _)) => format!("{least} or more"),

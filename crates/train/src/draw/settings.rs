@@ -27,14 +27,29 @@ impl Settings<'_> {
     /// # Panics
     /// If the method does not have the option, or its value is a word.
     pub fn number(&self, option: &MethodOption) -> f64 {
+        match self.value_or_default(option) {
+            Some(Value::Number(number)) => number,
+            _ => panic!("the method's entry has no number {}", option.name),
+        }
+    }
+
+    /// The word that an option is set to, or the method's default.
+    ///
+    /// # Panics
+    /// If the method does not have the option, or its value is a number.
+    pub fn word(&self, option: &MethodOption) -> &'static str {
+        match self.value_or_default(option) {
+            Some(Value::Word(word)) => word,
+            _ => panic!("the method's entry has no word {}", option.name),
+        }
+    }
+
+    fn value_or_default(&self, option: &MethodOption) -> Option<Value> {
         let default = || {
             let setting = (self.taken.iter()).find(|setting| setting.option.name == option.name);
             setting.and_then(|setting| setting.default)
         };
-        match self.options.get(option).or_else(default) {
-            Some(Value::Number(number)) => number,
-            _ => panic!("the method's entry has no number {}", option.name),
-        }
+        self.options.get(option).or_else(default)
     }
 
     /// The whole number that an option is set to, or the method's default.
