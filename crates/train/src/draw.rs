@@ -19,6 +19,7 @@ mod samples;
 mod sampling;
 mod sampling_method;
 mod settings;
+mod trial;
 mod way;
 mod with_noise;
 
@@ -48,6 +49,7 @@ use pyroclast_core::network::Network;
 use pyroclast_solvers::Statistics;
 use sampled_field::Field;
 use sampling_method::Way;
+use trial::trial;
 use way::way;
 
 /// A sample with a larger value counts as diverged: the value is finite, but its square may not be.
@@ -107,8 +109,8 @@ fn check_plan<N, M: Described, const D: usize>(
 /// - given: one condition per row, or nothing
 ///
 /// # Errors
-/// [`SampleError`]: the plan does not suit the model, an adaptive solve stopped, or samples
-/// diverged.
+/// [`SampleError`]: the plan does not suit the model, its steps are so few that the method would
+/// make samples of normal data far too wide or narrow, an adaptive solve stopped, or samples diverged.
 pub fn sample<B, N, M, const D: usize>(
     flow: &Flow<N>,
     x0: &[f32],
@@ -142,6 +144,9 @@ where
         let field = SampledField::new(&conditional, guide, plan);
         let requirements = plan.requirements();
         let way = way(&field, flow, plan, requirements)?;
+        if first == 0 {
+            trial(field.schedule(), plan, &way, shape, device)?;
+        }
         let mut settings = plan.settings();
         settings.first_row = first;
         if let Way::Grid(grid) = &way {

@@ -68,6 +68,25 @@ pub enum SampleError {
          is a vector; leave it at 0"
     )]
     RescaledVectors(f64),
+    /// The method would make samples of normal data much wider or narrower than these data are.
+    #[error(
+        "{method} is no use with {steps} steps from t = {start} to {end}: it would make samples of \
+         normal data {factor:.2} times as wide as the data; take more steps, a grid of more even \
+         noise levels (log-snr or karras), or a method that is safe with few, such as ddim or \
+         dpmpp-2m"
+    )]
+    Spread {
+        /// The name of the method.
+        method: &'static str,
+        /// The number of steps.
+        steps: usize,
+        /// The first time of the grid.
+        start: f64,
+        /// The last time of the grid.
+        end: f64,
+        /// How many times as wide as data of unit variance the samples are.
+        factor: f64,
+    },
     /// Some samples are infinite, undefined, or too large to be meaningful.
     #[error("{0} of the samples diverged; take more steps, guide less, or train longer")]
     NotFinite(usize),

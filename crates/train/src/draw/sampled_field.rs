@@ -61,15 +61,24 @@ impl<'a, B: Backend, const D: usize> SampledField<'a, B, D> {
             let schedule = schedule.clone();
             field = Self(Box::new(ProbabilityFlow(Rescheduled { field, schedule })));
         }
-        if plan.clip {
-            field = Self(Box::new(Clipped {
-                field,
-                low: -1.0,
-                high: 1.0,
-                noise: ClippedNoise::Derived,
-            }));
+        field.clipped(plan.clip)
+    }
+
+    /// A field without guidance on its own schedule.
+    pub(super) fn plain(field: impl Field<B, D> + 'a, clip: bool) -> Self {
+        Self(Box::new(field)).clipped(clip)
+    }
+
+    fn clipped(self, clip: bool) -> Self {
+        if !clip {
+            return self;
         }
-        field
+        Self(Box::new(Clipped {
+            field: self,
+            low: -1.0,
+            high: 1.0,
+            noise: ClippedNoise::Derived,
+        }))
     }
 }
 

@@ -133,7 +133,7 @@ impl<B: Backend, const D: usize> fmt::Debug for Solve<'_, '_, B, D> {
 /// A method of your own, with a name for tables and error messages.
 ///
 /// The closure that makes the method is called once per chunk of samples, with settings whose noise
-/// is independent of that of other chunks.
+/// is independent of that of other chunks, and once before for a trial on normal data.
 ///
 /// ```
 /// use burn::tensor::{Tensor, backend::Backend};
