@@ -643,7 +643,7 @@ fn the_corrector_mends_what_the_predictor_gets_wrong() {
         predictor,
         corrector: Langevin {
             steps: 3,
-            ratio: 0.2,
+            ratio: 0.4,
         },
         brownian: increments(8),
     };
