@@ -13,6 +13,8 @@
 
 use super::history::History;
 use super::log_snr_step::LogSnrStep;
+use crate::entry::Settings;
+use crate::entry::option::AVERAGED;
 use crate::method::Method;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
@@ -68,6 +70,14 @@ pub struct Pndm {
 }
 
 impl Averaged {
+    /// What settings ask for.
+    pub(super) fn asked(settings: &Settings<'_>) -> Self {
+        match settings.word(&AVERAGED) {
+            "v" => Self::V,
+            _ => Self::Noise,
+        }
+    }
+
     /// What is averaged, at t.
     fn of<B: Backend, F, const D: usize>(self, field: &F, t: f64, x: Tensor<B, D>) -> Tensor<B, D>
     where

@@ -14,7 +14,7 @@
 //! reach and no data exceed. This is the step of annealed Langevin dynamics (Song & Ermon 2019,
 //! algorithm 1).
 
-use super::{Requirement, Sampler};
+use crate::requirement::{Requirement, Sampler};
 use crate::brownian::{BrownianMotion, Increments, Interval};
 use crate::method::{Memory, Method, Parts};
 use burn::tensor::Tensor;

@@ -5,6 +5,23 @@
 //! With few steps the last ones are long for how fast x̂1 then changes, and a polynomial through
 //! earlier evaluations overshoots.
 
+use crate::entry::Settings;
+use crate::entry::option::TAPER;
+
+/// The number of steps from which no order falls towards the end unless it is asked to. It is
+/// diffusers' too.
+const MANY: usize = 15;
+
+/// The number of steps, if the settings ask for an order that falls over the last of them.
+pub(super) fn asked(settings: &Settings<'_>) -> Option<u64> {
+    let falls = match settings.word(&TAPER) {
+        "always" => true,
+        "never" => false,
+        _ => settings.steps < MANY,
+    };
+    falls.then_some(settings.steps as u64)
+}
+
 /// The order of a step, where `steps` is the number of steps of the grid if the order tapers, and
 /// `taken` the number of those before this one.
 pub(super) fn tapered(order: usize, steps: Option<u64>, taken: u64) -> usize {

@@ -10,8 +10,10 @@ use super::corrected_history::CorrectedHistory;
 use super::history::History;
 use super::log_snr_step::LogSnrStep;
 use super::phi::{factorial, phi};
-use super::taper::tapered;
+use super::taper::{self, tapered};
 use super::vandermonde::solve;
+use crate::entry::Settings;
+use crate::entry::option::ORDER;
 use crate::method::Method;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
@@ -44,6 +46,15 @@ pub struct UniPc {
 }
 
 impl UniPc {
+    /// The method that settings ask for.
+    pub(super) fn with_settings(settings: &Settings<'_>, variant: Variant) -> Self {
+        Self {
+            order: settings.whole(&ORDER),
+            variant,
+            taper: taper::asked(settings),
+        }
+    }
+
     /// One step of order `order` from the newest evaluation of `past`, with x̂1 at its end if it is
     /// known.
     fn advance<B: Backend, const D: usize>(

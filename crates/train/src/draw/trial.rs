@@ -7,8 +7,7 @@
 //! its samples are finite, and far too wide. Others let all samples fall onto their mean. The trial
 //! finds both for the price of a few numbers.
 
-use super::sampled_field::SampledField;
-use super::sampling_method::{SamplingMethod, Solve, Way};
+use super::wrapped::clipped;
 use super::{Plan, SampleError};
 use burn::tensor::backend::Backend;
 use burn::tensor::{ElementConversion, Tensor};
@@ -17,6 +16,7 @@ use pyroclast_core::field::{Denoiser, LearnedVariance, VectorField};
 use pyroclast_core::noise::{Noise, Stream};
 use pyroclast_core::probability_flow::velocity_of;
 use pyroclast_core::schedule::Schedule;
+use pyroclast_solvers::entry::{SampledField, SamplingMethod, Solve, Times};
 
 /// How wide samples may be, in units of the data. It leaves room for data that are not normal.
 const WIDEST: f64 = 4.0;
@@ -75,7 +75,7 @@ impl<B: Backend, const D: usize> LearnedVariance<B, D> for Normal<'_> {
 pub(super) fn trial<B, M, const D: usize>(
     schedule: &dyn Schedule,
     plan: &Plan<M>,
-    way: &Way,
+    times: &Times,
     shape: &[usize],
     device: &B::Device,
 ) -> Result<(), SampleError>
@@ -83,7 +83,7 @@ where
     B: Backend,
     M: SamplingMethod<B, D>,
 {
-    let Way::Grid(grid) = way else {
+    let Times::Grid(grid) = times else {
         return Ok(());
     };
     let (start, end) = (grid.times()[0], grid.times()[grid.steps()]);
@@ -99,9 +99,9 @@ where
     for std in STDS {
         let solve = Solve {
             method: name,
-            field: &SampledField::plain(Normal { schedule, std }, plan.clip),
+            field: &clipped(SampledField::new(Normal { schedule, std }), plan.clip),
             x: x.clone(),
-            way,
+            times,
             settings: &settings,
             observe: &mut |_, _| {},
         };

@@ -3,7 +3,10 @@
 //! `α² + σ² = 1` for DDPM's chain; `α(t_0) > 0` if a step divides by the signal; `σ(t_0) > 0`; a
 //! grid towards the data if noise is added; a denoiser that is defined at the start of the grid
 
-use super::unsupported::Unsupported;
+mod unsupported;
+
+pub use unsupported::Unsupported;
+
 use crate::grid::TimeGrid;
 use burn::tensor::backend::Backend;
 use pyroclast_core::field::Denoiser;

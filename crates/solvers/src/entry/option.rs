@@ -2,7 +2,7 @@
 //!
 //! The entry of a method lists its options, with their default and range: `ETA.or(0.0).up_to(1.0)`.
 
-use super::SampleError;
+use super::error::MethodError;
 use pyroclast_core::ddpm::Variance;
 use pyroclast_core::named::UnknownName;
 use std::fmt;
@@ -125,7 +125,7 @@ pub static NOISE_LEVEL: MethodOption = MethodOption {
 
 impl MethodOption {
     /// The option with a default, and values of 0 or more.
-    pub(super) const fn or(&'static self, default: f64) -> Setting {
+    pub(crate) const fn or(&'static self, default: f64) -> Setting {
         Setting {
             option: self,
             default: Some(Value::Number(default)),
@@ -134,7 +134,7 @@ impl MethodOption {
     }
 
     /// The option without a default: the model decides unless it is set.
-    pub(super) const fn or_the_models(&'static self) -> Setting {
+    pub(crate) const fn or_the_models(&'static self) -> Setting {
         Setting {
             option: self,
             default: None,
@@ -143,7 +143,7 @@ impl MethodOption {
     }
 
     /// The option with a word as its default.
-    pub(super) const fn or_word(&'static self, default: &'static str) -> Setting {
+    pub(crate) const fn or_word(&'static self, default: &'static str) -> Setting {
         Setting {
             option: self,
             default: Some(Value::Word(default)),
@@ -196,13 +196,13 @@ pub struct Setting {
 
 impl Setting {
     /// The same with this largest number.
-    pub(super) const fn up_to(mut self, most: f64) -> Self {
+    pub(crate) const fn up_to(mut self, most: f64) -> Self {
         self.range.1 = most;
         self
     }
 
     /// The same with this least number.
-    pub(super) const fn from(mut self, least: f64) -> Self {
+    pub(crate) const fn from(mut self, least: f64) -> Self {
         self.range.0 = least;
         self
     }
@@ -246,14 +246,15 @@ impl fmt::Display for Setting {
 /// Values of options; an option that is not set has the method's default.
 ///
 /// ```
-/// use pyroclast_train::draw::{MethodName, Plan, option};
+/// use pyroclast_solvers::entry::option::{self, Options};
+/// use pyroclast_solvers::table::MethodName;
 ///
-/// let mut plan = Plan::new(MethodName::DDIM, 50, 0);
-/// plan.options.set(&option::ETA, 0.5);
-/// assert!(plan.check().is_ok() && plan.is_stochastic());
+/// let mut options = Options::default();
+/// options.set(&option::ETA, 0.5);
+/// assert!(MethodName::DDIM.check(&options).is_ok());
 ///
-/// plan.options.set(&option::CHURN, 2.0);
-/// let error = plan.check().unwrap_err().to_string();
+/// options.set(&option::CHURN, 2.0);
+/// let error = MethodName::DDIM.check(&options).unwrap_err().to_string();
 /// assert!(error.starts_with("ddim has no option churn"), "{error}");
 /// ```
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -289,20 +290,16 @@ impl Options {
         &self,
         method: &'static str,
         settings: &[Setting],
-    ) -> Result<(), SampleError> {
+    ) -> Result<(), MethodError> {
         for &(option, value) in &self.0 {
             let taken = settings
                 .iter()
                 .find(|taken| taken.option.name == option.name);
             let Some(setting) = taken else {
-                return Err(SampleError::NoOption {
-                    method,
-                    option: option.name,
-                    takers: super::MethodName::takers(option),
-                });
+                return Err(MethodError::NoOption { method, option });
             };
             if !setting.takes(value) {
-                return Err(SampleError::OutOfRange {
+                return Err(MethodError::OutOfRange {
                     method,
                     option: option.name,
                     value: value.to_string(),

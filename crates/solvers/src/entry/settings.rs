@@ -1,10 +1,9 @@
 //! The settings that a method is made with.
 
-use super::option::{MethodOption, Options, Value};
-use super::{Description, Setting};
+use super::option::{MethodOption, Options, Setting, Value};
+use crate::brownian::Increments;
 use pyroclast_core::ddpm::Variance;
 use pyroclast_core::noise::Noise;
-use pyroclast_solvers::Increments;
 
 /// The settings that a method is made with: its options, the number of steps, and its noise.
 #[derive(Debug, Clone, Copy)]
@@ -71,20 +70,6 @@ impl Settings<'_> {
         Increments {
             noise: self.noise,
             first: 1 + ((self.first_row as u64) << 32) + (index << 28),
-        }
-    }
-}
-
-impl Description {
-    /// The settings of this method with these options, for the first rows and one step.
-    pub(super) fn settings<'a>(&'a self, options: &'a Options, noise: Noise) -> Settings<'a> {
-        Settings {
-            taken: self.options,
-            options,
-            variance: None,
-            steps: 1,
-            noise,
-            first_row: 0,
         }
     }
 }
