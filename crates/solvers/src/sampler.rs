@@ -194,7 +194,7 @@ methods! {
         name: "deis",
         aliases: &["tab-deis"],
         order: 3.0,
-        options: &[ORDER.or(3.0).from(1.0).up_to(4.0), TAPER.or_word("few")],
+        options: &[ORDER.or(3.0).from(1.0).up_to(4.0), TAPER.or_word("never")],
         is_compared: true,
         ..PLAIN
     } |s| Deis {
