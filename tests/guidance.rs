@@ -403,11 +403,11 @@ fn every_diffusion_sampler_ends_with_the_known_entries() {
         ),
         (
             "dpmpp-2m",
-            integrate(&field, &DpmSolver { order: 2 }, x(), &grid),
+            integrate(&field, &DpmSolver::of_order(2), x(), &grid),
         ),
         (
             "dpmpp-3m",
-            integrate(&field, &DpmSolver { order: 3 }, x(), &grid),
+            integrate(&field, &DpmSolver::of_order(3), x(), &grid),
         ),
         (
             "unipc bh1",
@@ -593,6 +593,7 @@ fn every_wrapper_says_the_same_through_each_of_its_methods() {
         noise,
     };
     let thresholded = |noise| Thresholded {
+        most: f64::INFINITY,
         field: Guided {
             weight: 8.0,
             ..guided()

@@ -19,9 +19,9 @@ use pyroclast::core::schedule::{
     VariancePreserving,
 };
 use pyroclast::solvers::sampler::{
-    Churn, Ddim, Ddpm, Deis, DpmSolver, DpmSolverSde, DpmSolverSingle, EulerAncestral, EulerEdm,
-    Extrapolation, HeunEdm, Langevin, Pndm, PredictorCorrector, ReverseDiffusion, Sampler, UniPc,
-    Variant, WarmUp, ZeroNoise, check,
+    Averaged, Churn, Ddim, Ddpm, Deis, DpmSolver, DpmSolverSde, DpmSolverSingle, EulerAncestral,
+    EulerEdm, Extrapolation, HeunEdm, Langevin, Pndm, PredictorCorrector, ReverseDiffusion,
+    Sampler, UniPc, Variant, WarmUp, ZeroNoise, check,
 };
 use pyroclast::solvers::{EULER, Increments, Memory, Method, RK4, TimeGrid, integrate};
 use std::sync::Arc;
@@ -134,7 +134,7 @@ fn published_loops_are_reproduced() {
         brownian: ZeroNoise,
     };
     let (noise, v) = (Prediction::Noise, Prediction::V);
-    let second = DpmSolver { order: 2 };
+    let second = DpmSolver::of_order(2);
     let close = |got: f64, expected: f64, what: &str| {
         assert!(
             (got / expected - 1.0).abs() < 1e-4,
@@ -158,6 +158,7 @@ fn published_loops_are_reproduced() {
     close(published(noise, &unipc, linspace).1, 0.246_396, "UniPC ε");
     let pndm = Pndm {
         warm_up: WarmUp::RungeKutta,
+        averaged: Averaged::Noise,
     };
     close(
         published(noise, &pndm, leading(10, End::Last)).0,
@@ -169,6 +170,52 @@ fn published_loops_are_reproduced() {
         0.660_935,
         "DDPM ε",
     );
+}
+
+#[test]
+fn pndm_averages_v_by_the_published_loop() {
+    // The loop of diffusers' PNDMScheduler with prediction_type = v_prediction, on one number.
+    let table = BetaTable::default();
+    let model = |k: usize, x: f64| x * k as f64 / (k as f64 + 1.0);
+    let step = |x: f64, from: usize, to: usize, v: f64| {
+        let (a, b) = (table.alpha_bar(from), table.alpha_bar(to));
+        let noise = a.sqrt() * v + (1.0 - a).sqrt() * x;
+        let divisor = a * (1.0 - b).sqrt() + (a * (1.0 - a) * b).sqrt();
+        (b / a).sqrt() * x - (b - a) * noise / divisor
+    };
+    let mut x = 1.0;
+    let mut past: Vec<f64> = vec![];
+    for from in (1..10).rev().map(|i| 100 * i) {
+        let (middle, to) = (from - 50, from - 100);
+        let v1 = model(from, x);
+        past.insert(0, v1);
+        let v = if past.len() <= 3 {
+            let v2 = model(middle, step(x, from, middle, v1));
+            let v3 = model(middle, step(x, from, middle, v2));
+            let v4 = model(to, step(x, from, to, v3));
+            (v1 + 2.0 * v2 + 2.0 * v3 + v4) / 6.0
+        } else {
+            (55.0 * past[0] - 59.0 * past[1] + 37.0 * past[2] - 9.0 * past[3]) / 24.0
+        };
+        x = step(x, from, to, v);
+    }
+    let field = Published {
+        table,
+        prediction: Prediction::V,
+    };
+    let pndm = |averaged| {
+        let method = Pndm {
+            warm_up: WarmUp::RungeKutta,
+            averaged,
+        };
+        let spacing = Spacing::Leading { offset: 0 };
+        let grid = TimeGrid::spaced(&field.table, spacing, 10, End::Last);
+        let start = column(&[1.0]).reshape([1, 1, 1, 1]);
+        values(integrate(&field, &method, start, &grid).reshape([1, 1]))[0]
+    };
+    let (v, noise) = (pndm(Averaged::V), pndm(Averaged::Noise));
+    assert!((v / x - 1.0).abs() < 1e-9, "{v}, not {x}");
+    assert!((v - noise).abs() > 1e-3, "{v} {noise}");
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -221,7 +268,11 @@ fn the_ancestral_samplers_are_one() {
             variance: Variance::Small,
             brownian,
         };
-        let sde = DpmSolverSde { order: 1, brownian };
+        let sde = DpmSolverSde {
+            order: 1,
+            taper: None,
+            brownian,
+        };
         let what = format!("{schedule:?}");
         all_close(
             integrate(&field, &euler, x.clone(), &grid),
@@ -263,7 +314,7 @@ fn first_orders_of_the_multistep_methods_are_ddim() {
     let grid = Kind::LogSnr.grid(9);
     let x = column(&[-1.0, 0.3, 2.0]);
     let ddim = integrate(&field, &Ddim::DETERMINISTIC, x.clone(), &grid);
-    let dpm = integrate(&field, &DpmSolver { order: 1 }, x.clone(), &grid);
+    let dpm = integrate(&field, &DpmSolver::of_order(1), x.clone(), &grid);
     all_close(dpm, ddim.clone(), 1e-12, "DPM-Solver++(1)");
     for extrapolation in [
         Extrapolation::Time,
@@ -273,6 +324,7 @@ fn first_orders_of_the_multistep_methods_are_ddim() {
         let deis = Deis {
             order: 1,
             extrapolation,
+            taper: None,
         };
         all_close(
             integrate(&field, &deis, x.clone(), &grid),
@@ -325,7 +377,7 @@ fn a_memory_survives_its_parts() {
         }
         all_close(x, whole, 1e-15, what);
     }
-    agrees(&DpmSolver { order: 3 }, "DPM-Solver++");
+    agrees(&DpmSolver::of_order(3), "DPM-Solver++");
     let unipc = UniPc {
         order: 3,
         variant: Variant::Bh1,
@@ -335,6 +387,7 @@ fn a_memory_survives_its_parts() {
     agrees(&Deis::lms(4), "LMS");
     let pndm = Pndm {
         warm_up: WarmUp::RungeKutta,
+        averaged: Averaged::Noise,
     };
     agrees(&pndm, "PNDM");
     let pc = PredictorCorrector {
@@ -382,7 +435,7 @@ fn dpm_solver_has_the_published_errors_of_its_gain() {
     for (n, expected) in [(20, 1.30e-2), (40, 3.51e-3), (80, 8.90e-4), (160, 2.23e-4)] {
         let end = integrate(
             &field,
-            &DpmSolver { order: 2 },
+            &DpmSolver::of_order(2),
             column(&[1.0]),
             &Kind::LogSnr.grid(n),
         );
@@ -520,7 +573,16 @@ fn every_sampler_reaches_a_mixture() {
         ),
         (
             "dpmpp-sde",
-            integrate(&field, &DpmSolverSde { order: 2, brownian }, x(), &grid),
+            integrate(
+                &field,
+                &DpmSolverSde {
+                    order: 2,
+                    taper: None,
+                    brownian,
+                },
+                x(),
+                &grid,
+            ),
         ),
         (
             "heun-edm with churn",
@@ -581,7 +643,7 @@ fn the_corrector_mends_what_the_predictor_gets_wrong() {
         predictor,
         corrector: Langevin {
             steps: 3,
-            ratio: 0.2,
+            ratio: 0.4,
         },
         brownian: increments(8),
     };
@@ -615,11 +677,17 @@ fn what_a_schedule_cannot_serve_is_refused_by_name() {
     let vp = gaussian(0.0, 0.5, VariancePreserving::default());
     let message = refused(&by(ddpm, &grid), &ve);
     assert!(
-        message.starts_with("ddpm needs α² + σ² = 1, and this schedule has 2501.0000 at t = 0"),
+        message.starts_with("ddpm needs α² + σ² = 1, and this schedule has 2501 at t = 0, where"),
         "{message}"
     );
     assert!(message.contains("heun-edm"), "{message}");
-    let message = refused(&by(DpmSolver { order: 2 }, &grid), &linear);
+    let sub_vp = gaussian(0.0, 0.5, SubVariancePreserving::default());
+    let message = refused(&by(ddpm, &grid), &sub_vp);
+    assert!(
+        message.contains("has 0.761 at t = 0.7, where it is farthest from it"),
+        "{message}"
+    );
+    let message = refused(&by(DpmSolver::of_order(2), &grid), &linear);
     assert!(
         message.starts_with("dpmpp divides by the signal, and the schedule has none at t = 0"),
         "{message}"
@@ -643,7 +711,17 @@ fn what_a_schedule_cannot_serve_is_refused_by_name() {
         refused(&by(EulerAncestral { eta: 1.0, brownian }, &back), &vp),
         refused(&by(EulerEdm { churn, brownian }, &back), &vp),
         refused(&by(HeunEdm { churn, brownian }, &back), &vp),
-        refused(&by(DpmSolverSde { order: 2, brownian }, &back), &vp),
+        refused(
+            &by(
+                DpmSolverSde {
+                    order: 2,
+                    taper: None,
+                    brownian,
+                },
+                &back,
+            ),
+            &vp,
+        ),
         refused(&by(ReverseDiffusion { brownian }, &back), &vp),
         refused(&by(corrected(1.0), &back), &vp),
     ] {
@@ -657,7 +735,7 @@ fn what_a_schedule_cannot_serve_is_refused_by_name() {
     assert!(by(Ddim { eta: 0.0, brownian }, &back)(&vp).is_none());
     assert!(by(EulerAncestral { eta: 0.0, brownian }, &back)(&vp).is_none());
     assert!(by(HeunEdm { churn, brownian }, &back)(&vp).is_none());
-    assert!(by(DpmSolver { order: 2 }, &back)(&vp).is_none());
+    assert!(by(DpmSolver::of_order(2), &back)(&vp).is_none());
     assert!(by(corrected(0.0), &back)(&vp).is_none());
     for back in [
         TimeGrid::uniform(1.0, 0.1, 10),
@@ -669,7 +747,7 @@ fn what_a_schedule_cannot_serve_is_refused_by_name() {
             "{message}"
         );
     }
-    assert!(by(DpmSolver { order: 2 }, &grid)(&ve).is_none());
+    assert!(by(DpmSolver::of_order(2), &grid)(&ve).is_none());
     assert!(by(Ddim::DETERMINISTIC, &grid)(&linear).is_none());
     assert!(by(DpmSolverSingle, &TimeGrid::uniform(0.001, 1.0, 10))(&linear).is_none());
 

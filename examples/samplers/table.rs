@@ -11,8 +11,8 @@ use pyroclast::core::field::Denoiser;
 use pyroclast::core::schedule::{Schedule, VariancePreserving};
 use pyroclast::solvers::brownian::Interval;
 use pyroclast::solvers::sampler::{
-    Churn, Ddim, Ddpm, Deis, DpmSolver, DpmSolverSde, DpmSolverSingle, EulerAncestral, EulerEdm,
-    Extrapolation, HeunEdm, Pndm, ReverseDiffusion, UniPc, Variant, WarmUp, ZeroNoise,
+    Averaged, Churn, Ddim, Ddpm, Deis, DpmSolver, DpmSolverSde, DpmSolverSingle, EulerAncestral,
+    EulerEdm, Extrapolation, HeunEdm, Pndm, ReverseDiffusion, UniPc, Variant, WarmUp, ZeroNoise,
 };
 use pyroclast::solvers::{BrownianMotion, Method, TimeGrid, integrate};
 
@@ -259,6 +259,7 @@ pub(crate) fn lines() -> Vec<Line> {
     let deis = |order, extrapolation| Deis {
         order,
         extrapolation,
+        taper: None,
     };
     let heun = HeunEdm {
         churn: Churn::default(),
@@ -272,8 +273,8 @@ pub(crate) fn lines() -> Vec<Line> {
         Line::new("ddim (η = 0)", 1.0, Ddim::DETERMINISTIC),
         Line::new("euler-edm", 1.0, euler),
         Line::new("heun-edm", 2.0, heun),
-        Line::new("dpmpp-2m", 2.0, DpmSolver { order: 2 }),
-        Line::new("dpmpp-3m", 3.0, DpmSolver { order: 3 }),
+        Line::new("dpmpp-2m", 2.0, DpmSolver::of_order(2)),
+        Line::new("dpmpp-3m", 3.0, DpmSolver::of_order(3)),
         Line::new("dpmpp-2s", 2.0, DpmSolverSingle),
         Line::new("unipc-1 bh2", 2.0, unipc(1, Variant::Bh2)),
         Line::new("unipc-2 bh1", 3.0, unipc(2, Variant::Bh1)).fine(2),
@@ -292,6 +293,7 @@ pub(crate) fn lines() -> Vec<Line> {
             2.0,
             Pndm {
                 warm_up: WarmUp::RungeKutta,
+                averaged: Averaged::Noise,
             },
         )
         .uniform()
@@ -301,6 +303,7 @@ pub(crate) fn lines() -> Vec<Line> {
             2.0,
             Pndm {
                 warm_up: WarmUp::Multistep,
+                averaged: Averaged::Noise,
             },
         )
         .uniform()
@@ -320,6 +323,7 @@ pub(crate) fn lines() -> Vec<Line> {
         }),
         Line::noisy("dpmpp-sde", 2.0, |brownian| DpmSolverSde {
             order: 2,
+            taper: None,
             brownian,
         }),
         Line::noisy("reverse-diffusion", 1.0, |brownian| ReverseDiffusion {

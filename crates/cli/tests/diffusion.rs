@@ -298,7 +298,7 @@ fn what_does_not_go_together_is_refused_with_what_would() {
         (
             "sample run --device flex --method ddpm",
             vec![
-                "ddpm needs α² + σ² = 1, and this schedule has 2501.0000 at t = 0",
+                "ddpm needs α² + σ² = 1, and this schedule has 2501 at t = 0",
                 "heun-edm",
             ],
         ),

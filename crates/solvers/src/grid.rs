@@ -129,6 +129,50 @@ impl TimeGrid {
         Self(times)
     }
 
+    /// n steps from `start` to `end`, moved towards the noise: for shift s > 1 more of them are
+    /// taken where there is much noise, as large images need.
+    ///
+    /// `1 − u' = s·(1 − u)/(1 + (s − 1)·(1 − u))` of uniform u, with u = 0 at `start` and 1 at
+    /// `end`
+    ///
+    /// Source: Esser et al. 2024 (Stable Diffusion 3), eq. 23, where the clock 1 − u is 1 at the
+    /// noise; they use s = 3. Black Forest Labs 2024 (Flux) take s = e^μ, with μ by the size of the
+    /// image. s = 1 is the uniform grid.
+    ///
+    /// # Panics
+    /// As [`TimeGrid::uniform`]; if `shift` is not positive and finite.
+    pub fn shifted(start: f64, end: f64, shift: f64, n: usize) -> Self {
+        assert!(
+            shift > 0.0 && shift.is_finite(),
+            "a shift of {shift} is no positive number"
+        );
+        let moved = |noise: f64| shift * noise / (1.0 + (shift - 1.0) * noise);
+        let Self(mut times) = Self::uniform(0.0, 1.0, n);
+        for u in &mut times {
+            *u = start + (end - start) * (1.0 - moved(1.0 - *u));
+        }
+        (times[0], times[n]) = (start, end);
+        Self::new(times).unwrap_or_else(|_| Self::uniform(start, end, n))
+    }
+
+    /// The same grid with each time moved to the nearest of a table's, or to clean data. Times that
+    /// meet become one, so that there may be fewer steps.
+    ///
+    /// A network that has seen only the indices of its chain is then asked about nothing else
+    /// (diffusers rounds its Karras grids in this way).
+    ///
+    /// # Errors
+    /// If all times meet.
+    pub fn rounded(self, table: &BetaTable) -> Result<Self, GridError> {
+        let steps = table.steps() as f64;
+        let mut times = self.0;
+        for t in &mut times {
+            *t = (*t * steps).round().clamp(0.0, steps) / steps;
+        }
+        times.dedup();
+        Self::new(times)
+    }
+
     /// The indices of a table, spaced for n evaluations. With [`End::Data`] there is a step from
     /// each index; with [`End::Last`] there are n − 1 steps, and the last index is the end.
     ///
@@ -247,6 +291,7 @@ impl fmt::Display for TimeGrid {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::noise_levels;
     use pyroclast_core::schedule::{Edm, Linear, VarianceExploding, VariancePreserving};
 
     #[test]
@@ -362,6 +407,44 @@ mod tests {
     fn a_quadratic_grid_is_finer_towards_the_data() {
         let grid = TimeGrid::quadratic(0.0, 1.0, 4);
         assert_eq!(grid.times(), [0.0, 0.4375, 0.75, 0.9375, 1.0]);
+    }
+
+    #[test]
+    fn a_shifted_grid_has_the_published_times() {
+        // Esser et al. 2024, eq. 23, with s = 3 and four steps: 1, 9/10, 3/4, 1/2, 0 in their clock.
+        let grid = TimeGrid::shifted(0.0, 1.0, 3.0, 4);
+        let published = [1.0, 0.9, 0.75, 0.5, 0.0];
+        for (t, noise) in grid.times().iter().zip(published) {
+            assert!((1.0 - t - noise).abs() < 1e-15, "{grid:?}");
+        }
+        let even = TimeGrid::shifted(0.001, 0.999, 1.0, 7);
+        for (a, b) in (even.times().iter()).zip(TimeGrid::uniform(0.001, 0.999, 7).times()) {
+            assert!((a - b).abs() < 1e-15);
+        }
+        // It undoes itself.
+        let back = TimeGrid::shifted(0.0, 1.0, 1.0 / 3.0, 4);
+        for (a, b) in (back.times().iter().rev()).zip([1.0, 0.9, 0.75, 0.5, 0.0]) {
+            assert!((a - b).abs() < 1e-15, "{back:?}");
+        }
+    }
+
+    #[test]
+    fn a_rounded_grid_has_only_times_of_the_table() {
+        let table = BetaTable::default();
+        let levels = noise_levels::reached(&table, (0.0, table.time(0)), noise_levels::EDM);
+        let grid = TimeGrid::karras(&table, levels, 7.0, 20);
+        let rounded = grid.clone().rounded(&table).expect("a grid");
+        assert_eq!(rounded.steps(), 20);
+        assert_eq!(rounded.times()[20], 1.0);
+        for (t, exact) in rounded.times()[..20].iter().zip(grid.times()) {
+            assert!(table.index(*t).is_some(), "{t} is no time of the table");
+            assert!((t - exact).abs() <= 0.0005 + 1e-12);
+        }
+        // Times that meet become one.
+        let close = TimeGrid::new(vec![0.1001, 0.1002, 0.5]).expect("rising");
+        assert_eq!(close.rounded(&table).expect("a grid").times(), [0.1, 0.5]);
+        let same = TimeGrid::new(vec![0.1001, 0.1002]).expect("rising");
+        assert!(same.rounded(&table).is_err());
     }
 
     #[test]

@@ -12,18 +12,10 @@
 
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
-/// Modules with the names that they export: `file: Name, Name;`.
-macro_rules! files {
-    ($($file:ident: $($Name:ident),+;)*) => {
-        $(mod $file;)*
-        $(pub use $file::{$($Name),+};)*
-    };
-}
-use files;
-
 pub mod brownian;
 mod dense;
 pub mod divergence;
+pub mod entry;
 mod error;
 pub mod gradient;
 pub mod grid;
@@ -31,11 +23,13 @@ pub mod langevin;
 pub mod likelihood;
 pub mod method;
 pub mod noise_levels;
+mod requirement;
 mod rows;
 mod runge_kutta;
 pub mod sampler;
 pub mod sde;
 pub mod solve;
+pub mod table;
 pub mod tableau;
 
 pub use brownian::{BrownianMotion, BrownianTree, Increments};

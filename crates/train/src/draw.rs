@@ -2,42 +2,30 @@
 //!
 //! `x(t_0) = σ(t_0)·x0, x0 ~ source`, then the plan's method on its grid
 //!
-//! [`MethodName`] names a method in the table of methods; [`OwnMethod`] wraps a method of your own.
+//! [`MethodName`] names a method in the [table of methods](pyroclast_solvers::table);
+//! [`OwnMethod`] wraps a method of your own.
 
-mod any_ddpm;
-mod cost;
-mod description;
 mod error;
 mod grid_name;
-mod method_name;
-mod methods;
-pub mod option;
 mod path_meter;
 mod plan;
-mod sampled_field;
 mod samples;
 mod sampling;
-mod sampling_method;
-mod settings;
-mod way;
-mod with_noise;
+mod times;
+mod trial;
+mod wrapped;
 
-pub use cost::Cost;
-pub use description::{Description, Kind, Requirements};
 pub use error::SampleError;
 pub use grid_name::GridName;
-pub use method_name::MethodName;
-pub use option::{MethodOption, Options, Setting};
 pub use plan::{Plan, Stepping};
-pub use sampled_field::{ByReference, SampledField};
+pub use pyroclast_solvers::entry::{
+    Described, Kind, MethodOption, Options, OwnMethod, Requirements, SamplingMethod, option,
+};
+pub use pyroclast_solvers::table::MethodName;
 pub use samples::Samples;
 pub use sampling::Sampling;
-pub use sampling_method::{Described, OwnMethod, SamplingMethod, Solve, Solved};
-pub use settings::Settings;
-pub use with_noise::WithNoise;
 
 use crate::rows::chunks;
-use any_ddpm::AnyDdpm;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use path_meter::PathMeter;
@@ -46,9 +34,10 @@ use pyroclast_core::field::{Counted, Denoiser};
 use pyroclast_core::flow::Flow;
 use pyroclast_core::network::Network;
 use pyroclast_solvers::Statistics;
-use sampled_field::Field;
-use sampling_method::Way;
-use way::way;
+use pyroclast_solvers::entry::{Field, Solve, Times};
+use times::times;
+use trial::trial;
+use wrapped::wrapped;
 
 /// A sample with a larger value counts as diverged: the value is finite, but its square may not be.
 const LARGEST: f32 = 1e15;
@@ -75,9 +64,9 @@ where
 {
     check_plan::<_, _, D>(flow, plan)?;
     let field = flow.unconditional();
-    let field = SampledField::new(&field, None, plan);
+    let field = wrapped(&field, None, plan);
     let requirements = plan.requirements();
-    way(&field, flow, plan, requirements).map(|_| ())
+    times(&field, flow, plan, requirements).map(|_| ())
 }
 
 fn check_plan<N, M: Described, const D: usize>(
@@ -108,8 +97,8 @@ fn check_plan<N, M: Described, const D: usize>(
 /// - given: one condition per row, or nothing
 ///
 /// # Errors
-/// [`SampleError`]: the plan does not suit the model, an adaptive solve stopped, or samples
-/// diverged.
+/// [`SampleError`]: the plan does not suit the model, its steps are so few that the method would
+/// make samples of normal data far too wide or narrow, an adaptive solve stopped, or samples diverged.
 pub fn sample<B, N, M, const D: usize>(
     flow: &Flow<N>,
     x0: &[f32],
@@ -140,21 +129,24 @@ where
         let conditional = Counted::new(&conditional);
         let unconditional = Counted::new(&unconditional);
         let guide = (!given.is_nothing()).then_some(&unconditional as &dyn Field<B, D>);
-        let field = SampledField::new(&conditional, guide, plan);
+        let field = wrapped(&conditional, guide, plan);
         let requirements = plan.requirements();
-        let way = way(&field, flow, plan, requirements)?;
+        let times = times(&field, flow, plan, requirements)?;
+        if first == 0 {
+            trial(field.schedule(), plan, &times, shape, device)?;
+        }
         let mut settings = plan.settings();
         settings.first_row = plan.first_row + first;
-        if let Way::Grid(grid) = &way {
+        if let Times::Grid(grid) = &times {
             settings.steps = grid.steps();
         }
-        let source_scale = field.schedule().at(way.start()).sigma;
+        let source_scale = field.schedule().at(times.start()).sigma;
         let mut path = PathMeter::default();
         let solve = Solve {
             method: requirements.name,
             field: &field,
             x: chunk.x * source_scale,
-            way: &way,
+            times: &times,
             settings: &settings,
             observe: &mut |t, x| {
                 path.see(t, x);
@@ -260,9 +252,9 @@ mod tests {
         let start = |flow: &Flow<Mlp<NdArray>>, method| {
             let plan = Plan::new(method, 20, 0);
             let field = flow.unconditional();
-            let field = SampledField::<NdArray, 2>::new(&field, None, &plan);
-            let way = way(&field, flow, &plan, plan.requirements()).expect("a grid");
-            (way.start(), flow.path.schedule.at(way.start()).alpha)
+            let field = wrapped::<NdArray, _, 2>(&field, None, &plan);
+            let times = times(&field, flow, &plan, plan.requirements()).expect("a grid");
+            (times.start(), flow.path.schedule.at(times.start()).alpha)
         };
         let device = Default::default();
         let network = MlpConfig::new(2).init(&mut Init::new(Noise::new(0), &device));

@@ -1,6 +1,6 @@
 //! Dynamic thresholding.
 //!
-//! `x̂1 ← min(max(x̂1, −s), s)/s, s = max(1, quantile_p(|x̂1|))`, per sample
+//! `x̂1 ← min(max(x̂1, −s), s)/s, s = min(max(1, quantile_p(|x̂1|)), s_max)`, per sample
 //!
 //! Source: Saharia et al. 2022, §2.3.
 
@@ -15,22 +15,25 @@ use burn::tensor::backend::Backend;
 /// A denoiser of data in [−1, 1] whose large values are scaled back together with all others,
 /// instead of being cut off.
 ///
-/// `x̂1 ← min(max(x̂1, −s), s)/s, s = max(1, quantile_p(|x̂1|))`
+/// `x̂1 ← min(max(x̂1, −s), s)/s, s = min(max(1, quantile_p(|x̂1|)), s_max)`
 ///
 /// Source: Saharia et al. 2022, §2.3, against the saturation of large guidance weights; theirs is p
-/// = 0.995 (appendix E).
+/// = 0.995 (appendix E), without an s_max. With s_max = 1 this is [`Clipped`](super::Clipped).
 ///
 /// The quantile is found by sorting, linear between neighbours. burn sorts on the host unless the
 /// backend can, so on a GPU each evaluation waits for the device.
 ///
 /// # Panics
-/// On evaluation, if p is not in [0, 1] or a sample has no entries.
+/// On evaluation, if p is not in [0, 1], s_max is below 1, or a sample has no entries.
 #[derive(Debug, Clone, Copy)]
 pub struct Thresholded<F> {
     /// The denoiser.
     pub field: F,
     /// p, in [0, 1].
     pub quantile: f64,
+    /// s_max, 1 or more; infinite for no bound. A sample whose quantile lies above it is divided by
+    /// s_max alone, so that one stray value does not flatten the others.
+    pub most: f64,
     /// How x̂0 follows.
     pub noise: ClippedNoise,
 }
@@ -40,7 +43,13 @@ impl<F> Thresholded<F> {
         let shape = x1.dims();
         let size = shape[1..].iter().product();
         let flat: Tensor<B, 2> = x1.reshape([shape[0], size]);
-        let s = quantile(flat.clone().abs(), self.quantile).clamp_min(1.0);
+        assert!(
+            self.most >= 1.0,
+            "a threshold of at most {} would shrink data in [−1, 1]; give 1 or more",
+            self.most
+        );
+        let s = quantile(flat.clone().abs(), self.quantile);
+        let s = s.clamp(1.0, self.most);
         (flat / s).clamp(-1.0, 1.0).reshape(shape)
     }
 
@@ -119,6 +128,7 @@ mod tests {
         Thresholded {
             field: Counting::new(field, 0.25),
             quantile,
+            most: f64::INFINITY,
             noise,
         }
     }
@@ -148,6 +158,28 @@ mod tests {
         close(ends.x1, expected);
         assert!(values(variance).iter().all(|&v| v == 0.25));
         assert_eq!(field.field.evaluations.get(), 2);
+    }
+
+    #[test]
+    fn a_threshold_is_at_most_its_bound() {
+        let field = Thresholded {
+            most: 1.5,
+            ..thresholded(gaussian(0.0, 1.0), 0.5, ClippedNoise::Kept)
+        };
+        // The medians of |x| are 4 and ½: the first counts as 1.5, the second as 1.
+        let x = tensor(&[6.0, -4.0, 0.75, 0.5, -3.0, 0.25], [2, 3]);
+        let expected = tensor(&[1.0, -1.0, 0.5, 0.5, -1.0, 0.25], [2, 3]);
+        close(field.denoise(1.0, x), expected);
+    }
+
+    #[test]
+    #[should_panic(expected = "a threshold of at most 0.5 would shrink")]
+    fn a_bound_below_one_is_refused() {
+        let field = Thresholded {
+            most: 0.5,
+            ..thresholded(gaussian(0.0, 1.0), 0.5, ClippedNoise::Kept)
+        };
+        drop(field.denoise(1.0, state()));
     }
 
     #[test]

@@ -6,6 +6,8 @@
 
 use super::log_snr_step::level;
 use crate::brownian::{BrownianMotion, Interval};
+use crate::entry::Settings;
+use crate::entry::option::CHURN;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use pyroclast_core::schedule::Schedule;
@@ -37,6 +39,11 @@ impl Default for Churn {
 }
 
 impl Churn {
+    /// The churn that settings ask for, over their steps.
+    pub(super) fn with_settings(settings: &Settings<'_>) -> Self {
+        Self::spread(settings.number(&CHURN), settings.steps)
+    }
+
     /// The amount S_churn spread over a number of steps: `γ = min(S_churn/N, √2 − 1)`.
     pub fn spread(amount: f64, steps: usize) -> Self {
         Self {

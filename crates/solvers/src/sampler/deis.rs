@@ -8,6 +8,7 @@
 use super::history::History;
 use super::log_snr_step::{LogSnrStep, level};
 use super::quadrature::integral;
+use super::taper::tapered;
 use crate::method::Method;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
@@ -35,6 +36,8 @@ pub struct Deis {
     pub order: usize,
     /// The variable of the polynomial.
     pub extrapolation: Extrapolation,
+    /// The number of steps of the grid, if the order should fall to 1 over the last ones.
+    pub taper: Option<u64>,
 }
 
 impl Deis {
@@ -43,6 +46,7 @@ impl Deis {
         Self {
             order,
             extrapolation: Extrapolation::Level,
+            taper: None,
         }
     }
 
@@ -101,10 +105,11 @@ where
     ) -> (Tensor<B, D>, History<B, D>) {
         let schedule = field.schedule();
         let change = LogSnrStep::of(schedule, t, s);
+        let most = tapered(self.order, self.taper, past.steps);
         past.remember(t, field.noise(t, x.clone()), self.order);
         let order = match (self.extrapolation, change.ends_clean()) {
             (Extrapolation::LogLevel, true) => 1,
-            _ => past.len(),
+            _ => past.len().min(most),
         };
         let times: Vec<f64> = (0..order).map(|j| past.time(j)).collect();
         let weights = self.weights(schedule, &times, &change);

@@ -11,6 +11,7 @@
 use super::history::History;
 use super::log_snr_step::LogSnrStep;
 use super::phi::phi;
+use super::taper::tapered;
 use crate::method::Method;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
@@ -23,6 +24,15 @@ use pyroclast_kernels::combine;
 pub struct DpmSolver {
     /// The order, 1, 2 or 3.
     pub order: usize,
+    /// The number of steps of the grid, if the order should fall to 1 over the last ones.
+    pub taper: Option<u64>,
+}
+
+impl DpmSolver {
+    /// The method of this order, to the end of its grid.
+    pub const fn of_order(order: usize) -> Self {
+        Self { order, taper: None }
+    }
 }
 
 sampler! { DpmSolver: "dpmpp", Signal, |_| false }
@@ -59,7 +69,7 @@ where
         let order = if change.ends_clean() {
             1
         } else {
-            self.order.min(past.len() + 1)
+            tapered(self.order, self.taper, past.steps).min(past.len() + 1)
         };
         let lambda = |t: f64| 0.5 * schedule.log_snr(t);
         // Weights of m_0, m_1, m_2 in h·m' and h²·m''.

@@ -6,6 +6,7 @@
 
 use super::history::History;
 use super::log_snr_step::LogSnrStep;
+use super::taper::tapered;
 use crate::brownian::BrownianMotion;
 use crate::method::Method;
 use burn::tensor::Tensor;
@@ -19,6 +20,8 @@ use pyroclast_kernels::combine;
 pub struct DpmSolverSde<W> {
     /// The order, 1 or 2.
     pub order: usize,
+    /// The number of steps of the grid, if the order should fall to 1 over the last ones.
+    pub taper: Option<u64>,
     /// The source of z.
     pub brownian: W,
 }
@@ -57,7 +60,8 @@ where
         let m0 = field.denoise(t, x.clone());
         let gain = change.to.alpha * change.renewed();
         let kept = change.decay() * (-change.h).exp();
-        let second = self.order == 2 && past.len() > 0 && !change.ends_clean();
+        let most = tapered(self.order, self.taper, past.steps);
+        let second = most == 2 && past.len() > 0 && !change.ends_clean();
         let mut x = if second {
             let h0 = 0.5 * (schedule.log_snr(t) - schedule.log_snr(past.time(0)));
             let half = 0.5 * gain * change.h / h0;

@@ -1,18 +1,26 @@
 //! Predictor–corrector sampling.
 //!
 //! A predictor's step to s, then some steps of Langevin dynamics on p_s:
-//! `x ← x + e·g + √(2e)·z, e = 2(r·‖z‖/‖g‖)², g = ∇log p_s(x)`
+//! `x ← x + e·∇log p_s(x) + √(2e)·z, e = 2(r·σ_s)²`
 //!
-//! Source: Song et al. 2021 (score SDE), algorithms 1 and 4; norms are means over the batch. (Their
-//! algorithm 5, for VP, also multiplies e by 1 − β_i, with β_i that of a chain of a thousand steps.
-//! This factor is 1 to within 2 %.)
+//! Source: Song et al. 2021 (score SDE), algorithms 1 and 4, whose step is
+//! `e = 2(r·‖z‖/‖∇log p_s(x)‖)²` with norms averaged over the batch. (Their algorithm 5, for VP,
+//! also multiplies e by 1 − β_i, which is 1 to within 2 %.)
+//!
+//! An average over the batch makes each sample depend on the others, and on how many are asked for.
+//! The norms of a single sample would make e a function of x, and Langevin dynamics with the step
+//! e(x) has the distribution p/e in place of p. So both norms are their root mean squares here: √d
+//! for z, and √d/σ_s for the score `−E[x0 | x]/σ_s`, which data on a manifold of few dimensions
+//! reach and no data exceed. This is the step of annealed Langevin dynamics (Song & Ermon 2019,
+//! algorithm 1).
 
-use super::{Requirement, Sampler};
+use crate::requirement::{Requirement, Sampler};
 use crate::brownian::{BrownianMotion, Increments, Interval};
 use crate::method::{Memory, Method, Parts};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use pyroclast_core::field::Denoiser;
+use pyroclast_kernels::combine;
 
 /// The corrector.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -83,14 +91,6 @@ impl<B: Backend, S: Memory<B, D>, const D: usize> Memory<B, D> for Corrections<S
     }
 }
 
-/// The mean over the batch of the norm of a sample, as a tensor of one element.
-fn norm<B: Backend, const D: usize>(x: &Tensor<B, D>) -> Tensor<B, D> {
-    let batch = x.dims()[0];
-    let size = x.shape().num_elements() / batch.max(1);
-    let flat: Tensor<B, 2> = x.clone().reshape([batch, size]);
-    flat.square().sum_dim(1).sqrt().mean().reshape([1; D])
-}
-
 impl<B, F, P, const D: usize> Method<B, F, D> for PredictorCorrector<P>
 where
     B: Backend,
@@ -116,8 +116,9 @@ where
     ) -> (Tensor<B, D>, Self::State) {
         let (mut x, predictor) = self.predictor.step(field, t, s, x, state.predictor);
         let mut steps = state.steps;
-        let has_score = field.schedule().at(s).sigma > 0.0;
-        for _ in 0..if has_score { self.corrector.steps } else { 0 } {
+        let sigma = field.schedule().at(s).sigma;
+        let size = 2.0 * (self.corrector.ratio * sigma).powi(2);
+        for _ in 0..if sigma > 0.0 { self.corrector.steps } else { 0 } {
             let unit = Interval {
                 t: 0.0,
                 s: 1.0,
@@ -125,8 +126,7 @@ where
             };
             let z = self.brownian.increment(unit, x.dims(), &x);
             let score = field.score(s, x.clone());
-            let size = (norm(&z) / norm(&score) * self.corrector.ratio).square() * 2.0;
-            x = x + score * size.clone() + z * (size * 2.0).sqrt();
+            x = combine(x, &[(size, &score), ((2.0 * size).sqrt(), &z)]);
             steps += 1;
         }
         (x, Corrections { predictor, steps })

@@ -10,7 +10,10 @@ use super::corrected_history::CorrectedHistory;
 use super::history::History;
 use super::log_snr_step::LogSnrStep;
 use super::phi::{factorial, phi};
+use super::taper::{self, tapered};
 use super::vandermonde::solve;
+use crate::entry::Settings;
+use crate::entry::option::ORDER;
 use crate::method::Method;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
@@ -43,6 +46,15 @@ pub struct UniPc {
 }
 
 impl UniPc {
+    /// The method that settings ask for.
+    pub(super) fn with_settings(settings: &Settings<'_>, variant: Variant) -> Self {
+        Self {
+            order: settings.whole(&ORDER),
+            variant,
+            taper: taper::asked(settings),
+        }
+    }
+
     /// One step of order `order` from the newest evaluation of `past`, with x̂1 at its end if it is
     /// known.
     fn advance<B: Backend, const D: usize>(
@@ -126,14 +138,12 @@ where
             Some(start) => self.advance(schedule, t, start, &past, order, Some(&m)),
             None => x,
         };
-        let left = self
-            .taper
-            .map_or(u64::MAX, |n| n.saturating_sub(past.steps));
+        let most = tapered(self.order, self.taper, past.steps);
         past.remember(t, m, self.order);
         let order = if schedule.at(s).sigma == 0.0 {
             1
         } else {
-            (past.len() as u64).min(left.max(1)) as usize
+            past.len().min(most)
         };
         let next = self.advance(schedule, s, x.clone(), &past, order, None);
         let start = Some(x);

@@ -1,7 +1,9 @@
 //! Errors of sampling.
 
 use pyroclast_solvers::SolveError;
+use pyroclast_solvers::entry::MethodError;
 use pyroclast_solvers::sampler::Unsupported;
+use pyroclast_solvers::table::MethodName;
 
 /// Why no samples were drawn.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -10,16 +12,11 @@ pub enum SampleError {
     /// The adaptive solve stopped early.
     #[error(transparent)]
     Solve(#[from] SolveError),
-    /// The method has no error estimate, so it cannot choose its steps.
-    #[error(
-        "{method} does not estimate its error, so it cannot choose its steps; give the number of \
-         steps, or use one of {adaptive}"
-    )]
-    NotAdaptive {
-        /// The name of the method.
-        method: &'static str,
-        /// The names of the adaptive methods.
-        adaptive: String,
+    /// The method cannot choose its steps, or lacks an option or a value of one.
+    #[error("{error}{}", remedy(error))]
+    Method {
+        /// What the method says.
+        error: MethodError,
     },
     /// The sampler does not suit the schedule, the model or the grid.
     #[error(transparent)]
@@ -27,28 +24,6 @@ pub enum SampleError {
     /// The grid does not exist for this model and number of steps.
     #[error("{0}")]
     Grid(String),
-    /// The method does not have this option.
-    #[error("{method} has no option {option}; leave it out, or use {takers}")]
-    NoOption {
-        /// The name of the method.
-        method: &'static str,
-        /// The name of the option.
-        option: &'static str,
-        /// The names of the methods that have it.
-        takers: String,
-    },
-    /// The value of an option is out of range for the method.
-    #[error("{option} = {value} is out of range for {method}; give {range}")]
-    OutOfRange {
-        /// The name of the method.
-        method: &'static str,
-        /// The name of the option.
-        option: &'static str,
-        /// The value that was given.
-        value: String,
-        /// The values that the method accepts.
-        range: String,
-    },
     /// The method adds noise, but the score of the model is not known.
     #[error(
         "{0} adds noise, which needs the score, but a velocity gives the score only if noise and \
@@ -68,7 +43,44 @@ pub enum SampleError {
          is a vector; leave it at 0"
     )]
     RescaledVectors(f64),
+    /// The method would make samples of normal data much wider or narrower than these data are.
+    #[error(
+        "{method} is no use with {steps} steps from t = {start} to {end}: it would make samples of \
+         normal data {factor:.2} times as wide as the data; take more steps, a grid of more even \
+         noise levels (log-snr or karras), or a method that is safe with few, such as ddim or \
+         dpmpp-2m"
+    )]
+    Spread {
+        /// The name of the method.
+        method: &'static str,
+        /// The number of steps.
+        steps: usize,
+        /// The first time of the grid.
+        start: f64,
+        /// The last time of the grid.
+        end: f64,
+        /// How many times as wide as data of unit variance the samples are.
+        factor: f64,
+    },
     /// Some samples are infinite, undefined, or too large to be meaningful.
     #[error("{0} of the samples diverged; take more steps, guide less, or train longer")]
     NotFinite(usize),
+}
+
+impl From<MethodError> for SampleError {
+    fn from(error: MethodError) -> Self {
+        match error {
+            MethodError::Solve(error) => Self::Solve(error),
+            error => Self::Method { error },
+        }
+    }
+}
+
+/// What to do beside what the method itself says: which other methods could.
+fn remedy(error: &MethodError) -> String {
+    match error {
+        MethodError::NotAdaptive { .. } => format!(", or use one of {}", MethodName::adaptive()),
+        MethodError::NoOption { option, .. } => format!(", or use {}", MethodName::takers(option)),
+        _ => String::new(),
+    }
 }

@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
+/// Stable Diffusion 3's shift (Esser et al. 2024, §5.3.2).
+const SHIFT: f64 = 3.0;
 /// EDM's exponent (Karras et al. 2022, table 1).
 const RHO: f64 = 7.0;
 /// Times that are no further apart than this count as equal: a time that is computed from its noise
@@ -31,6 +33,10 @@ pub enum GridName {
     LogSnr,
     /// Steps of 1 − t that shrink towards the data.
     Quadratic,
+    /// Equal steps of t, moved towards the noise by this shift (Esser et al. 2024, eq. 23).
+    Shifted(f64),
+    /// Karras' noise levels, each at the nearest index of a chain.
+    KarrasIndices,
     /// Indices of a chain at equal distances, starting with the first.
     Leading,
     /// Indices of a chain evenly spaced from its last to its first.
@@ -42,13 +48,16 @@ pub enum GridName {
 }
 
 impl GridName {
-    /// The names of all grids but [`GridName::Given`].
-    pub const NAMES: [&'static str; 8] = [
+    /// The names of all grids but [`GridName::Given`]. `shifted` has the shift 3, and `shifted:2`
+    /// another.
+    pub const NAMES: [&'static str; 10] = [
         "auto",
         "uniform",
         "karras",
         "log-snr",
         "quadratic",
+        "shifted",
+        "karras-indices",
         "leading",
         "linspace",
         "trailing",
@@ -73,13 +82,16 @@ impl GridName {
         let meets_end =
             end < 1.0 && levels.1 > noise_levels::EDM.1 && schedule.at(1.0).sigma == 0.0;
         let m = n + usize::from(meets_end);
-        let spaced = |spacing| {
-            let table = table.ok_or_else(|| {
+        let chain = || {
+            table.ok_or_else(|| {
                 format!(
                     "the grid {self} takes indices of a chain, and this model has none; use \
-                     uniform, karras, log-snr or quadratic"
+                     uniform, karras, log-snr, quadratic or shifted"
                 )
-            })?;
+            })
+        };
+        let spaced = |spacing| {
+            let table = chain()?;
             if n > table.steps() {
                 return Err(format!(
                     "{n} steps do not fit into {} indices; take fewer steps, or use the grid \
@@ -94,6 +106,16 @@ impl GridName {
             Self::Karras => within(TimeGrid::karras(schedule, levels, RHO, m), span),
             Self::LogSnr => within(TimeGrid::log_snr(schedule, levels, m), span),
             Self::Quadratic => Ok(TimeGrid::quadratic(start, end, n)),
+            &Self::Shifted(shift) => Ok(TimeGrid::shifted(start, end, shift, n)),
+            Self::KarrasIndices => {
+                let table = chain()?;
+                // The lowest level is that of the chain's first index; clean data come after it.
+                let last = end.min(table.time(0));
+                let levels = noise_levels::reached(schedule, (start, last), noise_levels::EDM);
+                let grid = within(TimeGrid::karras(schedule, levels, RHO, n), span)?;
+                let grid = grid.rounded(table).map_err(|error| error.to_string())?;
+                within(grid, span)
+            }
             Self::Leading => spaced(Spacing::Leading { offset: 0 }),
             Self::Linspace => spaced(Spacing::Linspace),
             Self::Trailing => spaced(Spacing::Trailing),
@@ -133,9 +155,12 @@ impl fmt::Display for GridName {
             Self::Karras => 2,
             Self::LogSnr => 3,
             Self::Quadratic => 4,
-            Self::Leading => 5,
-            Self::Linspace => 6,
-            Self::Trailing => 7,
+            &Self::Shifted(shift) if shift != SHIFT => return write!(f, "shifted:{shift}"),
+            Self::Shifted(_) => 5,
+            Self::KarrasIndices => 6,
+            Self::Leading => 7,
+            Self::Linspace => 8,
+            Self::Trailing => 9,
             Self::Given(times) => {
                 let times: Vec<String> = times.iter().map(f64::to_string).collect();
                 return f.write_str(&times.join(","));
@@ -155,10 +180,20 @@ impl FromStr for GridName {
             "karras" => Self::Karras,
             "log-snr" => Self::LogSnr,
             "quadratic" => Self::Quadratic,
+            "shifted" => Self::Shifted(SHIFT),
+            "karras-indices" => Self::KarrasIndices,
             "leading" => Self::Leading,
             "linspace" => Self::Linspace,
             "trailing" => Self::Trailing,
             times => {
+                if let Some(shift) = times.strip_prefix("shifted:") {
+                    let shift = shift.trim().parse::<f64>().ok();
+                    let positive = shift.filter(|shift| *shift > 0.0 && shift.is_finite());
+                    let shift = positive.ok_or_else(|| {
+                        format!("`{name}` has no positive shift; give one such as shifted:3")
+                    })?;
+                    return Ok(Self::Shifted(shift));
+                }
                 let times: Result<Vec<f64>, _> =
                     times.split(',').map(|t| t.trim().parse()).collect();
                 let unknown = || {
@@ -210,6 +245,10 @@ mod tests {
         for name in GridName::NAMES {
             assert_eq!(name.parse::<GridName>().expect(name).to_string(), name);
         }
+        let shifted: GridName = "shifted:1.5".parse().expect("a shift");
+        assert_eq!(shifted, GridName::Shifted(1.5));
+        assert_eq!(shifted.to_string(), "shifted:1.5");
+        assert!("shifted:0".parse::<GridName>().is_err());
         let given: GridName = "0, 0.25,1".parse().expect("times");
         assert_eq!(given, GridName::Given(vec![0.0, 0.25, 1.0]));
         assert_eq!(given.to_string(), "0,0.25,1");

@@ -1,12 +1,12 @@
 //! The plan of a draw: method, steps, guidance and seed.
 
-use super::option::Options;
-use super::sampling_method::Described;
-use super::{GridName, Kind, MethodName, Requirements, SampleError, Settings};
+use super::{GridName, SampleError};
 use pyroclast_core::ddpm::Variance;
 use pyroclast_core::noise::Noise;
 use pyroclast_core::schedule::AnySchedule;
 use pyroclast_solvers::Control;
+use pyroclast_solvers::entry::{Described, Kind, MethodError, Options, Requirements, Settings};
+use pyroclast_solvers::table::MethodName;
 
 /// The choice of steps.
 #[derive(Debug, Clone, PartialEq)]
@@ -102,10 +102,10 @@ impl<M> Plan<M> {
 impl<M: Described> Plan<M> {
     /// The settings of the method for the first rows and one step.
     pub(super) fn settings(&self) -> Settings<'_> {
-        Settings {
-            variance: self.variance,
-            ..(self.method.description()).settings(&self.options, Noise::new(self.seed))
-        }
+        let description = self.method.description();
+        let mut settings = description.settings(&self.options, Noise::new(self.seed));
+        settings.variance = self.variance;
+        settings
     }
 
     /// The requirements of the method on the model, with these options.
@@ -127,9 +127,12 @@ impl<M: Described> Plan<M> {
         let method = self.method.description();
         let adapts = matches!(self.stepping, Stepping::Adaptive(_));
         if adapts && method.kind != Kind::AdaptiveOde {
-            return Err(SampleError::not_adaptive(method.name));
+            return Err(MethodError::NotAdaptive {
+                method: method.name,
+            }
+            .into());
         }
-        self.options.check(method.name, method.options)?;
+        method.check(&self.options)?;
         if !self.guidance.is_finite() {
             return Err(SampleError::Guidance(self.guidance));
         }

@@ -1,10 +1,11 @@
 //! `[sampling]`: the default way to draw samples.
 
-use super::{GridName, MethodName, Plan, Stepping};
+use super::{GridName, Plan, Stepping};
 use pyroclast_core::ddpm::Variance;
 use pyroclast_core::named::{COUNT, FINITE, Range};
 use pyroclast_core::objective::{Objective, VarianceLoss};
 use pyroclast_core::settings;
+use pyroclast_solvers::table::MethodName;
 
 settings! {
     /// `[sampling]`: the default way to draw samples.

@@ -2,7 +2,7 @@
 //! zero terminal SNR.
 
 use super::{BetaTable, TableError};
-use crate::named::{Kind, OutOfRange, Range, Setting};
+use crate::named::{FINITE, Kind, OutOfRange, POSITIVE, Range, Setting};
 use crate::{named, settings};
 use std::f64::consts::FRAC_PI_2;
 
@@ -62,6 +62,15 @@ named! {
             /// The largest β.
             last: f64 = 0.02 => BETA,
         },
+        /// ᾱ along a logistic function (Chen 2023).
+        "sigmoid-alpha-bar" => SigmoidAlphaBar {
+            /// Where the logistic function starts.
+            start: f64 = -3.0 => FINITE,
+            /// Where it ends, after `start`.
+            end: f64 = 3.0 => FINITE,
+            /// Its temperature τ: above 1 the chain is nearer to a linear ᾱ.
+            temperature: f64 = 1.0 => POSITIVE,
+        },
         /// These numbers, one per step.
         "given" => Given(values: Vec<f64> = Vec::new()),
     }
@@ -91,6 +100,18 @@ impl Betas {
                 let z = spaced(-SPAN, SPAN, k, steps);
                 first + (last - first) / (1.0 + (-z).exp())
             }),
+            &Self::SigmoidAlphaBar {
+                start,
+                end,
+                temperature,
+            } => {
+                let z = |k: usize| spaced(start, end, k, steps + 1) / temperature;
+                // logistic(b) − logistic(a) without the cancellation where they are close.
+                let rise = |a: f64, b: f64| {
+                    (0.5 * (b - a)).sinh() / (2.0 * (0.5 * a).cosh() * (0.5 * b).cosh())
+                };
+                each(&|k| (rise(z(k), z(k + 1)) / rise(z(k), z(steps))).min(CEILING))
+            }
             Self::Given(values) => values.clone(),
         }
     }
@@ -200,6 +221,25 @@ impl BetaTable {
     /// If [`BetaTable::new`] refuses the β.
     pub fn sigmoid(steps: usize, first: f64, last: f64) -> Self {
         Self::made(steps, Betas::Sigmoid { first, last })
+    }
+
+    /// ᾱ along a logistic function.
+    ///
+    /// `ᾱ(u) = (S(z_1) − S(z_u))/(S(z_1) − S(z_0))`, `S` the logistic function,
+    /// `z_u = (start + u·(end − start))/τ`, `β_k = min(1 − ᾱ((k + 1)/T)/ᾱ(k/T), .999)`
+    ///
+    /// Source: Chen 2023 (On the importance of noise scheduling for diffusion models), algorithm 1:
+    /// −3, 3, and τ from .3 to 1.5; smaller τ suits small images.
+    ///
+    /// # Panics
+    /// If [`BetaTable::new`] refuses the β, as it does unless start < end and τ > 0.
+    pub fn sigmoid_alpha_bar(steps: usize, start: f64, end: f64, temperature: f64) -> Self {
+        let betas = Betas::SigmoidAlphaBar {
+            start,
+            end,
+            temperature,
+        };
+        Self::made(steps, betas)
     }
 
     /// The table shifted and stretched so that nothing is left of the data after its last step.
@@ -313,6 +353,23 @@ mod tests {
         close(table.beta(0), 1e-4 + 0.0199 / (1.0 + 6.0_f64.exp()), 1e-14);
         for k in 0..500 {
             close(table.beta(k) + table.beta(1000 - k), 0.0201, 1e-13);
+        }
+    }
+
+    #[test]
+    fn the_sigmoid_alpha_bar_table_follows_the_papers_function() {
+        // Chen 2023, algorithm 1, sigmoid_schedule.
+        let logistic = |z: f64| 1.0 / (1.0 + (-z).exp());
+        for (start, end, tau) in [(-3.0, 3.0, 1.0), (0.0, 3.0, 0.3), (-3.0, 3.0, 1.5)] {
+            let table = BetaTable::sigmoid_alpha_bar(1000, start, end, tau);
+            let (first, last) = (logistic(start / tau), logistic(end / tau));
+            for k in [0, 1, 250, 500, 900, 998] {
+                let u = (k + 1) as f64 / 1000.0;
+                let z = (u * (end - start) + start) / tau;
+                let expected = (last - logistic(z)) / (last - first);
+                close(table.alpha_bar(k), expected, 1e-9);
+            }
+            assert_eq!(table.beta(999), CEILING);
         }
     }
 

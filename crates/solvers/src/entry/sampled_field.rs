@@ -1,24 +1,16 @@
-//! The field that is sampled: a model with guidance, another schedule or clipping, as the plan
-//! says.
+//! The field that is sampled: a velocity field and a denoiser, whatever is inside.
 //!
 //! It has one type for all networks and wrappers, so that each method is compiled only once.
 
-use super::Plan;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use pyroclast_core::endpoints::Endpoints;
 use pyroclast_core::field::{Denoiser, LearnedVariance, VectorField};
-use pyroclast_core::guidance::{Clipped, ClippedNoise, Guided, Interval, Rescaled};
-use pyroclast_core::probability_flow::ProbabilityFlow;
-use pyroclast_core::rescheduled::Rescheduled;
 use pyroclast_core::schedule::Schedule;
 use std::fmt;
 
 /// All the traits of a field that a method may use.
-pub(super) trait Field<B: Backend, const D: usize>:
-    VectorField<B, D> + LearnedVariance<B, D>
-{
-}
+pub trait Field<B: Backend, const D: usize>: VectorField<B, D> + LearnedVariance<B, D> {}
 
 impl<B, F, const D: usize> Field<B, D> for F
 where
@@ -29,47 +21,13 @@ where
 
 /// The field that a [`Method`] integrates to draw samples: a velocity field and a denoiser.
 ///
-/// [`Method`]: pyroclast_solvers::Method
+/// [`Method`]: crate::Method
 pub struct SampledField<'a, B: Backend, const D: usize>(Box<dyn Field<B, D> + 'a>);
 
 impl<'a, B: Backend, const D: usize> SampledField<'a, B, D> {
-    /// A model with a condition, wrapped as the plan says. Guidance needs the model without the
-    /// condition too.
-    pub(super) fn new<M>(
-        conditional: &'a dyn Field<B, D>,
-        unconditional: Option<&'a dyn Field<B, D>>,
-        plan: &'a Plan<M>,
-    ) -> Self {
-        let (low, high) = plan.guidance_interval;
-        let plain = ByReference(conditional);
-        let mut field = match unconditional.filter(|_| plan.guidance != 1.0) {
-            None => Self(Box::new(plain)),
-            Some(unconditional) => {
-                let guided = Guided {
-                    conditional: plain,
-                    unconditional: ByReference(unconditional),
-                    weight: plan.guidance,
-                };
-                let phi = plan.guidance_rescale;
-                let guided = Rescaled { guided, phi };
-                Self(Box::new(Interval { guided, low, high }))
-            }
-        };
-        if let Some(schedule) = &plan.schedule {
-            // The velocity follows from the endpoints: converting the old velocity would divide by
-            // the derivatives of the old schedule, which may be infinite at t = 0 or 1.
-            let schedule = schedule.clone();
-            field = Self(Box::new(ProbabilityFlow(Rescheduled { field, schedule })));
-        }
-        if plan.clip {
-            field = Self(Box::new(Clipped {
-                field,
-                low: -1.0,
-                high: 1.0,
-                noise: ClippedNoise::Derived,
-            }));
-        }
-        field
+    /// Any field as this type.
+    pub fn new(field: impl Field<B, D> + 'a) -> Self {
+        Self(Box::new(field))
     }
 }
 
@@ -111,7 +69,7 @@ impl<B: Backend, const D: usize> LearnedVariance<B, D> for SampledField<'_, B, D
 
 /// A reference to a field, so that a wrapper can take a borrowed field.
 #[derive(Debug)]
-pub struct ByReference<'a, F: ?Sized>(pub(super) &'a F);
+pub struct ByReference<'a, F: ?Sized>(pub &'a F);
 
 impl<B, F, const D: usize> VectorField<B, D> for ByReference<'_, F>
 where

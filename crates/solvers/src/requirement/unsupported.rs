@@ -33,16 +33,17 @@ pub enum Unsupported {
     },
     /// The chain is not variance preserving.
     #[error(
-        "{sampler} needs α² + σ² = 1, and this schedule has {power:.4} at t = {t}; use ddim or \
-         euler-ancestral, which work on any schedule, heun-edm or dpmpp-2m, which work on any \
-         from a time with signal, or train with vp, vp-cosine or ddpm"
+        "{sampler} needs α² + σ² = 1, and this schedule has {} at t = {t}, where it is farthest \
+         from it; use ddim or euler-ancestral, which work on any schedule, heun-edm or dpmpp-2m, \
+         which work on any from a time with signal, or train with vp, vp-cosine or ddpm",
+        apart_from_one(*power)
     )]
     NotVariancePreserving {
         /// The sampler.
         sampler: &'static str,
         /// α² + σ² at that time.
         power: f64,
-        /// The time.
+        /// The time of the grid at which it is farthest from 1.
         t: f64,
     },
     /// The grid starts without signal.
@@ -66,4 +67,33 @@ pub enum Unsupported {
         /// The time.
         t: f64,
     },
+}
+
+/// A number with as many decimals as its difference from 1 needs for three digits.
+fn apart_from_one(power: f64) -> String {
+    let magnitude = (power - 1.0).abs().log10().floor();
+    let decimals = (2.0 - magnitude).clamp(0.0, 17.0) as usize;
+    let text = format!("{power:.decimals$}");
+    match text.contains('.') {
+        true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
+        false => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_difference_from_one_shows() {
+        for (power, expected) in [
+            (2501.0, "2501"),
+            (0.5, "0.5"),
+            (0.75, "0.75"),
+            (1.0 - 4.32e-5, "0.9999568"),
+            (1.000_002, "1.000002"),
+        ] {
+            assert_eq!(apart_from_one(power), expected);
+        }
+    }
 }

@@ -1,28 +1,82 @@
-//! A method of the table, by name.
+//! The table of methods: the entries of all rooms, and how a name finds its own.
+//!
+//! Each room lists its methods: [`tableau`], [`sde`] and [`sampler`]. An entry of a room declares
+//! the method's file, what the file exports, and a description with a closure that makes the
+//! method. Parsing, help, error messages and documentation are all printed from it.
 
-use super::option::MethodOption;
-use super::{Description, Kind};
+use crate::entry::option::MethodOption;
+use crate::entry::{
+    Described, Description, Kind, MethodError, Requirements, SamplingMethod, Settings, Solve,
+    Solved,
+};
+use crate::{sampler, sde, tableau};
+use burn::tensor::backend::Backend;
 use pyroclast_core::named::{self, Choice, UnknownName};
-use serde::{Deserialize, Serialize};
-use std::fmt;
-use std::ops::Deref;
 use std::str::FromStr;
 
-/// A method of the table, by name: it dereferences to its [`Description`].
-///
-/// ```
-/// use pyroclast_train::draw::MethodName;
-///
-/// let method: MethodName = "DPM++ 2M".parse()?;
-/// assert_eq!(method, MethodName::DPMPP_2M);
-/// assert_eq!((method.name, method.order), ("dpmpp-2m", 2.0));
-/// # Ok::<(), pyroclast_core::named::UnknownName>(())
-/// ```
-#[derive(Clone, Copy, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct MethodName(pub(super) &'static Description);
+pub use crate::entry::MethodName;
+
+/// The rooms, in the order in which their methods are listed.
+macro_rules! rooms {
+    ($($room:ident),*) => {
+        const ROOMS: &[&[MethodName]] = &[$($room::METHODS),*];
+
+        impl Described for MethodName {
+            fn description(&self) -> &Description {
+                self
+            }
+
+            fn requirements(&self, settings: &Settings<'_>) -> Requirements {
+                $(if let Some(requirements) = $room::requirements(*self, settings) {
+                    return requirements;
+                })*
+                unreachable!("a name is made by a room alone")
+            }
+        }
+
+        impl<B: Backend, const D: usize> SamplingMethod<B, D> for MethodName {
+            fn solve(&self, solve: Solve<'_, '_, B, D>) -> Result<Solved<B, D>, MethodError> {
+                $(if $room::METHODS.contains(self) {
+                    return $room::solve(*self, solve);
+                })*
+                unreachable!("a name is made by a room alone")
+            }
+        }
+    };
+}
+
+rooms! { tableau, sde, sampler }
+
+/// The number of methods in all rooms.
+const COUNT: usize = {
+    let (mut count, mut room) = (0, 0);
+    while room < ROOMS.len() {
+        count += ROOMS[room].len();
+        room += 1;
+    }
+    count
+};
+
+/// The methods of all rooms, one after another.
+const METHODS: [MethodName; COUNT] = {
+    let mut methods = [ROOMS[0][0]; COUNT];
+    let (mut next, mut room) = (0, 0);
+    while room < ROOMS.len() {
+        let mut i = 0;
+        while i < ROOMS[room].len() {
+            methods[next] = ROOMS[room][i];
+            next += 1;
+            i += 1;
+        }
+        room += 1;
+    }
+    methods
+};
 
 impl MethodName {
+    /// All methods, in the order of the rooms.
+    pub const ALL: &'static [Self] = &METHODS;
+
     /// The methods of a kind, in the order of the table.
     pub fn of(kind: Kind) -> impl Iterator<Item = Self> {
         let all = Self::ALL.iter().copied();
@@ -30,12 +84,12 @@ impl MethodName {
     }
 
     /// The names of the adaptive methods, separated by commas.
-    pub(super) fn adaptive() -> String {
+    pub fn adaptive() -> String {
         joined(Self::of(Kind::AdaptiveOde), ", ")
     }
 
     /// The names of the methods that have an option, separated by "or".
-    pub(super) fn takers(option: &MethodOption) -> String {
+    pub fn takers(option: &MethodOption) -> String {
         let takes = |method: &Self| method.options.iter().any(|s| s.option.name == option.name);
         joined(Self::ALL.iter().copied().filter(takes), " or ")
     }
@@ -55,37 +109,10 @@ impl MethodName {
     }
 }
 
+/// The names of methods in a row.
 fn joined(methods: impl Iterator<Item = MethodName>, between: &str) -> String {
     let names: Vec<_> = methods.map(|method| method.name).collect();
     names.join(between)
-}
-
-impl Deref for MethodName {
-    type Target = Description;
-
-    fn deref(&self) -> &Description {
-        self.0
-    }
-}
-
-impl PartialEq for MethodName {
-    fn eq(&self, other: &Self) -> bool {
-        self.name == other.name
-    }
-}
-
-impl Eq for MethodName {}
-
-impl fmt::Debug for MethodName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name)
-    }
-}
-
-impl fmt::Display for MethodName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name)
-    }
 }
 
 /// A name without the differences of spelling: `DPM++ 2M` and `dpmpp_2m` are `dpmpp-2m`.

@@ -3,7 +3,10 @@
 //! `α² + σ² = 1` for DDPM's chain; `α(t_0) > 0` if a step divides by the signal; `σ(t_0) > 0`; a
 //! grid towards the data if noise is added; a denoiser that is defined at the start of the grid
 
-use super::unsupported::Unsupported;
+mod unsupported;
+
+pub use unsupported::Unsupported;
+
 use crate::grid::TimeGrid;
 use burn::tensor::backend::Backend;
 use pyroclast_core::field::Denoiser;
@@ -75,16 +78,21 @@ where
             }
         }
         Requirement::VariancePreserving => {
-            for &t in grid.times() {
+            let power = |&t: &f64| {
                 let c = schedule.at(t);
-                let power = c.alpha.powi(2) + c.sigma.powi(2);
-                if (power - 1.0).abs() > ROUNDING {
-                    return Err(Unsupported::NotVariancePreserving {
-                        sampler: sampler_name,
-                        power,
-                        t,
-                    });
-                }
+                (t, c.alpha.powi(2) + c.sigma.powi(2))
+            };
+            let farther = |a: (f64, f64), b: (f64, f64)| {
+                let is_farther = (b.1 - 1.0).abs() > (a.1 - 1.0).abs();
+                if is_farther { b } else { a }
+            };
+            let (t, power) = (grid.times().iter().map(power)).fold((start, 1.0), farther);
+            if (power - 1.0).abs() > ROUNDING {
+                return Err(Unsupported::NotVariancePreserving {
+                    sampler: sampler_name,
+                    power,
+                    t,
+                });
             }
         }
     }

@@ -1,9 +1,13 @@
 //! The description of a method: its names, order, cost and options. Everything that lists methods
 //! reads it.
 
-use super::{Cost, Setting};
-use pyroclast_solvers::Tableau;
-use pyroclast_solvers::sampler::{Requirement, Sampler};
+use super::cost::Cost;
+use super::error::MethodError;
+use super::option::{Options, Setting};
+use super::settings::Settings;
+use crate::requirement::{Requirement, Sampler};
+use crate::runge_kutta::Tableau;
+use pyroclast_core::noise::Noise;
 use std::fmt;
 
 /// The kind of a method: what it integrates, and how its steps are chosen.
@@ -58,7 +62,7 @@ pub struct Description {
 }
 
 /// A method of order 1 with one evaluation per step and no options.
-pub(super) const PLAIN: Description = Description {
+pub(crate) const PLAIN: Description = Description {
     name: "",
     aliases: &[],
     about: "",
@@ -71,13 +75,33 @@ pub(super) const PLAIN: Description = Description {
 
 impl Description {
     /// The name, order and cost of the Runge–Kutta method with this tableau.
-    pub(super) const fn of(tableau: &Tableau) -> Self {
+    pub(crate) const fn of(tableau: &Tableau) -> Self {
         Self {
             name: tableau.name,
             order: tableau.order as f64,
             cost: Cost::of(tableau),
             ..PLAIN
         }
+    }
+
+    /// The settings of this method with these options, for the first rows and one step.
+    pub fn settings<'a>(&'a self, options: &'a Options, noise: Noise) -> Settings<'a> {
+        Settings {
+            taken: self.options,
+            options,
+            variance: None,
+            steps: 1,
+            noise,
+            first_row: 0,
+        }
+    }
+
+    /// Checks that this method has every option that is set, and accepts its value.
+    ///
+    /// # Errors
+    /// [`MethodError::NoOption`] and [`MethodError::OutOfRange`].
+    pub fn check(&self, options: &Options) -> Result<(), MethodError> {
+        options.check(self.name, self.options)
     }
 }
 
@@ -90,6 +114,24 @@ pub struct Requirements {
     pub schedule: Option<Requirement>,
     /// Whether the method adds noise, which requires that the score is known.
     pub adds_noise: bool,
+}
+
+impl Requirements {
+    pub(crate) fn of_sampler(name: &'static str, sampler: &impl Sampler) -> Self {
+        Self {
+            name,
+            schedule: Some(sampler.requirement()),
+            adds_noise: sampler.adds_noise(),
+        }
+    }
+
+    pub(crate) fn of_velocity(name: &'static str, adds_noise: bool) -> Self {
+        Self {
+            name,
+            schedule: None,
+            adds_noise,
+        }
+    }
 }
 
 impl Sampler for Requirements {

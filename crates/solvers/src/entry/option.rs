@@ -2,7 +2,7 @@
 //!
 //! The entry of a method lists its options, with their default and range: `ETA.or(0.0).up_to(1.0)`.
 
-use super::SampleError;
+use super::error::MethodError;
 use pyroclast_core::ddpm::Variance;
 use pyroclast_core::named::UnknownName;
 use std::fmt;
@@ -97,6 +97,24 @@ pub static CORRECTOR_RATIO: MethodOption = MethodOption {
     values: Values::Numbers,
 };
 
+/// Whether a multistep method lowers its order over the last steps.
+pub static TAPER: MethodOption = MethodOption {
+    name: "taper",
+    symbol: "WHEN",
+    about: "When the order falls to 1 over the last steps: always, never, or with few steps (fewer \
+            than 15).",
+    values: Values::Words(&["few", "always", "never"]),
+};
+
+/// The output that PNDM averages, `noise` or `v`.
+pub static AVERAGED: MethodOption = MethodOption {
+    name: "averaged",
+    symbol: "OUTPUT",
+    about: "Output that is averaged over evaluations: the noise, or v, as diffusers does for models \
+            that predict v.",
+    values: Values::Words(&["noise", "v"]),
+};
+
 /// The factor c in the noise `g_t = c·σ_t` of the SDE.
 pub static NOISE_LEVEL: MethodOption = MethodOption {
     name: "noise-level",
@@ -107,7 +125,7 @@ pub static NOISE_LEVEL: MethodOption = MethodOption {
 
 impl MethodOption {
     /// The option with a default, and values of 0 or more.
-    pub(super) const fn or(&'static self, default: f64) -> Setting {
+    pub(crate) const fn or(&'static self, default: f64) -> Setting {
         Setting {
             option: self,
             default: Some(Value::Number(default)),
@@ -116,10 +134,19 @@ impl MethodOption {
     }
 
     /// The option without a default: the model decides unless it is set.
-    pub(super) const fn or_the_models(&'static self) -> Setting {
+    pub(crate) const fn or_the_models(&'static self) -> Setting {
         Setting {
             option: self,
             default: None,
+            range: (0.0, f64::INFINITY),
+        }
+    }
+
+    /// The option with a word as its default.
+    pub(crate) const fn or_word(&'static self, default: &'static str) -> Setting {
+        Setting {
+            option: self,
+            default: Some(Value::Word(default)),
             range: (0.0, f64::INFINITY),
         }
     }
@@ -169,13 +196,13 @@ pub struct Setting {
 
 impl Setting {
     /// The same with this largest number.
-    pub(super) const fn up_to(mut self, most: f64) -> Self {
+    pub(crate) const fn up_to(mut self, most: f64) -> Self {
         self.range.1 = most;
         self
     }
 
     /// The same with this least number.
-    pub(super) const fn from(mut self, least: f64) -> Self {
+    pub(crate) const fn from(mut self, least: f64) -> Self {
         self.range.0 = least;
         self
     }
@@ -183,6 +210,9 @@ impl Setting {
     /// The values that the method accepts, in words.
     pub fn range(&self) -> String {
         match (self.option.values, self.range) {
+            (Values::Words([others @ .., second, last]), _) if !others.is_empty() => {
+                format!("{}, {second} or {last}", others.join(", "))
+            }
             (Values::Words(words), _) => words.join(" or "),
             (_, (least, most)) if most.is_finite() => format!("{least} to {most}"),
             (_, (least, _)) => format!("{least} or more"),
@@ -216,14 +246,15 @@ impl fmt::Display for Setting {
 /// Values of options; an option that is not set has the method's default.
 ///
 /// ```
-/// use pyroclast_train::draw::{MethodName, Plan, option};
+/// use pyroclast_solvers::entry::option::{self, Options};
+/// use pyroclast_solvers::table::MethodName;
 ///
-/// let mut plan = Plan::new(MethodName::DDIM, 50, 0);
-/// plan.options.set(&option::ETA, 0.5);
-/// assert!(plan.check().is_ok() && plan.is_stochastic());
+/// let mut options = Options::default();
+/// options.set(&option::ETA, 0.5);
+/// assert!(MethodName::DDIM.check(&options).is_ok());
 ///
-/// plan.options.set(&option::CHURN, 2.0);
-/// let error = plan.check().unwrap_err().to_string();
+/// options.set(&option::CHURN, 2.0);
+/// let error = MethodName::DDIM.check(&options).unwrap_err().to_string();
 /// assert!(error.starts_with("ddim has no option churn"), "{error}");
 /// ```
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -259,20 +290,16 @@ impl Options {
         &self,
         method: &'static str,
         settings: &[Setting],
-    ) -> Result<(), SampleError> {
+    ) -> Result<(), MethodError> {
         for &(option, value) in &self.0 {
             let taken = settings
                 .iter()
                 .find(|taken| taken.option.name == option.name);
             let Some(setting) = taken else {
-                return Err(SampleError::NoOption {
-                    method,
-                    option: option.name,
-                    takers: super::MethodName::takers(option),
-                });
+                return Err(MethodError::NoOption { method, option });
             };
             if !setting.takes(value) {
-                return Err(SampleError::OutOfRange {
+                return Err(MethodError::OutOfRange {
                     method,
                     option: option.name,
                     value: value.to_string(),

@@ -1,12 +1,12 @@
 //! The cost of a method, in evaluations of the network.
 
-use pyroclast_solvers::Tableau;
+use crate::runge_kutta::Tableau;
 use std::fmt;
 
 /// The evaluations of the network that a number of steps costs, without guidance.
 ///
 /// ```
-/// use pyroclast_train::draw::Cost;
+/// use pyroclast_solvers::entry::Cost;
 ///
 /// let heun = Cost::SparedAtTheEnd(2);
 /// assert_eq!(heun.evaluations(10, true), 19);
@@ -34,7 +34,7 @@ pub enum Cost {
 
 impl Cost {
     /// The cost of a Runge–Kutta method.
-    pub(super) const fn of(tableau: &Tableau) -> Self {
+    pub(crate) const fn of(tableau: &Tableau) -> Self {
         if tableau.first_same_as_last {
             Self::FirstSameAsLast(tableau.b.len() - 1)
         } else {

@@ -1,10 +1,9 @@
 //! The settings that a method is made with.
 
-use super::option::{MethodOption, Options, Value};
-use super::{Description, Setting};
+use super::option::{MethodOption, Options, Setting, Value};
+use crate::brownian::Increments;
 use pyroclast_core::ddpm::Variance;
 use pyroclast_core::noise::Noise;
-use pyroclast_solvers::Increments;
 
 /// The settings that a method is made with: its options, the number of steps, and its noise.
 #[derive(Debug, Clone, Copy)]
@@ -27,14 +26,29 @@ impl Settings<'_> {
     /// # Panics
     /// If the method does not have the option, or its value is a word.
     pub fn number(&self, option: &MethodOption) -> f64 {
+        match self.value_or_default(option) {
+            Some(Value::Number(number)) => number,
+            _ => panic!("the method's entry has no number {}", option.name),
+        }
+    }
+
+    /// The word that an option is set to, or the method's default.
+    ///
+    /// # Panics
+    /// If the method does not have the option, or its value is a number.
+    pub fn word(&self, option: &MethodOption) -> &'static str {
+        match self.value_or_default(option) {
+            Some(Value::Word(word)) => word,
+            _ => panic!("the method's entry has no word {}", option.name),
+        }
+    }
+
+    fn value_or_default(&self, option: &MethodOption) -> Option<Value> {
         let default = || {
             let setting = (self.taken.iter()).find(|setting| setting.option.name == option.name);
             setting.and_then(|setting| setting.default)
         };
-        match self.options.get(option).or_else(default) {
-            Some(Value::Number(number)) => number,
-            _ => panic!("the method's entry has no number {}", option.name),
-        }
+        self.options.get(option).or_else(default)
     }
 
     /// The whole number that an option is set to, or the method's default.
@@ -56,20 +70,6 @@ impl Settings<'_> {
         Increments {
             noise: self.noise,
             first: 1 + ((self.first_row as u64) << 32) + (index << 28),
-        }
-    }
-}
-
-impl Description {
-    /// The settings of this method with these options, for the first rows and one step.
-    pub(super) fn settings<'a>(&'a self, options: &'a Options, noise: Noise) -> Settings<'a> {
-        Settings {
-            taken: self.options,
-            options,
-            variance: None,
-            steps: 1,
-            noise,
-            first_row: 0,
         }
     }
 }

@@ -1,12 +1,14 @@
 //! DDPM's step with a fixed or a learned variance.
 
-use super::Settings;
-use super::option::{VARIANCE, variance};
+use super::{Ddpm, DdpmLearned};
+use crate::brownian::Increments;
+use crate::entry::Settings;
+use crate::entry::option::{VARIANCE, variance};
+use crate::method::Method;
+use crate::requirement::{Requirement, Sampler};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use pyroclast_core::field::LearnedVariance;
-use pyroclast_solvers::sampler::{Ddpm, DdpmLearned, Requirement, Sampler};
-use pyroclast_solvers::{Increments, Method};
 
 /// [`Ddpm`] with a fixed variance, or [`DdpmLearned`] with the variance that the network has
 /// learned.

@@ -3,14 +3,13 @@
 //! `dX = [u_t + ½g_t²·∇log p_t] dt + g_t dW`, `g_t = c·σ_t`, which has the marginals of
 //! `dX = u_t dt`
 
-use super::Settings;
-use super::option::NOISE_LEVEL;
-use super::sampled_field::ByReference;
+use crate::entry::option::NOISE_LEVEL;
+use crate::entry::{ByReference, Settings};
+use crate::method::{Memory, Method};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use pyroclast_core::field::{Denoiser, VectorField};
 use pyroclast_core::reverse_sde::{NoiseLevel, ReverseSde};
-use pyroclast_solvers::{Memory, Method};
 
 /// Turns a method for SDEs into a method for a field with a score: it integrates the SDE with the
 /// marginals of the field.

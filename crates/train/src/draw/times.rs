@@ -1,15 +1,13 @@
 //! The times of a solve: from the noisiest time that the field and the method allow to the
 //! cleanest.
 
-use super::description::Requirements;
-use super::sampled_field::SampledField;
-use super::sampling_method::Way;
 use super::{GridName, Plan, SampleError, Stepping};
 use burn::tensor::backend::Backend;
 use pyroclast_core::field::Denoiser;
 use pyroclast_core::flow::Flow;
 use pyroclast_core::prediction::Prediction;
 use pyroclast_core::schedule::{AnySchedule, BetaTable, Schedule};
+use pyroclast_solvers::entry::{Requirements, SampledField, Times};
 use pyroclast_solvers::sampler::{Requirement, check};
 
 /// The time at which a grid starts if it cannot start at t = 0, where there is no signal.
@@ -23,12 +21,12 @@ const SIGNAL: f64 = 5e-3;
 ///
 /// # Errors
 /// [`SampleError`]: there is no such grid, or the method cannot run on it.
-pub(super) fn way<B, N, M, const D: usize>(
+pub(super) fn times<B, N, M, const D: usize>(
     field: &SampledField<'_, B, D>,
     flow: &Flow<N>,
     plan: &Plan<M>,
     requirements: Requirements,
-) -> Result<Way, SampleError>
+) -> Result<Times, SampleError>
 where
     B: Backend,
 {
@@ -47,7 +45,7 @@ where
     let told = first_told(flow.objective.prediction, schedule, table);
     let span = (span.0.max(told), span.1);
     let (n, name) = match &plan.stepping {
-        Stepping::Adaptive(control) => return Ok(Way::Span(span, *control)),
+        Stepping::Adaptive(control) => return Ok(Times::Span(span, *control)),
         Stepping::Fixed(n, name) => (*n, name),
     };
     let explodes = schedule.at(1.0).alpha == 1.0 && schedule.at(0.0).alpha == 1.0;
@@ -63,7 +61,7 @@ where
     if requirements.schedule.is_some() {
         check(&requirements, field, &grid)?;
     }
-    Ok(Way::Grid(grid))
+    Ok(Times::Grid(grid))
 }
 
 /// The first time at which the network's output tells the data: 0 unless it is the noise or the
@@ -76,8 +74,8 @@ fn first_told(prediction: Prediction, schedule: &dyn Schedule, table: Option<&Be
     }
     // A chain was trained at its own times alone.
     if let Some(table) = table {
-        let mut times = (0..table.steps()).rev().map(|k| table.time(k));
-        return times.find(|&t| tells(t)).unwrap_or(0.0);
+        let mut indexed = (0..table.steps()).rev().map(|k| table.time(k));
+        return indexed.find(|&t| tells(t)).unwrap_or(0.0);
     }
     let (mut before, mut after) = (0.0, 1.0);
     while after - before > 1e-9 {
