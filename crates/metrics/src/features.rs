@@ -64,8 +64,8 @@ mod tests {
     #[test]
     fn backends_agree_on_features() {
         let device = Default::default();
-        let digits = Dataset::digits();
-        let images = &digits.first(20);
+        let data = Dataset::digits();
+        let images = &data.first(20);
         let a = features(&digits::<Flex>(&FlexDevice), images, &FlexDevice);
         let b = features(&digits::<NdArray>(&device), images, &device);
         assert_eq!((a.len(), b.len()), (20 * 64, 20 * 64));

@@ -209,7 +209,8 @@ fn check_data_memory(config: &Config) -> Result<()> {
     memory::check(&format!("data.size = {size}"), points, "draw fewer points")
 }
 
-/// Refuses a network and settings that do not fit the data, and a training that does not fit into memory.
+/// Refuses a network and settings that do not fit the data, and a training that does not fit into
+/// memory.
 fn check_memory(config: &Config, task: &Task) -> Result<()> {
     let dataset = &task.training;
     let architecture = config.architecture(&dataset.shape, dataset.classes());
@@ -223,12 +224,6 @@ fn check_memory(config: &Config, task: &Task) -> Result<()> {
         let (name, shape) = (&dataset.name, &dataset.shape);
         format!("samples of {name} have shape {shape:?}{advice}")
     })?;
-    if config.data.flip && !dataset.is_image() {
-        bail!(Usage(format!(
-            "data.flip = true mirrors pictures, and samples of {} are vectors; leave it out",
-            dataset.name
-        )));
-    }
     config
         .check_data(&dataset.shape, dataset.classes())
         .map_err(ConfigError::from)?;

@@ -112,6 +112,33 @@ impl Config {
             data.labels,
             "a toy distribution has no labels; leave it out",
         )?;
+        let reads_pictures = !is_toy && data.name != "digits";
+        for (key, value, is_usual) in [
+            (
+                "data.resolution",
+                data.resolution.to_string(),
+                data.resolution == 0,
+            ),
+            (
+                "data.background",
+                data.background.clone(),
+                data.background == usual.data.background,
+            ),
+            (
+                "data.skip-broken",
+                data.skip_broken.to_string(),
+                !data.skip_broken,
+            ),
+        ] {
+            let remedy = "only pictures from files are decoded; leave it out";
+            rule(reads_pictures || is_usual, key, value, remedy)?;
+        }
+        rule(
+            data.resolution > 0 || data.filter == usual.data.filter,
+            "data.filter",
+            &data.filter,
+            "pictures are resized only if data.resolution is set; set it, or leave this out",
+        )?;
         if let NetworkConfig::Unet(unet) = &self.network {
             rule(
                 unet.heads == 1 || !unet.attention.is_empty(),
@@ -161,6 +188,19 @@ impl Config {
         let usual = Self::default();
         let (training, sampling) = (&self.training, &self.sampling);
         let has_classes = classes > 0;
+        let (data, is_image) = (&self.data, shape.len() == 3);
+        rule(
+            is_image || data.resolution == 0,
+            "data.resolution",
+            data.resolution,
+            "the samples are no pictures; leave it out",
+        )?;
+        rule(
+            is_image || !data.flip,
+            "data.flip",
+            data.flip,
+            "only pictures are mirrored; leave it out",
+        )?;
         rule(
             has_classes || training.label_dropout == usual.training.label_dropout,
             "training.label-dropout",

@@ -57,7 +57,7 @@ impl Config {
     ///
     /// let config = Config::suited("photos", "emoji", &[3, 30, 30], 0, &[])?;
     /// assert_eq!(config.data.name, "photos");
-    /// assert_eq!(config.training.label_dropout, 0.0);
+    /// assert_eq!(config.sampling.guidance, 1.0);
     /// # Ok::<(), pyroclast_train::config::ConfigError>(())
     /// ```
     ///
@@ -93,10 +93,15 @@ impl Config {
             if attention != unet.attention {
                 fitted.push(format!("network.attention={attention:?}"));
             }
+            if attention.is_empty() {
+                fitted.push("network.heads=1".to_owned());
+            }
         }
         if classes == 0 {
-            fitted.push("training.label-dropout=0.0".to_owned());
-            fitted.push("sampling.guidance=1.0".to_owned());
+            let usual = Self::default();
+            let (dropout, guidance) = (usual.training.label_dropout, usual.sampling.guidance);
+            fitted.push(format!("training.label-dropout={dropout}"));
+            fitted.push(format!("sampling.guidance={guidance:?}"));
         }
         fitted.extend(assignments.iter().cloned());
         let mut config = Self::parse(preset.text, preset.name, &fitted)?;
