@@ -50,6 +50,7 @@ pub mod guides;
 
 pub use burn;
 pub use pyroclast_core as core;
+pub use pyroclast_data as data;
 pub use pyroclast_kernels as kernels;
 pub use pyroclast_metrics as metrics;
 pub use pyroclast_models as models;

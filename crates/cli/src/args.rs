@@ -280,7 +280,7 @@ pub(crate) struct Sweep {
     /// The folder of the sweep.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
-    /// Print one JSON array instead of a table.
+    /// Print one JSON object instead of a table.
     #[arg(long)]
     pub(crate) json: bool,
     #[command(flatten)]
@@ -354,6 +354,9 @@ pub(crate) struct DataConvert {
     /// Set a key of [data], such as data.filter=box; can be repeated.
     #[arg(long, value_name = "KEY=VALUE")]
     pub(crate) set: Vec<String>,
+    /// Print one JSON object instead of text.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// A trained model, and the device to run it on.

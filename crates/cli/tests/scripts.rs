@@ -45,6 +45,8 @@ fn every_command_prints_one_object_with_the_documented_keys() {
         "config --explain",
         "config --explain training.batch",
         "methods",
+        "sweep",
+        "data",
         "methods ddim",
         "presets",
         "presets moons",

@@ -291,6 +291,10 @@ fn convert(arguments: &DataConvert) -> Result<ExitCode> {
         bail!(DataError::NoPictures { path: what.into() });
     };
     with_progress(|loading| Ok(write_zip(&set, out, loading.progress)?))?;
-    say!("{} pictures: {}", set.len(), out.display());
+    if arguments.json {
+        say!("{}", json!({ "count": set.len(), "file": out }));
+    } else {
+        say!("{} pictures: {}", set.len(), out.display());
+    }
     Ok(ExitCode::SUCCESS)
 }

@@ -271,7 +271,7 @@ fn as_json(table: &[(Point, BTreeMap<String, Vec<f64>>)]) -> Value {
             .collect();
         json!({ "set": point, "scores": scores })
     });
-    rows.collect()
+    json!({ "rows": rows.collect::<Vec<_>>() })
 }
 
 #[cfg(test)]

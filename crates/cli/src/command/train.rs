@@ -105,14 +105,15 @@ pub(crate) fn run(arguments: Train) -> Result<ExitCode> {
     let outcome = device::run_on(device, job)?;
     let folder = quoted(&run.folder().to_string_lossy());
     let seconds = start.elapsed().as_secs_f64();
-    let outcome_json = |outcome, step, picture: Option<&Path>, loss: Option<&Path>| {
+    let outcome_json = |outcome, step, picture: Option<&Path>, files: Option<[&Path; 2]>| {
         json!({
             "outcome": outcome,
             "step": step,
             "seconds": seconds,
             "run": run.folder(),
             "samples": picture,
-            "loss": loss,
+            "loss": files.map(|[loss, _]| loss),
+            "report": files.map(|[_, report]| report),
         })
     };
     match outcome {
@@ -122,7 +123,10 @@ pub(crate) fn run(arguments: Train) -> Result<ExitCode> {
             let page = report::write(&run, &config.to_toml(), &about)?;
             if arguments.json {
                 let (picture, steps) = (picture.as_deref(), config.training.steps);
-                say!("{}", outcome_json("finished", steps, picture, Some(&loss)));
+                say!(
+                    "{}",
+                    outcome_json("finished", steps, picture, Some([&loss, &page]))
+                );
                 return Ok(ExitCode::SUCCESS);
             }
             say!("trained in {}", minutes(seconds));

@@ -1,0 +1,241 @@
+//! `train` and `data` on folders, archives and tables, as a user would point them there.
+
+#[path = "place/mod.rs"]
+mod place;
+
+use place::{Place, QUICK_FILE};
+use pyroclast_plot::{Rgb, RgbImage, write_png};
+use serde_json::Value;
+use std::fs;
+
+/// Picture i of a class: stripes whose width and colour say which.
+fn picture(i: u32, class: u32, side: u32) -> RgbImage {
+    RgbImage::from_fn(side, side, |x, y| {
+        let stripe = (x + i + class * y) / (1 + class) % 2;
+        Rgb([
+            (stripe * 200) as u8,
+            (40 * class + i) as u8,
+            (i * 9 % 256) as u8,
+        ])
+    })
+}
+
+fn png(image: &RgbImage) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    write_png(&mut bytes, image).expect("memory takes all bytes");
+    bytes
+}
+
+/// A folder `photos` of two classes with `n` pictures each.
+fn photos(place: &Place, n: u32, side: u32) {
+    for (class, name) in ["cats", "dogs"].into_iter().enumerate() {
+        let folder = place.path("photos").join(name);
+        fs::create_dir_all(&folder).expect("made");
+        for i in 0..n {
+            let image = picture(i, class as u32, side);
+            fs::write(folder.join(format!("{i}.png")), png(&image)).expect("written");
+        }
+    }
+}
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).expect("one object")
+}
+
+const SMALL: &str = "--set network.channels=8 --set network.multipliers=[1,1]";
+
+#[test]
+fn a_folder_is_inspected_trained_on_sampled_and_resumed() {
+    let place = Place::new();
+    photos(&place, 12, 20);
+    let seen = json(&place.ok("data inspect photos --size 8 --json").stdout);
+    assert_eq!(seen["count"], 24);
+    assert_eq!(seen["shape"], serde_json::json!([3, 8, 8]));
+    assert_eq!(
+        seen["classes"][1],
+        serde_json::json!({ "name": "dogs", "count": 12 })
+    );
+    assert_eq!(seen["command"], "pyroclast train photos --size 8");
+    assert!(place.path("photos-sheet.png").is_file());
+    let first = place.ok(&format!(
+        "train photos --size 8 --out run {QUICK_FILE} {SMALL}"
+    ));
+    assert!(
+        first
+            .stderr
+            .contains("photos: 24 samples of shape [3, 8, 8], 2 classes")
+    );
+    assert!(
+        first.stderr.contains("the preset digits"),
+        "{}",
+        first.stderr
+    );
+    // The model knows its classes and its levels, without the data.
+    fs::rename(place.path("photos"), place.path("away")).expect("moved");
+    place.ok("sample run -n 4 --out a.npy --device flex");
+    place.fails(
+        "sample run --class 2 --device flex",
+        2,
+        &["classes are 0 to 1"],
+    );
+    fs::rename(place.path("away"), place.path("photos")).expect("moved");
+    let more = format!("train photos --size 8 --out run {QUICK_FILE} {SMALL} --resume");
+    place.ok(&more.replace("--steps 6", "--steps 8 --set training.learning-rate=0.0001"));
+    place.fails(
+        &more.replace("--steps 6", "--steps 9 --set training.ema=0.5"),
+        2,
+        &["ema = 0.99", "ema = 0.5"],
+    );
+    // A new picture changes the data.
+    fs::write(place.path("photos/cats/new.png"), png(&picture(99, 0, 20))).expect("written");
+    place.fails(
+        &more.replace("--steps 6", "--steps 9"),
+        2,
+        &["has changed since"],
+    );
+    let report = fs::read_to_string(place.path("run/report.html")).expect("a report");
+    assert!(report.contains("<svg") && report.contains("cats, dogs"));
+    assert!(report.contains("data:image/png;base64,"));
+    let events = fs::read_dir(place.path("run/tensorboard"))
+        .expect("event files")
+        .count();
+    assert!(events >= 2, "{events} event files");
+    let metrics = fs::read_to_string(place.path("run/metrics.jsonl")).expect("metrics");
+    let last = json(metrics.lines().last().expect("a line"));
+    for key in [
+        "gradient_norm",
+        "samples_per_second",
+        "waiting",
+        "learning_rate",
+    ] {
+        assert!(
+            last[key].as_f64().is_some_and(f64::is_finite),
+            "{key}: {last}"
+        );
+    }
+}
+
+#[test]
+fn what_is_converted_trains_as_the_folder_does() {
+    let place = Place::new();
+    photos(&place, 6, 8);
+    place.ok("data convert photos --out photos.zip");
+    for (what, out) in [("photos", "a"), ("photos.zip", "b")] {
+        place.ok(&format!("train {what} --out {out} {QUICK_FILE} {SMALL}"));
+        place.ok(&format!("sample {out} -n 5 --out {out}.npy --device flex"));
+    }
+    let of = |name: &str| fs::read(place.path(name)).expect("samples");
+    assert_eq!(of("a.npy"), of("b.npy"));
+    place.fails(
+        "data convert photos --out photos.tar",
+        2,
+        &["does not end in .zip"],
+    );
+}
+
+#[test]
+fn data_that_cannot_be_used_is_answered_in_a_line() {
+    let place = Place::new();
+    photos(&place, 3, 8);
+    place.write("photos/cats/broken.png", "no picture");
+    place.fails(
+        "train photos",
+        1,
+        &["1 of the 7 pictures", "cats/broken.png (broken"],
+    );
+    place.ok(&format!(
+        "train photos --skip-broken --out run {QUICK_FILE} {SMALL}"
+    ));
+    fs::write(place.path("photos/cats/broken.png"), png(&picture(0, 0, 9))).expect("written");
+    place.fails("train photos", 1, &["8×8", "9×9", "one size for all"]);
+    fs::create_dir(place.path("empty")).expect("made");
+    place.fails("train empty", 1, &["holds no picture"]);
+    place.fails("train nothing", 2, &["no preset", "nothing"]);
+    place.fails("train run", 2, &["is a run", "--resume"]);
+    place.fails("train moons --preset emoji", 2, &["has its own network"]);
+    place.fails(
+        "train photos --size 8 --preset emojis",
+        2,
+        &["did you mean `emoji`?"],
+    );
+    place.write("d.csv", "a,b\n1,2\n3,5\n5,4\n2,2\n");
+    place.fails(
+        "train d.csv --size 8",
+        2,
+        &["data.resolution = 8", "no pictures"],
+    );
+    place.fails("train digits --set data.flip=1", 2, &["data.flip"]);
+    place.fails(
+        "data inspect d.csv --set training.batch=4",
+        2,
+        &["no key of [data]"],
+    );
+    place.write("x.txt", "text");
+    place.fails("data inspect x.txt", 1, &["no data that is known"]);
+}
+
+#[test]
+fn a_table_needs_no_configuration() {
+    let place = Place::new();
+    let rows: String = (0..60)
+        .map(|i| format!("{},{}\n", f64::from(i) / 7.0, i * i % 11))
+        .collect();
+    place.write("d.csv", &format!("height,weight\n{rows}"));
+    let seen = json(&place.ok("data inspect d.csv --json").stdout);
+    assert_eq!(seen["columns"][0]["name"], "height");
+    assert_eq!(seen["preset"], "table");
+    let ran = place.ok(&format!("train d.csv --out run {QUICK_FILE}"));
+    assert!(ran.stderr.contains("the preset table"), "{}", ran.stderr);
+    place.ok("sample run -n 3 --out s.csv --device flex");
+    let text = fs::read_to_string(place.path("s.csv")).expect("samples");
+    assert!(text.starts_with("height,weight\n"), "{text}");
+}
+
+#[test]
+fn a_sweep_trains_a_grid_once_and_goes_on_where_it_stopped() {
+    let place = Place::new();
+    let sweep = "sweep moons --set training.learning-rate=0.001,0.01 --seeds 2 --steps 4 \
+                 --set training.batch=16 --set data.size=300 --out s --device flex";
+    let table = json(&place.ok(&format!("{sweep} --json")).stdout);
+    assert_eq!(table["rows"].as_array().map(Vec::len), Some(2));
+    let w2 = &table["rows"][1]["scores"]["w2"];
+    assert_eq!(w2["values"].as_array().map(Vec::len), Some(2));
+    assert!(w2["interval"].as_f64().is_some_and(|half| half > 0.0));
+    // One run is lost: only it is trained again.
+    let run = "s/training.learning-rate=0.01,training.batch=16,data.size=300,seed=1";
+    fs::remove_dir_all(place.path(run)).expect("the run is there");
+    let again = place.ok(sweep);
+    assert_eq!(
+        again.stderr.matches("training on").count(),
+        1,
+        "{}",
+        again.stderr
+    );
+    assert!(
+        again.stdout.contains("w2") && again.stdout.contains("±"),
+        "{}",
+        again.stdout
+    );
+    place.fails("sweep moons --set batch", 2, &["does not set a key"]);
+}
+
+#[test]
+fn a_model_can_be_fine_tuned_on_other_data() {
+    let place = Place::new();
+    photos(&place, 6, 8);
+    place.ok(&format!("train photos --out a {QUICK_FILE} {SMALL}"));
+    place.ok(&format!(
+        "train photos --out b --init-from a {QUICK_FILE} {SMALL} --seed 1"
+    ));
+    place.fails(
+        &format!("train photos --out c --init-from a {QUICK_FILE} --set network.channels=16"),
+        1,
+        &["a"],
+    );
+    assert!(
+        !place
+            .path("c/checkpoints")
+            .join("step-00000006.safetensors")
+            .exists()
+    );
+}
