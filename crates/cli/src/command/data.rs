@@ -62,10 +62,9 @@ fn inspect(arguments: &DataInspect) -> Result<ExitCode> {
     if let Some(out) = &arguments.out {
         check_file(out)?;
     }
-    let known = ["digits", "emoji"].contains(&what.as_str());
-    let set = match known {
-        true => None,
-        false => pictures(&source)?,
+    let set = match source.is_path() {
+        true => pictures(&source)?,
+        false => None,
     };
     let task = with_progress(|loading| Ok(Task::load_by(&source, Noise::new(0), loading)?))?;
     let mut facts = facts(&task.clone().in_the_units_of_the_data());
@@ -87,10 +86,9 @@ fn inspect(arguments: &DataInspect) -> Result<ExitCode> {
             .map(|set| format!("--set {}", quoted(set))),
     );
     let command = command.join(" ");
-    let preset = if known {
-        what
-    } else {
-        suitable(&task.training.shape)
+    let preset = match source.is_path() {
+        true => suitable(&task.training.shape),
+        false => what,
     };
     facts.insert("preset".to_owned(), json!(preset));
     facts.insert("command".to_owned(), json!(command));

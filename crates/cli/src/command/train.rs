@@ -250,7 +250,7 @@ fn check_memory(config: &Config, task: &Task) -> Result<()> {
 /// Data files by their absolute path, so that the run can be resumed and scored from anywhere.
 fn absolute(config: &mut Config) -> Result<()> {
     let path = Path::new(&config.data.name);
-    if path.exists() {
+    if config.data.is_path() && path.exists() {
         let path = std::path::absolute(path).context("the current folder is gone")?;
         config.data.name = path.to_string_lossy().into_owned();
     }

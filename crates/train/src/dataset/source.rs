@@ -2,6 +2,7 @@
 
 use pyroclast_core::named::Range;
 use pyroclast_core::settings;
+use pyroclast_core::toy::Toy;
 use pyroclast_data::{Background, Filter};
 
 settings! {
@@ -46,5 +47,14 @@ settings! {
         skip_broken: bool = false,
         /// Whether half of the pictures are mirrored, anew in every batch: not for text or digits.
         flip: bool = false,
+    }
+}
+
+impl DataSource {
+    /// Whether the name is that of a path, and not of a distribution or of data that ships with the
+    /// library, whatever lies in the current folder.
+    pub fn is_path(&self) -> bool {
+        let ships = ["digits", "emoji"].contains(&self.name.as_str());
+        !ships && self.name.parse::<Toy>().is_err()
     }
 }
