@@ -172,7 +172,9 @@ fn data_that_cannot_be_used_is_answered_in_a_line() {
     );
     // Data that ships is meant by its name, whatever is called so in the current folder.
     fs::create_dir(place.path("moons")).expect("made");
-    place.ok(&format!("train moons --out moons/run {QUICK_FILE} --set data.size=200"));
+    place.ok(&format!(
+        "train moons --out moons/run {QUICK_FILE} --set data.size=200"
+    ));
     place.write("x.txt", "text");
     place.fails("data inspect x.txt", 1, &["no data that is known"]);
 }
