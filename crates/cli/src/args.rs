@@ -277,6 +277,15 @@ pub(crate) struct Sweep {
         value_parser = clap::value_parser!(u64).range(1..=i64::MAX as u64)
     )]
     pub(crate) steps: Option<u64>,
+    /// The number of samples of each evaluation, and of data points that they are compared with
+    /// [default: as for `pyroclast evaluate`].
+    #[arg(
+        short,
+        long = "count",
+        value_name = "N",
+        value_parser = clap::value_parser!(u32).range(2..)
+    )]
+    pub(crate) n: Option<u32>,
     /// The folder of the sweep.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,

@@ -122,7 +122,7 @@ fn every_method_samples() {
             continue;
         }
         place.ok(&format!(
-            "sample run -n 5 --device flex --method {method} --steps 3 --out {method}.csv"
+            "sample run -n 5 --device flex --method {method} --steps 12 --out {method}.csv"
         ));
     }
     for method in MethodName::of(Kind::AdaptiveOde) {
@@ -134,7 +134,7 @@ fn every_method_samples() {
     assert_ne!(read("euler.csv"), read("heun.csv"));
     assert_ne!(read("euler.csv"), read("euler-maruyama.csv"));
     // No noise is no noise.
-    place.ok("sample run -n 5 --device flex --method euler-maruyama --noise-level 0 --steps 3 --out still.csv");
+    place.ok("sample run -n 5 --device flex --method euler-maruyama --noise-level 0 --steps 12 --out still.csv");
     assert_eq!(read("euler.csv"), read("still.csv"));
     // Methods with a stage at t = 1 meet σ = 0 there, where clipped data has no noise end of its
     // own.

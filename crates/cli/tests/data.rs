@@ -200,7 +200,7 @@ fn a_table_needs_no_configuration() {
 fn a_sweep_trains_a_grid_once_and_goes_on_where_it_stopped() {
     let place = Place::new();
     let sweep = "sweep moons --set training.learning-rate=0.001,0.01 --seeds 2 --steps 4 \
-                 --set training.batch=16 --set data.size=300 --out s --device flex";
+                 --set training.batch=16 --set data.size=300 --out s -n 100 --device flex";
     let table = json(&place.ok(&format!("{sweep} --json")).stdout);
     assert_eq!(table["rows"].as_array().map(Vec::len), Some(2));
     let w2 = &table["rows"][1]["scores"]["w2"];

@@ -63,7 +63,7 @@ impl Stored {
         let Some(labels) = &self.labels else {
             return Ok(Labels::Nothing);
         };
-        let labels = labels.clone().as_labels(n, path)?;
+        let labels = labels.clone().into_labels(n, path)?;
         unite(labels.into_iter().map(Some).collect(), None, path)
     }
 }
@@ -109,7 +109,7 @@ impl Array {
 
     /// The bytes of pictures, `[n, channels, height, width]`, and whether the channels are the
     /// last axis.
-    pub(crate) fn as_pictures(self) -> Option<(Vec<u8>, [usize; 4], bool)> {
+    pub(crate) fn into_pictures(self) -> Option<(Vec<u8>, [usize; 4], bool)> {
         let (axes, is_last) = picture_axes(&self.shape)?;
         match self.numbers {
             Numbers::Bytes(bytes) => Some((bytes, axes, is_last)),
@@ -118,7 +118,7 @@ impl Array {
     }
 
     /// The label of each of `n` samples.
-    pub(crate) fn as_labels(self, n: usize, path: &Path) -> Result<Vec<Label>, DataError> {
+    pub(crate) fn into_labels(self, n: usize, path: &Path) -> Result<Vec<Label>, DataError> {
         let wrong = |reason: String| DataError::Labels {
             path: path.into(),
             reason,

@@ -102,7 +102,10 @@ impl Task {
             let (training, held_out) = unlabelled(Dataset::digits()).split(data.validation, noise);
             return Ok(Self::new(training, held_out, Scaling::identity()));
         }
-        if data.name != "emoji" && !Path::new(&data.name).exists() {
+        let path = Path::new(&data.name);
+        // A file that is not there is missed as a file.
+        let is_named = path.extension().is_some() || path.components().count() > 1;
+        if data.name != "emoji" && !is_named && !path.exists() {
             let known = ["digits", "emoji"].into_iter().chain(Toy::names());
             return Err(TaskError::UnknownName {
                 key: "data.name",

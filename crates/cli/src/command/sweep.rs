@@ -156,6 +156,12 @@ fn scored(
         command.arg("evaluate").arg(out).arg("--json");
         command.args(
             arguments
+                .n
+                .iter()
+                .flat_map(|n| ["-n".into(), n.to_string()]),
+        );
+        command.args(
+            arguments
                 .device
                 .name
                 .iter()

@@ -49,7 +49,7 @@ pub(super) fn open(files: &[PathBuf], layout: Layout) -> Result<Source<'static>,
         reason: reason.to_owned(),
     };
     let Stored { samples, labels } = stored(files, layout)?;
-    let (bytes, [n, channels, height, width], is_last) = match samples.as_pictures() {
+    let (bytes, [n, channels, height, width], is_last) = match samples.into_pictures() {
         Some(found) => found,
         None => {
             return Err(wrong(
@@ -58,7 +58,9 @@ pub(super) fn open(files: &[PathBuf], layout: Layout) -> Result<Source<'static>,
         }
     };
     let size = channels * height * width;
-    let labels = labels.map(|labels| labels.as_labels(n, path)).transpose()?;
+    let labels = labels
+        .map(|labels| labels.into_labels(n, path))
+        .transpose()?;
     let picture = move |i: usize| {
         let planes = &bytes[i * size..(i + 1) * size];
         let data = match is_last {

@@ -145,7 +145,7 @@ impl Set {
             .map(|i| numbers(&bytes, i, path))
             .map(|n| n.unwrap_or_default());
         let pixels = u64::from(height) * u64::from(width);
-        let size = u64::from(n).checked_mul(pixels).unwrap_or(u64::MAX);
+        let size = u64::from(n).saturating_mul(pixels);
         if size == 0 {
             return Err(DataError::damaged(
                 path,

@@ -20,12 +20,10 @@ const MIDDLE: usize = 48;
 /// ```
 pub fn suitable(shape: &[usize]) -> &'static str {
     match *shape {
-        [channels, height, width] => match height.max(width) {
-            0..=SMALL => "digits",
-            ..=MIDDLE if channels == 1 => "fashion",
-            ..=MIDDLE => "emoji",
-            _ => "pictures",
-        },
+        [_, height, width] if height.max(width) <= SMALL => "digits",
+        [1, height, width] if height.max(width) <= MIDDLE => "fashion",
+        [_, height, width] if height.max(width) <= MIDDLE => "emoji",
+        [_, _, _] => "pictures",
         _ => "table",
     }
 }
