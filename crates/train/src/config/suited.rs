@@ -3,6 +3,7 @@
 use super::{Config, ConfigError, presets};
 use crate::dataset::DataSource;
 use crate::network::NetworkConfig;
+use toml::Value;
 
 /// The largest side of images that the smallest network suits.
 const SMALL: usize = 16;
@@ -36,12 +37,8 @@ impl Config {
     pub fn data_at(path: &str, assignments: &[String]) -> Result<DataSource, ConfigError> {
         let of_data = |assignment: &&String| assignment.trim_start().starts_with("data.");
         let of_data: Vec<String> = assignments.iter().filter(of_data).cloned().collect();
-        // The text has a name, which a configuration needs; the path takes its place.
-        let config = Self::parse("[data]\nname = \"digits\"", path, &of_data)?;
-        Ok(DataSource {
-            name: path.to_owned(),
-            ..config.data
-        })
+        let text = format!("[data]\nname = {}", Value::from(path));
+        Ok(Self::parse(&text, path, &of_data)?.data)
     }
 
     /// The configuration of a preset for other data: samples of this shape, in this many classes (0
@@ -101,9 +98,8 @@ impl Config {
             fitted.push(format!("training.label-dropout={dropout}"));
             fitted.push(format!("sampling.guidance={guidance:?}"));
         }
+        fitted.push(format!("data.name={}", Value::from(path)));
         fitted.extend(assignments.iter().cloned());
-        let mut config = Self::parse(preset.text, preset.name, &fitted)?;
-        config.data = Self::data_at(path, assignments)?;
-        Ok(config)
+        Self::parse(preset.text, preset.name, &fitted)
     }
 }
