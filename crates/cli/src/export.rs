@@ -3,7 +3,7 @@
 use crate::Usage;
 use anyhow::{Context, Result, bail};
 use npyz::WriterBuilder;
-use pyroclast_plot::{Cloud, Limits, RgbImage, scatter, sheet, write_png};
+use pyroclast_plot::{Cloud, Cloud3, Limits, RgbImage, scatter, scatter3, sheet, write_png};
 use pyroclast_train::atomic_file::{self, Replacement, write_atomically};
 use pyroclast_train::dataset::Dataset;
 use safetensors::tensor::{Dtype, TensorView};
@@ -202,13 +202,32 @@ pub(crate) fn picture(
         let names = labels.map_or_else(Vec::new, |labels| row_names(labels, dataset));
         return sheet(values, [channels, height, width], COLUMNS, title, &names);
     }
-    let data = points(&dataset.first(dataset.len().min(BEHIND)), dataset.dim());
+    let behind = dataset.first(dataset.len().min(BEHIND));
+    if dataset.dim() == 3 && limits.is_none() {
+        let names: [String; 3] = std::array::from_fn(|i| column_name(dataset, i));
+        let in_space = |values: &[f32]| -> Vec<[f32; 3]> {
+            values.chunks_exact(3).map(|p| [p[0], p[1], p[2]]).collect()
+        };
+        let (data, samples) = (in_space(&behind), in_space(values));
+        let clouds = [
+            Cloud3::pale("data", &data),
+            Cloud3::bright("samples", &samples),
+        ];
+        return scatter3(&clouds, names.each_ref().map(String::as_str), title);
+    }
+    let data = points(&behind, dataset.dim());
     let samples = points(values, dataset.dim());
     let clouds = [
         Cloud::pale("data", &data),
         Cloud::bright("samples", &samples),
     ];
     scatter(&clouds, title, limits)
+}
+
+/// The name of a value of a sample.
+fn column_name(dataset: &Dataset, column: usize) -> String {
+    let name = dataset.columns.get(column);
+    name.map_or_else(|| format!("x{column}"), Clone::clone)
 }
 
 /// The name of the class of each row of images; none unless every row shows one class.

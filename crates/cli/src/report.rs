@@ -30,7 +30,8 @@ pub(crate) fn write(run: &Run, config: &str, data: &DataInfo) -> Result<PathBuf>
         let png =
             fs::read(&picture).with_context(|| format!("cannot read {}", picture.display()))?;
         let name = picture.file_stem().unwrap_or_default().to_string_lossy();
-        page.picture(&png, &name.replace("step-", "step ").replace(" 0", " "));
+        let step = name.trim_start_matches("step-").trim_start_matches('0');
+        page.picture(&png, &format!("step {step}"));
     }
     if let Some(scores) = scores(run) {
         page.heading("Evaluation");

@@ -112,6 +112,10 @@ pub(crate) fn chart(series: &[Series], names: [&str; 2]) -> String {
         } else {
             curve(&mut out, raw, [&across, &up], &colour, 1.0);
         }
+        // A single curve needs no name.
+        if series.name().is_empty() {
+            continue;
+        }
         let name = escaped(series.name());
         let _ = write!(
             out,

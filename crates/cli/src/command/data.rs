@@ -209,7 +209,11 @@ fn print(facts: &serde_json::Map<String, Value>, dataset: &Dataset) {
             };
             line("pictures", format!("{count}, {width}×{height}, {colour}"));
             let bound = |i: usize| facts["range"][i].as_f64().unwrap_or_default();
-            line("values", format!("{} to {}", bound(0), bound(1)));
+            let rounded = |x: f64| (x * 1e4).round() / 1e4;
+            line(
+                "values",
+                format!("{} to {}", rounded(bound(0)), rounded(bound(1))),
+            );
         }
         _ => line("rows", format!("{count}, {} columns", dataset.dim())),
     }
