@@ -140,7 +140,7 @@ fn draw_box(canvas: &mut Canvas, panel: Area, names: [&str; 3]) {
     for (name, corner, anchor) in [
         (names[0], [0.0, -0.62, -0.5], Anchor::Middle),
         (names[1], [0.62, 0.0, -0.5], Anchor::Start),
-        (names[2], [-0.56, -0.56, 0.0], Anchor::End),
+        (names[2], [-0.58, 0.5, 0.0], Anchor::End),
     ] {
         canvas.text(name, SMALL, anchor, at(corner));
     }
