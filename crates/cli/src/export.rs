@@ -2,9 +2,11 @@
 
 use crate::Usage;
 use anyhow::{Context, Result, bail};
+use npyz::{AutoSerialize, WriterBuilder};
 use pyroclast_plot::{Cloud, Limits, RgbImage, scatter, sheet, write_png};
 use pyroclast_train::atomic_file::{self, write_atomically};
 use pyroclast_train::dataset::Dataset;
+use pyroclast_train::task::Task;
 use safetensors::tensor::{Dtype, TensorView};
 use std::fmt::Write;
 use std::path::Path;
@@ -82,25 +84,56 @@ pub(crate) fn check_file(path: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Samples in the units of the data, as rows that a table can hold.
+///
+/// # Errors
+/// If they are too large for a number there.
+pub(crate) fn in_units(samples: &[f32], task: &Task) -> Result<Vec<f64>> {
+    let mut values = task.scaling.to_data(samples)?;
+    if let Some(table) = &task.training.table {
+        table.snap(&mut values);
+    }
+    Ok(values)
+}
+
 /// Writes samples of shape `[n, shape…]` in the data's units, with their labels if there are any.
+///
+/// Where all values of a sample share one scale, as pixels do, single precision holds them.
 pub(crate) fn write(
     path: &Path,
     format: Format,
-    values: &[f32],
+    values: &[f64],
     labels: Option<&[u32]>,
-    dataset: &Dataset,
+    task: &Task,
     picture: impl FnOnce() -> Result<RgbImage>,
 ) -> Result<()> {
+    let dataset = &task.training;
     let n = values.len() / dataset.dim();
     let mut shape = vec![n];
     shape.extend(&dataset.shape);
-    let bytes: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+    let is_single = task.scaling.is_shared();
+    let single = || values.iter().map(|&x| x as f32);
     let written = match format {
         Format::Png => return save_png(path, &picture()?),
-        Format::Npy => write_atomically(path, &npy(values, &shape)?),
-        Format::Csv => write_atomically(path, csv(values, labels, dataset).as_bytes()),
+        Format::Npy if is_single => write_atomically(path, &npy(single(), &shape)?),
+        Format::Npy => write_atomically(path, &npy(values.iter().copied(), &shape)?),
+        Format::Csv => {
+            let text = match &dataset.table {
+                Some(table) => table.rows(values, labels, &dataset.class_names),
+                None if is_single => csv(single(), labels, dataset),
+                None => csv(values.iter(), labels, dataset),
+            };
+            write_atomically(path, text.as_bytes())
+        }
         Format::Safetensors => {
-            let samples = TensorView::new(Dtype::F32, shape, &bytes)?;
+            let (dtype, bytes): (_, Vec<u8>) = match is_single {
+                true => (Dtype::F32, single().flat_map(f32::to_le_bytes).collect()),
+                false => {
+                    let bytes = values.iter().flat_map(|x| x.to_le_bytes());
+                    (Dtype::F64, bytes.collect())
+                }
+            };
+            let samples = TensorView::new(dtype, shape, &bytes)?;
             let label_bytes: Vec<u8> = labels
                 .unwrap_or_default()
                 .iter()
@@ -119,8 +152,7 @@ pub(crate) fn write(
     written.with_context(|| format!("cannot write {}", path.display()))
 }
 
-fn npy(values: &[f32], shape: &[usize]) -> Result<Vec<u8>> {
-    use npyz::WriterBuilder;
+fn npy<T: AutoSerialize>(values: impl Iterator<Item = T>, shape: &[usize]) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let shape: Vec<u64> = shape.iter().map(|&s| s as u64).collect();
     let mut writer = npyz::WriteOptions::new()
@@ -128,13 +160,17 @@ fn npy(values: &[f32], shape: &[usize]) -> Result<Vec<u8>> {
         .shape(&shape)
         .writer(&mut bytes)
         .begin_nd()?;
-    writer.extend(values.iter().copied())?;
+    writer.extend(values)?;
     writer.finish()?;
     Ok(bytes)
 }
 
 /// The samples as a table, under the names of the data's columns or, without names, `x0,x1,…`.
-fn csv(values: &[f32], labels: Option<&[u32]>, dataset: &Dataset) -> String {
+fn csv(
+    values: impl Iterator<Item = impl ToString>,
+    labels: Option<&[u32]>,
+    dataset: &Dataset,
+) -> String {
     let dim = dataset.dim();
     let mut text = if labels.is_some() { "label," } else { "" }.to_owned();
     let names: Vec<String> = if dataset.columns.is_empty() {
@@ -144,11 +180,11 @@ fn csv(values: &[f32], labels: Option<&[u32]>, dataset: &Dataset) -> String {
     };
     text += &names.join(",");
     text.push('\n');
+    let values: Vec<String> = values.map(|value| value.to_string()).collect();
     for (i, row) in values.chunks_exact(dim).enumerate() {
         if let Some(labels) = labels {
             let _ = write!(text, "{},", labels[i]);
         }
-        let row: Vec<String> = row.iter().map(f32::to_string).collect();
         text += &row.join(",");
         text.push('\n');
     }

@@ -64,8 +64,8 @@ mod tests {
     #[test]
     fn backends_agree_on_features() {
         let device = Default::default();
-        let digits = Dataset::digits();
-        let images = &digits.first(20);
+        let data = Dataset::digits();
+        let images = &data.first(20);
         let a = features(&digits::<Flex>(&FlexDevice), images, &FlexDevice);
         let b = features(&digits::<NdArray>(&device), images, &device);
         assert_eq!((a.len(), b.len()), (20 * 64, 20 * 64));
@@ -77,10 +77,7 @@ mod tests {
         let mut classifier = digits::<Flex>(&FlexDevice);
         let images = Dataset::digits().first(2).into_owned();
         let expected = features(&classifier, &images, &FlexDevice);
-        classifier.about.scaling = Scaling {
-            shift: vec![8.0],
-            scale: vec![8.0],
-        };
+        classifier.about.scaling = Scaling::affine_of(vec![8.0], vec![8.0]);
         // In dots of ink, 0 to 16, which are the same numbers exactly.
         let ink: Vec<f32> = images.iter().map(|v| 8.0 * v + 8.0).collect();
         assert_eq!(features(&classifier, &ink, &FlexDevice), expected);

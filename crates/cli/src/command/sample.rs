@@ -88,8 +88,7 @@ pub(crate) fn run(arguments: Sample) -> Result<ExitCode> {
     } else {
         task.training.clone()
     };
-    let mut values = samples.values.clone();
-    task.scaling.invert(&mut values);
+    let values = export::in_units(&samples.values, &task)?;
     // Several commands at once write several pictures.
     let claimed;
     let out = match &arguments.out {
@@ -100,22 +99,15 @@ pub(crate) fn run(arguments: Sample) -> Result<ExitCode> {
             claimed.path()
         }
     };
-    export::write(
-        out,
-        format,
-        &values,
-        labels.as_deref(),
-        &task.training,
-        || {
-            Ok(export::picture(
-                &samples.values,
-                labels.as_deref(),
-                &backdrop,
-                &title(&task, n),
-                None,
-            ))
-        },
-    )?;
+    export::write(out, format, &values, labels.as_deref(), &task, || {
+        Ok(export::picture(
+            &samples.values,
+            labels.as_deref(),
+            &backdrop,
+            &title(&task, n),
+            None,
+        ))
+    })?;
     // Files come first: whoever reads the results may leave before the end.
     let trajectory = arguments.trajectory.then(|| out.with_extension("gif"));
     if let Some(path) = &trajectory {

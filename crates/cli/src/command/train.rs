@@ -17,6 +17,7 @@ use pyroclast_core::noise::Noise;
 use pyroclast_models::Init;
 use pyroclast_plot::{Series, line_chart};
 use pyroclast_train::config::{Config, is_data, presets, suitable};
+use pyroclast_train::dataset::DataSource;
 use pyroclast_train::draw::{Samples, sample};
 use pyroclast_train::learn::{
     Latest, Next, Outcome, Record, Run, RunError, RunLock, TrainError, Trainer, Watcher,
@@ -40,6 +41,7 @@ pub(crate) fn run(arguments: Train) -> Result<ExitCode> {
     assignments.extend(arguments.steps.map(|n| format!("training.steps={n}")));
     assignments.extend(arguments.seed.map(|n| format!("training.seed={n}")));
     assignments.extend(arguments.size.map(|n| format!("data.resolution={n}")));
+    assignments.extend((arguments.label.iter()).map(|name| format!("data.label={name:?}")));
     assignments.extend(
         arguments
             .skip_broken
@@ -78,6 +80,12 @@ pub(crate) fn run(arguments: Train) -> Result<ExitCode> {
             task.training.name
         )));
     }
+    if let (Some(key), None) = (key_of_tables(&config.data), &task.training.table) {
+        bail!(Usage(format!(
+            "{key} says how a table is read, and {} is none; leave it out",
+            task.training.name
+        )));
+    }
     let (run, lock) = match resumed {
         Some(resumed) => {
             task = resumed.checked(task, arguments.new_data)?;
@@ -98,6 +106,9 @@ pub(crate) fn run(arguments: Train) -> Result<ExitCode> {
         task.training.len(),
         run.folder().display()
     );
+    if let Some(table) = &task.training.table {
+        table.to_string().lines().for_each(|line| note!("  {line}"));
+    }
     let job = TrainJob {
         run: &run,
         lock,
@@ -138,6 +149,19 @@ pub(crate) fn run(arguments: Train) -> Result<ExitCode> {
             Ok(ExitCode::from(INTERRUPTED))
         }
     }
+}
+
+/// The first key that says how a table is read, if one is set: it does nothing for other data.
+fn key_of_tables(data: &DataSource) -> Option<&'static str> {
+    let plain = DataSource::default();
+    let keys = [
+        ("data.label", data.label != plain.label),
+        ("data.separator", data.separator != plain.separator),
+        ("data.decimal", data.decimal != plain.decimal),
+        ("data.missing", data.missing != plain.missing),
+        ("data.columns", data.columns != plain.columns),
+    ];
+    (keys.into_iter()).find_map(|(key, is_set)| is_set.then_some(key))
 }
 
 /// The configuration that the arguments name: of a preset or a file, or one that suits the data.

@@ -205,10 +205,7 @@ mod tests {
     }
 
     fn unlabelled() -> Dataset {
-        Dataset {
-            given: Given::nothing(),
-            ..labelled()
-        }
+        labelled().unconditional()
     }
 
     #[test]
