@@ -213,6 +213,10 @@ pub(crate) struct Train {
     /// shape].
     #[arg(long, value_name = "PRESET")]
     pub(crate) preset: Option<String>,
+    /// The column of labels of a table: short for --set data.label=NAME [default: one that is
+    /// called label or class].
+    #[arg(long, value_name = "NAME")]
+    pub(crate) label: Option<String>,
     /// Leave out pictures that cannot be read: short for --set data.skip-broken=true.
     #[arg(long)]
     pub(crate) skip_broken: bool,

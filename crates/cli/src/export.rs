@@ -2,10 +2,11 @@
 
 use crate::Usage;
 use anyhow::{Context, Result, bail};
-use npyz::WriterBuilder;
+use npyz::{AutoSerialize, WriterBuilder};
 use pyroclast_plot::{Cloud, Cloud3, Limits, RgbImage, scatter, scatter3, sheet, write_png};
 use pyroclast_train::atomic_file::{self, Replacement, write_atomically};
 use pyroclast_train::dataset::Dataset;
+use pyroclast_train::task::Task;
 use safetensors::tensor::{Dtype, TensorView};
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
@@ -84,39 +85,78 @@ pub(crate) fn check_file(path: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Samples in the units of the data, as rows that a table can hold.
+///
+/// # Errors
+/// If they are too large for a number there.
+pub(crate) fn in_units(samples: &[f32], task: &Task) -> Result<Vec<f64>> {
+    let mut values = task.scaling.to_data(samples)?;
+    if let Some(table) = &task.training.table {
+        table.snap(&mut values);
+    }
+    Ok(values)
+}
+
 /// What takes rows of samples, in the units of the data, with their labels if there are any.
-pub(crate) type Sink<'a> = &'a mut dyn FnMut(&[f32], Option<&[u32]>) -> io::Result<()>;
+pub(crate) type Sink<'a> = &'a mut dyn FnMut(&[f64], Option<&[u32]>) -> io::Result<()>;
 
 /// Writes `n` samples to a .npy or .csv file as `draw` hands them over, so that they need not fit
 /// into memory. The file appears once it is complete.
+///
+/// Where all values of a sample share one scale, as pixels do, single precision holds them.
 pub(crate) fn stream<T>(
     path: &Path,
     format: Format,
     n: usize,
     labelled: bool,
-    dataset: &Dataset,
+    task: &Task,
     draw: impl FnOnce(Sink<'_>) -> Result<T>,
 ) -> Result<T> {
     let refused = || format!("cannot write {}", path.display());
     let mut file = Replacement::begin(path).with_context(refused)?;
+    let dataset = &task.training;
+    let is_single = task.scaling.is_shared();
     let drawn = match format {
         Format::Npy => {
             let mut shape = vec![n as u64];
             shape.extend(dataset.shape.iter().map(|&side| side as u64));
-            let writer = npyz::WriteOptions::new().default_dtype().shape(&shape);
-            let mut writer = writer.writer(&mut file).begin_nd().with_context(refused)?;
-            let drawn = draw(&mut |values, _| writer.extend(values.iter().copied()))?;
-            writer.finish().with_context(refused)?;
-            drawn
+            if is_single {
+                let single = |x: f64| x as f32;
+                stream_array(&mut file, &shape, single, draw).with_context(refused)?
+            } else {
+                stream_array(&mut file, &shape, |x| x, draw).with_context(refused)?
+            }
         }
         _ => {
             let heading = heading(labelled, dataset);
             file.write_all(heading.as_bytes()).with_context(refused)?;
-            let dim = dataset.dim();
-            draw(&mut |values, labels| file.write_all(table(values, labels, dim).as_bytes()))?
+            draw(&mut |values, labels| {
+                let lines = match &dataset.table {
+                    Some(table) => table.lines(values, labels, &dataset.class_names),
+                    None if is_single => {
+                        lines(values.iter().map(|&x| x as f32), labels, dataset.dim())
+                    }
+                    None => lines(values.iter(), labels, dataset.dim()),
+                };
+                file.write_all(lines.as_bytes())
+            })?
         }
     };
     file.finish().with_context(refused)?;
+    Ok(drawn)
+}
+
+/// Writes samples as an array of numbers of one type.
+fn stream_array<N: AutoSerialize, T>(
+    file: impl io::Write,
+    shape: &[u64],
+    number: impl Fn(f64) -> N,
+    draw: impl FnOnce(Sink<'_>) -> Result<T>,
+) -> Result<T> {
+    let writer = npyz::WriteOptions::new().default_dtype().shape(shape);
+    let mut writer = writer.writer(file).begin_nd()?;
+    let drawn = draw(&mut |values, _| writer.extend(values.iter().map(|&x| number(x))))?;
+    writer.finish()?;
     Ok(drawn)
 }
 
@@ -124,15 +164,25 @@ pub(crate) fn stream<T>(
 /// any, to a .safetensors file.
 pub(crate) fn write_tensors(
     path: &Path,
-    values: &[f32],
+    values: &[f64],
     labels: Option<&[u32]>,
-    dataset: &Dataset,
+    task: &Task,
 ) -> Result<()> {
+    let dataset = &task.training;
     let n = values.len() / dataset.dim();
     let mut shape = vec![n];
     shape.extend(&dataset.shape);
-    let bytes: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
-    let samples = TensorView::new(Dtype::F32, shape, &bytes)?;
+    let (dtype, bytes): (_, Vec<u8>) = match task.scaling.is_shared() {
+        true => {
+            let bytes = values.iter().flat_map(|&x| (x as f32).to_le_bytes());
+            (Dtype::F32, bytes.collect())
+        }
+        false => (
+            Dtype::F64,
+            values.iter().flat_map(|x| x.to_le_bytes()).collect(),
+        ),
+    };
+    let samples = TensorView::new(dtype, shape, &bytes)?;
     let label_bytes: Vec<u8> = labels
         .unwrap_or_default()
         .iter()
@@ -147,8 +197,11 @@ pub(crate) fn write_tensors(
         .with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// The first line of a table: the names of the data's columns or, without names, `x0,x1,…`.
+/// The first line of a table: that of the data or, without names, `x0,x1,…`.
 fn heading(labelled: bool, dataset: &Dataset) -> String {
+    if let Some(table) = &dataset.table {
+        return table.heading(labelled);
+    }
     let mut text = if labelled { "label," } else { "" }.to_owned();
     let names: Vec<String> = if dataset.columns.is_empty() {
         (0..dataset.dim()).map(|i| format!("x{i}")).collect()
@@ -161,13 +214,17 @@ fn heading(labelled: bool, dataset: &Dataset) -> String {
 }
 
 /// Samples as lines of a table.
-fn table(values: &[f32], labels: Option<&[u32]>, dim: usize) -> String {
+fn lines(
+    values: impl Iterator<Item = impl ToString>,
+    labels: Option<&[u32]>,
+    dim: usize,
+) -> String {
+    let values: Vec<String> = values.map(|value| value.to_string()).collect();
     let mut text = String::new();
     for (i, row) in values.chunks_exact(dim).enumerate() {
         if let Some(labels) = labels {
             let _ = write!(text, "{},", labels[i]);
         }
-        let row: Vec<String> = row.iter().map(f32::to_string).collect();
         text += &row.join(",");
         text.push('\n');
     }

@@ -154,8 +154,8 @@ fn bounds_are_printed_beside_likelihoods() {
 #[test]
 fn terms_of_a_bound_are_in_the_units_of_the_data() {
     let place = Place::new();
-    // Columns of other spreads than one, so that the scaling has a volume.
-    let rows = (0..60).map(|i| format!("{},{}\n", 5 * (i % 7), 30 * (i % 11)));
+    // Columns of other spreads than one, so that the scaling has a volume; whole numbers have none.
+    let rows = (0..60).map(|i| format!("{}.5,{}.5\n", 5 * (i % 7), 30 * (i % 11)));
     place.write("wide.csv", &format!("a,b\n{}", rows.collect::<String>()));
     place.write(
         "wide.toml",

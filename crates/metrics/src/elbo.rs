@@ -5,7 +5,7 @@
 //!
 //! Source: Ho et al. 2020, eq. 5 and 13; Kingma et al. 2021 for any schedule.
 
-use crate::likelihood::Likelihood;
+use crate::likelihood::{Likelihood, has_density};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use pyroclast_core::condition::Condition;
@@ -59,7 +59,8 @@ pub struct Elbo {
 ///
 /// A conditional model is given each sample's own condition.
 ///
-/// `None` if paths start from a distribution other than the normal one, or if no data is held out.
+/// `None` if paths start from a distribution other than the normal one, if no data is held out, or
+/// if a column of a table has no density.
 pub fn bound<B, N, const D: usize>(
     flow: &Flow<N>,
     task: &Task,
@@ -74,7 +75,7 @@ where
 {
     let held_out = &task.validation;
     let n = n.min(held_out.len());
-    if flow.path.source != Source::Normal || n == 0 {
+    if flow.path.source != Source::Normal || n == 0 || !has_density(held_out) {
         return None;
     }
     let (dim, decoder) = (held_out.dim(), task.training.decoder());
@@ -108,14 +109,16 @@ where
         terms.iter_mut().zip(sums).for_each(share);
     }
     let mean = totals.iter().sum::<f64>() / n as f64;
-    let spread: f64 = totals.iter().map(|v| (v - mean).powi(2)).sum();
     let of_pixels = matches!(decoder, Decoder::Discretised(_));
     // A density is in the units of the data, which enter through the last step alone.
-    let log_volume = if of_pixels {
-        0.0
-    } else {
-        task.scaling.log_volume(dim)
+    let log_volumes = match of_pixels {
+        true => vec![0.0; n],
+        false => task.scaling.log_volume(values, dim),
     };
+    let log_volume = log_volumes.iter().sum::<f64>() / n as f64;
+    let spread: f64 = (totals.iter().zip(&log_volumes))
+        .map(|(total, volume)| (total - mean + (volume - log_volume)).powi(2))
+        .sum();
     if let Some(reconstruction) = terms.last_mut() {
         *reconstruction += log_volume;
     }

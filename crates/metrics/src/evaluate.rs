@@ -6,8 +6,8 @@ use crate::elbo::{Chain, Elbo, bound};
 use crate::feature_metric::FEATURE_METRICS;
 use crate::likelihood::{Likelihood, likelihood};
 use crate::{
-    Spread, energy_distance, normalised_path_energy, sliced_wasserstein, wasserstein,
-    wasserstein_squared,
+    Rows, Spread, TableScores, energy_distance, normalised_path_energy, sliced_wasserstein,
+    table_scores, wasserstein, wasserstein_squared,
 };
 use burn::backend::Autodiff;
 use burn::module::AutodiffModule;
@@ -16,6 +16,7 @@ use pyroclast_core::flow::Flow;
 use pyroclast_core::network::Network;
 use pyroclast_core::noise::Noise;
 use pyroclast_solvers::Control;
+use pyroclast_train::dataset::Overflow;
 use pyroclast_train::draw::{MethodName, Plan, SampleError, SamplingMethod, sample};
 use pyroclast_train::task::Task;
 use std::time::Instant;
@@ -49,6 +50,9 @@ pub struct Scores {
     /// The variational bound of held-out data: an upper bound on their negative log-likelihood
     /// under the chain's own distribution.
     pub elbo: Option<Elbo>,
+    /// The columns of a table, and what they are together; `None` for other data, and for a single
+    /// sample.
+    pub table: Option<TableScores>,
     /// Evaluations of the network per sample.
     pub evaluations: usize,
     /// Seconds of sampling.
@@ -101,6 +105,29 @@ impl Scores {
             if let Some(key) = metric.floor_key {
                 all.push(named(key, FLOOR, found.floor));
             }
+        }
+        if let Some(table) = &self.table {
+            let [drawn, held_out] = table.closest_record;
+            all.extend([
+                named(
+                    "correlation_difference",
+                    "correlation difference",
+                    Some(table.correlations[0]),
+                ),
+                named(
+                    "correlation_difference_floor",
+                    FLOOR,
+                    Some(table.correlations[1]),
+                ),
+                named(
+                    "c2st",
+                    "two-sample accuracy (C2ST)",
+                    Some(table.two_sample[0]),
+                ),
+                named("c2st_floor", FLOOR, Some(table.two_sample[1])),
+                named("closest_record", "distance to closest record", drawn),
+                named("closest_record_held_out", "  of held-out data", held_out),
+            ]);
         }
         let likelihood = self.likelihood.as_ref();
         let bound = self.elbo.as_ref().map(|elbo| &elbo.total);
@@ -253,7 +280,21 @@ where
         None => Default::default(),
     };
     seen("distances between samples and data", 0.85);
+    let table = (dataset.table.as_deref()).filter(|_| n > 1).map(|table| {
+        let rows = Rows {
+            samples: &samples.values,
+            data: &test,
+            other: &other,
+            training: &dataset.values(),
+            held_out: &task.validation.values(),
+        };
+        table_scores(table, &task.scaling, rows)
+    });
+    let table = table
+        .transpose()
+        .map_err(|Overflow(rows)| SampleError::NotFinite(rows))?;
     Ok(Scores {
+        table,
         features,
         elbo,
         likelihood,

@@ -77,10 +77,7 @@ mod tests {
         let mut classifier = digits::<Flex>(&FlexDevice);
         let images = Dataset::digits().first(2).into_owned();
         let expected = features(&classifier, &images, &FlexDevice);
-        classifier.about.scaling = Scaling {
-            shift: vec![8.0],
-            scale: vec![8.0],
-        };
+        classifier.about.scaling = Scaling::affine_of(vec![8.0], vec![8.0]);
         // In dots of ink, 0 to 16, which are the same numbers exactly.
         let ink: Vec<f32> = images.iter().map(|v| 8.0 * v + 8.0).collect();
         assert_eq!(features(&classifier, &ink, &FlexDevice), expected);

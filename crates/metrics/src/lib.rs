@@ -4,6 +4,7 @@
 //!   [`energy_distance`].
 //! - Comparisons of features, which a [`classifier`] computes: [`frechet_distance`],
 //!   [`kernel_distance`], [`precision_recall`], all listed in [`FEATURE_METRICS`].
+//! - Comparisons of tables, by column and together: [`table_scores`].
 //! - What a model says about held-out data: [`likelihood`] and the variational bound [`elbo`].
 //! - [`evaluate`] scores one model by all of these; [`comparison`] ranks samplers on one model.
 //!
@@ -34,6 +35,7 @@ mod path_energy;
 mod sliced;
 mod spread;
 mod squared_distance;
+mod table;
 mod wasserstein;
 
 pub use energy_distance::energy_distance;
@@ -41,4 +43,5 @@ pub use feature_metric::*;
 pub use path_energy::normalised_path_energy;
 pub use sliced::sliced_wasserstein;
 pub use spread::Spread;
+pub use table::{ColumnDistance, ColumnScore, Rows, TableScores, table_scores};
 pub use wasserstein::{wasserstein, wasserstein_squared};

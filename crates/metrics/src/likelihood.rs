@@ -15,6 +15,7 @@ use pyroclast_solvers::likelihood::{
     bits_per_dimension, dequantise, log_density, normal_log_density,
 };
 use pyroclast_solvers::{Control, DOPRI5, SolveError, Trace};
+use pyroclast_train::dataset::Dataset;
 use pyroclast_train::rows::chunks;
 use pyroclast_train::task::Task;
 
@@ -46,7 +47,10 @@ pub struct Likelihood {
 /// model is given each sample's own condition. If the model stops before t = 1 ([`Flow::span`]), it
 /// is the density at that time.
 ///
-/// `None` if paths start from a distribution other than the normal one, or if no data is held out.
+/// `None` if paths start from a distribution other than the normal one, if no data is held out, or
+/// if a column of a table has no density ([`Table::without_density`]).
+///
+/// [`Table::without_density`]: pyroclast_train::dataset::Table::without_density
 ///
 /// # Errors
 /// [`SolveError`].
@@ -64,7 +68,7 @@ where
 {
     let held_out = &task.validation;
     let n = n.min(held_out.len());
-    if flow.path.source != Source::Normal || n == 0 {
+    if flow.path.source != Source::Normal || n == 0 || !has_density(held_out) {
         return Ok(None);
     }
     let dim = held_out.dim();
@@ -104,14 +108,22 @@ where
         log_densities.extend(found.into_vec::<f64>().expect("converted just now"));
     }
     let mean = log_densities.iter().sum::<f64>() / n as f64;
-    let spread = log_densities
-        .iter()
-        .map(|v| (v - mean).powi(2))
-        .sum::<f64>();
+    // In the units of the data, which stretch some samples more than others.
+    let volumes = task.scaling.log_volume(&values, dim);
+    let nats = volumes.iter().zip(&log_densities).map(|(v, ln_p)| v - ln_p);
+    let nats: Vec<f64> = nats.collect();
+    let mean_nats = nats.iter().sum::<f64>() / n as f64;
+    let spread: f64 = nats.iter().map(|v| (v - mean_nats).powi(2)).sum();
     Ok(Some(Likelihood {
-        nats: task.scaling.log_volume(dim) - mean,
+        nats: mean_nats,
         bits_per_dimension: bin.map(|bin| bits_per_dimension(mean, dim, bin)),
         standard_error: (spread / (n.max(2) - 1) as f64 / n as f64).sqrt(),
         samples: n,
     }))
+}
+
+/// Whether a density of these samples has a meaning: that of words and whole numbers has none.
+pub(crate) fn has_density(dataset: &Dataset) -> bool {
+    let table = dataset.table.as_ref();
+    table.is_none_or(|table| table.without_density().is_none())
 }

@@ -25,12 +25,14 @@ use pyroclast_core::noise::{Draws, Noise, Stream};
 use pyroclast_core::toy::Toy;
 use samples::Samples;
 use std::borrow::Cow;
+use std::sync::Arc;
 
 pub use error::DatasetError;
 pub(crate) use file::load;
 pub use pictures::Loading;
-pub use scaling::Scaling;
+pub use scaling::{Logarithm, Overflow, Scaling};
 pub use source::DataSource;
+pub use table::{Column, ColumnKind, ColumnKinds, Content, LabelColumn, Missing, Table};
 
 /// The step of [`Stream::Data`] for the split, far from the small steps that generate datasets.
 const SPLIT: u64 = u64::MAX;
@@ -48,6 +50,8 @@ pub struct Dataset {
     pub given: Given,
     /// The names of the values of a sample, such as columns of a file; empty if they have none.
     pub columns: Vec<String>,
+    /// The table that the samples were read from, if they were.
+    pub table: Option<Arc<Table>>,
     /// The names of the classes; empty if they have none but their numbers.
     pub class_names: Vec<String>,
 }
@@ -74,6 +78,7 @@ impl Dataset {
             shape,
             given: Given::nothing(),
             columns: Vec::new(),
+            table: None,
             class_names: Vec::new(),
         }
     }
@@ -250,6 +255,12 @@ impl Dataset {
         self.first(self.len())
     }
 
+    /// All values in double precision, `[n, shape…]`, row-major: those of a file of numbers as they
+    /// stand there, before they are brought to the model's scale.
+    pub fn reals(&self) -> Cow<'_, [f64]> {
+        self.samples.reals(self.dim())
+    }
+
     /// The values of the first `n` samples, one after the other.
     ///
     /// # Panics
@@ -286,6 +297,7 @@ impl Dataset {
             shape: self.shape.clone(),
             given: self.given.select(rows),
             columns: self.columns.clone(),
+            table: self.table.clone(),
             class_names: self.class_names.clone(),
         }
     }
@@ -326,15 +338,23 @@ impl Dataset {
     }
 
     /// The scaling that suits these samples: all pixels of images to [-1, 1], each column of other
-    /// data to mean 0 and standard deviation 1.
+    /// data to mean 0 and standard deviation 1, those of heavy tails after a logarithm. Of a
+    /// table's words, 0 and 1 go to -1 and 1 (analog bits: Chen, Zhang & Hinton 2023).
     ///
     /// Fit it to the training part, so that nothing of the validation part leaks into it.
     pub fn scaling(&self) -> Scaling {
         if self.is_image() {
-            Scaling::ranging(&self.values())
-        } else {
-            Scaling::standardising(&self.values(), self.dim())
+            return Scaling::ranging(&self.values());
         }
+        let (values, dim) = (self.reals(), self.dim());
+        let Some(table) = &self.table else {
+            return Scaling::standardising(&values, dim);
+        };
+        let mut scaling = Scaling::standardising_logarithms(&values, dim, table.logarithms());
+        for at in table.indicators() {
+            (scaling.shift[at], scaling.scale[at]) = (0.5, 0.5);
+        }
+        scaling
     }
 
     /// The same samples on the model's scale.

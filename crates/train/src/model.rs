@@ -11,6 +11,7 @@ pub mod tensor_file;
 pub use file::ModelFile;
 pub use header::{About, DataInfo, ModelHeader};
 
+use crate::dataset::Overflow;
 use crate::draw::{Plan, SampleError, SamplingMethod, sample};
 use crate::parameters::{device, slots, values};
 use burn::module::Module;
@@ -102,7 +103,12 @@ impl<N> Model<N> {
         self.about.sampling.plan(&self.flow.objective, seed)
     }
 
-    /// Draws `n` samples in the units of the data. Waits for the device.
+    /// Draws `n` samples in the units of the data, rounded to single precision. Waits for the
+    /// device.
+    ///
+    /// For numbers that single precision cannot hold, such as time stamps, [`sample`] gives samples
+    /// on the model's scale, and [`Scaling::to_data`](crate::dataset::Scaling::to_data) brings them
+    /// to the units of the data in double precision.
     ///
     /// # Shapes
     /// - given: `n` conditions, or nothing
@@ -129,9 +135,12 @@ impl<N> Model<N> {
         let x0 = source.for_sampling(n, data.dim(), noise, 0);
         let unseen = &mut |_, _, _: &_| {};
         let samples = sample(&self.flow, &x0, &data.shape, given, plan, &device, unseen)?;
-        let mut values = samples.values;
-        data.scaling.invert(&mut values);
-        Ok(values)
+        let values = data.scaling.to_data(&samples.values);
+        let mut values = values.map_err(|Overflow(rows)| SampleError::NotFinite(rows))?;
+        if let Some(table) = &data.table {
+            table.snap(&mut values);
+        }
+        Ok(values.into_iter().map(|x| x as f32).collect())
     }
 
     /// The device of the model's parameters.
@@ -217,7 +226,7 @@ mod tests {
     fn model() -> Model<Mlp<NdArray>> {
         let mut points = Dataset::new("points", vec![0.1, 1e7, 2.0 / 3.0, -1e-7], vec![2]);
         points.columns = vec!["a".into(), "b, with a comma".into()];
-        let scaling = Scaling::standardising(&points.values(), 2);
+        let scaling = Scaling::standardising(&points.reals(), 2);
         let about = About {
             data: DataInfo::of_dataset(&points, &scaling),
             network: None,

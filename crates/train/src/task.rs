@@ -200,7 +200,16 @@ impl Task {
             sha.update((bytes.len() as u64).to_le_bytes());
             sha.update(bytes);
         };
-        part(format!("{:?}", self.scaling).as_bytes());
+        let Scaling {
+            shift,
+            scale,
+            logarithms,
+        } = &self.scaling;
+        // As it was written before there were logarithms: digests are stored.
+        part(format!("Scaling {{ shift: {shift:?}, scale: {scale:?} }}").as_bytes());
+        if !logarithms.is_empty() {
+            part(format!("{logarithms:?}").as_bytes());
+        }
         for data in [&self.training, &self.validation] {
             data.digest(&mut part);
         }

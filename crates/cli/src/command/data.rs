@@ -123,23 +123,23 @@ fn facts(task: &Task) -> serde_json::Map<String, Value> {
     let Value::Object(mut facts) = facts else {
         unreachable!("an object was written")
     };
-    let first = training.first(training.len().min(10_000));
-    let range = |values: &mut dyn Iterator<Item = f32>| {
-        values.fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), x| {
-            (low.min(x), high.max(x))
-        })
-    };
+    let rows = training.len().min(10_000);
     if training.is_image() {
-        let (low, high) = range(&mut first.iter().copied());
+        let first = training.first(rows);
+        let (low, high) = (first.iter()).fold((f32::INFINITY, f32::NEG_INFINITY), |(a, b), &x| {
+            (a.min(x), b.max(x))
+        });
         facts.insert("range".to_owned(), json!([low, high]));
     } else {
-        let dim = training.dim();
+        let (dim, values) = (training.dim(), training.reals());
         let columns = (0..dim).map(|column| {
-            let of = || first.iter().skip(column).step_by(dim).copied();
-            let (low, high) = range(&mut of());
+            let of = || values.iter().skip(column).step_by(dim).take(rows).copied();
+            let (low, high) = of().fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), x| {
+                (a.min(x), b.max(x))
+            });
             let n = of().count().max(1) as f64;
-            let mean = of().map(f64::from).sum::<f64>() / n;
-            let variance = of().map(|x| (f64::from(x) - mean).powi(2)).sum::<f64>() / n;
+            let mean = of().sum::<f64>() / n;
+            let variance = of().map(|x| (x - mean).powi(2)).sum::<f64>() / n;
             let name = training.columns.get(column).cloned();
             json!({
                 "name": name.unwrap_or_else(|| format!("x{column}")),
@@ -149,6 +149,10 @@ fn facts(task: &Task) -> serde_json::Map<String, Value> {
             })
         });
         facts.insert("columns".to_owned(), columns.collect());
+        if let Some(table) = &training.table {
+            let kinds: Vec<String> = table.to_string().lines().map(str::to_owned).collect();
+            facts.insert("kinds".to_owned(), json!(kinds));
+        }
     }
     facts
 }
@@ -252,6 +256,10 @@ fn print(facts: &serde_json::Map<String, Value>, dataset: &Dataset) {
                 column["range"][1]
             ),
         );
+    }
+    let kinds = facts.get("kinds").and_then(Value::as_array);
+    for kind in kinds.into_iter().flatten() {
+        line("kind", kind.as_str().unwrap_or_default().to_owned());
     }
     let number = |key: &str| facts.get(key).and_then(Value::as_u64).unwrap_or_default();
     if number("held-out") > 0 {

@@ -18,10 +18,10 @@ use burn::tensor::backend::Backend;
 use pyroclast_core::network::Network;
 use pyroclast_core::path::Source;
 use pyroclast_core::prediction::Prediction;
-use pyroclast_metrics::FEATURE_METRICS;
 use pyroclast_metrics::classifier::Trained;
 use pyroclast_metrics::evaluate::{Named, Protocol, Scores, evaluate, spreads};
 use pyroclast_metrics::features::digits;
+use pyroclast_metrics::{ColumnScore, FEATURE_METRICS, Spread};
 use pyroclast_train::atomic_file::write_atomically;
 use pyroclast_train::config::Config;
 use pyroclast_train::draw::{GridName, Plan, Stepping};
@@ -312,7 +312,18 @@ fn print_table(scores: &[Scores], n: usize, plan: &Plan, weights: &str, task: &T
                 key if key == FEATURE_METRICS[0].key => {
                     say!("{name:<28} not available without a classifier; see --features");
                 }
-                "nll" => say!("{name:<28} not available, or not asked for"),
+                "nll" => match task
+                    .training
+                    .table
+                    .as_ref()
+                    .and_then(|t| t.without_density())
+                {
+                    Some(column) => say!(
+                        "{name:<28} not available: column {:?} holds no real numbers",
+                        column.name
+                    ),
+                    None => say!("{name:<28} not available, or not asked for"),
+                },
                 "npe" | "straightness" => say!("{name:<28} not available for this method"),
                 _ => {}
             }
@@ -325,6 +336,29 @@ fn print_table(scores: &[Scores], n: usize, plan: &Plan, weights: &str, task: &T
             say!("{name:<28} {:>10}", fixed(value.mean, 4));
         }
     }
+    for (column, [score, floor]) in columns(scores) {
+        let name = format!("{} of {:?}", column.distance.name(), column.name);
+        say!(
+            "{name:<28} {:>10.4}, of a perfect sampler {:.4}",
+            score.mean,
+            floor.mean
+        );
+    }
+}
+
+/// Each column of a table, with the spread of its score and of that of a perfect sampler.
+fn columns(scores: &[Scores]) -> Vec<(&ColumnScore, [Spread; 2])> {
+    let tables: Vec<_> = scores.iter().filter_map(|s| s.table.as_ref()).collect();
+    let Some(first) = tables.first() else {
+        return Vec::new();
+    };
+    let spread = |i: usize, of: fn(&ColumnScore) -> f64| {
+        let values: Vec<f64> = tables.iter().map(|table| of(&table.columns[i])).collect();
+        Spread::of(&values)
+    };
+    (first.columns.iter().enumerate())
+        .map(|(i, column)| (column, [spread(i, |c| c.score), spread(i, |c| c.floor)]))
+        .collect()
 }
 
 fn as_json(scores: &[Scores], n: usize, plan: &Plan, weights: &str) -> Value {
@@ -336,6 +370,20 @@ fn as_json(scores: &[Scores], n: usize, plan: &Plan, weights: &str) -> Value {
     for Named { key, value, .. } in spreads(scores) {
         let value = value.map(|value| json!({ "mean": value.mean, "std": value.std }));
         object.insert(key.into(), value.unwrap_or(Value::Null));
+    }
+    let columns: Vec<Value> = (columns(scores).iter())
+        .map(|(column, [score, floor])| {
+            json!({
+                "name": column.name,
+                "distance": column.distance.key(),
+                "mean": score.mean,
+                "std": score.std,
+                "floor": floor.mean,
+            })
+        })
+        .collect();
+    if !columns.is_empty() {
+        object.insert("columns".into(), Value::Array(columns));
     }
     Value::Object(object)
 }

@@ -92,9 +92,9 @@ pub(crate) fn run(arguments: Sample) -> Result<ExitCode> {
     let (out, backdrop) = match (format, &arguments.out) {
         (Format::Npy | Format::Csv, Some(out)) => {
             let dataset = &task.training;
-            drawn = export::stream(out, format, n, classes.any(), dataset, |sink| {
-                draw(&mut |mut values, labels| {
-                    task.scaling.invert(&mut values);
+            drawn = export::stream(out, format, n, classes.any(), &task, |sink| {
+                draw(&mut |samples, labels| {
+                    let values = export::in_units(&samples, &task)?;
                     Ok(sink(&values, labels)?)
                 })
             })?;
@@ -132,9 +132,9 @@ pub(crate) fn run(arguments: Sample) -> Result<ExitCode> {
                     ),
                 )?;
             } else {
-                task.scaling.invert(&mut all);
+                let values = export::in_units(&all, &task)?;
                 let labels = classes.of_rows(0..n);
-                export::write_tensors(out, &all, labels.as_deref(), &task.training)?;
+                export::write_tensors(out, &values, labels.as_deref(), &task)?;
             }
             (out, backdrop)
         }

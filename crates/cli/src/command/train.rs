@@ -20,6 +20,7 @@ use pyroclast_core::toy::Toy;
 use pyroclast_models::Init;
 use pyroclast_plot::{Series, line_chart, write_png};
 use pyroclast_train::config::{Config, ConfigError, is_data, presets, suitable};
+use pyroclast_train::dataset::DataSource;
 use pyroclast_train::draw::{Samples, sample};
 use pyroclast_train::learn::{
     EventFile, Latest, Next, Outcome, Record, Run, RunError, RunLock, Summary, TrainError, Trainer,
@@ -45,6 +46,7 @@ pub(crate) fn run(arguments: Train) -> Result<ExitCode> {
     assignments.extend(arguments.steps.map(|n| format!("training.steps={n}")));
     assignments.extend(arguments.seed.map(|n| format!("training.seed={n}")));
     assignments.extend(arguments.size.map(|n| format!("data.resolution={n}")));
+    assignments.extend((arguments.label.iter()).map(|name| format!("data.label={name:?}")));
     assignments.extend(
         arguments
             .skip_broken
@@ -72,6 +74,12 @@ pub(crate) fn run(arguments: Train) -> Result<ExitCode> {
     let init_from = (arguments.init_from.as_deref())
         .map(|path| StoredModel::open(path, Weights::default())?.file())
         .transpose()?;
+    if let (Some(key), None) = (key_of_tables(&config.data), &task.training.table) {
+        bail!(Usage(format!(
+            "{key} says how a table is read, and {} is none; leave it out",
+            task.training.name
+        )));
+    }
     let (run, lock) = match resumed {
         Some(resumed) => {
             task = resumed.checked(task, arguments.new_data)?;
@@ -92,6 +100,9 @@ pub(crate) fn run(arguments: Train) -> Result<ExitCode> {
         task.training.len(),
         run.folder().display()
     );
+    if let Some(table) = &task.training.table {
+        table.to_string().lines().for_each(|line| note!("  {line}"));
+    }
     let job = TrainJob {
         run: &run,
         lock,
@@ -163,6 +174,19 @@ pub(crate) fn run(arguments: Train) -> Result<ExitCode> {
             Ok(ExitCode::from(INTERRUPTED))
         }
     }
+}
+
+/// The first key that says how a table is read, if one is set: it does nothing for other data.
+fn key_of_tables(data: &DataSource) -> Option<&'static str> {
+    let plain = DataSource::default();
+    let keys = [
+        ("data.label", data.label != plain.label),
+        ("data.separator", data.separator != plain.separator),
+        ("data.decimal", data.decimal != plain.decimal),
+        ("data.missing", data.missing != plain.missing),
+        ("data.columns", data.columns != plain.columns),
+    ];
+    (keys.into_iter()).find_map(|(key, is_set)| is_set.then_some(key))
 }
 
 /// The configuration that the arguments name: of a preset or a file, or one that suits the data.

@@ -3,6 +3,7 @@
 //! `x[i, …] ↦ x1ᵢ`: `[n, d]`, `[n, height, width]`, `[n, channels, height, width]` or `[n, height,
 //! width, channels]`
 
+use super::samples::Samples;
 use super::{Dataset, DatasetError, precision};
 use pyroclast_core::condition::Given;
 use pyroclast_data::{Labels, Stored, picture_axes, unravel};
@@ -24,11 +25,15 @@ pub(super) fn dataset(stored: Stored, path: &Path, name: &str) -> Result<Dataset
             value: values[flat] as f32,
         });
     }
-    let values = match sample.len() {
-        1 => precision::single(&values, dim, path, &[])?,
-        _ => values.into_iter().map(|x| x as f32).collect(),
+    let samples = match sample.len() {
+        1 => {
+            precision::check(&values, dim, path, &[])?;
+            Samples::Reals(values)
+        }
+        _ => Samples::Numbers(values.into_iter().map(|x| x as f32).collect()),
     };
-    let mut data = Dataset::new(name, values, sample);
+    let mut data = Dataset::new(name, Vec::new(), sample);
+    data.samples = samples;
     data.class_names = labels.names().to_vec();
     Ok(match &labels {
         Labels::Nothing => data,

@@ -7,7 +7,7 @@
 //! 4.0. The pixels are unchanged up to the map above.
 
 use super::samples::Samples;
-use super::{Dataset, DatasetError, table};
+use super::{DataSource, Dataset, DatasetError, table};
 use pyroclast_data::inflate;
 use std::path::Path;
 
@@ -25,11 +25,12 @@ impl Dataset {
     pub fn digits() -> Self {
         let path = Path::new(NAME);
         let mut digits = (inflate(FILE, path).map_err(DatasetError::from))
-            .and_then(|text| table::read(&text, path, "digits"))
+            .and_then(|text| table::read(&text, path, "digits", &DataSource::default()))
             .expect("the file is part of the program, and a test reads it");
         let pixels: Vec<f32> = digits.values().iter().map(|p| p / 8.0 - 1.0).collect();
         digits.samples = Samples::Numbers(pixels);
         digits.shape = vec![1, 8, 8];
+        digits.table = None;
         digits
     }
 }

@@ -22,7 +22,7 @@ pub enum DatasetError {
     },
     /// A column varies by too little for its size.
     #[error(
-        "column {column} of {} varies by {std} about {mean}, which single precision cannot \
+        "column {column} of {} varies by {std} about {mean}, which double precision cannot \
          resolve; subtract {mean:.0} from it, and add it to the samples",
         path.display()
     )]
@@ -90,7 +90,8 @@ pub enum DatasetError {
     },
     /// A cell is empty.
     #[error(
-        "{}:{line}: row {row}, column {column} is empty; fill it in or remove the row",
+        "{}:{line}: row {row}, column {column} is empty; fill it in, or choose what to do about \
+         all such cells by data.missing = drop or mean",
         path.display()
     )]
     EmptyCell {
@@ -106,7 +107,7 @@ pub enum DatasetError {
     /// A cell does not hold a number.
     #[error(
         "{}:{line}: row {row}, column {column} is `{value}`, which is not a number; write numbers \
-         like -1.5e3, separated by commas",
+         like -1.5e3",
         path.display()
     )]
     NotANumber {
@@ -163,9 +164,9 @@ pub enum DatasetError {
         /// The second column of labels, from 1.
         second: usize,
     },
-    /// A label is not the number of a class.
+    /// A label is not the name of a class.
     #[error(
-        "{}:{line}: row {row} has label `{value}`; number the classes 0, 1, 2 and so on",
+        "{}:{line}: row {row} has label `{value}`; give every row a whole number or a word",
         path.display()
     )]
     NotALabel {
@@ -178,18 +179,37 @@ pub enum DatasetError {
         /// What the label column holds, shortened.
         value: String,
     },
-    /// A class below the largest has no sample.
+    /// No column has this name.
     #[error(
-        "{} has labels up to {largest} but none is {class}; number the classes 0, 1, 2 and so on",
-        path.display()
+        "{} has no column `{}`; it has {}",
+        path.display(),
+        shown(name.as_bytes()),
+        shown_names(known)
     )]
-    EmptyClass {
+    NoSuchColumn {
         /// The file.
         path: PathBuf,
-        /// The smallest class without samples.
-        class: u32,
-        /// The largest label.
-        largest: u32,
+        /// The name that was asked for.
+        name: String,
+        /// The names that there are, separated by commas.
+        known: String,
+    },
+    /// A column has too many different words.
+    #[error(
+        "column `{}` of {} has {words} different words, and at most {most} can be learned; leave \
+         it out by data.columns",
+        shown(column.as_bytes()),
+        path.display()
+    )]
+    TooManyWords {
+        /// The file.
+        path: PathBuf,
+        /// The name of the column.
+        column: String,
+        /// The number of words in it.
+        words: usize,
+        /// The largest number of words.
+        most: usize,
     },
     /// The array is neither vectors nor images.
     #[error(
@@ -203,4 +223,29 @@ pub enum DatasetError {
         /// The shape of the whole array.
         shape: Vec<usize>,
     },
+}
+
+/// A cell as messages show it: on one line and shortened, since an unclosed quote makes the rest of
+/// the file one cell.
+pub(super) fn shown(cell: &[u8]) -> String {
+    cut(cell, 32)
+}
+
+/// Names separated by commas, as messages show them.
+fn shown_names(names: &str) -> String {
+    cut(names.as_bytes(), 200)
+}
+
+fn cut(cell: &[u8], length: usize) -> String {
+    let text = String::from_utf8_lossy(cell);
+    let line = text.lines().next().unwrap_or_default();
+    let mut short: String = line
+        .chars()
+        .take(length)
+        .flat_map(char::escape_debug)
+        .collect();
+    if short.is_empty() || line.chars().count() > length || line.len() < text.len() {
+        short.push('…');
+    }
+    short
 }

@@ -17,9 +17,10 @@ impl Dataset {
     /// The values keep the units of the file: [`Dataset::scaling`] brings them to the model's
     /// scale.
     ///
-    /// - csv: one sample per row, columns separated by commas. The first row is a header if none of
-    ///   its cells is a number, or if it names a column `label` or `class`. The column of that name
-    ///   holds labels 0, 1, …; without a header there are no labels.
+    /// - csv: one sample per row, columns separated by commas, semicolons or tabs. The first row is
+    ///   a header if none of its cells is a number, or if it names a column `label` or `class`. The
+    ///   column of that name holds labels, whole numbers or words. Columns hold numbers or words
+    ///   ([`Table`](super::Table)).
     /// - arrays: `[n, d]` vectors, `[n, height, width]`, `[n, channels, height, width]` or `[n,
     ///   height, width, channels]` images, of floats, integers or booleans, in C or Fortran order;
     ///   `x`, `images` or `arr_0` in an archive, with labels in `y`, `labels` or `arr_1`, or in
@@ -43,10 +44,19 @@ impl Dataset {
     /// [`DatasetError`]: the file cannot be read, has another format, holds fewer than two samples
     /// or samples of different sizes, or anything that is not a finite number.
     pub fn read(path: impl AsRef<Path>) -> Result<Self, DatasetError> {
+        Self::read_as(path, &DataSource::default())
+    }
+
+    /// As [`Dataset::read`], with a source's column of labels, separator, decimals, kinds of
+    /// columns, and way with missing values; its name is not used.
+    ///
+    /// # Errors
+    /// As [`Dataset::read`].
+    pub fn read_as(path: impl AsRef<Path>, source: &DataSource) -> Result<Self, DatasetError> {
         let path = path.as_ref();
         let name = name(path);
         Ok(match recognise(path)? {
-            Layout::Table => table::read(&text(path)?, path, &name)?,
+            Layout::Table => table::read(&text(path)?, path, &name, source)?,
             layout @ (Layout::Npy | Layout::Npz | Layout::Safetensors) => {
                 array::dataset(read_arrays(path, layout)?, path, &name)?
             }
@@ -112,7 +122,7 @@ pub(crate) fn load(source: &DataSource, loading: &Loading<'_>) -> Result<Loaded,
             loading.progress,
         )?));
     }
-    let training = Dataset::read(path)?;
+    let training = Dataset::read_as(path, source)?;
     Ok(Loaded {
         held_out: training.select(&[]),
         training,
@@ -196,14 +206,16 @@ mod tests {
             .extend([1.5_f32, -2.0, 0.0, 300.0, 7.0, 8.0])
             .expect("memory takes all bytes");
         writer.finish().expect("six entries fill the shape");
-        let expected = Dataset::new("points", vec![1.5, -2.0, 0.0, 300.0, 7.0, 8.0], vec![2]);
+        let expected = [1.5, -2.0, 0.0, 300.0, 7.0, 8.0];
         for (file, bytes) in [
             ("points.csv", text.to_vec()),
             ("points.CSV", text.to_vec()),
             ("points.csv.gz", gzip(text)),
             ("points.npy", numpy),
         ] {
-            assert_eq!(read(file, &bytes).expect(file), expected, "{file}");
+            let data = read(file, &bytes).expect(file);
+            assert_eq!(data.reals().as_ref(), expected, "{file}");
+            assert_eq!((data.name.as_str(), &data.shape[..]), ("points", &[2][..]));
         }
     }
 
@@ -228,6 +240,7 @@ mod tests {
                 b"1,2\n3,4\n",
                 "points.csv.gz is damaged: invalid gzip header; copy or make it again",
             ),
+            ("points.csv.gz", b"1,2\n3,4\n", "points.csv.gz is damaged: "),
             (
                 "points.csv.gz",
                 &whole[..whole.len() - 4],

@@ -54,10 +54,7 @@ impl Dataset {
 
     /// The map between levels of pixels, 0 to 255, and the model's scale.
     pub fn scaling_of_pictures() -> Scaling {
-        Scaling {
-            shift: vec![127.5],
-            scale: vec![127.5],
-        }
+        Scaling::affine_of(vec![127.5], vec![127.5])
     }
 
     fn pictures_in(set: &PictureSet, rows: Range<usize>) -> Self {
@@ -74,6 +71,7 @@ impl Dataset {
             shape: set.shape.to_vec(),
             given,
             columns: Vec::new(),
+            table: None,
             class_names: set.labels.names().to_vec(),
         }
     }

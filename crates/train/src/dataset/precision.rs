@@ -1,7 +1,6 @@
-//! Columns that single precision cannot hold.
+//! Columns that double precision cannot hold.
 //!
-//! `σ < 2¹⁰·ulp(µ)`: on the way back to the units of the data, samples would be rounded to a few
-//! values
+//! `σ < 2¹⁰·ulp(µ)`: samples in the units of the data would be rounded to a few values
 
 use super::DatasetError;
 use std::path::Path;
@@ -9,19 +8,16 @@ use std::path::Path;
 /// The spread that a column needs, in units of the last place of its mean.
 const LEVELS: f64 = 1024.0;
 
-/// The values in single precision.
-///
-/// # Shapes
-/// - values: `[n, dim]`, row-major
+/// Checks that the columns of `[n, dim]` values, row-major, can be told from their means.
 ///
 /// # Errors
 /// [`DatasetError::LostDigits`] for the first column that varies, and by too little for its size.
-pub(super) fn single(
+pub(super) fn check(
     values: &[f64],
     dim: usize,
     path: &Path,
     names: &[String],
-) -> Result<Vec<f32>, DatasetError> {
+) -> Result<(), DatasetError> {
     let n = (values.len() / dim).max(1) as f64;
     for column in 0..dim {
         let of = || values.iter().skip(column).step_by(dim);
@@ -29,7 +25,7 @@ pub(super) fn single(
         let variance = of().map(|x| (x - mean).powi(2)).sum::<f64>() / n;
         let first = values.get(column);
         let is_constant = of().all(|x| Some(x) == first);
-        let last_place = mean.abs() * f64::from(f32::EPSILON);
+        let last_place = mean.abs() * f64::EPSILON;
         if !is_constant && variance.sqrt() < LEVELS * last_place {
             return Err(DatasetError::LostDigits {
                 path: path.into(),
@@ -42,5 +38,5 @@ pub(super) fn single(
             });
         }
     }
-    Ok(values.iter().map(|&x| x as f32).collect())
+    Ok(())
 }

@@ -14,6 +14,8 @@ use std::sync::Arc;
 pub(super) enum Samples {
     /// In memory, row-major.
     Numbers(Vec<f32>),
+    /// In memory, row-major, in the units of their file: single precision may not hold these.
+    Reals(Vec<f64>),
     /// On disk.
     Pictures(Pictures),
 }
@@ -75,6 +77,13 @@ impl Pictures {
         }
     }
 
+    /// Applies a map of the values, which is the same for all.
+    fn map(&mut self, map: impl Fn(&mut [f32])) {
+        let mut levels = *self.levels;
+        map(&mut levels);
+        self.levels = Arc::new(levels);
+    }
+
     fn append(&self, row: usize, pixels: &mut [u8], out: &mut Vec<f32>) {
         (self.pixels.read(self.rows.get(row), pixels))
             .expect("an open file of decoded pictures can be read to its end");
@@ -95,6 +104,7 @@ impl Samples {
     pub(super) fn len(&self, dim: usize) -> usize {
         match self {
             Self::Numbers(values) => values.len() / dim,
+            Self::Reals(values) => values.len() / dim,
             Self::Pictures(pictures) => pictures.rows.len(),
         }
     }
@@ -102,6 +112,10 @@ impl Samples {
     pub(super) fn range(&self, rows: Range<usize>, dim: usize) -> Cow<'_, [f32]> {
         match self {
             Self::Numbers(values) => Cow::Borrowed(&values[rows.start * dim..rows.end * dim]),
+            Self::Reals(values) => {
+                let values = values[rows.start * dim..rows.end * dim].iter();
+                Cow::Owned(values.map(|&x| x as f32).collect())
+            }
             Self::Pictures(pictures) => Cow::Owned(pictures.gather(rows)),
         }
     }
@@ -115,6 +129,9 @@ impl Samples {
                 }
                 out
             }
+            Self::Reals(values) => (rows.iter())
+                .flat_map(|row| values[row * dim..(row + 1) * dim].iter().map(|&x| x as f32))
+                .collect(),
             Self::Pictures(pictures) => pictures.gather(rows.iter().copied()),
         }
     }
@@ -122,35 +139,50 @@ impl Samples {
     pub(super) fn select(&self, rows: &[usize], dim: usize) -> Self {
         match self {
             Self::Numbers(_) => Self::Numbers(self.gather(rows, dim)),
+            Self::Reals(values) => {
+                let row = |row: &usize| values[row * dim..(row + 1) * dim].iter().copied();
+                Self::Reals(rows.iter().flat_map(row).collect())
+            }
             Self::Pictures(pictures) => Self::Pictures(pictures.select(rows)),
         }
     }
 
-    /// Applies a map of the values, which for pictures is the same for all.
-    fn mapped(&mut self, map: impl Fn(&mut [f32])) {
+    /// All values in double precision.
+    pub(super) fn reals(&self, dim: usize) -> Cow<'_, [f64]> {
         match self {
-            Self::Numbers(values) => map(values),
-            Self::Pictures(pictures) => {
-                let mut levels = *pictures.levels;
-                map(&mut levels);
-                pictures.levels = Arc::new(levels);
+            Self::Reals(values) => Cow::Borrowed(values),
+            _ => {
+                let values = self.range(0..self.len(dim), dim);
+                Cow::Owned(values.iter().copied().map(f64::from).collect())
             }
         }
     }
 
     pub(super) fn scale(&mut self, scaling: &Scaling) {
-        self.mapped(|values| scaling.apply(values));
+        match self {
+            Self::Numbers(values) => scaling.apply(values),
+            // The identity leaves the units, and with them the digits that single precision lacks.
+            Self::Reals(_) if *scaling == Scaling::identity() => {}
+            Self::Reals(values) => *self = Self::Numbers(scaling.to_model(values)),
+            Self::Pictures(pictures) => pictures.map(|levels| scaling.apply(levels)),
+        }
     }
 
     pub(super) fn unscale(&mut self, scaling: &Scaling) {
-        self.mapped(|values| scaling.invert(values));
+        match self {
+            Self::Numbers(values) if scaling.is_shared() => scaling.invert(values),
+            // Data that was scaled overflows nowhere.
+            Self::Numbers(values) => *self = Self::Reals(scaling.to_data_unchecked(values)),
+            Self::Reals(_) => {}
+            Self::Pictures(pictures) => pictures.map(|levels| scaling.invert(levels)),
+        }
     }
 
     /// The smallest and the largest level of pictures on disk, and the number of steps between
     /// them.
     pub(super) fn levels(&self) -> Option<(f64, f64, f64)> {
         match self {
-            Self::Numbers(_) => None,
+            Self::Numbers(_) | Self::Reals(_) => None,
             Self::Pictures(pictures) => {
                 let levels = &pictures.levels;
                 Some((f64::from(levels[0]), f64::from(levels[255]), 255.0))
@@ -162,6 +194,10 @@ impl Samples {
     pub(super) fn digest(&self, mut part: impl FnMut(&[u8])) {
         match self {
             Self::Numbers(values) => {
+                let values = values.iter().flat_map(|value| value.to_le_bytes());
+                part(&values.collect::<Vec<u8>>());
+            }
+            Self::Reals(values) => {
                 let values = values.iter().flat_map(|value| value.to_le_bytes());
                 part(&values.collect::<Vec<u8>>());
             }

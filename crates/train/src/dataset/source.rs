@@ -1,5 +1,6 @@
 //! `[data]`: the data to learn, by name.
 
+use super::{ColumnKinds, Missing};
 use pyroclast_core::named::Range;
 use pyroclast_core::settings;
 use pyroclast_core::toy::Toy;
@@ -27,6 +28,8 @@ settings! {
         },
         /// Whether to use the labels, if the data has any.
         labels: bool = true,
+        /// The name of a table's column of labels; empty for one that is called label or class.
+        label: String = String::new(),
         /// The side of the square that pictures are cropped and resized to; 0 leaves them.
         resolution: usize = 0 => Range {
             holds: |side| *side <= 1 << 13,
@@ -47,6 +50,21 @@ settings! {
         skip_broken: bool = false,
         /// Whether half of the pictures are mirrored, anew in every batch: not for text or digits.
         flip: bool = false,
+        /// What stands between the cells of a table: auto, or `,`, `;`, `|` or tab.
+        separator: String = "auto".to_owned() => Range {
+            holds: |separator| ["auto", ",", ";", "|", "tab"].contains(&separator.as_str()),
+            remedy: "give auto, tab, or one of , ; |",
+        },
+        /// What stands before the decimals of a table: auto, a point or a comma.
+        decimal: String = "auto".to_owned() => Range {
+            holds: |decimal| ["auto", ".", ","].contains(&decimal.as_str()),
+            remedy: "give auto, or one of . ,",
+        },
+        /// What to do about a table's cells without a value.
+        missing: Missing = Missing::Refuse,
+        /// How columns of a table are learned, by their names, where what is in them does not tell:
+        /// `{ income = "heavy-tailed", id = "drop" }`.
+        columns: ColumnKinds = ColumnKinds::default(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The description of a model in the header of its file.
 
-use crate::dataset::{DataSource, Dataset, Scaling};
+use crate::dataset::{DataSource, Dataset, Scaling, Table};
 use crate::draw::Sampling;
 use crate::network::NetworkConfig;
 use crate::task::Task;
@@ -8,6 +8,7 @@ use pyroclast_core::named::Setting;
 use pyroclast_core::objective::Objective;
 use pyroclast_core::path::Path;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// The description of a model in the headers of checkpoints and model files: all but the
 /// parameters.
@@ -51,6 +52,9 @@ pub struct DataInfo {
     /// The names of the coordinates; empty if the data does not name them.
     #[serde(default)]
     pub columns: Vec<String>,
+    /// The table that the data was read from; `None` for other data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub table: Option<Table>,
     /// The map from the units of the data to the model's scale.
     pub scaling: Scaling,
     /// The digest of the data ([`Task::digest`]), if it is known.
@@ -90,6 +94,7 @@ impl DataInfo {
                 names => names.to_vec(),
             },
             columns: dataset.columns.clone(),
+            table: dataset.table.as_deref().cloned(),
             scaling: scaling.clone(),
             digest: None,
             section: None,
@@ -113,6 +118,7 @@ impl DataInfo {
     pub fn without_samples(&self) -> Dataset {
         let mut dataset = Dataset::new(&*self.name, Vec::new(), self.shape.clone());
         dataset.columns = self.columns.clone();
+        dataset.table = self.table.clone().map(Arc::new);
         dataset.class_names = self.classes.clone();
         match self.classes.len() {
             0 => dataset,
@@ -131,6 +137,12 @@ impl DataInfo {
         if !self.scaling.fits(dim) {
             return Some(format!(
                 "its scaling does not fit samples of shape {:?}",
+                self.shape
+            ));
+        }
+        if self.table.as_ref().is_some_and(|table| !table.fits(dim)) {
+            return Some(format!(
+                "its table does not fit samples of shape {:?}",
                 self.shape
             ));
         }
