@@ -2,7 +2,7 @@
 
 mod place;
 
-use place::{Place, QUICK};
+use place::{Place, QUICK_FILE};
 use pyroclast_core::noise::{Noise, Stream};
 use std::fmt::Write;
 use std::fs;
@@ -36,7 +36,7 @@ fn samples_of_a_table_are_rows_of_the_same_table() {
     let place = Place::new();
     place.write("visits.csv", &visits(300));
     let ran = place.ok(&format!(
-        "train visits.csv --label species --out run {QUICK}"
+        "train visits.csv --label species --out run {QUICK_FILE}"
     ));
     for part in [
         "when: continuous",
@@ -91,7 +91,7 @@ fn a_table_is_evaluated_column_by_column() {
     let place = Place::new();
     place.write("visits.csv", &visits(200));
     place.ok(&format!(
-        "train visits.csv --label species --out run {QUICK}"
+        "train visits.csv --label species --out run {QUICK_FILE}"
     ));
     let ran = place.ok("evaluate run -n 50 --device flex --steps 2 --method euler --json");
     let report: serde_json::Value = serde_json::from_str(&ran.stdout).expect("JSON");
