@@ -25,11 +25,11 @@ fn config(preset: &str, steps: u64) -> Config {
         "training.log-every=3".into(),
         "training.validate-every=5".into(),
         "sampling.steps=2".into(),
-        "data.size=100".into(),
     ];
-    if preset == "digits" {
-        settings.extend(["network.channels=8".into(), "network.dropout=0.2".into()]);
-    }
+    settings.extend(match preset {
+        "digits" => vec!["network.channels=8".into(), "network.dropout=0.2".into()],
+        _ => vec!["data.size=100".into()],
+    });
     Config::load(preset, &settings).expect("a preset")
 }
 
