@@ -194,11 +194,11 @@ fn samplers_are_compared_in_a_table_and_a_picture() {
     }
     assert!(place.path("run/samplers.png").exists());
     let json = place
-        .ok("compare run --device flex -n 8 --evaluations 3 --methods heun-edm --json")
+        .ok("compare run --device flex -n 8 --evaluations 15 --methods heun-edm --json")
         .stdout;
     let report: serde_json::Value = serde_json::from_str(&json).expect("JSON");
-    assert_eq!(report["entries"][0]["steps"], 2);
-    assert_eq!(report["entries"][0]["evaluations"], 3, "2N − 1");
+    assert_eq!(report["entries"][0]["steps"], 8);
+    assert_eq!(report["entries"][0]["evaluations"], 15, "2N − 1");
     // Of the usual methods one needs another schedule, and is left out alone; a method by name is
     // not.
     let json = place
@@ -448,7 +448,7 @@ fn ode_methods_stay_where_the_velocity_is_finite() {
     );
     let out = |grid: &str| {
         place.ok(&format!(
-            "sample run -n 3 --device flex --method heun --steps 4 {grid} --out a.csv"
+            "sample run -n 3 --device flex --method heun --steps 12 {grid} --out a.csv"
         ));
         fs::read_to_string(place.path("a.csv")).expect("text")
     };
