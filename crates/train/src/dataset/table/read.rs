@@ -314,25 +314,34 @@ impl Reader<'_> {
 
     fn value(&self, row: usize, at: usize) -> Result<f64, DatasetError> {
         let cell = self.cells.cell(row, at);
-        let (path, line) = (self.cells.path.into(), self.cells.line(row));
-        let (row_number, column) = (row + 1, at + 1);
         match number(cell, self.decimal) {
             Some(value) if (value as f32).is_finite() => Ok(value),
-            Some(_) => Err(DatasetError::NotFinite {
-                path,
-                line,
-                row: row_number,
-                column,
-                value: self.cells.shown(row, at),
-            }),
             None if is_missing(cell) => Err(self.empty(row, at)),
-            None => Err(DatasetError::NotANumber {
+            found => Err(self.no_number(row, at, found.is_some())),
+        }
+    }
+
+    /// The error for a cell that is no number, or none that is finite. Its line is looked for only
+    /// then: that takes a walk through the text.
+    fn no_number(&self, row: usize, at: usize, is_number: bool) -> DatasetError {
+        let (path, line) = (self.cells.path.into(), self.cells.line(row));
+        let (value, row, column) = (self.cells.shown(row, at), row + 1, at + 1);
+        if is_number {
+            DatasetError::NotFinite {
                 path,
                 line,
-                row: row_number,
+                row,
                 column,
-                value: self.cells.shown(row, at),
-            }),
+                value,
+            }
+        } else {
+            DatasetError::NotANumber {
+                path,
+                line,
+                row,
+                column,
+                value,
+            }
         }
     }
 
