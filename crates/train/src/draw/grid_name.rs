@@ -276,7 +276,10 @@ mod tests {
                         );
                         // The last index of these grids is the endpoint of the shorter spans, which
                         // leaves one step fewer.
-                        let last = matches!(name, GridName::Leading | GridName::Linspace);
+                        let last = matches!(
+                            name,
+                            GridName::Leading | GridName::Linspace | GridName::KarrasIndices
+                        );
                         let steps = if name == &given {
                             5
                         } else {
