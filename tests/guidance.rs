@@ -194,7 +194,8 @@ fn pseudoinverse_guidance_of_a_gaussian_is_the_posterior_denoiser() {
             let c = schedule.at(t);
             let x = normal(i as u64, [8, 3]) * c.std(std);
             let ends = wrapped.endpoints(t, x.clone());
-            // Gaussian conditioning: Λ·x̂1 = μ/s² + αx/σ² + Aᵀy/σ_y², Λ = (1/s² + α²/σ²)·I + AᵀA/σ_y².
+            // Gaussian conditioning: Λ·x̂1 = μ/s² + αx/σ² + Aᵀy/σ_y², Λ = (1/s² + α²/σ²)·I +
+            // AᵀA/σ_y².
             let own = 1.0 / (std * std) + (c.alpha / c.sigma).powi(2);
             let weight = 1.0 / (NOISE_STD * NOISE_STD);
             let a = directions::<B>();
@@ -294,7 +295,8 @@ fn the_score_gains_the_gradient_of_the_likelihood_through_the_denoiser() {
             g.iter().all(|g| g.abs() > 1e-3),
             "a gradient of note: {g:?}"
         );
-        // Central differences err by h²/6, below 2·10⁻⁹, times a third derivative, which is below 100.
+        // Central differences err by h²/6, below 2·10⁻⁹, times a third derivative, which is below
+        // 100.
         close(gained, tensor(&g, [n, 3]), 1e-6, likelihood);
     }
 }

@@ -1,4 +1,5 @@
-//! Diffusion samplers: their equivalences, their orders on exact laws, what they refuse, and published values.
+//! Diffusion samplers: their equivalences, their orders on exact laws, what they refuse, and
+//! published values.
 //!
 //! `DDIM(0) = Euler of x/α in σ/α` · `DDIM(1) = DDPM = Euler-ancestral = SDE-DPM-Solver++(1)` · `error(2N)/error(N) → 2^{−order}`
 
@@ -66,7 +67,8 @@ fn all_close(a: Tensor<B, 2>, b: Tensor<B, 2>, tolerance: f64, what: &str) {
 // ---------------------------------------------------------------------------------------------------------------------
 // Published values
 
-/// The model of diffusers' scheduler tests, `x·k/(k + 1)` at the index k, read as some prediction on the linear table of Ho et al.
+/// The model of diffusers' scheduler tests, `x·k/(k + 1)` at the index k, read as some prediction
+/// on the linear table of Ho et al.
 struct Published {
     table: BetaTable,
     prediction: Prediction,
@@ -115,11 +117,13 @@ fn published<M: Method<B, Published, 4>>(
 
 #[test]
 fn published_loops_are_reproduced() {
-    // The values are those of the loop of Hugging Face diffusers' tests/schedulers in double precision, and running it there checks them. What is
-    // asserted there is single precision, sums to 10⁻² and means to 10⁻³ (172.0067 for DDIM ε), and DDPM's loop draws noise, so that its mean
-    // alone has no value there. Conventions: leading indices that end at clean data for DDIM and DDPM; for DPM-Solver++ and UniPC eleven
-    // evenly spaced indices from 999 to 0, which leave the noise of index 0; PNDM likewise ends at index 0, since its last step there goes
-    // nowhere. UniPC comes down to order 1 at the end.
+    // The values are those of the loop of Hugging Face diffusers' tests/schedulers in double
+    // precision, and running it there checks them. What is asserted there is single precision, sums
+    // to 10⁻² and means to 10⁻³ (172.0067 for DDIM ε), and DDPM's loop draws noise, so that its
+    // mean alone has no value there. Conventions: leading indices that end at clean data for DDIM
+    // and DDPM; for DPM-Solver++ and UniPC eleven evenly spaced indices from 999 to 0, which leave
+    // the noise of index 0; PNDM likewise ends at index 0, since its last step there goes nowhere.
+    // UniPC comes down to order 1 at the end.
     let leading = |n, end| {
         move |table: &BetaTable| TimeGrid::spaced(table, Spacing::Leading { offset: 0 }, n, end)
     };
@@ -148,7 +152,8 @@ fn published_loops_are_reproduced() {
         "DDIM ε",
     );
     close(published(v, &Ddim::DETERMINISTIC, ten).0, 52.5301, "DDIM v");
-    // Four digits of the next three are asserted there: half a unit of the last is 1.5e-4 to 2.2e-4 of them, so more digits hold 1e-4 here.
+    // Four digits of the next three are asserted there: half a unit of the last is 1.5e-4 to 2.2e-4
+    // of them, so more digits hold 1e-4 here.
     close(
         published(noise, &second, linspace).1,
         0.330_145,
@@ -416,7 +421,8 @@ fn biases_fall_at_their_orders_on_a_gaussian_and_on_a_mixture() {
             let grids = line.fine_grids();
             let errors = grids.map(|n| line.error(&parts, n));
             let slope = slope(&grids, &errors);
-            // On a Gaussian some leading terms of an ODE method cancel: the third order of dpmpp-3m, and of deis-3 in ln ρ.
+            // On a Gaussian some leading terms of an ODE method cancel: the third order of
+            // dpmpp-3m, and of deis-3 in ln ρ.
             let may_exceed = name == "Gaussian" && !line.is_stochastic;
             assert!(
                 slope > line.order - 0.15 && (may_exceed || slope < line.order + 0.15),
@@ -429,7 +435,8 @@ fn biases_fall_at_their_orders_on_a_gaussian_and_on_a_mixture() {
 
 #[test]
 fn dpm_solver_has_the_published_errors_of_its_gain() {
-    // Data N(0, ½²) under VP from s = 1 to 10⁻³, uniform in the log-SNR: relative error of the factor that x is multiplied with.
+    // Data N(0, ½²) under VP from s = 1 to 10⁻³, uniform in the log-SNR: relative error of the
+    // factor that x is multiplied with.
     let field = gaussian(0.0, 0.5, VariancePreserving::default());
     let exact = field.schedule.at(END).std(0.5) / field.schedule.at(0.0).std(0.5);
     for (n, expected) in [(20, 1.30e-2), (40, 3.51e-3), (80, 8.90e-4), (160, 2.23e-4)] {
@@ -492,7 +499,8 @@ fn gradients_through_edms_samplers_are_double() {
 
 #[test]
 fn ancestral_variances_are_the_published_ones() {
-    // N(0, 1) with the exact ε on the linear table of 1000 steps; row k shows the noise of step k, the last row the start.
+    // N(0, 1) with the exact ε on the linear table of 1000 steps; row k shows the noise of step k,
+    // the last row the start.
     let field = gaussian(0.0, 1.0, BetaTable::default());
     let grid = TimeGrid::spaced(&field.schedule, Spacing::Trailing, 1000, End::Data);
     let mut start = vec![0.0; 1001];
@@ -526,7 +534,8 @@ fn standard_normal_data_do_not_move_under_vp() {
 
 #[test]
 fn every_sampler_reaches_a_mixture() {
-    // Mean, variance and the shares of both modes, from n draws: within five standard errors, and what bias 200 steps leave.
+    // Mean, variance and the shares of both modes, from n draws: within five standard errors, and
+    // what bias 200 steps leave.
     const N: usize = 40_000;
     let parts = Parts::mixture();
     let field = GaussianMixture::new(
@@ -624,7 +633,8 @@ fn every_sampler_reaches_a_mixture() {
 
 #[test]
 fn the_corrector_mends_what_the_predictor_gets_wrong() {
-    // Eight steps of the predictor leave a wrong variance; three corrections after each bring it nearer.
+    // Eight steps of the predictor leave a wrong variance; three corrections after each bring it
+    // nearer.
     const N: usize = 20_000;
     let field = gaussian(0.0, 0.5, VariancePreserving::default());
     let grid = Kind::LogSnr.grid(8);

@@ -1,7 +1,9 @@
-//! Every sampler on laws whose denoiser is exact: what it makes of them, and how far that is from the law.
+//! Every sampler on laws whose denoiser is exact: what it makes of them, and how far that is from
+//! the law.
 //!
 //! `error(N) = rms over quantiles u of |x_N(u) − F⁻¹(u)|` for deterministic samplers, which in one dimension have to carry the quantiles of the
-//! noisy law to those of the clean one; `|√Var(x_N)/s − 1|` for stochastic ones on a Gaussian, where they are linear
+//! noisy law to those of the clean one; `|√Var(x_N)/s − 1|` for stochastic ones on a Gaussian,
+//! where they are linear
 
 use burn::tensor::{DType, Tensor, TensorData};
 use burn_ndarray::NdArray;
@@ -209,7 +211,8 @@ impl Line {
         Self { fineness, ..self }
     }
 
-    /// The steps of four grids, each twice as fine as the one before, on which the leading term of the error leads.
+    /// The steps of four grids, each twice as fine as the one before, on which the leading term of
+    /// the error leads.
     pub(crate) fn fine_grids(&self) -> [usize; 4] {
         [80, 160, 320, 640].map(|n| n * self.fineness)
     }
@@ -218,7 +221,8 @@ impl Line {
     pub(crate) fn error(&self, parts: &Parts, n: usize) -> f64 {
         let (law, grid) = (parts.law(), self.kind.grid(n));
         if self.is_stochastic {
-            // Row k shows the noise of step k, and the last row the start: their squares add up to the variance.
+            // Row k shows the noise of step k, and the last row the start: their squares add up to
+            // the variance.
             let mut start = vec![0.0; n + 1];
             let c = SCHEDULE.at(0.0);
             start[n] = c.std(parts.0[0].2);
@@ -287,7 +291,8 @@ pub(crate) fn lines() -> Vec<Line> {
         Line::new("lms-2", 2.0, Deis::lms(2)),
         // Finer still, the error of its first steps shows, which are of lower order.
         Line::new("lms-4", 4.0, Deis::lms(4)).fine(2),
-        // Its error of order 2 is its transfer's, and so small that on coarser grids the formula's of order 4 shows beside it.
+        // Its error of order 2 is its transfer's, and so small that on coarser grids the formula's
+        // of order 4 shows beside it.
         Line::new(
             "pndm",
             2.0,

@@ -39,8 +39,8 @@ pub(crate) enum Command {
     /// Writes a new folder: runs/NAME, or runs/NAME-2 and so on if that exists, or the folder
     /// given by --out. It holds the configuration (config.toml), the losses (metrics.jsonl and
     /// loss.png), the checkpoints (checkpoints/), pictures of samples (samples/),
-    /// events for TensorBoard (tensorboard/), and all of it on one page (report.html). Ctrl-C saves a
-    /// checkpoint and stops; --resume continues the run, bit for bit.
+    /// events for TensorBoard (tensorboard/), and all of it on one page (report.html). Ctrl-C saves
+    /// a checkpoint and stops; --resume continues the run, bit for bit.
     ///
     ///   pyroclast train digits
     ///   pyroclast train photos --size 64

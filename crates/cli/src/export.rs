@@ -172,15 +172,14 @@ pub(crate) fn write_tensors(
     let n = values.len() / dataset.dim();
     let mut shape = vec![n];
     shape.extend(&dataset.shape);
-    let (dtype, bytes): (_, Vec<u8>) = match task.scaling.is_shared() {
-        true => {
-            let bytes = values.iter().flat_map(|&x| (x as f32).to_le_bytes());
-            (Dtype::F32, bytes.collect())
-        }
-        false => (
+    let (dtype, bytes): (_, Vec<u8>) = if task.scaling.is_shared() {
+        let bytes = values.iter().flat_map(|&x| (x as f32).to_le_bytes());
+        (Dtype::F32, bytes.collect())
+    } else {
+        (
             Dtype::F64,
             values.iter().flat_map(|x| x.to_le_bytes()).collect(),
-        ),
+        )
     };
     let samples = TensorView::new(dtype, shape, &bytes)?;
     let label_bytes: Vec<u8> = labels

@@ -77,8 +77,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// Makes a write beyond the limit on the size of files (`ulimit -f`) fail, as on a full disk, in place
-/// of ending the process.
+/// Makes a write beyond the limit on the size of files (`ulimit -f`) fail, as on a full disk, in
+/// place of ending the process.
 fn survive_full_files() {
     #[cfg(unix)]
     {

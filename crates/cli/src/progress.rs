@@ -1,5 +1,5 @@
-//! Progress: of a training, a bar in a terminal and lines in a log; of anything else that takes long,
-//! a bar in a terminal.
+//! Progress: of a training, a bar in a terminal and lines in a log; of anything else that takes
+//! long, a bar in a terminal.
 
 use crate::say::note;
 use indicatif::{ProgressBar, ProgressStyle};

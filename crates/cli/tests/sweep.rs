@@ -164,9 +164,10 @@ fn every_key_takes_nasty_values_or_refuses_them_in_a_line() {
         ]
         .iter()
         .any(|name| *key == format!("network.{name}"));
-        let (source, text) = match is_unet {
-            true => ("images.toml", of_images),
-            false => ("points.toml", of_points),
+        let (source, text) = if is_unet {
+            ("images.toml", of_images)
+        } else {
+            ("points.toml", of_points)
         };
         for value in nasty() {
             let set = format!("{key}={value}");

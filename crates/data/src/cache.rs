@@ -28,7 +28,7 @@ const LONGEST: u64 = 1 << 26;
 struct Description {
     n: usize,
     shape: [usize; 3],
-    labels: Stored,
+    labels: StoredLabels,
     held_out: usize,
     skipped: Vec<Skipped>,
     digest: String,
@@ -37,7 +37,7 @@ struct Description {
 /// The kind of the labels, whose numbers are in the file: four bytes each.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-enum Stored {
+enum StoredLabels {
     Nothing,
     Classes(Vec<String>),
     Vectors(usize),
@@ -52,9 +52,9 @@ impl Description {
             .try_fold(1_u64, |size, &axis| size.checked_mul(axis as u64));
         let rows = width?.checked_mul(self.n as u64)?;
         let each: u64 = match &self.labels {
-            Stored::Nothing => 0,
-            Stored::Classes(_) => 1,
-            Stored::Vectors(width) => *width as u64,
+            StoredLabels::Nothing => 0,
+            StoredLabels::Classes(_) => 1,
+            StoredLabels::Vectors(width) => *width as u64,
         };
         Some((rows, each.checked_mul(4)?.checked_mul(self.n as u64)?))
     }
@@ -105,17 +105,17 @@ fn key(listed: &Listed, options: &Options) -> Result<String, DataError> {
 }
 
 fn write_end(file: &mut File, built: Built) -> std::io::Result<()> {
-    let (labels, bytes): (Stored, Vec<u8>) = match built.labels {
-        Labels::Nothing => (Stored::Nothing, Vec::new()),
+    let (labels, bytes): (StoredLabels, Vec<u8>) = match built.labels {
+        Labels::Nothing => (StoredLabels::Nothing, Vec::new()),
         Labels::Classes { labels, names } => (
-            Stored::Classes(names),
+            StoredLabels::Classes(names),
             labels
                 .iter()
                 .flat_map(|label| label.to_le_bytes())
                 .collect(),
         ),
         Labels::Vectors { values, width } => (
-            Stored::Vectors(width),
+            StoredLabels::Vectors(width),
             values
                 .iter()
                 .flat_map(|value| value.to_le_bytes())
@@ -164,12 +164,12 @@ fn open(cached: &PathBuf, path: &Path) -> Option<PictureSet> {
     read_exact_at(&file, &mut labels, rows).ok()?;
     let words = || labels.chunks_exact(4).map(|b| [b[0], b[1], b[2], b[3]]);
     let labels = match description.labels {
-        Stored::Nothing => Labels::Nothing,
-        Stored::Vectors(width) => Labels::Vectors {
+        StoredLabels::Nothing => Labels::Nothing,
+        StoredLabels::Vectors(width) => Labels::Vectors {
             values: words().map(f32::from_le_bytes).collect(),
             width,
         },
-        Stored::Classes(names) => {
+        StoredLabels::Classes(names) => {
             let labels: Vec<u32> = words().map(u32::from_le_bytes).collect();
             if labels.iter().any(|&label| label as usize >= names.len()) {
                 return None;

@@ -14,6 +14,7 @@ use crate::decode::Picture;
 use crate::error::DataError;
 use crate::label::Label;
 use crate::recognise::{Layout, recognise};
+use sha2::{Digest, Sha256};
 use std::fs;
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
@@ -113,10 +114,11 @@ impl Listed {
             Listing::Files(files) => files.iter().cloned().map(stamp).collect(),
             // A version of the program may bring other pictures.
             Listing::Memory(zip) => {
-                let digest = zip.iter().fold(0_u128, |sum, &byte| {
-                    sum.wrapping_mul(0x0100_0000_01b3)
-                        .wrapping_add(u128::from(byte) + 1)
-                });
+                let digest = Sha256::digest(zip);
+                let digest = digest
+                    .iter()
+                    .take(16)
+                    .fold(0, |sum, &byte| sum << 8 | u128::from(byte));
                 Ok(vec![(self.path.clone(), zip.len() as u64, digest)])
             }
         }

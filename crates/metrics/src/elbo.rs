@@ -111,9 +111,10 @@ where
     let mean = totals.iter().sum::<f64>() / n as f64;
     let of_pixels = matches!(decoder, Decoder::Discretised(_));
     // A density is in the units of the data, which enter through the last step alone.
-    let log_volumes = match of_pixels {
-        true => vec![0.0; n],
-        false => task.scaling.log_volume(values, dim),
+    let log_volumes = if of_pixels {
+        vec![0.0; n]
+    } else {
+        task.scaling.log_volume(values, dim)
     };
     let log_volume = log_volumes.iter().sum::<f64>() / n as f64;
     let spread: f64 = (totals.iter().zip(&log_volumes))

@@ -204,8 +204,8 @@ pub struct Protocol<M = MethodName> {
 /// points and its own data.
 ///
 /// A conditional model is given the conditions of `n` training samples. The classifier, if
-/// there is one, expects samples in the units of the data. `seen` is told what is computed next, and
-/// which share of the whole is done, roughly.
+/// there is one, expects samples in the units of the data. `seen` is told what is computed next,
+/// and which share of the whole is done, roughly.
 ///
 /// # Errors
 /// [`SampleError`].

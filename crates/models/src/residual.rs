@@ -44,9 +44,10 @@ pub(crate) fn size(inputs: u64, outputs: u64, embedding: u64, pixels: u64) -> Si
         .linear(embedding, outputs.saturating_mul(2))
         .norm(outputs, pixels)
         .conv(outputs, outputs, 3, pixels);
-    match inputs == outputs {
-        true => size,
-        false => size.conv(inputs, outputs, 1, pixels),
+    if inputs == outputs {
+        size
+    } else {
+        size.conv(inputs, outputs, 1, pixels)
     }
 }
 

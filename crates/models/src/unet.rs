@@ -134,9 +134,10 @@ impl UNetConfig {
         let stage = |inputs: u64, outputs: u64, level: usize, attends: bool| {
             let pixels = pixels(level);
             let block = residual::size(inputs, outputs, embedding, pixels);
-            match attends {
-                true => block.and(attention::size(outputs, pixels)),
-                false => block,
+            if attends {
+                block.and(attention::size(outputs, pixels))
+            } else {
+                block
             }
         };
         let widths: Vec<u64> = (self.multipliers.iter())

@@ -23,9 +23,10 @@ pub(crate) fn smoothed(points: &[[f64; 2]]) -> Vec<[f64; 2]> {
         let (n, y) = (a.n + b.n - 1.0, a.y + b.y - loss);
         let (x, xx, xy) = (a.x - b.x, a.xx + b.xx, a.xy - b.xy);
         let spread = n * xx - x * x;
-        let value = match spread > 0.0 {
-            true => (xx * y - x * xy) / spread,
-            false => y / n,
+        let value = if spread > 0.0 {
+            (xx * y - x * xy) / spread
+        } else {
+            y / n
         };
         [step, value]
     });

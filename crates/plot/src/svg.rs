@@ -47,20 +47,20 @@ impl Axis {
     }
 
     fn place(&self, value: f64) -> f64 {
-        let share = match self.log {
-            true => (value / self.low).ln() / (self.high / self.low).ln(),
-            false => (value - self.low) / (self.high - self.low),
+        let share = if self.log {
+            (value / self.low).ln() / (self.high / self.low).ln()
+        } else {
+            (value - self.low) / (self.high - self.low)
         };
         self.from + share * (self.to - self.from)
     }
 
     fn ticks(&self, parts: usize) -> Vec<Tick> {
-        match self.log {
-            true => ticks::by_decades(self.low, self.high),
-            false => {
-                let step = ticks::round_step(self.high - self.low, parts);
-                ticks::evenly(self.low, self.high, step)
-            }
+        if self.log {
+            ticks::by_decades(self.low, self.high)
+        } else {
+            let step = ticks::round_step(self.high - self.low, parts);
+            ticks::evenly(self.low, self.high, step)
         }
     }
 }

@@ -411,7 +411,8 @@ mod tests {
 
     #[test]
     fn a_shifted_grid_has_the_published_times() {
-        // Esser et al. 2024, eq. 23, with s = 3 and four steps: 1, 9/10, 3/4, 1/2, 0 in their clock.
+        // Esser et al. 2024, eq. 23, with s = 3 and four steps: 1, 9/10, 3/4, 1/2, 0 in their
+        // clock.
         let grid = TimeGrid::shifted(0.0, 1.0, 3.0, 4);
         let published = [1.0, 0.9, 0.75, 0.5, 0.0];
         for (t, noise) in grid.times().iter().zip(published) {

@@ -256,8 +256,8 @@ impl Config {
         Ok((self.network).architecture(shape, classes, self.learns_variance())?)
     }
 
-    /// The bytes of memory that a training takes at least, for a network of this size and samples of
-    /// `dim` values: parameters, gradients, the optimizer's moments and the averages; one batch,
+    /// The bytes of memory that a training takes at least, for a network of this size and samples
+    /// of `dim` values: parameters, gradients, the optimizer's moments and the averages; one batch,
     /// what its backward pass keeps, and the plan of its coupling.
     ///
     /// A number that does not fit into 64 bits is `u64::MAX`.

@@ -98,7 +98,8 @@ fn check_plan<N, M: Described, const D: usize>(
 ///
 /// # Errors
 /// [`SampleError`]: the plan does not suit the model, its steps are so few that the method would
-/// make samples of normal data far too wide or narrow, an adaptive solve stopped, or samples diverged.
+/// make samples of normal data far too wide or narrow, an adaptive solve stopped, or samples
+/// diverged.
 pub fn sample<B, N, M, const D: usize>(
     flow: &Flow<N>,
     x0: &[f32],

@@ -93,9 +93,12 @@ impl Task {
                 toy: Some(toy),
             });
         }
-        let unlabelled = |part: Dataset| match data.labels {
-            true => part,
-            false => part.unconditional(),
+        let unlabelled = |part: Dataset| {
+            if data.labels {
+                part
+            } else {
+                part.unconditional()
+            }
         };
         if data.name == "digits" {
             // The digits that ship with the library are on the model's scale already.
@@ -115,13 +118,15 @@ impl Task {
         }
         let loaded = load(data, loading)?;
         let (training, held_out) = (unlabelled(loaded.training), unlabelled(loaded.held_out));
-        let (training, held_out) = match held_out.is_empty() {
-            true => training.split(data.validation, noise),
-            false => (training, held_out),
+        let (training, held_out) = if held_out.is_empty() {
+            training.split(data.validation, noise)
+        } else {
+            (training, held_out)
         };
-        Ok(match loaded.are_pictures {
-            true => Self::new(training, held_out, Dataset::scaling_of_pictures()),
-            false => (training, held_out).into(),
+        Ok(if loaded.are_pictures {
+            Self::new(training, held_out, Dataset::scaling_of_pictures())
+        } else {
+            (training, held_out).into()
         })
     }
 

@@ -62,9 +62,10 @@ fn inspect(arguments: &DataInspect) -> Result<ExitCode> {
     if let Some(out) = &arguments.out {
         check_file(out)?;
     }
-    let set = match source.is_path() {
-        true => pictures(&source)?,
-        false => None,
+    let set = if source.is_path() {
+        pictures(&source)?
+    } else {
+        None
     };
     let task = with_progress(|loading| Ok(Task::load_by(&source, Noise::new(0), loading)?))?;
     let mut facts = facts(&task.clone().in_the_units_of_the_data());
@@ -86,9 +87,10 @@ fn inspect(arguments: &DataInspect) -> Result<ExitCode> {
             .map(|set| format!("--set {}", quoted(set))),
     );
     let command = command.join(" ");
-    let preset = match source.is_path() {
-        true => suitable(&task.training.shape),
-        false => what,
+    let preset = if source.is_path() {
+        suitable(&task.training.shape)
+    } else {
+        what
     };
     facts.insert("preset".to_owned(), json!(preset));
     facts.insert("command".to_owned(), json!(command));

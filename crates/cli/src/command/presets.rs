@@ -30,12 +30,13 @@ pub(crate) fn run(arguments: &Presets) -> Result<ExitCode> {
             };
             // Every default is written out, so that the file shows all that can be changed.
             let config = Config::parse(preset.text, preset.name, &[])?;
-            match arguments.json {
-                true => say!(
+            if arguments.json {
+                say!(
                     "{}",
                     json!({ "name": preset.name, "configuration": config })
-                ),
-                false => say!("{}", config.to_toml().trim_end()),
+                )
+            } else {
+                say!("{}", config.to_toml().trim_end())
             }
         }
     }

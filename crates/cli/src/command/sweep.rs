@@ -237,9 +237,12 @@ fn print(table: &[(Point, BTreeMap<String, Vec<f64>>)]) {
     let mut names: Vec<&String> = table.iter().flat_map(|(_, scores)| scores.keys()).collect();
     names.sort();
     names.dedup();
-    let label = |point: &Point| match point.is_empty() {
-        true => "(as it is)".to_owned(),
-        false => point.join(" "),
+    let label = |point: &Point| {
+        if point.is_empty() {
+            "(as it is)".to_owned()
+        } else {
+            point.join(" ")
+        }
     };
     let width = table
         .iter()

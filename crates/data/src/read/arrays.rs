@@ -63,11 +63,12 @@ pub(super) fn open(files: &[PathBuf], layout: Layout) -> Result<Source<'static>,
         .transpose()?;
     let picture = move |i: usize| {
         let planes = &bytes[i * size..(i + 1) * size];
-        let data = match is_last {
-            true => planes.to_vec(),
-            false => (0..size / channels)
+        let data = if is_last {
+            planes.to_vec()
+        } else {
+            (0..size / channels)
                 .flat_map(|at| (0..channels).map(move |c| planes[c * height * width + at]))
-                .collect(),
+                .collect()
         };
         Picture {
             width: width as u32,

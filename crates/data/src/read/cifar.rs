@@ -119,9 +119,10 @@ pub(super) fn open(files: &[PathBuf]) -> Result<Source<'static>, DataError> {
             })
         })
     });
-    let names = match is_fine {
-        true => (0..100).map(|class: u32| class.to_string()).collect(),
-        false => NAMES.map(str::to_owned).to_vec(),
+    let names = if is_fine {
+        (0..100).map(|class: u32| class.to_string()).collect()
+    } else {
+        NAMES.map(str::to_owned).to_vec()
     };
     Ok(Source {
         items: Box::new(items),

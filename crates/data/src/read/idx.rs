@@ -18,9 +18,10 @@ const NAMES: [(&str, &str); 2] = [("images", "labels"), ("idx3", "idx1")];
 
 /// The files of images, each followed by its labels if it has any; those held out come last.
 pub(super) fn files(path: &Path) -> Result<Vec<PathBuf>, DataError> {
-    let folder = match path.is_dir() {
-        true => path,
-        false => path.parent().unwrap_or(Path::new("")),
+    let folder = if path.is_dir() {
+        path
+    } else {
+        path.parent().unwrap_or(Path::new(""))
     };
     let folder = if folder.as_os_str().is_empty() {
         Path::new(".")

@@ -68,9 +68,10 @@ pub(super) fn places<T>(mut found: Vec<(String, T)>, path: &Path) -> Result<Plac
     let held_out = found.iter().filter(|(name, _)| is_held(name)).count();
     let below = |name: &str| {
         let inside = &name[common..];
-        let inside = match is_split {
-            true => inside.split_once('/').map_or("", |(_, rest)| rest),
-            false => inside,
+        let inside = if is_split {
+            inside.split_once('/').map_or("", |(_, rest)| rest)
+        } else {
+            inside
         };
         inside.split_once('/').map(|(class, _)| class.to_owned())
     };

@@ -22,7 +22,8 @@ pub trait Described {
     fn requirements(&self, settings: &Settings<'_>) -> Requirements;
 }
 
-/// A method that samples a model: [`MethodName`](super::MethodName), or [`OwnMethod`](super::OwnMethod).
+/// A method that samples a model: [`MethodName`](super::MethodName), or
+/// [`OwnMethod`](super::OwnMethod).
 pub trait SamplingMethod<B: Backend, const D: usize>: Described {
     /// Solves for the samples of one chunk, usually with [`Solve::fixed`] or [`Solve::adaptive`].
     ///

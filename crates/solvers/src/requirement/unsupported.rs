@@ -74,9 +74,10 @@ fn apart_from_one(power: f64) -> String {
     let magnitude = (power - 1.0).abs().log10().floor();
     let decimals = (2.0 - magnitude).clamp(0.0, 17.0) as usize;
     let text = format!("{power:.decimals$}");
-    match text.contains('.') {
-        true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
-        false => text,
+    if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else {
+        text
     }
 }
 

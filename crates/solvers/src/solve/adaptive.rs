@@ -24,7 +24,8 @@ use pyroclast_core::field::{BatchField, Counted};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SharedSteps;
 
-/// Each sample of a batch takes steps of its own, and its result is the one that it would have alone.
+/// Each sample of a batch takes steps of its own, and its result is the one that it would have
+/// alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct OwnSteps;
 

@@ -98,9 +98,9 @@ impl Training {
         }
     }
 
-    /// The bytes of memory that a training takes at least, for a network of this size and samples of
-    /// `dim` values: parameters, gradients, the optimizer's moments and the averages; one batch, and
-    /// what its backward pass keeps. A number that does not fit into 64 bits is `u64::MAX`.
+    /// The bytes of memory that a training takes at least, for a network of this size and samples
+    /// of `dim` values: parameters, gradients, the optimizer's moments and the averages; one batch,
+    /// and what its backward pass keeps. A number that does not fit into 64 bits is `u64::MAX`.
     pub(super) fn memory(&self, network: Size, dim: usize) -> u64 {
         let copies = 5 + self.ema_rates.len() as u64 + self.ema_power.len() as u64;
         let numbers = network.parameters.saturating_mul(4);

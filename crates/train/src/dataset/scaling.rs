@@ -232,9 +232,12 @@ impl Scaling {
     /// If `values` is not a whole number of rows.
     pub fn to_data(&self, values: &[f32]) -> Result<Vec<f64>, Overflow> {
         let mapped = self.to_data_unchecked(values);
-        let is_number = |x: &f64| match self.is_shared() {
-            true => (*x as f32).is_finite(),
-            false => x.is_finite(),
+        let is_number = |x: &f64| {
+            if self.is_shared() {
+                (*x as f32).is_finite()
+            } else {
+                x.is_finite()
+            }
         };
         let rows = mapped.chunks_exact(self.shift.len());
         match rows.filter(|row| !row.iter().all(is_number)).count() {

@@ -35,8 +35,8 @@ settings! {
             holds: |side| *side <= 1 << 13,
             remedy: "give at most 8192 pixels, or 0 for pictures as they are",
         },
-        /// The filter that pictures are resized with: box, bilinear, bicubic, lanczos, or adm, which
-        /// halves by means first.
+        /// The filter that pictures are resized with: box, bilinear, bicubic, lanczos, or adm,
+        /// which halves by means first.
         filter: String = Filter::default().to_string() => Range {
             holds: |filter| filter.parse::<Filter>().is_ok(),
             remedy: "give box, bilinear, bicubic, lanczos or adm",

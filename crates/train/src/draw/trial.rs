@@ -22,8 +22,8 @@ use pyroclast_solvers::entry::{SampledField, SamplingMethod, Solve, Times};
 const WIDEST: f64 = 4.0;
 /// How narrow they may be after a few steps.
 const NARROWEST: f64 = 0.1;
-/// The steps from which they have to have a width: one or two steps from pure noise lead to the mean
-/// unless the model's paths are straight, and some are.
+/// The steps from which they have to have a width: one or two steps from pure noise lead to the
+/// mean unless the model's paths are straight, and some are.
 const A_FEW: usize = 3;
 /// The standard deviations of the data, from 1 to ¼. Data have about 1; narrower ones stand for the
 /// modes of data that are not normal, which change the field over shorter times. For a single one

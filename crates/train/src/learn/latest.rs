@@ -216,7 +216,8 @@ impl Latest {
                         known: known(lists.law()?, &laws),
                     });
                 }
-                // Before the first step there is no time to weight: all averages are the parameters.
+                // Before the first step there is no time to weight: all averages are the
+                // parameters.
                 match self.header().about.step {
                     0 => list("model"),
                     _ => reconstruct(&self.run, lists, &kept, width, slots),

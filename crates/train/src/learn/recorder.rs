@@ -1,8 +1,8 @@
 //! Records a training in the folder of a run: metrics, checkpoints, and snapshots of averages.
 //!
-//! The folder holds everything that is needed to resume, from before the first step on. A training may be stopped at any moment,
-//! by a signal or by force; resumed from its newest checkpoint, it gives the same model, bit for
-//! bit.
+//! The folder holds everything that is needed to resume, from before the first step on. A training
+//! may be stopped at any moment, by a signal or by force; resumed from its newest checkpoint, it
+//! gives the same model, bit for bit.
 
 use super::{Metrics, Next, Record, Run, RunError, RunLock, TrainError, Trainer, Watcher};
 use burn::module::AutodiffModule;
@@ -53,8 +53,8 @@ pub struct Recorder<'a, W> {
 }
 
 impl<'a, W> Recorder<'a, W> {
-    /// Saves a checkpoint before the first step and every 1000 steps, and a snapshot of the power-function averages, if there
-    /// are any, every twentieth of the training.
+    /// Saves a checkpoint before the first step and every 1000 steps, and a snapshot of the
+    /// power-function averages, if there are any, every twentieth of the training.
     pub fn new(run: &'a Run, watcher: W) -> Self {
         Self {
             run,

@@ -4,7 +4,8 @@
 //! masked CRC-32C sums in little-endian order; an event is a protocol buffer with the time, the
 //! step, and a summary of named values.
 //!
-//! Source: TensorFlow's `tensorflow/core/util/event.proto`, `summary.proto` and the TFRecord format.
+//! Source: TensorFlow's `tensorflow/core/util/event.proto`, `summary.proto` and the TFRecord
+//! format.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};

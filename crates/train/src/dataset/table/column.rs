@@ -178,10 +178,7 @@ impl Column {
 
 /// The place of the largest value, the first of several.
 fn largest(values: &[f64]) -> usize {
-    (0..values.len()).fold(0, |best, k| match values[k] > values[best] {
-        true => k,
-        false => best,
-    })
+    (0..values.len()).fold(0, |best, k| if values[k] > values[best] { k } else { best })
 }
 
 /// What a column of numbers holds, by inspection unless a kind is given. The texts of the cells
@@ -228,9 +225,10 @@ fn is_heavy(sorted: &[f64]) -> bool {
 /// median and half the distance between the quartiles.
 fn logarithm(sorted: &[f64]) -> (f64, f64) {
     let at = |share| quantile(sorted, share);
-    let (centre, unit) = match sorted[0] >= 0.0 {
-        true => (0.0, at(0.5)),
-        false => (at(0.5), (at(0.75) - at(0.25)) / 2.0),
+    let (centre, unit) = if sorted[0] >= 0.0 {
+        (0.0, at(0.5))
+    } else {
+        (at(0.5), (at(0.75) - at(0.25)) / 2.0)
     };
     let far = (sorted.iter()).fold(0.0_f64, |far, x| far.max((x - centre).abs()));
     let usable = |unit: f64| unit.is_normal() && unit > 0.0;
@@ -264,9 +262,12 @@ impl fmt::Display for Column {
             }
             Content::Words(words) => {
                 let first: Vec<String> = (words.iter().take(SHOWN))
-                    .map(|word| match word.is_empty() {
-                        true => "(empty)".to_owned(),
-                        false => shown(word.as_bytes()),
+                    .map(|word| {
+                        if word.is_empty() {
+                            "(empty)".to_owned()
+                        } else {
+                            shown(word.as_bytes())
+                        }
                     })
                     .collect();
                 write!(f, "{} categories: {}", words.len(), first.join(", "))?;

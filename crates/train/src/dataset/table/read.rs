@@ -217,12 +217,11 @@ impl Reader<'_> {
             None => 2 * present.clone().filter(is_number).count() < present.count(),
         };
         let name = self.names[at].clone();
-        let (content, may_be_empty, values) = match are_words {
-            true => {
-                let (content, values) = self.words(at)?;
-                (content, false, values)
-            }
-            false => self.numbers(at, kind)?,
+        let (content, may_be_empty, values) = if are_words {
+            let (content, values) = self.words(at)?;
+            (content, false, values)
+        } else {
+            self.numbers(at, kind)?
         };
         let column = Column {
             name,
@@ -240,9 +239,10 @@ impl Reader<'_> {
             if cell.is_empty() && !fills {
                 return Err(self.empty(row, at));
             }
-            texts.push(match fills && is_missing(cell) {
-                true => String::new(),
-                false => String::from_utf8_lossy(cell).into_owned(),
+            texts.push(if fills && is_missing(cell) {
+                String::new()
+            } else {
+                String::from_utf8_lossy(cell).into_owned()
             });
         }
         let words = self.distinct(&texts);
@@ -287,9 +287,10 @@ impl Reader<'_> {
         let mut values = Vec::with_capacity(self.rows.len());
         for &row in &self.rows {
             let is_gap = fills && is_missing(self.cells.cell(row, at));
-            values.push(match is_gap {
-                true => None,
-                false => Some(self.value(row, at)?),
+            values.push(if is_gap {
+                None
+            } else {
+                Some(self.value(row, at)?)
             });
         }
         let present: Vec<f64> = values.iter().flatten().copied().collect();
