@@ -474,13 +474,17 @@ pub(crate) struct Sample {
     /// The seed of the noise.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) seed: u64,
-    /// Draw only this class [default: all classes in turn].
-    #[arg(long, value_name = "K")]
-    pub(crate) class: Option<u32>,
-    /// The file to write: .png, .npy, .csv or .safetensors [default: a new picture in the samples
-    /// folder of the run].
-    #[arg(long, value_name = "FILE")]
+    /// Draw only this class, given by its name or number [default: all classes in turn].
+    #[arg(long, value_name = "CLASS")]
+    pub(crate) class: Option<String>,
+    /// The file to write: .png (all samples in one picture), .npy, .csv, .safetensors, or .zip (a
+    /// PNG file per image, in EDM's layout); without an extension, a new folder with a PNG file per
+    /// image [default: a new picture in the samples folder of the run].
+    #[arg(long, value_name = "FILE or DIR")]
     pub(crate) out: Option<PathBuf>,
+    /// Write a .npy file of 8-bit numbers, as the pictures that the model was trained on.
+    #[arg(long)]
+    pub(crate) uint8: bool,
     /// Also write an animated GIF of the flow from noise to data.
     #[arg(long)]
     pub(crate) trajectory: bool,

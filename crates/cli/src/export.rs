@@ -3,12 +3,14 @@
 use crate::Usage;
 use anyhow::{Context, Result, bail};
 use npyz::{AutoSerialize, WriterBuilder};
+use pyroclast_data::{Labels, PictureFolder, PictureZip};
 use pyroclast_plot::{Cloud, Cloud3, Limits, RgbImage, scatter, scatter3, sheet, write_png};
 use pyroclast_train::atomic_file::{self, Replacement, write_atomically};
 use pyroclast_train::dataset::Dataset;
 use pyroclast_train::task::Task;
 use safetensors::tensor::{Dtype, TensorView};
 use std::fmt::Write as _;
+use std::fs;
 use std::io::{self, Write as _};
 use std::path::Path;
 
@@ -48,6 +50,10 @@ pub(crate) enum Format {
     Npy,
     Csv,
     Safetensors,
+    /// A zip of PNG files, one per image.
+    Zip,
+    /// A new folder of PNG files, one per image.
+    Folder,
 }
 
 impl Format {
@@ -58,24 +64,69 @@ impl Format {
             Some("npy") => Ok(Self::Npy),
             Some("csv") => Ok(Self::Csv),
             Some("safetensors") => Ok(Self::Safetensors),
+            Some("zip") => Ok(Self::Zip),
+            None => Ok(Self::Folder),
+            _ if path.is_dir() => Ok(Self::Folder),
             _ => Err(Usage(format!(
-                "the extension of {} is not a known format; use .png, .npy, .csv or .safetensors",
+                "the extension of {} is not a known format; use .png, .npy, .csv, .safetensors or \
+                 .zip, or the name of a new folder for a .png per image",
                 path.display()
             ))
             .into()),
         }
     }
+
+    /// Whether samples are written as they are drawn, so that they need not fit into memory.
+    pub(crate) fn streams(self) -> bool {
+        matches!(self, Self::Npy | Self::Csv | Self::Zip | Self::Folder)
+    }
+
+    /// Whether each image is a file.
+    pub(crate) fn is_images(self) -> bool {
+        matches!(self, Self::Zip | Self::Folder)
+    }
+
+    /// Refuses what cannot be written in this format, before anything is computed for it.
+    pub(crate) fn check(self, path: &Path, dataset: &Dataset, bytes: bool) -> Result<()> {
+        if self == Self::Folder {
+            check_parent(path)?;
+            let is_free =
+                !path.exists() || fs::read_dir(path).is_ok_and(|mut d| d.next().is_none());
+            if !is_free {
+                bail!(Usage(format!(
+                    "{} is there already, and is not an empty folder; give a new one",
+                    path.display()
+                )));
+            }
+        } else {
+            check_file(path)?;
+        }
+        if self.is_images() && !matches!(dataset.shape[..], [1 | 3 | 4, _, _]) {
+            bail!(Usage(format!(
+                "{} is for images of 1, 3 or 4 channels, and samples of {} have shape {:?}; write \
+                 .npy, .csv or .safetensors",
+                path.display(),
+                dataset.name,
+                dataset.shape
+            )));
+        }
+        if bytes && (self != Self::Npy || !dataset.eight_bit) {
+            bail!(Usage(format!(
+                "--uint8 is for a .npy file of a model of 8-bit pictures; leave it out for {}",
+                if self == Self::Npy {
+                    &dataset.name as &str
+                } else {
+                    "other files"
+                }
+            )));
+        }
+        Ok(())
+    }
 }
 
 /// Refuses a file that cannot be written, before anything is computed for it.
 pub(crate) fn check_file(path: &Path) -> Result<()> {
-    let folder = path.parent().unwrap_or(Path::new(""));
-    if !(folder.as_os_str().is_empty() || folder.is_dir()) {
-        bail!(Usage(format!(
-            "there is no folder {}; make it first",
-            folder.display()
-        )));
-    }
+    check_parent(path)?;
     if path.is_dir() {
         bail!(Usage(format!(
             "{} is a folder; give the name of a file",
@@ -85,30 +136,104 @@ pub(crate) fn check_file(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Samples in the units of the data, as rows that a table can hold.
-///
-/// # Errors
-/// If they are too large for a number there.
-pub(crate) fn in_units(samples: &[f32], task: &Task) -> Result<Vec<f64>> {
-    let mut values = task.scaling.to_data(samples)?;
-    if let Some(table) = &task.training.table {
-        table.snap(&mut values);
+fn check_parent(path: &Path) -> Result<()> {
+    let folder = path.parent().unwrap_or(Path::new(""));
+    if !(folder.as_os_str().is_empty() || folder.is_dir()) {
+        bail!(Usage(format!(
+            "there is no folder {}; make it first",
+            folder.display()
+        )));
     }
-    Ok(values)
+    Ok(())
 }
 
-/// What takes rows of samples, in the units of the data, with their labels if there are any.
-pub(crate) type Sink<'a> = &'a mut dyn FnMut(&[f64], Option<&[u32]>) -> io::Result<()>;
+/// What takes rows of samples on the model's scale, with their labels if there are any.
+pub(crate) type Sink<'a> = &'a mut dyn FnMut(&[f32], Option<&[u32]>) -> Result<()>;
 
-/// Writes `n` samples to a .npy or .csv file as `draw` hands them over, so that they need not fit
-/// into memory. The file appears once it is complete.
+/// What is written: how many samples, and how.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Writing<'a> {
+    pub(crate) path: &'a Path,
+    pub(crate) format: Format,
+    pub(crate) n: usize,
+    pub(crate) labelled: bool,
+    /// Whether a .npy file holds 8-bit numbers.
+    pub(crate) bytes: bool,
+}
+
+/// Writes samples as `draw` hands them over, so that they need not fit into memory. The file or
+/// folder appears once it is complete.
 ///
 /// Where all values of a sample share one scale, as pixels do, single precision holds them.
 pub(crate) fn stream<T>(
-    path: &Path,
-    format: Format,
-    n: usize,
-    labelled: bool,
+    writing: Writing<'_>,
+    task: &Task,
+    draw: impl FnOnce(Sink<'_>) -> Result<T>,
+) -> Result<T> {
+    let Writing { path, format, .. } = writing;
+    let refused = || format!("cannot write {}", path.display());
+    match (format, &task.training.shape[..]) {
+        (Format::Folder, &[channels, height, width]) => {
+            let shape = [channels, height, width];
+            let mut folder = PictureFolder::begin(path, shape, &class_names(&task.training))?;
+            let drawn = draw(&mut |samples, labels| {
+                for (i, image) in samples.chunks_exact(task.training.dim()).enumerate() {
+                    let class = labels.map(|labels| labels[i]);
+                    folder.push(&levels(image), class).with_context(refused)?;
+                }
+                Ok(())
+            })?;
+            folder.finish()?;
+            Ok(drawn)
+        }
+        (Format::Zip, &[channels, height, width]) => {
+            let mut archive = PictureZip::begin(path, [channels, height, width])?;
+            let mut all = Vec::new();
+            let drawn = draw(&mut |samples, labels| {
+                all.extend(labels.unwrap_or_default());
+                for image in samples.chunks_exact(task.training.dim()) {
+                    archive.push(&levels(image)).with_context(refused)?;
+                }
+                Ok(())
+            })?;
+            archive.finish(&if writing.labelled {
+                Labels::Classes {
+                    labels: all,
+                    names: class_names(&task.training),
+                }
+            } else {
+                Labels::Nothing
+            })?;
+            Ok(drawn)
+        }
+        _ => stream_numbers(writing, task, draw),
+    }
+}
+
+/// Pixels on the model's scale as levels from 0 to 255.
+fn levels(image: &[f32]) -> Vec<u8> {
+    let level = |value: &f32| {
+        (127.5 + 127.5 * f64::from(*value))
+            .round()
+            .clamp(0.0, 255.0) as u8
+    };
+    image.iter().map(level).collect()
+}
+
+/// The names of all classes.
+fn class_names(dataset: &Dataset) -> Vec<String> {
+    let classes = 0..dataset.classes() as u32;
+    classes.map(|class| class_name(dataset, class)).collect()
+}
+
+fn stream_numbers<T>(
+    Writing {
+        path,
+        format,
+        n,
+        labelled,
+        bytes,
+    }: Writing<'_>,
     task: &Task,
     draw: impl FnOnce(Sink<'_>) -> Result<T>,
 ) -> Result<T> {
@@ -120,25 +245,33 @@ pub(crate) fn stream<T>(
         Format::Npy => {
             let mut shape = vec![n as u64];
             shape.extend(dataset.shape.iter().map(|&side| side as u64));
-            if is_single {
-                let single = |x: f64| x as f32;
-                stream_array(&mut file, &shape, single, draw).with_context(refused)?
+            let to = Array {
+                file: &mut file,
+                shape: &shape,
+                task,
+            };
+            if bytes {
+                to.stream(|x| x as u8, draw)
+            } else if is_single {
+                to.stream(|x| x as f32, draw)
             } else {
-                stream_array(&mut file, &shape, |x| x, draw).with_context(refused)?
+                to.stream(|x| x, draw)
             }
+            .with_context(refused)?
         }
         _ => {
             let heading = heading(labelled, dataset);
             file.write_all(heading.as_bytes()).with_context(refused)?;
-            draw(&mut |values, labels| {
+            draw(&mut |samples, labels| {
+                let values = dataset.in_units(samples, &task.scaling)?;
                 let lines = match &dataset.table {
-                    Some(table) => table.lines(values, labels, &dataset.class_names),
+                    Some(table) => table.lines(&values, labels, &dataset.class_names),
                     None if is_single => {
                         lines(values.iter().map(|&x| x as f32), labels, dataset.dim())
                     }
                     None => lines(values.iter(), labels, dataset.dim()),
                 };
-                file.write_all(lines.as_bytes())
+                file.write_all(lines.as_bytes()).with_context(refused)
             })?
         }
     };
@@ -146,29 +279,42 @@ pub(crate) fn stream<T>(
     Ok(drawn)
 }
 
-/// Writes samples as an array of numbers of one type.
-fn stream_array<N: AutoSerialize, T>(
-    file: impl io::Write,
-    shape: &[u64],
-    number: impl Fn(f64) -> N,
-    draw: impl FnOnce(Sink<'_>) -> Result<T>,
-) -> Result<T> {
-    let writer = npyz::WriteOptions::new().default_dtype().shape(shape);
-    let mut writer = writer.writer(file).begin_nd()?;
-    let drawn = draw(&mut |values, _| writer.extend(values.iter().map(|&x| number(x))))?;
-    writer.finish()?;
-    Ok(drawn)
+/// An array file of samples in the units of the data.
+struct Array<'a, W> {
+    file: W,
+    shape: &'a [u64],
+    task: &'a Task,
 }
 
-/// Writes samples of shape `[n, shape…]` in the units of the data, with their labels if there are
-/// any, to a .safetensors file.
+impl<W: io::Write> Array<'_, W> {
+    /// Writes samples as numbers of one type.
+    fn stream<N: AutoSerialize, T>(
+        self,
+        number: impl Fn(f64) -> N,
+        draw: impl FnOnce(Sink<'_>) -> Result<T>,
+    ) -> Result<T> {
+        let (dataset, scaling) = (&self.task.training, &self.task.scaling);
+        let writer = npyz::WriteOptions::new().default_dtype().shape(self.shape);
+        let mut writer = writer.writer(self.file).begin_nd()?;
+        let drawn = draw(&mut |samples, _| {
+            let values = dataset.in_units(samples, scaling)?;
+            Ok(writer.extend(values.into_iter().map(&number))?)
+        })?;
+        writer.finish()?;
+        Ok(drawn)
+    }
+}
+
+/// Writes samples of shape `[n, shape…]` on the model's scale, with their labels if there are any,
+/// to a .safetensors file in the units of the data.
 pub(crate) fn write_tensors(
     path: &Path,
-    values: &[f64],
+    samples: &[f32],
     labels: Option<&[u32]>,
     task: &Task,
 ) -> Result<()> {
     let dataset = &task.training;
+    let values = dataset.in_units(samples, &task.scaling)?;
     let n = values.len() / dataset.dim();
     let mut shape = vec![n];
     shape.extend(&dataset.shape);

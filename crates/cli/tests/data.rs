@@ -4,6 +4,7 @@
 mod place;
 
 use place::{Place, QUICK_FILE};
+use pyroclast_data::{Labels, Options, PictureSet};
 use pyroclast_plot::{Rgb, RgbImage, write_png};
 use serde_json::Value;
 use std::fs;
@@ -42,6 +43,70 @@ fn json(text: &str) -> Value {
     serde_json::from_str(text).expect("one object")
 }
 
+/// The bytes of the numbers in an array file.
+fn numbers(place: &Place, name: &str, width: usize) -> Vec<u8> {
+    let file = fs::read(place.path(name)).expect("written");
+    file[file.len() - 6 * 3 * 8 * 8 * width..].to_vec()
+}
+
+/// Six samples of a model of 3×8×8 pixels and two classes, in every format: the same pixels.
+fn samples_of_pictures_are_pictures(place: &Place) {
+    let draw = |rest: &str| place.ok(&format!("sample run -n 6 --seed 3 --device flex {rest}"));
+    draw("--out u.npy --uint8");
+    draw("--out f.npy");
+    draw("--out drawn.zip");
+    draw("--out drawn");
+    let pixels = numbers(place, "u.npy", 1);
+    let floats = numbers(place, "f.npy", 4);
+    let floats = floats
+        .chunks_exact(4)
+        .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
+    assert!(floats.eq(pixels.iter().map(|&p| f32::from(p))));
+    let rows = |name: &str| {
+        let open = PictureSet::open(
+            place.path(name),
+            &Options::default(),
+            place.path("cache"),
+            &|_, _| {},
+        );
+        let set = open.expect("pictures");
+        let mut all = vec![0; 6 * 3 * 8 * 8];
+        for (i, row) in all.chunks_exact_mut(3 * 8 * 8).enumerate() {
+            set.pixels.read(i, row).expect("six pictures");
+        }
+        (all, set.labels)
+    };
+    let names = ["cats", "dogs"].map(str::to_owned).to_vec();
+    let labels = |labels: [u32; 6]| Labels::Classes {
+        labels: labels.to_vec(),
+        names: names.clone(),
+    };
+    assert_eq!(
+        rows("drawn.zip"),
+        (pixels.clone(), labels([0, 1, 0, 1, 0, 1]))
+    );
+    // A folder is read class by class.
+    let image = |i: usize| pixels[i * 192..(i + 1) * 192].to_vec();
+    let sorted = [0, 2, 4, 1, 3, 5].map(image).concat();
+    assert_eq!(rows("drawn"), (sorted, labels([0, 0, 0, 1, 1, 1])));
+    let fails = |rest: &str, message: &str| {
+        place.fails(
+            &format!("sample run -n 2 --device flex {rest}"),
+            2,
+            &[message],
+        );
+    };
+    fails("--out drawn", "is not an empty folder");
+    fails("--out a.csv --uint8", "--uint8 is for a .npy file");
+    fails("--out a.gif", "not a known format");
+    fails("--class dgos", "did you mean \"dogs\"?");
+    draw("--class Dogs --out dogs");
+    assert_eq!(
+        fs::read_dir(place.path("dogs")).expect("a folder").count(),
+        1
+    );
+}
+
 const SMALL: &str = "--set network.channels=8 --set network.multipliers=[1,1]";
 
 #[test]
@@ -76,8 +141,9 @@ fn a_folder_is_inspected_trained_on_sampled_and_resumed() {
     place.fails(
         "sample run --class 2 --device flex",
         2,
-        &["classes are 0 to 1"],
+        &["no class is called \"2\"; classes are 0 to 1: \"cats\", \"dogs\""],
     );
+    samples_of_pictures_are_pictures(&place);
     fs::rename(place.path("away"), place.path("photos")).expect("moved");
     let more = format!("train photos --size 8 --out run {QUICK_FILE} {SMALL} --resume");
     place.ok(&more.replace("--steps 6", "--steps 8 --set training.learning-rate=0.0001"));

@@ -25,7 +25,7 @@ mod recognise;
 pub use array::{Array, Numbers, Stored, holds_pictures, picture_axes, unravel};
 pub use decode::{Background, Refusal};
 pub use error::DataError;
-pub use export::write_zip;
+pub use export::{PictureFolder, PictureZip, write_zip};
 pub use fit::{Filter, Fit};
 pub use inflate::inflate;
 pub use label::Labels;

@@ -3,22 +3,25 @@
 use crate::classifier::Trained;
 use crate::features::features;
 use burn::tensor::backend::Backend;
-use pyroclast_train::dataset::Scaling;
+use pyroclast_train::dataset::Overflow;
 use pyroclast_train::draw::SampleError;
+use pyroclast_train::task::Task;
 
-/// The features of samples on the model's scale.
+/// The features of samples on the model's scale, seen as the data would hold them: pictures of 8
+/// bits are rounded, as they are where features are published.
 ///
 /// Samples can be finite and still too large for the classifier, whose squares then overflow: that
 /// is [`SampleError::NotFinite`].
 pub(crate) fn features_of<B: Backend>(
     classifier: &Trained<B>,
-    scaling: &Scaling,
+    task: &Task,
     values: &[f32],
     device: &B::Device,
 ) -> Result<Vec<f32>, SampleError> {
     let n = values.len() / classifier.dim();
-    let mut values = values.to_vec();
-    scaling.invert(&mut values);
+    let values = task.training.in_units(values, &task.scaling);
+    let values = values.map_err(|Overflow(rows)| SampleError::NotFinite(rows))?;
+    let values: Vec<f32> = values.into_iter().map(|x| x as f32).collect();
     let features = features(classifier, &values, device);
     let diverged = |row: &&[f32]| row.iter().any(|value| !value.is_finite());
     match features

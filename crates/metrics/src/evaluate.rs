@@ -318,7 +318,7 @@ fn score_features<B: Backend>(
     device: &B::Device,
 ) -> Result<[FeatureScore; FEATURE_METRICS.len()], SampleError> {
     let n = clouds[0].len() / task.training.dim();
-    let features = |values| drawn::features_of(classifier, &task.scaling, values, device);
+    let features = |values| drawn::features_of(classifier, task, values, device);
     let [drawn, real, other] = clouds.map(features);
     let (drawn, real, other) = (drawn?, real?, other?);
     let width = drawn.len() / n;

@@ -54,6 +54,9 @@ pub struct Dataset {
     pub table: Option<Arc<Table>>,
     /// The names of the classes; empty if they have none but their numbers.
     pub class_names: Vec<String>,
+    /// Whether these are pictures of 8 bits, whose pixels are whole numbers from 0 to 255 in the
+    /// units of the data.
+    pub eight_bit: bool,
 }
 
 impl Dataset {
@@ -80,6 +83,7 @@ impl Dataset {
             columns: Vec::new(),
             table: None,
             class_names: Vec::new(),
+            eight_bit: false,
         }
     }
 
@@ -299,6 +303,7 @@ impl Dataset {
             columns: self.columns.clone(),
             table: self.table.clone(),
             class_names: self.class_names.clone(),
+            eight_bit: self.eight_bit,
         }
     }
 
@@ -355,6 +360,27 @@ impl Dataset {
             (scaling.shift[at], scaling.scale[at]) = (0.5, 0.5);
         }
         scaling
+    }
+
+    /// Samples of a model in the units of the data, each moved to the nearest that such data can
+    /// hold: pixels of 8 bits to whole numbers from 0 to 255, rows to rows of the
+    /// [table](Table::snap).
+    ///
+    /// # Shapes
+    /// - samples: `[n, dim]` on the model's scale, row-major
+    /// - result: the same
+    ///
+    /// # Errors
+    /// [`Overflow`]: samples are too large for a number in the units of the data.
+    pub fn in_units(&self, samples: &[f32], scaling: &Scaling) -> Result<Vec<f64>, Overflow> {
+        let mut values = scaling.to_data(samples)?;
+        if self.eight_bit {
+            (values.iter_mut()).for_each(|pixel| *pixel = pixel.round().clamp(0.0, 255.0));
+        }
+        if let Some(table) = &self.table {
+            table.snap(&mut values);
+        }
+        Ok(values)
     }
 
     /// The same samples on the model's scale.

@@ -135,11 +135,8 @@ impl<N> Model<N> {
         let x0 = source.for_sampling(n, data.dim(), noise, 0);
         let unseen = &mut |_, _, _: &_| {};
         let samples = sample(&self.flow, &x0, &data.shape, given, plan, &device, unseen)?;
-        let values = data.scaling.to_data(&samples.values);
-        let mut values = values.map_err(|Overflow(rows)| SampleError::NotFinite(rows))?;
-        if let Some(table) = &data.table {
-            table.snap(&mut values);
-        }
+        let values = (data.without_samples()).in_units(&samples.values, &data.scaling);
+        let values = values.map_err(|Overflow(rows)| SampleError::NotFinite(rows))?;
         Ok(values.into_iter().map(|x| x as f32).collect())
     }
 

@@ -4,7 +4,7 @@ use super::open;
 use crate::Usage;
 use crate::args::Sample;
 use crate::device::{self, Job};
-use crate::export::{self, Format, picture_labels, picture_size};
+use crate::export::{self, Format, Writing, class_name, picture_labels, picture_size};
 use crate::loading::with_progress;
 use crate::memory::{self, product};
 use crate::plan::{check_guidance, plan};
@@ -16,6 +16,7 @@ use burn::module::AutodiffModule;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use pyroclast_core::condition::Given;
+use pyroclast_core::named::nearest;
 use pyroclast_core::network::Network;
 use pyroclast_core::noise::Noise;
 use pyroclast_plot::{Limits, write_gif};
@@ -38,6 +39,8 @@ use std::time::{Duration, Instant};
 const FRAMES: usize = 40;
 /// The values of samples that are held at once while they are written.
 const PART: usize = 1 << 20;
+/// The most classes that an error lists.
+const SHOWN: usize = 20;
 /// The time that each frame is shown.
 const DELAY: Duration = Duration::from_millis(60);
 /// The time that the last frame is shown.
@@ -48,13 +51,15 @@ pub(crate) fn run(arguments: Sample) -> Result<ExitCode> {
     let plan = plan(&arguments.solver, &stored.config(), arguments.seed, false)?;
     let samples_of_run = stored.run().map(Run::samples).unwrap_or_default();
     let usual = samples_of_run.join("sample");
+    let task = stored.task_without_data();
     let format = match &arguments.out {
         Some(out) => {
-            export::check_file(out)?;
-            Format::of(out)?
+            let format = Format::of(out)?;
+            format.check(out, &task.training, arguments.uint8)?;
+            format
         }
         None => {
-            export::check_file(&usual)?;
+            Format::Png.check(&usual, &task.training, arguments.uint8)?;
             Format::Png
         }
     };
@@ -65,7 +70,6 @@ pub(crate) fn run(arguments: Sample) -> Result<ExitCode> {
         ));
     }
     let device = device::choose(arguments.model.device.name.as_deref())?;
-    let task = stored.task_without_data();
     check_guidance(&arguments.solver, &plan, &task)?;
     let classes = Classes::of(&arguments, &task)?;
     let n = (arguments.n).map_or_else(|| picture_size(&task.training), |n| n as usize);
@@ -90,13 +94,17 @@ pub(crate) fn run(arguments: Sample) -> Result<ExitCode> {
     };
     let (drawn, seconds, claimed);
     let (out, backdrop) = match (format, &arguments.out) {
-        (Format::Npy | Format::Csv, Some(out)) => {
+        (format, Some(out)) if format.streams() => {
             let dataset = &task.training;
-            drawn = export::stream(out, format, n, classes.any(), &task, |sink| {
-                draw(&mut |samples, labels| {
-                    let values = export::in_units(&samples, &task)?;
-                    Ok(sink(&values, labels)?)
-                })
+            let writing = Writing {
+                path: out,
+                format,
+                n,
+                labelled: classes.any(),
+                bytes: arguments.uint8,
+            };
+            drawn = export::stream(writing, &task, |sink| {
+                draw(&mut |samples, labels| sink(&samples, labels))
             })?;
             seconds = start.elapsed().as_secs_f64();
             let points = arguments.trajectory && !dataset.is_image();
@@ -132,9 +140,8 @@ pub(crate) fn run(arguments: Sample) -> Result<ExitCode> {
                     ),
                 )?;
             } else {
-                let values = export::in_units(&all, &task)?;
                 let labels = classes.of_rows(0..n);
-                export::write_tensors(out, &values, labels.as_deref(), &task)?;
+                export::write_tensors(out, &all, labels.as_deref(), &task)?;
             }
             (out, backdrop)
         }
@@ -170,8 +177,7 @@ pub(crate) fn run(arguments: Sample) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Refuses a draw that does not fit into memory. Numbers of a .npy or .csv file are written as they
-/// are drawn; everything else is held.
+/// Refuses a draw that does not fit into memory: what is not written as it is drawn is held.
 fn check_memory(
     n: usize,
     task: &Task,
@@ -179,11 +185,8 @@ fn check_memory(
     format: Format,
     trajectory: bool,
 ) -> Result<()> {
-    let held = match format {
-        Format::Npy | Format::Csv => 0,
-        // The samples, and the bytes or the picture that they become.
-        Format::Png | Format::Safetensors => 2,
-    };
+    // The samples, and the bytes or the picture that they become.
+    let held = if format.streams() { 0 } else { 2 };
     let steps = plan.steps().unwrap_or(0);
     let frames = if trajectory {
         steps.min(FRAMES) as u64 + 1
@@ -227,16 +230,12 @@ enum Classes {
 impl Classes {
     fn of(arguments: &Sample, task: &Task) -> Result<Self> {
         let classes = task.training.classes() as u32;
-        match arguments.class {
+        match &arguments.class {
             Some(_) if classes == 0 => bail!(Usage(format!(
                 "the model of {} has no classes; leave out --class",
                 arguments.model.run.display()
             ))),
-            Some(class) if class >= classes => bail!(Usage(format!(
-                "there is no class {class}; classes are 0 to {}",
-                classes - 1
-            ))),
-            Some(class) => Ok(Self::Only(class)),
+            Some(class) => Ok(Self::Only(class_of(class, &task.training)?)),
             None if classes == 0 => Ok(Self::None),
             None if arguments.n.is_none() && task.training.is_image() => Ok(Self::Rows(classes)),
             None => Ok(Self::InTurn(classes)),
@@ -256,6 +255,35 @@ impl Classes {
             Self::InTurn(classes) => Some(rows.map(|i| (i % classes as usize) as u32).collect()),
         }
     }
+}
+
+/// The class of this name or, where no class has that name, of this number.
+fn class_of(text: &str, dataset: &Dataset) -> Result<u32> {
+    let classes = dataset.classes() as u32;
+    let names: Vec<String> = (0..classes).map(|k| class_name(dataset, k)).collect();
+    let named = |same: &dyn Fn(&String) -> bool| names.iter().position(same);
+    let found = named(&|name| name == text)
+        .or_else(|| named(&|name| name.eq_ignore_ascii_case(text)))
+        .map(|class| class as u32);
+    if let Some(class) = found.or_else(|| text.parse().ok().filter(|class| *class < classes)) {
+        return Ok(class);
+    }
+    let is_numbered = (names.iter().enumerate()).all(|(k, name)| *name == k.to_string());
+    if is_numbered {
+        bail!(Usage(format!(
+            "there is no class {text}; classes are 0 to {}",
+            classes - 1
+        )));
+    }
+    let near = nearest(text, names.iter().map(String::as_str));
+    let meant = near.map_or_else(String::new, |near| format!(" did you mean {near:?}?"));
+    let known = names.iter().take(SHOWN).map(|name| format!("{name:?}"));
+    let known = known.collect::<Vec<_>>().join(", ");
+    let more = if names.len() > SHOWN { ", …" } else { "" };
+    bail!(Usage(format!(
+        "no class is called {text:?};{meant} classes are 0 to {}: {known}{more}",
+        classes - 1
+    )))
 }
 
 /// What takes the samples as they are drawn, on the model's scale, with their classes.

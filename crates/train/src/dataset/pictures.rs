@@ -73,6 +73,7 @@ impl Dataset {
             columns: Vec::new(),
             table: None,
             class_names: set.labels.names().to_vec(),
+            eight_bit: true,
         }
     }
 }

@@ -55,6 +55,10 @@ pub struct DataInfo {
     /// The table that the data was read from; `None` for other data.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub table: Option<Table>,
+    /// Whether samples are pictures of 8 bits: in the units of the data, their pixels are rounded
+    /// to whole numbers from 0 to 255.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub eight_bit: bool,
     /// The map from the units of the data to the model's scale.
     pub scaling: Scaling,
     /// The digest of the data ([`Task::digest`]), if it is known.
@@ -95,6 +99,7 @@ impl DataInfo {
             },
             columns: dataset.columns.clone(),
             table: dataset.table.as_deref().cloned(),
+            eight_bit: dataset.eight_bit,
             scaling: scaling.clone(),
             digest: None,
             section: None,
@@ -119,6 +124,7 @@ impl DataInfo {
         let mut dataset = Dataset::new(&*self.name, Vec::new(), self.shape.clone());
         dataset.columns = self.columns.clone();
         dataset.table = self.table.clone().map(Arc::new);
+        dataset.eight_bit = self.eight_bit;
         dataset.class_names = self.classes.clone();
         match self.classes.len() {
             0 => dataset,
