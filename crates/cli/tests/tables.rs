@@ -106,8 +106,8 @@ fn a_table_is_evaluated_column_by_column() {
     for key in [
         "c2st",
         "correlation_difference",
-        "closest_record",
-        "closest_record_held_out",
+        "nearest",
+        "nearest_held_out",
     ] {
         assert!(report[key]["mean"].is_number(), "{key}: {report}");
     }

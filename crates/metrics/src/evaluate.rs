@@ -6,8 +6,8 @@ use crate::elbo::{Chain, Elbo, bound};
 use crate::feature_metric::FEATURE_METRICS;
 use crate::likelihood::{Likelihood, likelihood};
 use crate::{
-    Rows, Spread, TableScores, energy_distance, normalised_path_energy, sliced_wasserstein,
-    table_scores, wasserstein, wasserstein_squared,
+    Rows, Spread, TableScores, energy_distance, nearest_distance, normalised_path_energy,
+    sliced_wasserstein, table_scores, wasserstein, wasserstein_squared,
 };
 use burn::backend::Autodiff;
 use burn::module::AutodiffModule;
@@ -53,6 +53,9 @@ pub struct Scores {
     /// The columns of a table, and what they are together; `None` for other data, and for a single
     /// sample.
     pub table: Option<TableScores>,
+    /// The median distance to the nearest sample of the training data, of samples and of held-out
+    /// data: [`nearest_distance`]. `None` for points that are drawn anew for every batch.
+    pub nearest: [Option<f64>; 2],
     /// Evaluations of the network per sample.
     pub evaluations: usize,
     /// Seconds of sampling.
@@ -107,7 +110,6 @@ impl Scores {
             }
         }
         if let Some(table) = &self.table {
-            let [drawn, held_out] = table.closest_record;
             all.extend([
                 named(
                     "correlation_difference",
@@ -125,10 +127,13 @@ impl Scores {
                     Some(table.two_sample[0]),
                 ),
                 named("c2st_floor", FLOOR, Some(table.two_sample[1])),
-                named("closest_record", "distance to closest record", drawn),
-                named("closest_record_held_out", "  of held-out data", held_out),
             ]);
         }
+        let [drawn, held_out] = self.nearest;
+        all.extend([
+            named("nearest", "distance to training data", drawn),
+            named("nearest_held_out", "  of held-out data", held_out),
+        ]);
         let likelihood = self.likelihood.as_ref();
         let bound = self.elbo.as_ref().map(|elbo| &elbo.total);
         let nats = |found: Option<&Likelihood>| found.map(|found| found.nats);
@@ -280,21 +285,27 @@ where
         None => Default::default(),
     };
     seen("distances between samples and data", 0.85);
+    let seen_as_data = (dataset.in_units(&samples.values, &task.scaling))
+        .map(|values| task.scaling.to_model(&values))
+        .map_err(|Overflow(rows)| SampleError::NotFinite(rows))?;
     let table = (dataset.table.as_deref()).filter(|_| n > 1).map(|table| {
         let rows = Rows {
-            samples: &samples.values,
+            samples: &seen_as_data,
             data: &test,
             other: &other,
-            training: &dataset.values(),
-            held_out: &task.validation.values(),
         };
-        table_scores(table, &task.scaling, rows)
+        table_scores(table, rows)
     });
-    let table = table
-        .transpose()
-        .map_err(|Overflow(rows)| SampleError::NotFinite(rows))?;
+    seen("distances to the training data", 0.9);
+    let nearest = |samples: &[f32]| {
+        let may_be_copied = !task.is_endless() && !samples.is_empty();
+        may_be_copied.then(|| nearest_distance(samples, dataset))
+    };
+    let held_out = task.validation.first(task.validation.len().min(n));
+    let nearest = [nearest(&seen_as_data), nearest(&held_out)];
     Ok(Scores {
         table,
+        nearest,
         features,
         elbo,
         likelihood,

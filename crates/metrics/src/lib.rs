@@ -31,6 +31,7 @@ mod feature_metric;
 pub mod features;
 pub mod likelihood;
 mod map_rows;
+mod memorisation;
 mod path_energy;
 mod sliced;
 mod spread;
@@ -40,6 +41,7 @@ mod wasserstein;
 
 pub use energy_distance::energy_distance;
 pub use feature_metric::*;
+pub use memorisation::nearest_distance;
 pub use path_energy::normalised_path_energy;
 pub use sliced::sliced_wasserstein;
 pub use spread::Spread;

@@ -1,20 +1,17 @@
 //! Tables: samples against data, column by column and together.
 //!
 //! `W1 = ∫|F⁻¹ − G⁻¹|` for numbers, `TV = ½·Σ|p_k − q_k|` for words; the correlations between
-//! columns; a classifier of samples against data; and the distance to the closest record
+//! columns; and a classifier of samples against data
 //!
-//! Samples are first moved to the nearest row that the table can hold. Distances are on the model's
-//! scale, where columns of numbers have standard deviation 1.
+//! Distances are on the model's scale, where columns of numbers have standard deviation 1.
 //!
 //! Source: the classifier two-sample test with k nearest neighbours, Lopez-Paz & Oquab 2017.
 
 use crate::squared_distance::squared_distance;
-use pyroclast_train::dataset::{Content, Overflow, Scaling, Table};
+use pyroclast_train::dataset::{Content, Table};
 
-/// The most rows of each kind that the classifier and the search for records see.
+/// The most rows of each kind that the classifier sees.
 const ROWS: usize = 2000;
-/// The most records that are searched.
-const RECORDS: usize = 20_000;
 
 /// The scores of samples of a table.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,9 +24,6 @@ pub struct TableScores {
     /// The accuracy on held-out rows of k nearest neighbours, k = ⌊√rows⌋, that tell samples from
     /// data, and other data from data: ½ if they cannot.
     pub two_sample: [f64; 2],
-    /// The median distance to the closest record of the training data: of samples, and of data that
-    /// was held out, if there is any. Samples that are much closer are copies.
-    pub closest_record: [Option<f64>; 2],
 }
 
 /// The score of a column.
@@ -75,30 +69,19 @@ impl ColumnDistance {
 /// Rows of a table on the model's scale, `[n, dim]`, row-major.
 #[derive(Debug, Clone, Copy)]
 pub struct Rows<'a> {
-    /// What a model has drawn.
+    /// What a model has drawn, as rows that the table can hold.
     pub samples: &'a [f32],
     /// As many rows of data.
     pub data: &'a [f32],
     /// As many other rows of data.
     pub other: &'a [f32],
-    /// The data that the model was trained on.
-    pub training: &'a [f32],
-    /// The data that was held out; it may be empty.
-    pub held_out: &'a [f32],
 }
 
 /// Scores samples of a table.
 ///
-/// # Errors
-/// [`Overflow`]: samples are too large for the units of the data.
-///
 /// # Panics
 /// If samples, data and other data differ in number or are fewer than two.
-pub fn table_scores(
-    table: &Table,
-    scaling: &Scaling,
-    rows: Rows<'_>,
-) -> Result<TableScores, Overflow> {
+pub fn table_scores(table: &Table, rows: Rows<'_>) -> TableScores {
     let dim = table.dim();
     assert_eq!(
         rows.samples.len(),
@@ -111,9 +94,7 @@ pub fn table_scores(
         "as many other data as data"
     );
     assert!(rows.data.len() >= 2 * dim, "at least two rows");
-    let samples = snapped(table, scaling, rows.samples)?;
-    let samples = samples.as_slice();
-    let pairs = [(samples, rows.data), (rows.other, rows.data)];
+    let pairs = [(rows.samples, rows.data), (rows.other, rows.data)];
     let correlation = rows_correlations(rows.data, dim);
     let difference = |x: &[f32]| {
         let of_x = rows_correlations(x, dim);
@@ -124,21 +105,11 @@ pub fn table_scores(
             .sum();
         sum / correlation.len().max(1) as f64
     };
-    let training = spread(rows.training, dim, RECORDS);
-    let closest = |x: &[f32]| (!x.is_empty()).then(|| closest_record(x, &training, dim));
-    Ok(TableScores {
+    TableScores {
         columns: columns(table, pairs, dim),
         correlations: pairs.map(|(x, _)| difference(x)),
         two_sample: pairs.map(|(x, y)| two_sample(x, y, dim)),
-        closest_record: [closest(samples), closest(rows.held_out)],
-    })
-}
-
-/// Samples, each moved to the nearest row that the table can hold.
-fn snapped(table: &Table, scaling: &Scaling, samples: &[f32]) -> Result<Vec<f32>, Overflow> {
-    let mut values = scaling.to_data(samples)?;
-    table.snap(&mut values);
-    Ok(scaling.to_model(&values))
+    }
 }
 
 fn columns(table: &Table, pairs: [(&[f32], &[f32]); 2], dim: usize) -> Vec<ColumnScore> {
@@ -263,20 +234,6 @@ fn two_sample(x: &[f32], y: &[f32], dim: usize) -> f64 {
     right.count() as f64 / asked.len() as f64
 }
 
-/// The median distance of rows to the closest of some records.
-fn closest_record(rows: &[f32], records: &[f32], dim: usize) -> f64 {
-    let rows = spread(rows, dim, ROWS);
-    let closest = |row: &[f32]| {
-        let squares = records
-            .chunks_exact(dim)
-            .map(|record| squared_distance(row, record));
-        squares.fold(f64::INFINITY, f64::min).sqrt()
-    };
-    let mut distances: Vec<f64> = rows.chunks_exact(dim).map(closest).collect();
-    distances.sort_by(f64::total_cmp);
-    distances[distances.len() / 2]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -320,15 +277,12 @@ mod tests {
 
     fn scores(samples: &[f32]) -> TableScores {
         let (data, other) = (rows(600, 1, 0.0, 0.5), rows(600, 2, 0.0, 0.5));
-        let scaling = Scaling::affine_of(vec![0.0, 0.5, 0.5], vec![1.0, 0.5, 0.5]);
         let rows = Rows {
             samples,
             data: &data,
             other: &other,
-            training: &data,
-            held_out: &other,
         };
-        table_scores(&table(), &scaling, rows).expect("small")
+        table_scores(&table(), rows)
     }
 
     #[test]
@@ -338,16 +292,11 @@ mod tests {
         assert_eq!(scores.columns[1].score, 0.0);
         assert!(scores.correlations[0] < 0.1, "{scores:?}");
         assert!((scores.two_sample[0] - 0.5).abs() < 0.08, "{scores:?}");
-        let [samples, held_out] = scores.closest_record.map(|d| d.expect("there are rows"));
-        assert!((samples / held_out - 1.0).abs() < 0.5, "{scores:?}");
     }
 
     #[test]
     fn what_differs_is_found_in_its_column() {
-        // Not quite one word: the samples are moved to the nearest.
-        let mut far = rows(600, 3, 3.0, 0.8);
-        far.iter_mut().skip(1).step_by(3).for_each(|v| *v *= 0.6);
-        let scores = scores(&far);
+        let scores = scores(&rows(600, 3, 3.0, 0.8));
         let [x, word] = &scores.columns[..] else {
             panic!("two columns")
         };
@@ -359,12 +308,5 @@ mod tests {
         assert_eq!(word.distance, ColumnDistance::TotalVariation);
         assert!((word.score - 0.3).abs() < 1e-9, "{word:?}");
         assert!(scores.two_sample[0] > 0.85, "{scores:?}");
-    }
-
-    #[test]
-    fn copies_of_the_training_data_are_told() {
-        let scores = scores(&rows(600, 1, 0.0, 0.5));
-        assert_eq!(scores.closest_record[0], Some(0.0));
-        assert!(scores.closest_record[1] > Some(0.0));
     }
 }

@@ -221,6 +221,11 @@ impl Task {
         hex(&sha.finalize())
     }
 
+    /// Whether test points are drawn anew, from a toy distribution, and not picked from the data.
+    pub fn is_endless(&self) -> bool {
+        self.toy.is_some()
+    }
+
     /// The largest `n` of [`Task::test_points`]: half of a finite dataset, no limit for a toy
     /// distribution.
     pub fn most_test_points(&self) -> usize {
