@@ -201,6 +201,9 @@ pub(crate) struct Train {
     /// shows what is in it.
     #[arg(value_name = "DATA or PRESET or CONFIG.toml")]
     pub(crate) source: String,
+    /// Further files of the same data: the other batches of CIFAR.
+    #[arg(value_name = "MORE", hide = true)]
+    pub(crate) more: Vec<String>,
     /// The side of the square that pictures are cropped and resized to: short for --set
     /// data.resolution=N.
     #[arg(
@@ -333,6 +336,9 @@ pub(crate) struct DataInspect {
     /// Data, as for `pyroclast train`.
     #[arg(value_name = "DATA")]
     pub(crate) what: String,
+    /// Further files of the same data: the other batches of CIFAR.
+    #[arg(value_name = "MORE", hide = true)]
+    pub(crate) more: Vec<String>,
     /// The side of the square that pictures are cropped and resized to.
     #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u32).range(1..=8192))]
     pub(crate) size: Option<u32>,
@@ -355,6 +361,9 @@ pub(crate) struct DataConvert {
     /// Pictures, as for `pyroclast train`.
     #[arg(value_name = "DATA")]
     pub(crate) what: String,
+    /// Further files of the same data: the other batches of CIFAR.
+    #[arg(value_name = "MORE", hide = true)]
+    pub(crate) more: Vec<String>,
     /// The file to write.
     #[arg(long, value_name = "FILE.zip")]
     pub(crate) out: PathBuf,

@@ -1,12 +1,13 @@
 //! Writing samples to files, in the format that the extension gives.
 
 use crate::Usage;
+use crate::pair_plot::pair_plot;
 use anyhow::{Context, Result, bail};
 use npyz::{AutoSerialize, WriterBuilder};
 use pyroclast_data::{Labels, PictureFolder, PictureZip};
 use pyroclast_plot::{Cloud, Cloud3, Limits, RgbImage, scatter, scatter3, sheet, write_png};
 use pyroclast_train::atomic_file::{self, Replacement, write_atomically};
-use pyroclast_train::dataset::Dataset;
+use pyroclast_train::dataset::{Dataset, Scaling};
 use pyroclast_train::task::Task;
 use safetensors::tensor::{Dtype, TensorView};
 use std::fmt::Write as _;
@@ -391,12 +392,15 @@ pub(crate) fn save_png(path: &Path, picture: &RgbImage) -> Result<()> {
         .with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// A picture of samples on the model's scale: images in a grid, or the first two coordinates of
-/// points, drawn over those of the data.
+/// A picture of samples on the model's scale: images in a grid, or points above those of the data,
+/// all columns against each other if there are more than can be seen at once.
+///
+/// With limits it shows the first two coordinates within them.
 pub(crate) fn picture(
     values: &[f32],
     labels: Option<&[u32]>,
     dataset: &Dataset,
+    scaling: &Scaling,
     title: &str,
     limits: Option<Limits>,
 ) -> RgbImage {
@@ -405,6 +409,11 @@ pub(crate) fn picture(
         return sheet(values, [channels, height, width], COLUMNS, title, &names);
     }
     let behind = dataset.first(dataset.len().min(BEHIND));
+    if limits.is_none()
+        && let Some(picture) = pair_plot(values, &behind, dataset, scaling, title)
+    {
+        return picture;
+    }
     if dataset.dim() == 3 && limits.is_none() {
         let names: [String; 3] = std::array::from_fn(|i| column_name(dataset, i));
         let in_space = |values: &[f32]| -> Vec<[f32; 3]> {

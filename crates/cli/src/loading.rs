@@ -1,13 +1,15 @@
 //! Loading data: where decoded pictures are kept, and a bar while they are decoded.
 
+use crate::Usage;
 use crate::say::note;
 use anyhow::Result;
 use indicatif::{ProgressBar, ProgressStyle};
+use pyroclast_data::folder_of_batches;
 use pyroclast_train::dataset::Loading;
 use std::cell::RefCell;
 use std::env;
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// The time after which decoding is worth a word.
@@ -39,6 +41,17 @@ pub(crate) fn with_progress<T>(load: impl FnOnce(&Loading<'_>) -> Result<T>) -> 
         );
     }
     loaded
+}
+
+/// What a command line names as data: a path or, of several batches of CIFAR, their folder.
+pub(crate) fn one_source(first: String, more: &[String]) -> Result<String> {
+    if more.is_empty() {
+        return Ok(first);
+    }
+    let paths = [&first].into_iter().chain(more).map(Path::new);
+    let folder = folder_of_batches(&paths.collect::<Vec<_>>());
+    let folder = folder.map_err(|error| Usage(error.to_string()))?;
+    Ok(folder.to_string_lossy().into_owned())
 }
 
 fn new_bar(total: Option<usize>) -> ProgressBar {

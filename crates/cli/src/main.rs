@@ -12,6 +12,7 @@ mod device;
 mod export;
 mod loading;
 mod memory;
+mod pair_plot;
 mod plan;
 mod progress;
 mod report;

@@ -38,6 +38,18 @@ pub enum DataError {
         /// The path.
         path: PathBuf,
     },
+    /// Several paths that are not the parts of one set.
+    #[error(
+        "{} is not a part of one set of data with the others{reason}; only the batches of CIFAR \
+         come in several files: give all of one folder, or the folder",
+        path.display()
+    )]
+    NotOneSet {
+        /// The path.
+        path: PathBuf,
+        /// What else is wrong.
+        reason: String,
+    },
     /// A folder or an archive without pictures.
     #[error("{} holds no picture (.png, .jpg, .webp, .bmp, .gif)", path.display())]
     NoPictures {

@@ -31,5 +31,5 @@ pub use inflate::inflate;
 pub use label::Labels;
 pub use picture_set::{Options, PictureSet, Skipped};
 pub use pixels::Pixels;
-pub use read::read_arrays;
+pub use read::{folder_of_batches, read_arrays};
 pub use recognise::{Layout, recognise};

@@ -9,6 +9,7 @@ mod tar;
 mod zip;
 
 pub use arrays::read_arrays;
+pub use cifar::folder_of_batches;
 
 use crate::decode::Picture;
 use crate::error::DataError;

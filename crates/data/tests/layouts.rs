@@ -4,11 +4,12 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use image::{DynamicImage, GrayAlphaImage, GrayImage, ImageFormat, RgbImage, RgbaImage};
 use pyroclast_data::{
-    Background, DataError, Fit, Labels, Options, PictureSet, holds_pictures, recognise, write_zip,
+    Background, DataError, Fit, Labels, Options, PictureSet, folder_of_batches, holds_pictures,
+    recognise, write_zip,
 };
 use std::fs;
 use std::io::{Cursor, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
@@ -320,6 +321,18 @@ fn cifar_is_read_from_its_folder_its_files_and_its_archive() {
         assert_eq!(set.labels.names()[9], "truck");
         assert_eq!(row(&set, 1), record(9, 1)[1..]);
     }
+    place.write("c/data_batch_2.bin", &train);
+    let joined = |names: &[&str]| {
+        let paths: Vec<PathBuf> = names.iter().map(|name| place.path(name)).collect();
+        let paths: Vec<&Path> = paths.iter().map(PathBuf::as_path).collect();
+        folder_of_batches(&paths).map_err(|error| error.to_string())
+    };
+    let both = joined(&["c/data_batch_1.bin", "c/data_batch_2.bin"]);
+    assert_eq!(both, Ok(place.path("c")));
+    let message = joined(&["c/data_batch_1.bin"]).expect_err("one is left out");
+    assert!(message.contains("data_batch_2.bin"), "{message}");
+    let message = joined(&["c/data_batch_1.bin", "x/data_batch_2.bin"]).expect_err("elsewhere");
+    assert!(message.contains("not a part of one set"), "{message}");
     let one = place.open("c/test_batch.bin").expect("a file");
     assert_eq!((one.len(), one.held_out), (2, 0));
     for cut in [0, 1, 100, 3072, 3074, 6145] {

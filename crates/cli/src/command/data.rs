@@ -3,7 +3,7 @@
 use crate::Usage;
 use crate::args::{Data, DataCommand, DataConvert, DataInspect};
 use crate::export::{check_file, class_name, save_png};
-use crate::loading::with_progress;
+use crate::loading::{one_source, with_progress};
 use crate::say::{quoted, say};
 use anyhow::{Context, Result, bail};
 use pyroclast_core::noise::Noise;
@@ -25,8 +25,14 @@ const SHOWN: usize = 12;
 
 pub(crate) fn run(arguments: Data) -> Result<ExitCode> {
     match arguments.command {
-        DataCommand::Inspect(arguments) => inspect(&arguments),
-        DataCommand::Convert(arguments) => convert(&arguments),
+        DataCommand::Inspect(mut arguments) => {
+            arguments.what = one_source(arguments.what, &arguments.more)?;
+            inspect(&arguments)
+        }
+        DataCommand::Convert(mut arguments) => {
+            arguments.what = one_source(arguments.what, &arguments.more)?;
+            convert(&arguments)
+        }
     }
 }
 

@@ -21,7 +21,7 @@ use pyroclast_core::network::Network;
 use pyroclast_core::noise::Noise;
 use pyroclast_plot::{Limits, write_gif};
 use pyroclast_train::atomic_file;
-use pyroclast_train::dataset::Dataset;
+use pyroclast_train::dataset::{Dataset, Scaling};
 use pyroclast_train::draw::{CHUNK, Plan, Stepping, sample};
 use pyroclast_train::learn::Run;
 use pyroclast_train::model::Model;
@@ -135,6 +135,7 @@ pub(crate) fn run(arguments: Sample) -> Result<ExitCode> {
                         &all,
                         classes.of_rows(0..n).as_deref(),
                         &backdrop,
+                        &task.scaling,
                         &title(&task, n),
                         None,
                     ),
@@ -150,7 +151,13 @@ pub(crate) fn run(arguments: Sample) -> Result<ExitCode> {
     let trajectory = arguments.trajectory.then(|| out.with_extension("gif"));
     if let Some(path) = &trajectory {
         let labels = classes.of_rows(0..n);
-        animate(path, &drawn.frames, labels.as_deref(), &backdrop)?;
+        animate(
+            path,
+            &drawn.frames,
+            labels.as_deref(),
+            &backdrop,
+            &task.scaling,
+        )?;
     }
     if arguments.json {
         say!(
@@ -420,7 +427,13 @@ impl Watch {
 }
 
 /// The GIF of a trajectory, all frames on the same axes.
-fn animate(path: &Path, frames: &[Frame], labels: Option<&[u32]>, dataset: &Dataset) -> Result<()> {
+fn animate(
+    path: &Path,
+    frames: &[Frame],
+    labels: Option<&[u32]>,
+    dataset: &Dataset,
+    scaling: &Scaling,
+) -> Result<()> {
     let points = |values: &[f32]| export::points(values, dataset.dim());
     let first = frames
         .first()
@@ -429,7 +442,14 @@ fn animate(path: &Path, frames: &[Frame], labels: Option<&[u32]>, dataset: &Data
     let limits = Limits::around(&[&first, &points(&dataset.values())]);
     let pictures = frames.iter().map(|frame| {
         let title = format!("t = {:.2}", frame.t);
-        export::picture(&frame.values, labels, dataset, &title, Some(limits))
+        export::picture(
+            &frame.values,
+            labels,
+            dataset,
+            scaling,
+            &title,
+            Some(limits),
+        )
     });
     atomic_file::replace(path, |file| write_gif(file, pictures, DELAY, HOLD))
         .with_context(|| format!("cannot write {}", path.display()))

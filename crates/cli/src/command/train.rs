@@ -4,7 +4,7 @@ use crate::Usage;
 use crate::args::Train;
 use crate::device::{self, Job};
 use crate::export::{self, picture_labels, picture_size, save_png};
-use crate::loading::with_progress;
+use crate::loading::{one_source, with_progress};
 use crate::memory::{self, product};
 use crate::progress::{Progress, minutes};
 use crate::report;
@@ -41,7 +41,8 @@ use std::time::Instant;
 /// The exit code after Ctrl-C, by the convention of shells.
 const INTERRUPTED: u8 = 130;
 
-pub(crate) fn run(arguments: Train) -> Result<ExitCode> {
+pub(crate) fn run(mut arguments: Train) -> Result<ExitCode> {
+    arguments.source = one_source(arguments.source, &arguments.more)?;
     let mut assignments = arguments.set.clone();
     assignments.extend(arguments.steps.map(|n| format!("training.steps={n}")));
     assignments.extend(arguments.seed.map(|n| format!("training.seed={n}")));
@@ -578,8 +579,14 @@ impl<'a> Console<'a> {
             let dataset = &trainer.task.training;
             let title = format!("{} after {step} steps", dataset.name);
             let labels = picture_labels(dataset.classes());
-            let picture =
-                export::picture(&samples.values, labels.as_deref(), dataset, &title, None);
+            let picture = export::picture(
+                &samples.values,
+                labels.as_deref(),
+                dataset,
+                &trainer.task.scaling,
+                &title,
+                None,
+            );
             save_png(&path, &picture)?;
             let mut png = Vec::new();
             write_png(&mut png, &picture)?;

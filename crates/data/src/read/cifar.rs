@@ -12,6 +12,7 @@ use crate::error::DataError;
 use crate::inflate::bounded;
 use crate::label::Label;
 use crate::recognise::{plain_name, sorted_entries};
+use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -53,6 +54,41 @@ pub(super) fn files(path: &Path) -> Result<Vec<PathBuf>, DataError> {
     let mut files = sorted_entries(path)?;
     files.retain(|file| part(&plain_name(file)).is_some());
     Ok(files)
+}
+
+/// The folder of these batches, such as a shell makes of `data_batch_*.bin`.
+///
+/// # Errors
+/// [`DataError::NotOneSet`]: a path is no batch, lies elsewhere, or a batch to train on is left out.
+pub fn folder_of_batches(paths: &[&Path]) -> Result<PathBuf, DataError> {
+    let not_one = |path: &Path, reason: String| DataError::NotOneSet {
+        path: path.into(),
+        reason,
+    };
+    let folder = |path: &Path| path.parent().map(Path::to_owned).unwrap_or_default();
+    let first = paths.first().map(|path| folder(path)).unwrap_or_default();
+    for path in paths {
+        if part(&plain_name(path)).is_none() || folder(path) != first {
+            return Err(not_one(path, String::new()));
+        }
+    }
+    let first = if first.as_os_str().is_empty() {
+        PathBuf::from(".")
+    } else {
+        first
+    };
+    let given: HashSet<String> = paths.iter().map(|path| plain_name(path)).collect();
+    let left_out = files(&first)?.into_iter().find(|file| {
+        let name = plain_name(file);
+        part(&name) == Some(false) && !given.contains(&name)
+    });
+    match left_out {
+        Some(other) => Err(not_one(
+            paths.first().copied().unwrap_or(&first),
+            format!(", without {}", other.display()),
+        )),
+        None => Ok(first),
+    }
 }
 
 pub(super) fn open(files: &[PathBuf]) -> Result<Source<'static>, DataError> {
