@@ -85,10 +85,8 @@ fn an_exact_sampler_gives_the_table_back() {
     let path = folder.path().join("people.csv");
     let before = table();
     fs::write(&path, &before).expect("written");
-    let task = Task::from((
-        Dataset::read(&path).expect("a table"),
-        Dataset::rows(&[], 1),
-    ));
+    let read = Dataset::read(&path).expect("a table");
+    let task = Task::from(read.split(0.0, Noise::new(0)));
     let dataset = &task.training;
     let table = dataset.table.as_ref().expect("it was read from a table");
 
@@ -100,7 +98,7 @@ fn an_exact_sampler_gives_the_table_back() {
         Linear::default(),
     );
     let x0 = Noise::new(1)
-        .draws(Stream::Sample, 0)
+        .draws(Stream::Metric, 0)
         .normals(SAMPLES * dataset.dim());
     let x0 = burn::tensor::TensorData::new(x0, [SAMPLES, dataset.dim()]);
     let x0 = burn::tensor::Tensor::from_data(x0, &device);
