@@ -12,7 +12,7 @@ use pyroclast::core::field::{Additive, Calculus, Counted, Diffusion, Ito, Sde, S
 use pyroclast::core::noise::{Noise, Stream};
 use pyroclast::core::reverse_sde::{NoiseLevel, ReverseSde};
 use pyroclast::core::schedule::Linear;
-use pyroclast::solvers::brownian::Interval;
+use pyroclast::solvers::brownian::{Interval, Replays};
 use pyroclast::solvers::{
     Adaptive, AdjustedLangevin, BrownianMotion, BrownianTree, Control, EmbeddedMethod,
     EulerMaruyama, Increments, LangevinDynamics, Method, Milstein, Shark, Sra1, StochasticHeun,
@@ -1048,4 +1048,48 @@ fn the_noise_of_a_sample_does_not_depend_on_how_many_there_are() {
 fn a_marginal_is_copied_whatever_its_field() {
     fn is_copy<T: Copy>() {}
     is_copy::<Marginal<'_, GaussianMixture<N, Linear, 2>>>();
+}
+
+#[test]
+fn adaptive_steps_end_where_the_tree_is_quick_to_find() {
+    let tree = BrownianTree::new(Noise::new(3), 0, (-1.0, 3.0));
+    for (t, s) in [
+        (-1.0, 2.9),
+        (0.3, 0.7),
+        (0.7, 0.3),
+        (1.0, 1.0 + 1e-7),
+        (3.0, -0.1),
+    ] {
+        let end = tree.landing(t, s);
+        let share = (end - t) / (s - t);
+        assert!(
+            (15.0 / 16.0..=1.0).contains(&share),
+            "{t} to {s} ends at {end}"
+        );
+        // It is a whole number of cells, none longer than a sixteenth of the step.
+        let cells = |parts: i32| (end + 1.0) / 4.0 * 2_f64.powi(parts);
+        let parts = (0..=48).find(|&parts| cells(parts).fract() == 0.0);
+        let finest = (64.0 / (s - t).abs()).log2().ceil() as i32;
+        assert!(
+            parts.is_some_and(|parts| parts <= finest),
+            "{parts:?} {finest}"
+        );
+        // Rounding of another backend does not move it.
+        assert_eq!(tree.landing(t, s + (s - t) * 1e-9), end);
+    }
+    let tree = BrownianTree::new(Noise::new(3), 0, (0.0, 1.0));
+    let heun = StochasticHeun { brownian: &tree };
+    let solution = Adaptive::tolerance(0.05)
+        .dense()
+        .solve(
+            &growth::<Stratonovich>(),
+            &heun,
+            normals(4, 1.0),
+            (0.0, 1.0),
+        )
+        .expect("smooth");
+    let steps = solution.steps(0);
+    assert!(steps.len() > 3, "{} steps", steps.len());
+    let is_coarse = |s: f64| (s * 2_f64.powi(16)).fract() == 0.0;
+    assert!(steps.iter().all(|(_, s)| is_coarse(*s)), "{steps:?}");
 }

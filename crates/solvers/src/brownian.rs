@@ -45,9 +45,23 @@ pub trait BrownianMotion<B: Backend, const D: usize> {
 
 /// A Brownian motion that gives the same path however it is divided into intervals, as adaptive
 /// steps and refinements need.
-pub trait Replays {}
+pub trait Replays {
+    /// Where a step from t that may reach s should end: a time near s, and not beyond it, at which
+    /// the path is quick to find. By default s.
+    ///
+    /// A path is rough, so steps that end a rounding apart have increments that differ by much
+    /// more. Ends on a coarse lattice are the same on every backend.
+    fn landing(&self, t: f64, s: f64) -> f64 {
+        let _ = t;
+        s
+    }
+}
 
-impl<W: Replays + ?Sized> Replays for &W {}
+impl<W: Replays + ?Sized> Replays for &W {
+    fn landing(&self, t: f64, s: f64) -> f64 {
+        (**self).landing(t, s)
+    }
+}
 
 /// A borrowed Brownian motion is the same one.
 impl<B: Backend, W: BrownianMotion<B, D> + ?Sized, const D: usize> BrownianMotion<B, D> for &W {

@@ -180,6 +180,12 @@ pub trait EmbeddedMethod<B: Backend, F: ?Sized, const D: usize>: Method<B, F, D>
         state: Self::State,
     ) -> Attempt<B, Self::State, D>;
 
+    /// Where a step from t that may reach s should end: at s, or somewhat before it.
+    fn landing(&self, t: f64, s: f64) -> f64 {
+        let _ = t;
+        s
+    }
+
     /// Stores the slopes of a rejected step that the next attempt from the same state can reuse.
     fn retry(&self, state: &mut Self::State, slopes: Vec<Tensor<B, D>>) {
         let _ = (state, slopes);

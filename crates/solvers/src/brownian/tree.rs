@@ -22,6 +22,8 @@ use std::cell::RefCell;
 /// How often the span can be halved: its cells are then as long as the shortest step of a solve,
 /// and times are whole numbers of them.
 const DEPTH: usize = 48;
+/// The fewest cells of the tree in a step that ends on one.
+const FINENESS: f64 = 16.0;
 
 /// A Brownian path on a span of time. Queries in any order, of any length, forward or backward, see
 /// the same path, on every backend. It is made on the host in f64, and the path of an element does
@@ -31,8 +33,9 @@ const DEPTH: usize = 48;
 /// distribution, and add up.
 ///
 /// A query costs two normals per element and halving on the way from the last query. An interval
-/// that halving reaches takes one or two of them; one between arbitrary times goes down to the
-/// resolution, which takes some forty. The halvings on the way to the last query are kept: at most
+/// that halving reaches takes one or two of them, and adaptive steps end at [such
+/// times](Replays::landing); one between arbitrary times goes down to the resolution, which takes
+/// some forty. The halvings on the way to the last query are kept: at most
 /// 48, with two numbers per element each.
 ///
 /// ```
@@ -56,7 +59,20 @@ pub struct BrownianTree {
     way: RefCell<Vec<Cell>>,
 }
 
-impl Replays for BrownianTree {}
+/// Steps end where halving leads to, in cells of at most 1/16 of the step.
+impl Replays for BrownianTree {
+    fn landing(&self, t: f64, s: f64) -> f64 {
+        let (start, end) = self.span;
+        let parts = (FINENESS * (end - start) / (s - t).abs()).log2().ceil();
+        if !(0.0..=DEPTH as f64).contains(&parts) {
+            return s;
+        }
+        let cell = (end - start) / parts.exp2();
+        let cells = (s - start) / cell;
+        let whole = if s > t { cells.floor() } else { cells.ceil() };
+        start + whole * cell
+    }
+}
 
 /// What the span is when halved some number of times.
 #[derive(Debug)]

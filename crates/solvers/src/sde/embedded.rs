@@ -46,6 +46,10 @@ macro_rules! embedded_sde_method {
                 field.drift(t, x)
             }
 
+            fn landing(&self, t: f64, s: f64) -> f64 {
+                self.brownian.landing(t, s)
+            }
+
             fn step_with_error(
                 &self,
                 field: &F,

@@ -264,7 +264,11 @@ impl<'a, 'e, B: Backend, S: Stepping<B, D>, const D: usize> Run<'a, 'e, B, S, D>
             let clock = &self.clocks[i];
             let next = self.order.get(clock.passed).filter(|_| landing);
             let limit = next.map_or(self.end(), |&index| self.request.save.times[index]);
-            clock.propose(limit, length)
+            let mut proposal = clock.propose(limit, length);
+            if !proposal.lands {
+                proposal.s = self.stepping.landing(clock.t, proposal.s);
+            }
+            proposal
         });
         let steps: Vec<Proposal> = proposals.collect();
         Proposed {

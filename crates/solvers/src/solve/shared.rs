@@ -65,6 +65,10 @@ where
         self.method.slope(self.field, t[0], x)
     }
 
+    fn landing(&self, t: f64, s: f64) -> f64 {
+        self.method.landing(t, s)
+    }
+
     fn attempt(
         &self,
         t: &[f64],

@@ -31,6 +31,12 @@ pub(super) trait Stepping<B: Backend, const D: usize> {
     /// The slope at other times.
     fn slope(&self, t: &[f64], x: Tensor<B, D>, state: &Self::State) -> Tensor<B, D>;
 
+    /// Where a step from t that may reach s should end.
+    fn landing(&self, t: f64, s: f64) -> f64 {
+        let _ = t;
+        s
+    }
+
     /// A step of every active clock.
     fn attempt(
         &self,
