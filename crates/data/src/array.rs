@@ -8,12 +8,12 @@ use crate::label::{Label, Labels, unite};
 use crate::recognise::Layout;
 use npyz::half::f16;
 use npyz::{DType, Deserialize, NpyFile, NpyHeader, Order, TypeChar};
-use safetensors::tensor::TensorView;
+use safetensors::tensor::{TensorInfo, TensorView};
 use safetensors::{Dtype, SafeTensors};
 use std::fs::{self, File};
-use std::io::{BufReader, Read};
+use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
-use zip::ZipArchive;
+use zip::{CompressionMethod, ZipArchive};
 
 /// The longest header of an array that is parsed: numpy's own bound.
 const LONGEST_HEADER: usize = 10_000;
@@ -199,22 +199,15 @@ pub fn holds_pictures(path: &Path, layout: Layout) -> Result<bool, DataError> {
         Layout::Npz => {
             let damaged = |error: zip::result::ZipError| DataError::damaged(path, error);
             let mut archive = ZipArchive::new(BufReader::new(file()?)).map_err(damaged)?;
-            for (samples, _) in NAMES {
-                if let Some(index) = archive.index_for_name(&format!("{samples}.npy")) {
-                    return head(&mut archive.by_index(index).map_err(damaged)?);
-                }
+            if let Some((samples, _)) = archive.first_pair() {
+                return head(&mut archive.by_name(&samples).map_err(damaged)?);
             }
             Ok(false)
         }
         Layout::Safetensors => {
-            let mut file = file()?;
-            let mut length = [0; 8];
-            (file.read_exact(&mut length)).map_err(|error| DataError::damaged(path, error))?;
-            let mut bytes = length.to_vec();
-            let length = u64::from_le_bytes(length).min(LONGEST_JSON);
-            file.take(length).read_to_end(&mut bytes).map_err(&io)?;
-            let (_, tensors) = SafeTensors::read_metadata(&bytes)
-                .map_err(|error| DataError::damaged(path, error))?;
+            let Some((_, tensors)) = tensors_of(&mut file()?, path)? else {
+                return Err(DataError::damaged(path, "its header cannot be read"));
+            };
             let tensors = tensors.tensors();
             let samples = NAMES.iter().find_map(|(samples, _)| tensors.get(*samples));
             Ok(samples.is_some_and(|info| {
@@ -238,6 +231,167 @@ pub(crate) fn read_npy(path: &Path) -> Result<Array, DataError> {
     parse_npy(&bytes, path)
 }
 
+/// Pictures that lie in a file byte by byte, to be read without the rest of it.
+pub(crate) struct Located {
+    /// Stands at the first byte.
+    pub(crate) file: BufReader<File>,
+    /// The axes of the array.
+    pub(crate) shape: Vec<usize>,
+    /// The labels in the same file.
+    pub(crate) labels: Option<Array>,
+}
+
+/// The pictures in a file of arrays, if they lie there as they are: 8-bit numbers, row-major and
+/// not compressed.
+///
+/// `None` for anything else, and for a file that is damaged: reading it whole says how.
+///
+/// # Errors
+/// [`DataError`]: the file or its labels cannot be read.
+pub(crate) fn locate(path: &Path, layout: Layout) -> Result<Option<Located>, DataError> {
+    let io = DataError::io(path);
+    let mut file = BufReader::with_capacity(1 << 20, File::open(path).map_err(&io)?);
+    let length = file.get_ref().metadata().map_err(&io)?.len();
+    let (start, shape, labels) = match layout {
+        Layout::Npy => match header_at(&mut file, 0, path)? {
+            Some((start, shape)) => (start, shape, None),
+            None => return Ok(None),
+        },
+        Layout::Npz => {
+            let Ok(mut archive) = ZipArchive::new(&mut file) else {
+                return Ok(None);
+            };
+            let Some((samples, labels)) = archive.first_pair() else {
+                return Ok(None);
+            };
+            let place = match archive.by_name(&samples) {
+                Ok(entry) if entry.compression() == CompressionMethod::Stored => entry.data_start(),
+                _ => None,
+            };
+            let Some(place) = place else {
+                return Ok(None);
+            };
+            let labels = archive.array(&labels, path)?;
+            match header_at(&mut file, place, path)? {
+                Some((start, shape)) => (start, shape, labels),
+                None => return Ok(None),
+            }
+        }
+        Layout::Safetensors => {
+            let Some((start, tensors)) = tensors_of(&mut file, path)? else {
+                return Ok(None);
+            };
+            let Some((samples, labels)) = (NAMES.iter())
+                .find_map(|(samples, labels)| Some((tensors.info(samples)?, tensors.info(labels))))
+            else {
+                return Ok(None);
+            };
+            if samples.dtype != Dtype::U8 {
+                return Ok(None);
+            }
+            let place = |info: &TensorInfo| start.saturating_add(info.data_offsets.0 as u64);
+            let labels = match labels {
+                Some(info) => {
+                    let size = info.data_offsets.1.saturating_sub(info.data_offsets.0);
+                    let mut bytes = Vec::new();
+                    file.seek(SeekFrom::Start(place(info))).map_err(&io)?;
+                    (file.by_ref().take(size as u64).read_to_end(&mut bytes)).map_err(&io)?;
+                    let view = TensorView::new(info.dtype, info.shape.clone(), &bytes);
+                    let view = view.map_err(|error| DataError::damaged(path, error))?;
+                    Some(of_view(&view, path)?)
+                }
+                None => None,
+            };
+            (place(samples), samples.shape.clone(), labels)
+        }
+        _ => return Ok(None),
+    };
+    let size = (shape.iter()).try_fold(1_u64, |size, &axis| size.checked_mul(axis as u64));
+    let is_whole =
+        size.is_some_and(|size| start.checked_add(size).is_some_and(|end| end <= length));
+    if !is_whole {
+        return Ok(None);
+    }
+    file.seek(SeekFrom::Start(start)).map_err(&io)?;
+    Ok(Some(Located {
+        file,
+        shape,
+        labels,
+    }))
+}
+
+/// The first byte and the axes of numpy's array that begins here, if it is row-major and of bytes.
+fn header_at(
+    file: &mut BufReader<File>,
+    place: u64,
+    path: &Path,
+) -> Result<Option<(u64, Vec<usize>)>, DataError> {
+    let io = DataError::io(path);
+    file.seek(SeekFrom::Start(place)).map_err(&io)?;
+    let mut head = Vec::new();
+    (file.by_ref().take(LONGEST_HEADER as u64 + 12))
+        .read_to_end(&mut head)
+        .map_err(&io)?;
+    let mut rest = head.as_slice();
+    let Ok(header) = parse_header(&mut rest, path) else {
+        return Ok(None);
+    };
+    let is_bytes = matches!(
+        header.dtype(),
+        DType::Plain(entry) if (entry.type_char(), entry.size_field()) == (TypeChar::Uint, 1)
+    );
+    if !is_bytes || header.order() != Order::C {
+        return Ok(None);
+    }
+    let start = place + (head.len() - rest.len()) as u64;
+    Ok(axes(&header, path).ok().map(|shape| (start, shape)))
+}
+
+/// Where the tensors of a safetensors file begin, and what they are.
+fn tensors_of(
+    file: &mut impl Read,
+    path: &Path,
+) -> Result<Option<(u64, safetensors::tensor::Metadata)>, DataError> {
+    let io = DataError::io(path);
+    let mut bytes = vec![0; 8];
+    if file.read_exact(&mut bytes).is_err() {
+        return Ok(None);
+    }
+    let length = u64::from_le_bytes(bytes[..8].try_into().expect("eight bytes"));
+    bytes.clear();
+    (file.take(length.min(LONGEST_JSON)).read_to_end(&mut bytes)).map_err(&io)?;
+    // `SafeTensors::read_metadata` wants the tensors too.
+    let tensors = serde_json::from_slice(&bytes).ok();
+    Ok(tensors.map(|tensors| (length.saturating_add(8), tensors)))
+}
+
+/// An archive of numpy's.
+trait ArrayArchive {
+    /// The names of the samples and of their labels, if it has samples.
+    fn first_pair(&self) -> Option<(String, String)>;
+
+    /// The array in the file of this name, if there is one.
+    fn array(&mut self, name: &str, path: &Path) -> Result<Option<Array>, DataError>;
+}
+
+impl<R: Read + Seek> ArrayArchive for ZipArchive<R> {
+    fn first_pair(&self) -> Option<(String, String)> {
+        let pairs = NAMES
+            .iter()
+            .map(|(x, y)| (format!("{x}.npy"), format!("{y}.npy")));
+        { pairs }.find(|(samples, _)| self.index_for_name(samples).is_some())
+    }
+
+    fn array(&mut self, name: &str, path: &Path) -> Result<Option<Array>, DataError> {
+        let Some(index) = self.index_for_name(name) else {
+            return Ok(None);
+        };
+        let entry = self.by_index(index);
+        let entry = entry.map_err(|error| DataError::damaged(path, error))?;
+        parse_npy(&bounded(entry, MOST, path)?, path).map(Some)
+    }
+}
+
 /// The samples and labels in an archive of numpy's: `x` and `y`, `images` and `labels`, or `arr_0`
 /// and `arr_1`.
 ///
@@ -248,20 +402,13 @@ pub(crate) fn read_npz(path: &Path) -> Result<Stored, DataError> {
     let file = File::open(path).map_err(DataError::io(path))?;
     let mut archive = ZipArchive::new(BufReader::new(file)).map_err(damaged)?;
     let held: Vec<String> = archive.file_names().map(str::to_owned).collect();
-    let mut array = |name: &str| {
-        let Some(index) = archive.index_for_name(&format!("{name}.npy")) else {
-            return Ok(None);
-        };
-        let entry = archive.by_index(index).map_err(damaged)?;
-        parse_npy(&bounded(entry, MOST, path)?, path).map(Some)
-    };
-    for (samples, labels) in NAMES {
-        if let Some(samples) = array(samples)? {
-            return Ok(Stored {
-                samples,
-                labels: array(labels)?,
-            });
-        }
+    if let Some((samples, labels)) = archive.first_pair()
+        && let Some(samples) = archive.array(&samples, path)?
+    {
+        return Ok(Stored {
+            samples,
+            labels: archive.array(&labels, path)?,
+        });
     }
     Err(without_samples(path, &held))
 }

@@ -127,6 +127,31 @@ fn npy(shape: &[usize], bytes: &[u8]) -> Vec<u8> {
     [b"\x93NUMPY\x01\x00", &length[..], header.as_bytes(), bytes].concat()
 }
 
+/// Files in a zip as they are.
+fn stored(files: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
+    let options = SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+    for (name, bytes) in files {
+        archive.start_file(*name, options).expect("started");
+        archive.write_all(bytes).expect("written");
+    }
+    archive.finish().expect("finished").into_inner()
+}
+
+/// Four pictures with the classes 0, 0, 1, 1.
+fn tensors(pictures: &[u8]) -> Vec<u8> {
+    let end = pictures.len();
+    let header = format!(
+        r#"{{"images":{{"dtype":"U8","shape":[4,5,4,3],"data_offsets":[4,{}]}},"#,
+        end + 4
+    ) + r#""labels":{"dtype":"U8","shape":[4],"data_offsets":[0,4]}}"#;
+    let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+    bytes.extend(header.bytes());
+    bytes.extend([0, 0, 1, 1]);
+    bytes.extend(pictures);
+    bytes
+}
+
 #[test]
 fn a_folder_an_archive_and_an_array_hold_the_same_pictures() {
     let place = Place::new();
@@ -157,8 +182,20 @@ fn a_folder_an_archive_and_an_array_hold_the_same_pictures() {
         .write(
             "a.npz",
             &zipped(&[("x.npy", &npy(&[4, 3, 5, 4], &first)), ("y.npy", &labels)]),
-        );
-    for name in ["folder", "a.zip", "a.tar", "a.tar.gz", "last.npy", "a.npz"] {
+        )
+        .write(
+            "stored.npz",
+            &stored(&[
+                ("arr_0.npy", &npy(&[4, 5, 4, 3], &last)),
+                ("arr_1.npy", &labels),
+            ]),
+        )
+        .write("np.safetensors", &tensors(&last));
+    let arrays = ["last.npy", "a.npz", "stored.npz", "np.safetensors"];
+    for name in ["folder", "a.zip", "a.tar", "a.tar.gz"]
+        .into_iter()
+        .chain(arrays)
+    {
         let set = place.open(name).expect(name);
         assert_eq!((set.len(), set.shape), (4, [3, 5, 4]), "{name}");
         assert_eq!(

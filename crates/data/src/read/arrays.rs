@@ -1,11 +1,13 @@
 //! Pictures in arrays of bytes: numpy's files and safetensors.
 
 use super::{Item, Payload, Source};
-use crate::array::{Stored, read_npy, read_npz, read_safetensors};
+use crate::array::{Stored, locate, picture_axes, read_npy, read_npz, read_safetensors};
 use crate::decode::Picture;
 use crate::error::DataError;
 use crate::label::Label;
 use crate::recognise::Layout;
+use std::fs::File;
+use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 /// The array, and the labels that lie beside it: `x.npy`, `x-labels.npy`.
@@ -42,47 +44,76 @@ fn stored(files: &[PathBuf], layout: Layout) -> Result<Stored, DataError> {
     }
 }
 
-pub(super) fn open(files: &[PathBuf], layout: Layout) -> Result<Source<'static>, DataError> {
+/// Where the bytes of pictures are.
+enum Bytes {
+    /// In a file that stands at the next of them.
+    File(BufReader<File>),
+    /// In memory, with those that were taken.
+    Memory(Vec<u8>, usize),
+}
+
+impl Bytes {
+    fn next(&mut self, size: usize) -> io::Result<Vec<u8>> {
+        match self {
+            Self::File(file) => {
+                let mut bytes = vec![0; size];
+                file.read_exact(&mut bytes)?;
+                Ok(bytes)
+            }
+            Self::Memory(bytes, taken) => {
+                *taken += size;
+                Ok(bytes[*taken - size..*taken].to_vec())
+            }
+        }
+    }
+}
+
+pub(super) fn open(files: &[PathBuf], layout: Layout) -> Result<Source<'_>, DataError> {
     let path = files.first().map(PathBuf::as_path).unwrap_or(Path::new(""));
-    let wrong = |reason: &str| DataError::Array {
+    let wrong = || DataError::Array {
         path: path.into(),
-        reason: reason.to_owned(),
+        reason: "it holds no pictures of 8 bits, [n, height, width, channels]".to_owned(),
     };
-    let Stored { samples, labels } = stored(files, layout)?;
-    let (bytes, [n, channels, height, width], is_last) = match samples.into_pictures() {
-        Some(found) => found,
+    let (mut bytes, axes, labels) = match locate(path, layout)? {
+        Some(found) => {
+            let axes = picture_axes(&found.shape).ok_or_else(wrong)?;
+            let beside = files.get(1).map(|labels| read_npy(labels)).transpose()?;
+            (Bytes::File(found.file), axes, beside.or(found.labels))
+        }
         None => {
-            return Err(wrong(
-                "it holds no pictures of 8 bits, [n, height, width, channels]",
-            ));
+            let Stored { samples, labels } = stored(files, layout)?;
+            let (bytes, axes, is_last) = samples.into_pictures().ok_or_else(wrong)?;
+            (Bytes::Memory(bytes, 0), (axes, is_last), labels)
         }
     };
+    let ([n, channels, height, width], is_last) = axes;
     let size = channels * height * width;
     let labels = labels
         .map(|labels| labels.into_labels(n, path))
         .transpose()?;
-    let picture = move |i: usize| {
-        let planes = &bytes[i * size..(i + 1) * size];
+    let mut picture = move || {
+        let stored = bytes.next(size)?;
         let data = if is_last {
-            planes.to_vec()
+            stored
         } else {
             (0..size / channels)
-                .flat_map(|at| (0..channels).map(move |c| planes[c * height * width + at]))
+                .flat_map(|at| (0..channels).map(move |c| c * height * width + at))
+                .map(|at| stored[at])
                 .collect()
         };
-        Picture {
+        Ok(Picture {
             width: width as u32,
             height: height as u32,
             channels,
             data,
-        }
+        })
     };
     let items = (0..n).map(move |i| {
-        let data = picture(i);
+        let picture = picture().map_err(DataError::io(path))?;
         Ok(Item {
             name: format!("entry {i}"),
             label: labels.as_ref().map(|labels: &Vec<Label>| labels[i].clone()),
-            payload: Payload::Pixels(data),
+            payload: Payload::Pixels(picture),
         })
     });
     Ok(Source {
