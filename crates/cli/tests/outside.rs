@@ -76,7 +76,7 @@ fn options_and_names_are_shown_without_control_characters() {
             ("--guidance-interval", "interval"),
             ("--eta", "not a number"),
             ("--variance", "variance"),
-            ("--out", "not a known format"),
+            ("--out", "is for images"),
         ] {
             refused(
                 &place,
