@@ -5,7 +5,9 @@
 
 mod number;
 mod part;
+mod pickle;
 mod safetensors;
+mod torch;
 
 use crate::array::{Precision, Tensors};
 use crate::config::Config;
@@ -55,6 +57,15 @@ pub fn read(path: &Path, part: Option<&str>) -> Result<Checkpoint, WeightsError>
     }
     if path.to_string_lossy().ends_with(".safetensors.index.json") {
         return safetensors::sharded(path, part);
+    }
+    if start.starts_with(b"PK\x03\x04") {
+        return torch::new(path, part);
+    }
+    if start.starts_with(&torch::OLD) {
+        return torch::old(path, part);
+    }
+    if start.first() == Some(&0x80) {
+        return torch::pickle(path);
     }
     Err(WeightsError::Unknown {
         path: path.display().to_string(),

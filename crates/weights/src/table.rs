@@ -2,6 +2,7 @@
 
 use crate::array::{Array, Tensors};
 use crate::rule::{RowOrder, Rule, Step};
+use pyroclast_core::shown::shown;
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -54,16 +55,16 @@ impl fmt::Display for Misfit {
             let more = if n > SHOWN { ", …" } else { "" };
             write!(f, "; {n} {what}: {}{more}", first.join(", "))
         };
-        let keys = |list: &[String]| list.iter().take(SHOWN).cloned().collect();
+        let keys = |list: &[String]| list.iter().take(SHOWN).map(|key| shown(key)).collect();
         part(self.missing.len(), "missing", keys(&self.missing))?;
         part(self.unexpected.len(), "unexpected", keys(&self.unexpected))?;
         let shape = |(key, found, expected): &(String, Vec<usize>, Vec<usize>)| {
-            format!("{key} is {found:?} and should be {expected:?}")
+            format!("{} is {found:?} and should be {expected:?}", shown(key))
         };
         let shapes = self.shapes.iter().take(SHOWN).map(shape).collect();
         part(self.shapes.len(), "of another shape", shapes)?;
         let values = self.values.iter().take(SHOWN);
-        let values = values.map(|(key, reason)| format!("{key}: {reason}"));
+        let values = values.map(|(key, reason)| format!("{}: {reason}", shown(key)));
         part(self.values.len(), "of other values", values.collect())?;
         match self.nearest {
             Some(nearest) => write!(f, "; they look like {nearest}"),

@@ -5,8 +5,9 @@ use crate::config::Config;
 use crate::error::WeightsError;
 use crate::read::Checkpoint;
 use crate::read::number::{Kind, widen};
-use crate::read::part::choose;
+use crate::read::part::{Part, choose};
 use ::safetensors::tensor::{Dtype, SafeTensors};
+use pyroclast_core::shown::shown;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::{Component, Path};
@@ -16,13 +17,28 @@ pub(super) fn single(path: &Path, part: Option<&str>) -> Result<Checkpoint, Weig
     let mut tensors = Tensors::new();
     let mut precision = None;
     let config = add(path, &mut tensors, &mut precision)?;
-    choose(
-        path,
-        tensors,
-        precision.unwrap_or(Precision::F32),
+    checkpoint(path, tensors, precision, config, part)
+}
+
+fn checkpoint(
+    path: &Path,
+    tensors: Tensors,
+    precision: Option<Precision>,
+    config: Config,
+    part: Option<&str>,
+) -> Result<Checkpoint, WeightsError> {
+    let whole = Part {
+        name: String::new(),
+        entries: tensors.into_iter().collect(),
+    };
+    let chosen = choose(path, vec![whole], part)?;
+    Ok(Checkpoint {
+        tensors: chosen.entries.into_iter().collect(),
+        precision: precision.unwrap_or(Precision::F32),
         config,
-        part,
-    )
+        part: chosen.part,
+        others: chosen.others,
+    })
 }
 
 /// The files that an index lists.
@@ -30,7 +46,7 @@ pub(super) fn sharded(path: &Path, part: Option<&str>) -> Result<Checkpoint, Wei
     let index = Config::open(path)?;
     let damaged = |reason: String| WeightsError::Damaged {
         path: path.display().to_string(),
-        reason,
+        reason: shown(&reason),
     };
     let map = index.get("weight_map").and_then(Value::as_object);
     let map = map.ok_or_else(|| damaged("the index has no `weight_map`".into()))?;
@@ -54,13 +70,7 @@ pub(super) fn sharded(path: &Path, part: Option<&str>) -> Result<Checkpoint, Wei
     for file in files {
         add(&path.with_file_name(file), &mut tensors, &mut precision)?;
     }
-    choose(
-        path,
-        tensors,
-        precision.unwrap_or(Precision::F32),
-        Config::default(),
-        part,
-    )
+    checkpoint(path, tensors, precision, Config::default(), part)
 }
 
 /// Adds the tensors of a file, and returns the configuration in its metadata.
@@ -72,7 +82,7 @@ fn add(
     let name = || path.display().to_string();
     let damaged = |reason: String| WeightsError::Damaged {
         path: name(),
-        reason,
+        reason: shown(&reason),
     };
     let bytes = std::fs::read(path).map_err(|source| WeightsError::Read {
         path: name(),
