@@ -68,7 +68,7 @@ fn image_step(c: &mut Criterion) {
     let (noise, batch) = (Noise::new(0), 16);
     let network = UNetConfig {
         channels: 64,
-        multipliers: vec![1, 2],
+        multipliers: vec![1.0, 2.0],
         ..UNetConfig::new(3, [32, 32])
     };
     let network = network.init(&mut Init::<Autodiff<Flex>>::new(noise, &FlexDevice));

@@ -8,7 +8,7 @@ use pyroclast::core::condition::Given;
 use pyroclast::core::flow::Flow;
 use pyroclast::core::noise::{Noise, Stream};
 use pyroclast::core::path::Path;
-use pyroclast::models::{Init, UNet, UNetConfig};
+use pyroclast::models::{Heads, Init, UNet, UNetConfig};
 use pyroclast::solvers::{HEUN, TimeGrid, integrate};
 use pyroclast::train::dataset::Dataset;
 use pyroclast::train::learn::{AdamWConfig, Batch, Trainer};
@@ -27,10 +27,10 @@ pub(crate) fn networks() -> [(&'static str, UNetConfig); 2] {
             "cifar-unet",
             UNetConfig {
                 channels: 128,
-                multipliers: vec![1, 2, 2, 2],
+                multipliers: vec![1.0, 2.0, 2.0, 2.0],
                 blocks: 2,
                 attention: vec![16],
-                heads: 4,
+                heads: Heads::Count(4),
                 ..UNetConfig::new(3, [32, 32])
             },
         ),

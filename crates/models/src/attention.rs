@@ -40,12 +40,25 @@ impl<B: Backend> SelfAttention<B> {
     /// # Panics
     /// If `heads` does not divide `channels`.
     pub fn new(channels: usize, heads: usize, init: &mut Init<'_, B>) -> Self {
+        Self::after(init.norm(channels), channels, heads, init)
+    }
+
+    /// The same with this normalisation before it.
+    ///
+    /// # Panics
+    /// If `heads` does not divide `channels`.
+    pub fn after(
+        norm: GroupNorm<B>,
+        channels: usize,
+        heads: usize,
+        init: &mut Init<'_, B>,
+    ) -> Self {
         assert!(
             heads > 0 && channels.is_multiple_of(heads),
             "{heads} heads do not divide {channels} channels"
         );
         Self {
-            norm: init.norm(channels),
+            norm,
             qkv: init.linear(channels, 3 * channels),
             out: init.zero_linear(channels, channels),
             heads,

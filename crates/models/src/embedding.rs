@@ -1,40 +1,105 @@
 //! Embeddings: the time, the class and the attributes as learned vectors.
 //!
-//! `e(t) = [cos(1000·t·ω_i), sin(1000·t·ω_i)], ω_i = 10000^{−i/h}`, then two linear layers
-//! with a SiLU between them
+//! `e(t) = [cos(τ·ω_i), sin(τ·ω_i)], τ = 1000·t, ω_i = 10000^{−i/h}`, then two linear layers with a
+//! SiLU between them
 //!
 //! Source: Vaswani et al. 2017, §3.5; Ho et al. 2020, appendix B. The factor 1000 gives t ∈ [0, 1]
 //! the range of a DDPM index.
 
 use crate::init::Init;
 use crate::layer::dense;
-use burn::module::Module;
+use burn::module::{Module, Param};
 use burn::nn::{Embedding, Linear};
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
 use pyroclast_core::condition::{Labels, Vectors};
-use pyroclast_kernels::Activation;
+use pyroclast_kernels::{Activation, concat};
 
-/// The number of indices of a DDPM that one unit of time spans.
-const TIME_SCALE: f64 = 1000.0;
+/// How the time becomes sinusoids, of which there are 2h.
+///
+/// `τ = scale·t + offset`, `ω_i = 10000^{−i/(h − shift)}`
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TimeFeatures {
+    /// What t is multiplied by; 1000 gives t ∈ [0, 1] the range of a DDPM index.
+    pub scale: f64,
+    /// What is added to it then.
+    pub offset: f64,
+    /// Whether the sines come before the cosines.
+    pub sines_first: bool,
+    /// With 0, the lowest frequency is one step above 1/10000; with 1, as in Ho et al. 2020, it is
+    /// 1/10000.
+    pub shift: f64,
+}
+
+impl Default for TimeFeatures {
+    fn default() -> Self {
+        Self {
+            scale: 1000.0,
+            offset: 0.0,
+            sines_first: false,
+            shift: 0.0,
+        }
+    }
+}
+
+impl TimeFeatures {
+    /// Of the time as it is.
+    pub fn raw() -> Self {
+        Self {
+            scale: 1.0,
+            ..Self::default()
+        }
+    }
+
+    /// Of the index k of a DDPM with this many steps, where `t = 1 − (k + 1)/steps`.
+    pub fn index(steps: usize) -> Self {
+        let steps = steps as f64;
+        Self {
+            scale: -steps,
+            offset: steps - 1.0,
+            ..Self::default()
+        }
+    }
+
+    /// The features of each time, `[batch]` → `[batch, width]`.
+    ///
+    /// # Panics
+    /// If the width is odd.
+    pub fn of<B: Backend>(&self, t: Tensor<B, 1>, width: usize) -> Tensor<B, 2> {
+        assert!(
+            width.is_multiple_of(2),
+            "sinusoidal features need an even width, not {width}"
+        );
+        let half = width / 2;
+        let last = half as f64 - self.shift;
+        let rates: Vec<f64> = (0..half)
+            .map(|i| (-(10_000_f64.ln()) * i as f64 / last).exp())
+            .collect();
+        let row = |factor: f64| {
+            let values: Vec<f64> = rates.iter().map(|rate| factor * rate).collect();
+            let data = TensorData::new(values, [1, half]).convert_dtype(t.dtype());
+            Tensor::<B, 2>::from_data(data, (&t.device(), t.dtype()))
+        };
+        let mut angles = t.clone().unsqueeze_dim::<2>(1) * row(self.scale);
+        if self.offset != 0.0 {
+            angles = angles + row(self.offset);
+        }
+        let (cosines, sines) = (angles.clone().cos(), angles.sin());
+        let parts = if self.sines_first {
+            vec![sines, cosines]
+        } else {
+            vec![cosines, sines]
+        };
+        Tensor::cat(parts, 1)
+    }
+}
 
 /// Sinusoidal features of the time, `[batch]` → `[batch, width]`.
 ///
 /// # Panics
 /// If the width is odd.
 pub fn sinusoids<B: Backend>(t: Tensor<B, 1>, width: usize) -> Tensor<B, 2> {
-    assert!(
-        width.is_multiple_of(2),
-        "sinusoidal features need an even width, not {width}"
-    );
-    let half = width / 2;
-    let frequencies: Vec<f64> = (0..half)
-        .map(|i| TIME_SCALE * (-(10_000_f64.ln()) * i as f64 / half as f64).exp())
-        .collect();
-    let data = TensorData::new(frequencies, [1, half]).convert_dtype(t.dtype());
-    let frequencies = Tensor::<B, 2>::from_data(data, (&t.device(), t.dtype()));
-    let angles = t.unsqueeze_dim::<2>(1) * frequencies;
-    Tensor::cat(vec![angles.clone().cos(), angles.sin()], 1)
+    TimeFeatures::default().of(t, width)
 }
 
 /// The time as a vector of learned features.
@@ -42,55 +107,137 @@ pub fn sinusoids<B: Backend>(t: Tensor<B, 1>, width: usize) -> Tensor<B, 2> {
 pub struct TimeEmbedding<B: Backend> {
     first: Linear<B>,
     second: Linear<B>,
+    #[module(skip)]
+    sinusoids: TimeFeatures,
     features: usize,
 }
 
 impl<B: Backend> TimeEmbedding<B> {
-    /// An embedding of `features` sinusoids (an even number) in `width` dimensions.
-    pub fn new(features: usize, width: usize, init: &mut Init<'_, B>) -> Self {
+    /// An embedding of `features` of these sinusoids (an even number) in `width` dimensions.
+    pub fn new(
+        sinusoids: TimeFeatures,
+        features: usize,
+        width: usize,
+        init: &mut Init<'_, B>,
+    ) -> Self {
         Self {
             first: init.linear(features, width),
             second: init.linear(width, width),
+            sinusoids,
             features,
         }
     }
 
-    /// The embedding of each time, `[batch]` → `[batch, width]`.
+    /// The sinusoids of each time, `[batch]` → `[batch, features]`.
     ///
     /// # Panics
     /// If the number of sinusoids is odd.
-    pub fn forward(&self, t: Tensor<B, 1>) -> Tensor<B, 2> {
-        let features = sinusoids(t, self.features);
+    pub fn features(&self, t: Tensor<B, 1>) -> Tensor<B, 2> {
+        self.sinusoids.of(t, self.features)
+    }
+
+    /// The embedding of sinusoids, to which others may have been added:
+    /// `[batch, features]` → `[batch, width]`.
+    pub fn embed(&self, features: Tensor<B, 2>) -> Tensor<B, 2> {
         let hidden = dense(&self.first, features, Activation::Silu);
         dense(&self.second, hidden, Activation::Identity)
     }
 }
 
-/// A learned vector per class, with one more for "no class".
+/// What stands for "no class".
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NullClass {
+    /// One more row of the table, trained like the others.
+    Trained,
+    /// Zeros, which training cannot change.
+    Zero,
+    /// Nothing: the network was made for samples of a known class only.
+    Absent,
+}
+
+/// A learned vector per class.
+///
+/// `e(c) = s·W_c + b`, with s = 1 and b = 0 unless the class enters beside the time's sinusoids
 #[derive(Module, Debug)]
 pub struct ClassEmbedding<B: Backend> {
     table: Embedding<B>,
+    bias: Option<Param<Tensor<B, 1>>>,
     classes: usize,
+    #[module(skip)]
+    null: NullClass,
 }
 
 impl<B: Backend> ClassEmbedding<B> {
     /// A table of `classes + 1` vectors; row `classes` stands for no class.
     pub fn new(classes: usize, width: usize, init: &mut Init<'_, B>) -> Self {
+        Self::with_null(classes, width, NullClass::Trained, init)
+    }
+
+    /// A table with this vector for no class.
+    pub fn with_null(
+        classes: usize,
+        width: usize,
+        null: NullClass,
+        init: &mut Init<'_, B>,
+    ) -> Self {
+        let rows = classes + usize::from(null == NullClass::Trained);
         Self {
-            table: init.embedding(classes + 1, width),
+            table: init.embedding(rows, width),
+            bias: None,
             classes,
+            null,
         }
     }
 
-    /// The vector of each label, `[batch]` → `[batch, width]`. Without labels, every row
-    /// gets the one for "no class".
+    /// A linear layer on the label as a unit vector times √K, K classes, so that the mean square of
+    /// its numbers is 1.
     ///
-    /// Labels must not exceed the number of classes: what happens to one that
-    /// does depends on the backend.
+    /// Source: Karras et al. 2022, `SongUNet`.
+    pub fn of_unit_vectors(
+        classes: usize,
+        width: usize,
+        null: NullClass,
+        init: &mut Init<'_, B>,
+    ) -> Self {
+        let rows = classes + usize::from(null == NullClass::Trained);
+        let Linear { weight, bias } = init.linear(rows, width);
+        Self {
+            table: Embedding { weight },
+            bias,
+            classes,
+            null,
+        }
+    }
+
+    /// The vector of each label, `[batch]` → `[batch, width]`. Without labels, every row gets the
+    /// one for "no class".
+    ///
+    /// Labels must not exceed the number of classes: what happens to one that does depends on the
+    /// backend.
+    ///
+    /// # Panics
+    /// If there are no labels, and nothing stands for "no class".
     pub fn forward(&self, labels: &Labels<B>, batch: usize) -> Tensor<B, 2> {
         let weight = self.table.weight.val();
-        let labels = labels.or_class(self.classes, batch, &weight.device());
-        weight.select(0, labels)
+        let device = weight.device();
+        assert!(
+            self.null != NullClass::Absent || labels.is_given(),
+            "this network was made for samples of a known class; give one of {} classes",
+            self.classes
+        );
+        let labels = labels.or_class(self.classes, batch, &device);
+        let weight = match self.null {
+            NullClass::Trained => weight,
+            NullClass::Zero | NullClass::Absent => {
+                let zeros = Tensor::zeros([1, weight.dims()[1]], (&device, weight.dtype()));
+                concat(weight, zeros, 0)
+            }
+        };
+        let vectors = weight.select(0, labels);
+        match &self.bias {
+            Some(bias) => vectors * (self.classes as f64).sqrt() + bias.val().unsqueeze(),
+            None => vectors,
+        }
     }
 }
 

@@ -6,6 +6,8 @@ use burn::nn::conv::Conv2d;
 use burn::nn::{Linear, PaddingConfig2d};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
+use burn::tensor::module::interpolate;
+use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
 use pyroclast_kernels::{Activation, Window, conv2d, linear};
 
 /// `act(x·W + b)`, for a layer made by [`crate::Init`]; such a layer always has a bias.
@@ -18,9 +20,13 @@ pub(crate) fn dense<B: Backend, const D: usize>(
     linear(x, layer.weight.val(), bias.val(), activation)
 }
 
-/// A convolution made by [`crate::Init`]: square, with a bias and the same padding on every side.
+/// A convolution made by [`crate::Init`]: square, with the same padding on every side.
 pub(crate) fn convolve<B: Backend>(layer: &Conv2d<B>, x: Tensor<B, 4>) -> Tensor<B, 4> {
-    let bias = layer.bias.as_ref().expect("a layer with a bias");
+    let weight = layer.weight.val();
+    let bias = match &layer.bias {
+        Some(bias) => bias.val(),
+        None => Tensor::zeros([weight.dims()[0]], (&weight.device(), weight.dtype())),
+    };
     let padding = match &layer.padding {
         PaddingConfig2d::Explicit(top, ..) => *top,
         _ => 0,
@@ -29,5 +35,15 @@ pub(crate) fn convolve<B: Backend>(layer: &Conv2d<B>, x: Tensor<B, 4>) -> Tensor
         stride: layer.stride[0],
         padding,
     };
-    conv2d(x, layer.weight.val(), bias.val(), window)
+    conv2d(x, weight, bias, window)
+}
+
+/// Twice the height and width, each pixel repeated.
+pub(crate) fn double<B: Backend>(x: Tensor<B, 4>) -> Tensor<B, 4> {
+    let [_, _, height, width] = x.dims();
+    interpolate(
+        x,
+        [2 * height, 2 * width],
+        InterpolateOptions::new(InterpolateMode::Nearest),
+    )
 }

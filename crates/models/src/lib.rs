@@ -31,11 +31,13 @@ mod unet;
 
 pub use attention::SelfAttention;
 pub use classifier::{Classifier, ClassifierConfig};
-pub use embedding::{ClassEmbedding, TimeEmbedding, VectorEmbedding, sinusoids};
+pub use embedding::{ClassEmbedding, NullClass, TimeEmbedding, TimeFeatures};
+pub use embedding::{VectorEmbedding, sinusoids};
 pub use init::Init;
 pub use mlp::{Mlp, MlpConfig, TimeInput};
-pub use norm::GroupNorm;
+pub use norm::{GroupNorm, Groups, Normalisation};
 pub use pyroclast_kernels::Activation;
-pub use residual::ResidualBlock;
+pub use residual::{Modulation, ResidualBlock, ResidualConfig, Resize};
 pub use size::Size;
-pub use unet::{UNet, UNetConfig};
+pub use unet::{Change, ClassInput, Heads, LevelPlan, Middle, Plan, Resample, StagePlan, Stem};
+pub use unet::{UNet, UNetConfig, UpAttention};

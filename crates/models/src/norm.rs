@@ -13,27 +13,91 @@ use pyroclast_kernels::{Grouping, group_norm};
 /// ε, added to the variance.
 const EPSILON: f64 = 1e-5;
 
+/// How many groups the channels form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Groups {
+    /// The largest divisor of the channels up to 32 that leaves at least 4 channels per group, or 1
+    /// for fewer than 4 channels.
+    Divisor,
+    /// This many.
+    Fixed(usize),
+    /// One per 4 channels, at most 32.
+    OfFour,
+}
+
+impl Groups {
+    /// The number of groups of this many channels; `None` if they do not divide them.
+    pub fn of(self, channels: usize) -> Option<usize> {
+        let most = (channels / 4).clamp(1, 32);
+        let groups = match self {
+            Self::Divisor => (1..=most).rev().find(|g| channels.is_multiple_of(*g))?,
+            Self::Fixed(groups) => groups,
+            Self::OfFour => most,
+        };
+        (groups > 0 && channels.is_multiple_of(groups)).then_some(groups)
+    }
+}
+
+/// Which group normalisation a network uses.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Normalisation {
+    /// The number of groups.
+    pub groups: Groups,
+    /// ε, added to the variance.
+    pub epsilon: f64,
+}
+
+impl Default for Normalisation {
+    fn default() -> Self {
+        Self {
+            groups: Groups::Divisor,
+            epsilon: EPSILON,
+        }
+    }
+}
+
+impl Normalisation {
+    /// Its layer for this many channels.
+    ///
+    /// # Panics
+    /// If the groups do not divide the channels.
+    pub fn init<B: Backend>(self, channels: usize, device: &B::Device) -> GroupNorm<B> {
+        let Some(groups) = self.groups.of(channels) else {
+            panic!("{:?} groups do not divide {channels} channels", self.groups);
+        };
+        GroupNorm::of(channels, groups, self.epsilon, device)
+    }
+}
+
 /// Group normalisation of `[batch, channels, height, width]`.
 #[derive(Module, Debug)]
 pub struct GroupNorm<B: Backend> {
     gamma: Param<Tensor<B, 1>>,
     beta: Param<Tensor<B, 1>>,
     groups: usize,
+    epsilon: f64,
 }
 
 impl<B: Backend> GroupNorm<B> {
-    /// Starts with gain 1 and shift 0. The number of groups is the largest divisor of the channels
-    /// up to 32 that leaves at least 4 channels per group, or 1 for fewer than 4 channels.
+    /// Starts with gain 1 and shift 0, in as many groups as [`Groups::Divisor`] says.
     pub fn new(channels: usize, device: &B::Device) -> Self {
-        let most = (channels / 4).clamp(1, 32);
-        let groups = (1..=most)
-            .rev()
-            .find(|g| channels.is_multiple_of(*g))
-            .unwrap_or(1);
+        Normalisation::default().init(channels, device)
+    }
+
+    /// The same with this many groups and this ε.
+    ///
+    /// # Panics
+    /// If the groups do not divide the channels.
+    pub fn of(channels: usize, groups: usize, epsilon: f64, device: &B::Device) -> Self {
+        assert!(
+            groups > 0 && channels.is_multiple_of(groups),
+            "{groups} groups do not divide {channels} channels"
+        );
         Self {
             gamma: Param::from_tensor(Tensor::ones([channels], device)),
             beta: Param::from_tensor(Tensor::zeros([channels], device)),
             groups,
+            epsilon,
         }
     }
 
@@ -71,7 +135,7 @@ impl<B: Backend> GroupNorm<B> {
     fn grouping(&self, silu: bool) -> Grouping {
         Grouping {
             groups: self.groups,
-            epsilon: EPSILON,
+            epsilon: self.epsilon,
             silu,
         }
     }

@@ -1,30 +1,159 @@
 //! The residual block of a diffusion UNet.
 //!
-//! `h = conv(SiLU(norm(x)))`, `h ← norm(h)·(1 + a(e)) + b(e)`,
-//! `y = skip(x) + conv(dropout(SiLU(h)))`
+//! `h = conv(r(SiLU(norm(x))))`, `h ← norm(h)·(1 + a(e)) + b(e)` or `h ← norm(h + b(e))`,
+//! `y = s·(skip(r(x)) + conv(dropout(SiLU(h))))`, where r halves or doubles the size, or neither
 //!
-//! Source: Ho et al. 2020, appendix B; scale and shift by the embedding:
-//! Dhariwal & Nichol 2021, §4.
+//! Source: Ho et al. 2020, appendix B; scale and shift by the embedding, and blocks that resample:
+//! Dhariwal & Nichol 2021, §4 and appendix; s: Song et al. 2021 (score SDE), appendix H.
 
 use crate::dropout::dropout;
 use crate::init::Init;
-use crate::layer::{convolve, dense};
-use crate::norm::GroupNorm;
+use crate::layer::{convolve, dense, double};
+use crate::norm::{GroupNorm, Normalisation};
 use crate::size::Size;
 use burn::module::Module;
 use burn::nn::Linear;
 use burn::nn::conv::Conv2d;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
+use burn::tensor::module::avg_pool2d;
 use pyroclast_core::noise::Draws;
 use pyroclast_kernels::Activation;
 
-/// Two convolutions, modulated by an embedding of time and class. At first it
-/// equals its skip connection.
+/// How an embedding changes the channels of a block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Modulation {
+    /// After the second normalisation, `h·(1 + a) + b`.
+    ScaleShift,
+    /// Before it, `h + b`.
+    Additive,
+}
+
+/// How a block changes the size of an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resize {
+    /// Not at all.
+    Keep,
+    /// By the mean of 2×2 pixels.
+    Halve,
+    /// By repeating each pixel.
+    Double,
+}
+
+impl Resize {
+    /// The image in its new size.
+    pub(crate) fn apply<B: Backend>(self, x: Tensor<B, 4>) -> Tensor<B, 4> {
+        match self {
+            Self::Keep => x,
+            Self::Halve => avg_pool2d(x, [2, 2], [2, 2], [0, 0], false, false),
+            Self::Double => double(x),
+        }
+    }
+}
+
+/// The shape of a [`ResidualBlock`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ResidualConfig {
+    /// Channels of the input.
+    pub inputs: usize,
+    /// Channels of the output.
+    pub outputs: usize,
+    /// Numbers in the embedding.
+    pub embedding: usize,
+    /// How the embedding changes the channels.
+    pub modulation: Modulation,
+    /// Probability of dropping an element.
+    pub dropout: f64,
+    /// The two normalisations.
+    pub norm: Normalisation,
+    /// How the size of the image changes.
+    pub resize: Resize,
+    /// Whether the skip connection has a convolution of 1×1 even if the channels stay the same.
+    pub projects: bool,
+    /// What the sum of both branches is multiplied by.
+    pub skip_scale: f64,
+}
+
+impl ResidualConfig {
+    /// A block from `inputs` to `outputs` channels, modulated by scale and shift.
+    pub fn new(inputs: usize, outputs: usize, embedding: usize) -> Self {
+        Self {
+            inputs,
+            outputs,
+            embedding,
+            modulation: Modulation::ScaleShift,
+            dropout: 0.0,
+            norm: Normalisation::default(),
+            resize: Resize::Keep,
+            projects: false,
+            skip_scale: 1.0,
+        }
+    }
+
+    /// Whether the skip connection has a convolution.
+    pub fn has_skip(&self) -> bool {
+        self.projects || self.inputs != self.outputs
+    }
+
+    /// The rows of the layer that the embedding passes through.
+    pub fn modulations(&self) -> usize {
+        match self.modulation {
+            Modulation::ScaleShift => self.outputs.saturating_mul(2),
+            Modulation::Additive => self.outputs,
+        }
+    }
+
+    /// The size of a block on images of this many pixels.
+    pub(crate) fn size(&self, pixels: u64) -> Size {
+        let [inputs, outputs, embedding, modulations] = [
+            self.inputs,
+            self.outputs,
+            self.embedding,
+            self.modulations(),
+        ]
+        .map(|n| n as u64);
+        let size = Size::default()
+            .norm(inputs, pixels)
+            .conv(inputs, outputs, 3, pixels)
+            .linear(embedding, modulations)
+            .norm(outputs, pixels)
+            .conv(outputs, outputs, 3, pixels);
+        if self.has_skip() {
+            size.conv(inputs, outputs, 1, pixels)
+        } else {
+            size
+        }
+    }
+
+    /// Builds the block.
+    ///
+    /// # Panics
+    /// If the groups of the normalisation do not divide the channels.
+    pub fn init<B: Backend>(&self, init: &mut Init<'_, B>) -> ResidualBlock<B> {
+        let &Self {
+            inputs, outputs, ..
+        } = self;
+        ResidualBlock {
+            norm_in: self.norm.init(inputs, init.device()),
+            conv_in: init.conv(inputs, outputs, 3, 1),
+            modulation: init.linear(self.embedding, self.modulations()),
+            norm_out: self.norm.init(outputs, init.device()),
+            conv_out: init.zero_conv(outputs, outputs, 3),
+            skip: self.has_skip().then(|| init.conv(inputs, outputs, 1, 1)),
+            dropout: self.dropout,
+            skip_scale: self.skip_scale,
+            mode: self.modulation,
+            resize: self.resize,
+        }
+    }
+}
+
+/// Two convolutions, modulated by an embedding of time and class. At first it equals its skip
+/// connection.
 ///
 /// # Shapes
 /// - x: `[batch, inputs, height, width]`, embedding: `[batch, embedding]`,
-///   output: `[batch, outputs, height, width]`
+///   output: `[batch, outputs, height, width]`, half or twice the size if the block resizes
 #[derive(Module, Debug)]
 pub struct ResidualBlock<B: Backend> {
     norm_in: GroupNorm<B>,
@@ -34,43 +163,14 @@ pub struct ResidualBlock<B: Backend> {
     conv_out: Conv2d<B>,
     skip: Option<Conv2d<B>>,
     dropout: f64,
-}
-
-/// The size of a block on images of this many pixels.
-pub(crate) fn size(inputs: u64, outputs: u64, embedding: u64, pixels: u64) -> Size {
-    let size = Size::default()
-        .norm(inputs, pixels)
-        .conv(inputs, outputs, 3, pixels)
-        .linear(embedding, outputs.saturating_mul(2))
-        .norm(outputs, pixels)
-        .conv(outputs, outputs, 3, pixels);
-    if inputs == outputs {
-        size
-    } else {
-        size.conv(inputs, outputs, 1, pixels)
-    }
+    skip_scale: f64,
+    #[module(skip)]
+    mode: Modulation,
+    #[module(skip)]
+    resize: Resize,
 }
 
 impl<B: Backend> ResidualBlock<B> {
-    /// A block from `inputs` to `outputs` channels, modulated by an embedding of this many numbers.
-    pub fn new(
-        inputs: usize,
-        outputs: usize,
-        embedding: usize,
-        dropout: f64,
-        init: &mut Init<'_, B>,
-    ) -> Self {
-        Self {
-            norm_in: init.norm(inputs),
-            conv_in: init.conv(inputs, outputs, 3, 1),
-            modulation: init.linear(embedding, 2 * outputs),
-            norm_out: init.norm(outputs),
-            conv_out: init.zero_conv(outputs, outputs, 3),
-            skip: (inputs != outputs).then(|| init.conv(inputs, outputs, 1, 1)),
-            dropout,
-        }
-    }
-
     /// The block's output. A training pass gives `draws`, from which the dropout masks are drawn.
     ///
     /// `embedding` has already passed through the SiLU that all blocks share.
@@ -80,17 +180,32 @@ impl<B: Backend> ResidualBlock<B> {
         embedding: Tensor<B, 2>,
         draws: Option<&mut Draws>,
     ) -> Tensor<B, 4> {
-        let h = convolve(&self.conv_in, self.norm_in.forward_silu(x.clone()));
-        let channels = h.dims()[1];
+        let h = self.resize.apply(self.norm_in.forward_silu(x.clone()));
+        let h = convolve(&self.conv_in, h);
+        let [batch, channels, _, _] = h.dims();
         let modulation = dense(&self.modulation, embedding, Activation::Identity);
-        let scale = modulation.clone().narrow(1, 0, channels);
-        let shift = modulation.narrow(1, channels, channels);
-        let h = self.norm_out.modulated_silu(h, scale, shift);
+        let h = match self.mode {
+            Modulation::ScaleShift => {
+                let scale = modulation.clone().narrow(1, 0, channels);
+                let shift = modulation.narrow(1, channels, channels);
+                self.norm_out.modulated_silu(h, scale, shift)
+            }
+            Modulation::Additive => {
+                let shift = modulation.reshape([batch, channels, 1, 1]);
+                self.norm_out.forward_silu(h + shift)
+            }
+        };
         let h = convolve(&self.conv_out, dropout(h, self.dropout, draws));
+        let x = self.resize.apply(x);
         let skip = match &self.skip {
             Some(conv) => convolve(conv, x),
             None => x,
         };
-        skip + h
+        scaled(skip + h, self.skip_scale)
     }
+}
+
+/// x times a factor, which is left alone if it is 1.
+pub(crate) fn scaled<B: Backend>(x: Tensor<B, 4>, factor: f64) -> Tensor<B, 4> {
+    if factor == 1.0 { x } else { x * factor }
 }

@@ -80,7 +80,8 @@ impl Size {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{ClassifierConfig, Init, MlpConfig, TimeInput, UNetConfig};
+    use crate::{ClassInput, ClassifierConfig, Heads, Init, MlpConfig, Modulation, NullClass};
+    use crate::{Resample, Stem, TimeInput, UNetConfig, UpAttention};
     use burn::module::{Module, ModuleVisitor, Param};
     use burn::tensor::Tensor;
     use burn::tensor::backend::Backend;
@@ -134,10 +135,10 @@ mod tests {
             ..UNetConfig::new(1, [8, 8])
         };
         let deep = UNetConfig {
-            multipliers: vec![1, 3, 2],
+            multipliers: vec![1.0, 3.0, 2.0],
             blocks: 3,
             attention: vec![4],
-            heads: 2,
+            heads: Heads::Count(2),
             classes: 4,
             attributes: 3,
             beside: 2,
@@ -145,11 +146,27 @@ mod tests {
             ..plain.clone()
         };
         let flat = UNetConfig {
-            multipliers: vec![2],
+            multipliers: vec![2.0],
             blocks: 2,
             ..plain.clone()
         };
-        for config in [plain, deep, flat] {
+        let blocks = UNetConfig {
+            resample: Resample::Blocks { project: true },
+            modulation: Modulation::Additive,
+            class_input: ClassInput::Features,
+            null_class: NullClass::Zero,
+            up_attention: UpAttention::Last,
+            stem: Stem::FirstLevel,
+            multipliers: vec![1.5, 3.0, 2.0],
+            augmentation: 9,
+            ..deep.clone()
+        };
+        let means = UNetConfig {
+            resample: Resample::Plain,
+            null_class: NullClass::Absent,
+            ..deep.clone()
+        };
+        for config in [plain, deep, flat, blocks, means] {
             check(config.size(), &config.init(&mut init));
         }
         for shape in [&[9][..], &[1, 8, 8], &[3, 17, 5]] {
@@ -162,7 +179,7 @@ mod tests {
     fn a_size_that_cannot_be_counted_is_the_largest() {
         let config = UNetConfig {
             channels: 1 << 28,
-            multipliers: vec![usize::MAX / 2, 3],
+            multipliers: vec![1e30, 3.0],
             blocks: usize::MAX,
             ..UNetConfig::new(1, [8, 8])
         };

@@ -8,7 +8,7 @@ use burn::tensor::backend::AutodiffBackend;
 use pyroclast_core::named::{COUNT, Choice, Kind, OutOfRange, Range, Setting};
 use pyroclast_core::network::Network;
 use pyroclast_core::settings;
-use pyroclast_models::{Activation, Init, MlpConfig, Size, TimeInput, UNetConfig};
+use pyroclast_models::{Activation, Heads, Init, MlpConfig, Size, TimeInput, UNetConfig};
 use serde::{Deserialize, Serialize};
 
 /// `[network]`: an MLP for points, a UNet for images.
@@ -137,18 +137,15 @@ impl NetworkConfig {
             })),
             (Self::Unet(unet), &[c, h, w]) => {
                 let config = UNetConfig {
-                    image_channels: c,
-                    image_size: [h, w],
                     channels: unet.channels,
-                    multipliers: unet.multipliers.clone(),
+                    multipliers: unet.multipliers.iter().map(|&m| m as f64).collect(),
                     blocks: unet.blocks,
                     attention: unet.attention.clone(),
-                    heads: unet.heads,
+                    heads: Heads::Count(unet.heads),
                     dropout: unet.dropout,
                     classes,
-                    attributes: 0,
-                    beside: 0,
                     learns_variance,
+                    ..UNetConfig::new(c, [h, w])
                 };
                 match config.problem() {
                     Some(problem) => Err(refuse("unet", problem)),

@@ -56,6 +56,11 @@ impl<B: Backend> Labels<B> {
         Self(Some(Tensor::from_data(data, device)))
     }
 
+    /// Whether there are labels.
+    pub fn is_given(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// The labels of `batch` rows, `[batch]`: `class` in every row where there are none.
     pub fn or_class(&self, class: usize, batch: usize, device: &B::Device) -> Tensor<B, 1, Int> {
         match &self.0 {

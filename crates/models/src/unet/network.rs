@@ -1,0 +1,458 @@
+//! The network.
+
+use super::config::{ClassInput, Resample, UNetConfig};
+use super::plan::{Change, LevelPlan, StagePlan};
+use crate::attention::SelfAttention;
+use crate::embedding::{ClassEmbedding, TimeEmbedding, VectorEmbedding};
+use crate::init::Init;
+use crate::layer::{convolve, double};
+use crate::norm::GroupNorm;
+use crate::residual::{ResidualBlock, Resize, scaled};
+use burn::module::Module;
+use burn::nn::Linear;
+use burn::nn::conv::Conv2d;
+use burn::tensor::Tensor;
+use burn::tensor::backend::Backend;
+use pyroclast_core::condition::{Images, Labels, Vectors};
+use pyroclast_core::network::Network;
+use pyroclast_core::noise::Draws;
+use pyroclast_kernels::{concat, silu};
+
+/// A UNet for images, `[batch, channels, height, width]`, conditioned on any of a class, attributes
+/// and an image. If it learns a variance, its output has twice the channels.
+#[derive(Module, Debug)]
+pub struct UNet<B: Backend> {
+    time: TimeEmbedding<B>,
+    classes: Option<ClassEmbedding<B>>,
+    augmentation: Option<Linear<B>>,
+    attributes: Option<VectorEmbedding<B>>,
+    beside: usize,
+    stem: Conv2d<B>,
+    down: Vec<Level<B>>,
+    middle: Vec<Stage<B>>,
+    up: Vec<Level<B>>,
+    norm: GroupNorm<B>,
+    head: Conv2d<B>,
+    #[module(skip)]
+    class_input: ClassInput,
+}
+
+/// A residual block, with or without attention after it.
+#[derive(Module, Debug)]
+struct Stage<B: Backend> {
+    block: ResidualBlock<B>,
+    attention: Option<SelfAttention<B>>,
+    skip_scale: f64,
+}
+
+/// The stages at one size, and what leads to the next: a convolution, a block, or neither.
+#[derive(Module, Debug)]
+struct Level<B: Backend> {
+    stages: Vec<Stage<B>>,
+    resize: Option<Conv2d<B>>,
+    block: Option<ResidualBlock<B>>,
+    #[module(skip)]
+    change: Resize,
+    #[module(skip)]
+    resample: Resample,
+}
+
+impl UNetConfig {
+    /// Builds the network. The output convolution starts at zero.
+    ///
+    /// # Panics
+    /// If [`UNetConfig::problem`] finds a problem, which is then the message.
+    pub fn init<B: Backend>(&self, init: &mut Init<'_, B>) -> UNet<B> {
+        let plan = self.plan();
+        let (channels, embedding) = (self.channels, self.embedding());
+        let time = TimeEmbedding::new(self.time, channels, embedding, init);
+        let classes = (self.classes > 0).then(|| match self.class_input {
+            ClassInput::Embedding => {
+                ClassEmbedding::with_null(self.classes, embedding, self.null_class, init)
+            }
+            ClassInput::Features => {
+                ClassEmbedding::of_unit_vectors(self.classes, channels, self.null_class, init)
+            }
+        });
+        let augmentation = (self.augmentation > 0).then(|| Linear {
+            bias: None,
+            ..init.linear(self.augmentation, channels)
+        });
+        let attributes =
+            (self.attributes > 0).then(|| VectorEmbedding::new(self.attributes, embedding, init));
+        let stem = init.conv(self.image_channels + self.beside, self.stem_width(), 3, 1);
+        let levels = |plan: &[LevelPlan], change: Resize, init: &mut Init<'_, B>| -> Vec<_> {
+            plan.iter()
+                .map(|level| self.level(level, change, init))
+                .collect()
+        };
+        let down = levels(&plan.down, Resize::Halve, init);
+        let middle = { plan.middle.iter() }
+            .map(|stage| self.stage(stage, init))
+            .collect();
+        let up = levels(&plan.up, Resize::Double, init);
+        let finest = self.widths()[0];
+        UNet {
+            time,
+            classes,
+            augmentation,
+            attributes,
+            beside: self.beside,
+            stem,
+            down,
+            middle,
+            up,
+            norm: self.norm.init(finest, init.device()),
+            head: init.zero_conv(finest, self.outputs(), 3),
+            class_input: self.class_input,
+        }
+    }
+
+    fn stage<B: Backend>(&self, plan: &StagePlan, init: &mut Init<'_, B>) -> Stage<B> {
+        let channels = plan.block.outputs;
+        Stage {
+            block: plan.block.init(init),
+            attention: plan.heads.map(|heads| {
+                let norm = self.norm.init(channels, init.device());
+                SelfAttention::after(norm, channels, heads, init)
+            }),
+            skip_scale: self.skip_scale,
+        }
+    }
+
+    fn level<B: Backend>(
+        &self,
+        plan: &LevelPlan,
+        change: Resize,
+        init: &mut Init<'_, B>,
+    ) -> Level<B> {
+        let stages = { plan.stages.iter() }
+            .map(|stage| self.stage(stage, init))
+            .collect();
+        let (mut resize, mut block) = (None, None);
+        match plan.change {
+            Some(Change::Convolution(channels)) => {
+                resize = Some(match (change, self.resample) {
+                    (Resize::Halve, Resample::ConvolutionFromCorner) => init.halving(channels),
+                    (Resize::Halve, _) => init.conv(channels, channels, 3, 2),
+                    _ => init.conv(channels, channels, 3, 1),
+                });
+            }
+            Some(Change::Block(config)) => block = Some(config.init(init)),
+            Some(Change::Plain) | None => {}
+        }
+        Level {
+            stages,
+            resize,
+            block,
+            change: if plan.change.is_some() {
+                change
+            } else {
+                Resize::Keep
+            },
+            resample: self.resample,
+        }
+    }
+}
+
+impl<B: Backend> Stage<B> {
+    fn forward(
+        &self,
+        x: Tensor<B, 4>,
+        embedding: &Tensor<B, 2>,
+        draws: Option<&mut Draws>,
+    ) -> Tensor<B, 4> {
+        let h = self.block.forward(x, embedding.clone(), draws);
+        match &self.attention {
+            Some(attention) => scaled(attention.forward(h), self.skip_scale),
+            None => h,
+        }
+    }
+}
+
+impl<B: Backend> Level<B> {
+    /// The image in the size of the next level.
+    fn resized(
+        &self,
+        x: Tensor<B, 4>,
+        embedding: &Tensor<B, 2>,
+        draws: Option<&mut Draws>,
+    ) -> Tensor<B, 4> {
+        if let Some(block) = &self.block {
+            return block.forward(x, embedding.clone(), draws);
+        }
+        match (&self.resize, self.change) {
+            (Some(conv), Resize::Halve) => {
+                let x = match self.resample {
+                    Resample::ConvolutionFromCorner => with_zeros_beyond(x),
+                    _ => x,
+                };
+                convolve(conv, x)
+            }
+            (Some(conv), _) => convolve(conv, double(x)),
+            (None, change) => change.apply(x),
+        }
+    }
+}
+
+/// The image with a column of zeros on its right and a row of them below.
+fn with_zeros_beyond<B: Backend>(x: Tensor<B, 4>) -> Tensor<B, 4> {
+    let [batch, channels, height, width] = x.dims();
+    let options = (&x.device(), x.dtype());
+    let column = Tensor::zeros([batch, channels, height, 1], options);
+    let row = Tensor::zeros([batch, channels, 1, width + 1], options);
+    concat(concat(x, column, 3), row, 2)
+}
+
+impl<B: Backend> UNet<B> {
+    /// The output for images that were augmented as these numbers say, `[batch, augmentation]`.
+    /// Without dropout.
+    ///
+    /// # Panics
+    /// If the network does not take such numbers.
+    pub fn forward_augmented(
+        &self,
+        x: Tensor<B, 4>,
+        t: Tensor<B, 1>,
+        condition: &Condition<B>,
+        augmentation: Tensor<B, 2>,
+    ) -> Tensor<B, 4> {
+        assert!(
+            self.augmentation.is_some(),
+            "this network takes no numbers of augmentation"
+        );
+        self.run(x, t, condition, Some(augmentation), None)
+    }
+
+    /// The embedding of time, class, augmentation and attributes, after the SiLU that all blocks
+    /// share.
+    fn embed(
+        &self,
+        t: Tensor<B, 1>,
+        (labels, (attributes, _)): &Condition<B>,
+        augmentation: Option<Tensor<B, 2>>,
+    ) -> Tensor<B, 2> {
+        let [batch] = t.dims();
+        let mut features = self.time.features(t);
+        if let (Some(layer), Some(augmentation)) = (&self.augmentation, augmentation) {
+            features = features + layer.forward(augmentation);
+        }
+        let before = self.class_input == ClassInput::Features;
+        if let Some(classes) = self.classes.as_ref().filter(|_| before) {
+            features = features + classes.forward(labels, batch);
+        }
+        let mut embedding = self.time.embed(features);
+        if let Some(classes) = self.classes.as_ref().filter(|_| !before) {
+            embedding = embedding + classes.forward(labels, batch);
+        }
+        if let Some(embed) = &self.attributes {
+            embedding = embedding + embed.forward(attributes, batch);
+        }
+        silu(embedding)
+    }
+
+    fn run(
+        &self,
+        x: Tensor<B, 4>,
+        t: Tensor<B, 1>,
+        condition: &Condition<B>,
+        augmentation: Option<Tensor<B, 2>>,
+        mut draws: Option<&mut Draws>,
+    ) -> Tensor<B, 4> {
+        let embedding = self.embed(t, condition, augmentation);
+        let (_, (_, beside)) = condition;
+        let [batch, _, height, width] = x.dims();
+        let x = match self.beside {
+            0 => x,
+            channels => {
+                let image = beside.or_zeros([batch, channels, height, width], &x.device());
+                let image = image.cast(x.dtype());
+                concat(x, image, 1)
+            }
+        };
+        let mut h = convolve(&self.stem, x);
+        let mut skips = vec![h.clone()];
+        for level in &self.down {
+            for stage in &level.stages {
+                h = stage.forward(h, &embedding, draws.as_deref_mut());
+                skips.push(h.clone());
+            }
+            if level.change != Resize::Keep {
+                h = level.resized(h, &embedding, draws.as_deref_mut());
+                skips.push(h.clone());
+            }
+        }
+        for stage in &self.middle {
+            h = stage.forward(h, &embedding, draws.as_deref_mut());
+        }
+        for level in &self.up {
+            for stage in &level.stages {
+                let skip = skips
+                    .pop()
+                    .expect("each stage on the way up was built for one skip");
+                h = stage.forward(concat(h, skip, 1), &embedding, draws.as_deref_mut());
+            }
+            if level.change != Resize::Keep {
+                h = level.resized(h, &embedding, draws.as_deref_mut());
+            }
+        }
+        convolve(&self.head, self.norm.forward_silu(h))
+    }
+}
+
+/// A class, attributes, and an image of the size of the state.
+type Condition<B> = (Labels<B>, (Vectors<B>, Images<B>));
+
+impl<B: Backend> Network<B, 4> for UNet<B> {
+    type Condition = Condition<B>;
+
+    fn forward(
+        &self,
+        x: Tensor<B, 4>,
+        t: Tensor<B, 1>,
+        condition: &Self::Condition,
+    ) -> Tensor<B, 4> {
+        self.run(x, t, condition, None, None)
+    }
+
+    fn forward_training(
+        &self,
+        x: Tensor<B, 4>,
+        t: Tensor<B, 1>,
+        condition: &Self::Condition,
+        dropout: &mut Draws,
+    ) -> Tensor<B, 4> {
+        self.run(x, t, condition, None, Some(dropout))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::unet::Heads;
+    use burn::module::{ModuleMapper, ModuleVisitor, Param};
+    use burn::tensor::{DType, TensorData};
+    use burn_ndarray::NdArray;
+    use pyroclast_core::condition::{Condition as _, Given};
+    use pyroclast_core::noise::{Noise, Stream};
+
+    const FNV: u64 = 0xcbf2_9ce4_8422_2325;
+
+    fn hash(state: u64, items: impl Iterator<Item = u64>) -> u64 {
+        items.fold(state, |state, item| {
+            (state ^ item).wrapping_mul(0x0100_0000_01b3)
+        })
+    }
+
+    /// The hashes of the names and of the bits of all parameters, in their order.
+    struct Hashes {
+        path: Vec<String>,
+        names: u64,
+        bits: u64,
+    }
+
+    impl ModuleVisitor<NdArray> for Hashes {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<NdArray, D>>) {
+            let name = self.path.join(".") + "\n";
+            self.names = hash(self.names, name.bytes().map(u64::from));
+            let values: Vec<f32> = param.val().into_data().to_vec().expect("single precision");
+            self.bits = hash(self.bits, values.iter().map(|v| u64::from(v.to_bits())));
+        }
+
+        fn enter_module(&mut self, name: &str, _: &str) {
+            self.path.push(name.to_owned());
+        }
+
+        fn exit_module(&mut self, _: &str, _: &str) {
+            self.path.pop();
+        }
+    }
+
+    /// Adds noise to every parameter, since those that start at zero hide the others.
+    struct Shake(Draws);
+
+    impl ModuleMapper<NdArray> for Shake {
+        fn map_float<const D: usize>(
+            &mut self,
+            param: Param<Tensor<NdArray, D>>,
+        ) -> Param<Tensor<NdArray, D>> {
+            param.map(|old| {
+                let noise = self.0.normal_tensor(old.dims(), &old.device(), DType::F32);
+                old + noise * 0.2
+            })
+        }
+    }
+
+    #[test]
+    fn a_network_of_defaults_is_the_one_that_files_hold() {
+        let device = Default::default();
+        let config = UNetConfig {
+            channels: 8,
+            attention: vec![4],
+            heads: Heads::Count(2),
+            classes: 3,
+            attributes: 2,
+            beside: 1,
+            learns_variance: true,
+            ..UNetConfig::new(1, [8, 8])
+        };
+        let network: UNet<NdArray> = config.init(&mut Init::new(Noise::new(7), &device));
+        let mut hashes = Hashes {
+            path: Vec::new(),
+            names: FNV,
+            bits: FNV,
+        };
+        network.visit(&mut hashes);
+        // From the version before the other UNets of the field: a change breaks every saved model.
+        assert_eq!(hashes.names, 0x5578_27ff_0d7f_e98b);
+        assert_eq!(hashes.bits, 0x323e_6f33_c6b9_7ed2);
+        let mut shake = Shake(Noise::new(9).draws(Stream::Source, 0));
+        let network = network.map(&mut shake);
+        let mut draws = Noise::new(8).draws(Stream::Source, 0);
+        let x = TensorData::new(draws.normals(128), [2, 1, 8, 8]);
+        let given = Given::labels(&[1, 2], 3)
+            .and(Given::vectors(&[0.5, -1.0, 0.25, 2.0], 2))
+            .and(Given::images(&draws.normals(128), [1, 8, 8]));
+        let y = network.forward(
+            Tensor::from_data(x, &device),
+            Tensor::from_data([0.3, 0.9], &device),
+            &super::Condition::upload(&given, &device),
+        );
+        let y: Vec<f32> = y.into_data().to_vec().expect("single precision");
+        // The last bits depend on the processor's instructions.
+        let expected = [
+            0.165_480_2,
+            -0.464_567_6,
+            -0.025_586_493,
+            0.288_360_63,
+            1.302_417_2,
+            1.275_196_8,
+        ];
+        for (found, expected) in y.iter().zip(expected) {
+            assert!((found - expected).abs() < 2e-6, "{found} {expected}");
+        }
+    }
+
+    #[test]
+    fn an_image_conditions_the_network_and_is_zero_where_dropped() {
+        let device = Default::default();
+        let config = UNetConfig {
+            channels: 4,
+            beside: 1,
+            ..UNetConfig::new(1, [2, 2])
+        };
+        let mut init = Init::new(Noise::new(0), &device);
+        let mut network: UNet<NdArray> = config.init(&mut init);
+        // The last convolution starts at zero, which would hide everything before it.
+        network.head = init.conv(4, 1, 3, 1);
+        let output = |given: &Given| -> Vec<f32> {
+            let x = Tensor::from_data([[[[0.1, 0.2], [0.3, 0.4]]]], &device);
+            let t = Tensor::from_data([0.4], &device);
+            let y = network.forward(x, t, &super::Condition::upload(given, &device));
+            y.into_data().to_vec().expect("single precision")
+        };
+        let image = Given::images(&[1.0, 2.0, 3.0, 4.0], [1, 2, 2]);
+        assert_ne!(output(&image), output(&Given::nothing()));
+        assert_eq!(output(&image.dropped(&[true])), output(&Given::nothing()));
+    }
+}

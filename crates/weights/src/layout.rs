@@ -1,0 +1,107 @@
+//! The layouts: how each project names and orders the tensors of a network.
+
+use crate::array::Tensors;
+use crate::config::Config;
+use crate::error::WeightsError;
+use crate::table::Table;
+use pyroclast_models::UNetConfig;
+
+/// Every layout, in the order in which they are listed.
+pub const LAYOUTS: &[Layout] = &[];
+
+/// How a project names and orders the tensors of a network.
+#[derive(Debug, Clone, Copy)]
+pub struct Layout {
+    /// Its name.
+    pub name: &'static str,
+    /// What it is, in one line.
+    pub about: &'static str,
+    /// Keys that every file in this layout has.
+    pub marks: &'static [&'static str],
+    /// The network of these tensors. Their shapes determine most of it, the configuration the rest.
+    pub fit: fn(&Tensors, &Config) -> Result<Fit, WeightsError>,
+}
+
+/// A network that tensors in some layout belong to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fit {
+    /// The configuration of the network.
+    pub structure: Structure,
+    /// The rule of each of its parameters.
+    pub table: Table,
+    /// What neither the shapes nor the configuration determined, and was taken as that project
+    /// usually has it; a sentence each.
+    pub assumed: Vec<String>,
+}
+
+/// The configuration of a network of some kind.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Structure {
+    /// A UNet.
+    UNet(UNetConfig),
+}
+
+/// The layout of this name.
+///
+/// # Errors
+/// [`WeightsError::NoLayout`], which lists all names.
+pub fn by_name(name: &str) -> Result<&'static Layout, WeightsError> {
+    let found = LAYOUTS.iter().find(|layout| layout.name == name);
+    found.ok_or_else(|| WeightsError::NoLayout {
+        name: name.to_owned(),
+        known: names(LAYOUTS.iter()),
+    })
+}
+
+/// The layouts whose marks these tensors have.
+pub fn candidates(tensors: &Tensors) -> Vec<&'static Layout> {
+    let marked = |layout: &&Layout| layout.marks.iter().all(|key| tensors.contains_key(*key));
+    LAYOUTS.iter().filter(marked).collect()
+}
+
+/// The network of these tensors, in the named layout or in the only one that they can have, and its
+/// parameters under our names.
+///
+/// # Errors
+/// [`WeightsError`]: no such layout, or several that fit; a value that neither the tensors nor the
+/// configuration determine; tensors that are missing, unexpected or of another shape.
+pub fn fit(
+    tensors: &Tensors,
+    layout: Option<&str>,
+    config: &Config,
+) -> Result<(&'static Layout, Fit, Tensors), WeightsError> {
+    let layout = match layout {
+        Some(name) => by_name(name)?,
+        None => match candidates(tensors)[..] {
+            [one] => one,
+            [] => {
+                return Err(WeightsError::Layout {
+                    reason: "the keys are those of no layout".to_owned(),
+                    known: names(LAYOUTS.iter()),
+                });
+            }
+            ref several => {
+                return Err(WeightsError::Layout {
+                    reason: format!("the keys are those of {} layouts", several.len()),
+                    known: names(several.iter().copied()),
+                });
+            }
+        },
+    };
+    let fit = (layout.fit)(tensors, config)?;
+    let ours = fit.table.import(tensors).map_err(|mut misfit| {
+        let nearest = candidates(tensors).into_iter().map(|near| near.name);
+        layout.name.clone_into(&mut misfit.layout);
+        misfit.nearest = nearest.into_iter().find(|name| *name != layout.name);
+        misfit
+    })?;
+    Ok((layout, fit, ours))
+}
+
+fn names<'a>(layouts: impl Iterator<Item = &'a Layout>) -> String {
+    layouts
+        .map(|layout| layout.name)
+        .collect::<Vec<_>>()
+        .join(", ")
+}
