@@ -103,6 +103,12 @@ pub enum WeightsError {
         /// What is possible.
         remedy: String,
     },
+    /// Tensors and configuration together are those of no network here.
+    #[error("no network has these weights: {reason}")]
+    Impossible {
+        /// What cannot be, and what to do.
+        reason: String,
+    },
     /// The configuration is no JSON object.
     #[error("the configuration is not a JSON object ({reason})")]
     Config {

@@ -324,7 +324,8 @@ impl Misfit {
     }
 }
 
-fn matches(pattern: &str, key: &str) -> bool {
+/// Whether a key is one that a pattern stands for.
+pub(crate) fn matches(pattern: &str, key: &str) -> bool {
     match (pattern.strip_prefix('*'), pattern.strip_suffix('*')) {
         (Some(end), _) => key.ends_with(end),
         (None, Some(start)) => key.starts_with(start),
