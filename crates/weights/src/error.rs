@@ -117,5 +117,11 @@ pub enum WeightsError {
     },
     /// The tensors are not those of a network in this layout.
     #[error(transparent)]
-    Misfit(#[from] Misfit),
+    Misfit(#[from] Box<Misfit>),
+}
+
+impl From<Misfit> for WeightsError {
+    fn from(misfit: Misfit) -> Self {
+        Self::Misfit(Box::new(misfit))
+    }
 }

@@ -111,7 +111,7 @@ pub(super) fn side(tensors: &Tensors, key: &str, axis: usize) -> Result<usize, W
     let tensor = tensors.get(key).filter(|tensor| !tensor.values.is_empty());
     let side = tensor.and_then(|tensor| tensor.shape.get(axis));
     side.copied().ok_or_else(|| {
-        WeightsError::Misfit(Misfit {
+        WeightsError::from(Misfit {
             layout: "of this UNet".to_owned(),
             missing: vec![key.to_owned()],
             ..Misfit::default()
