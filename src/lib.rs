@@ -43,6 +43,7 @@
 //! - [`models`]: MLP and UNet
 //! - [`solvers`]: ODE and SDE integrators
 //! - [`train`]: datasets, the training loop, checkpoints, samplers
+//! - [`weights`]: networks of other projects, from their files and back
 //! - [`metrics`]: W2, Fréchet distance, likelihood and other scores
 
 pub mod backend;
@@ -56,3 +57,4 @@ pub use pyroclast_metrics as metrics;
 pub use pyroclast_models as models;
 pub use pyroclast_solvers as solvers;
 pub use pyroclast_train as train;
+pub use pyroclast_weights as weights;

@@ -43,6 +43,11 @@ impl Config {
         self.0.get(key).filter(|value| !value.is_null())
     }
 
+    /// Whether a key has the value `null`, which is not the same as its absence everywhere.
+    pub fn is_null(&self, key: &str) -> bool {
+        self.0.get(key).is_some_and(Value::is_null)
+    }
+
     /// A number of things.
     ///
     /// # Errors

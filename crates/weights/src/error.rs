@@ -103,6 +103,12 @@ pub enum WeightsError {
         /// What is possible.
         remedy: String,
     },
+    /// Tensors and configuration together are those of no network here.
+    #[error("no network has these weights: {reason}")]
+    Impossible {
+        /// What cannot be, and what to do.
+        reason: String,
+    },
     /// The configuration is no JSON object.
     #[error("the configuration is not a JSON object ({reason})")]
     Config {
@@ -111,5 +117,11 @@ pub enum WeightsError {
     },
     /// The tensors are not those of a network in this layout.
     #[error(transparent)]
-    Misfit(#[from] Misfit),
+    Misfit(#[from] Box<Misfit>),
+}
+
+impl From<Misfit> for WeightsError {
+    fn from(misfit: Misfit) -> Self {
+        Self::Misfit(Box::new(misfit))
+    }
 }

@@ -1,13 +1,25 @@
 //! The layouts: how each project names and orders the tensors of a network.
 
+mod adm;
+mod diffusers;
+mod edm;
+mod unet;
+
 use crate::array::Tensors;
 use crate::config::Config;
 use crate::error::WeightsError;
-use crate::table::Table;
+use crate::table::{Table, matches};
 use pyroclast_models::UNetConfig;
 
 /// Every layout, in the order in which they are listed.
-pub const LAYOUTS: &[Layout] = &[];
+pub const LAYOUTS: &[Layout] = &[
+    adm::TORCHCFM,
+    adm::FLOW_MATCHING,
+    adm::GUIDED_DIFFUSION,
+    edm::SONG,
+    edm::DHARIWAL,
+    diffusers::UNET_2D,
+];
 
 /// How a project names and orders the tensors of a network.
 #[derive(Debug, Clone, Copy)]
@@ -16,7 +28,8 @@ pub struct Layout {
     pub name: &'static str,
     /// What it is, in one line.
     pub about: &'static str,
-    /// Keys that every file in this layout has.
+    /// Keys that every file in this layout has; `*` at the beginning or end of one stands for
+    /// anything.
     pub marks: &'static [&'static str],
     /// The network of these tensors. Their shapes determine most of it, the configuration the rest.
     pub fit: fn(&Tensors, &Config) -> Result<Fit, WeightsError>,
@@ -56,7 +69,10 @@ pub fn by_name(name: &str) -> Result<&'static Layout, WeightsError> {
 
 /// The layouts whose marks these tensors have.
 pub fn candidates(tensors: &Tensors) -> Vec<&'static Layout> {
-    let marked = |layout: &&Layout| layout.marks.iter().all(|key| tensors.contains_key(*key));
+    let marked = |layout: &&Layout| {
+        let has = |mark: &&str| tensors.keys().any(|key| matches(mark, key));
+        layout.marks.iter().all(has)
+    };
     LAYOUTS.iter().filter(marked).collect()
 }
 
@@ -89,14 +105,19 @@ pub fn fit(
             }
         },
     };
-    let fit = (layout.fit)(tensors, config)?;
-    let ours = fit.table.import(tensors).map_err(|mut misfit| {
-        let nearest = candidates(tensors).into_iter().map(|near| near.name);
-        layout.name.clone_into(&mut misfit.layout);
-        misfit.nearest = nearest.into_iter().find(|name| *name != layout.name);
-        misfit
-    })?;
-    Ok((layout, fit, ours))
+    let fitted = (layout.fit)(tensors, config).and_then(|fit| {
+        let ours = fit.table.import(tensors)?;
+        Ok((layout, fit, ours))
+    });
+    fitted.map_err(|error| match error {
+        WeightsError::Misfit(mut misfit) => {
+            let nearest = candidates(tensors).into_iter().map(|near| near.name);
+            layout.name.clone_into(&mut misfit.layout);
+            misfit.nearest = { nearest }.find(|name| *name != layout.name);
+            WeightsError::Misfit(misfit)
+        }
+        other => other,
+    })
 }
 
 fn names<'a>(layouts: impl Iterator<Item = &'a Layout>) -> String {

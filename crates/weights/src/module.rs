@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 ///
 /// # Errors
 /// [`Misfit`]: a parameter has no tensor, or one of another shape; a tensor has no parameter.
-pub fn load<B: Backend, M: Module<B>>(module: M, tensors: &Tensors) -> Result<M, Misfit> {
+pub fn load<B: Backend, M: Module<B>>(module: M, tensors: &Tensors) -> Result<M, Box<Misfit>> {
     let mut writer = Writer {
         path: Vec::new(),
         tensors,
@@ -31,7 +31,7 @@ pub fn load<B: Backend, M: Module<B>>(module: M, tensors: &Tensors) -> Result<M,
     if misfit.is_empty() {
         Ok(module)
     } else {
-        Err(misfit)
+        Err(Box::new(misfit))
     }
 }
 

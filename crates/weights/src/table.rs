@@ -266,10 +266,10 @@ impl Table {
     ///
     /// # Errors
     /// [`Misfit`]: everything that is missing, unexpected or of another shape.
-    pub fn import(&self, theirs: &Tensors) -> Result<Tensors, Misfit> {
+    pub fn import(&self, theirs: &Tensors) -> Result<Tensors, Box<Misfit>> {
         let mut misfit = self.compare(theirs);
         if !misfit.is_empty() {
-            return Err(misfit);
+            return Err(Box::new(misfit));
         }
         let mut ours = Tensors::new();
         for rule in &self.rules {
@@ -284,7 +284,7 @@ impl Table {
         if misfit.is_empty() {
             Ok(ours)
         } else {
-            Err(misfit)
+            Err(Box::new(misfit))
         }
     }
 
@@ -292,7 +292,7 @@ impl Table {
     ///
     /// # Errors
     /// [`Misfit`], which names our parameters.
-    pub fn export(&self, ours: &Tensors) -> Result<Tensors, Misfit> {
+    pub fn export(&self, ours: &Tensors) -> Result<Tensors, Box<Misfit>> {
         let mut misfit = Misfit::default();
         for rule in &self.rules {
             match ours.get(&rule.ours) {
@@ -304,7 +304,7 @@ impl Table {
         let unexpected = ours.keys().filter(|name| !known.contains(name.as_str()));
         misfit.unexpected = unexpected.cloned().collect();
         if !misfit.is_empty() {
-            return Err(misfit);
+            return Err(Box::new(misfit));
         }
         let mut theirs = self.constants.clone();
         for rule in &self.rules {
@@ -324,7 +324,8 @@ impl Misfit {
     }
 }
 
-fn matches(pattern: &str, key: &str) -> bool {
+/// Whether a key is one that a pattern stands for.
+pub(crate) fn matches(pattern: &str, key: &str) -> bool {
     match (pattern.strip_prefix('*'), pattern.strip_suffix('*')) {
         (Some(end), _) => key.ends_with(end),
         (None, Some(start)) => key.starts_with(start),

@@ -7,7 +7,7 @@ use safetensors::tensor::{Dtype, TensorView};
 use std::path::Path;
 
 /// Writes tensors to a safetensors file in this precision, to the nearest number that it has. The
-/// same tensors always make the same file.
+/// same tensors always make the same file, which appears whole or not at all.
 ///
 /// # Errors
 /// [`WeightsError::Write`] if the file cannot be written.
@@ -31,7 +31,15 @@ pub fn write(path: &Path, tensors: &Tensors, precision: Precision) -> Result<(),
         .iter()
         .map(|(name, shape, bytes)| (*name, view(shape, bytes)));
     let bytes = safetensors::serialize(views, None).expect("names differ");
-    std::fs::write(path, bytes).map_err(failed)
+    let mut partial = path.as_os_str().to_owned();
+    partial.push(".partial");
+    let partial = Path::new(&partial);
+    let written = std::fs::write(partial, bytes).and_then(|()| std::fs::rename(partial, path));
+    written.map_err(|error| {
+        // Whatever is left of it is of no use.
+        let _ = std::fs::remove_file(partial);
+        failed(error)
+    })
 }
 
 fn bytes(tensor: &Array, precision: Precision) -> Vec<u8> {

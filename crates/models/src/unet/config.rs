@@ -203,7 +203,9 @@ impl UNetConfig {
     /// Why this network cannot be built; `None` if it can.
     pub fn problem(&self) -> Option<String> {
         let levels = self.multipliers.len();
-        if !(1..=LEVELS).contains(&levels) || self.multipliers.iter().any(|m| !(*m > 0.0)) {
+        if !(1..=LEVELS).contains(&levels)
+            || self.multipliers.iter().any(|m| m.is_nan() || *m <= 0.0)
+        {
             return Some(format!(
                 "multipliers must be 1 to {LEVELS} positive numbers, one per level"
             ));
