@@ -408,7 +408,7 @@ fn spread_batch() -> PathSample<B, 2> {
     };
     let sampler = TimeSampler {
         distribution: TimeDistribution::Uniform,
-        clip: 0.05,
+        clip: Some(0.05),
     };
     let schedule = Trigonometric;
     let t = sampler.sample(n, &schedule, &mut noise.draws(Stream::Time, 0));

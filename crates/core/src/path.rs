@@ -125,17 +125,16 @@ impl Path {
             coupling: Coupling::Sinkhorn(Regularisation::Auto),
             ..Self::linear()
         }
-        .clipped(BRIDGE_MARGIN)
     }
 
     /// The variance-preserving diffusion with β from 0.1 to 20 (Song et al. 2021).
     pub fn variance_preserving() -> Self {
-        Self::new(VariancePreserving::default()).clipped(MARGIN)
+        Self::new(VariancePreserving::default())
     }
 
     /// The variance-exploding diffusion with σ from 50 to 0.01 (Song et al. 2021).
     pub fn variance_exploding() -> Self {
-        Self::new(VarianceExploding::default()).clipped(MARGIN)
+        Self::new(VarianceExploding::default())
     }
 
     /// EDM's diffusion, trained at `ln σ ~ N(−1.2, 1.2²)` (Karras et al. 2022, table 1).
@@ -149,11 +148,6 @@ impl Path {
     /// A discrete chain, trained at the times of its steps (Ho et al. 2020).
     pub fn chain(table: BetaTable) -> Self {
         Self::new(table)
-    }
-
-    fn clipped(mut self, clip: f64) -> Self {
-        self.times.clip = clip;
-        self
     }
 
     fn at_times(mut self, distribution: TimeDistribution) -> Self {
@@ -171,18 +165,33 @@ impl Path {
             && self.source == Source::Normal
     }
 
-    /// `n` training times.
+    /// `n` training times, kept away from the ends by [`Path::clip`].
     pub fn times(&self, n: usize, draws: &mut Draws) -> Vec<f64> {
-        let sampler = match (self.schedule.table(), self.times.distribution) {
-            (Some(table), TimeDistribution::Uniform) => TimeSampler {
-                distribution: TimeDistribution::Index {
-                    steps: table.steps(),
-                },
-                ..self.times
+        let distribution = match (self.schedule.table(), self.times.distribution) {
+            (Some(table), TimeDistribution::Uniform) => TimeDistribution::Index {
+                steps: table.steps(),
             },
-            _ => self.times,
+            (_, distribution) => distribution,
+        };
+        let sampler = TimeSampler {
+            distribution,
+            clip: Some(self.clip()),
         };
         sampler.sample(n, &self.schedule, draws)
+    }
+
+    /// ε of the training times `[ε, 1 − ε]`: what `times.clip` says, or else what keeps the loss
+    /// finite.
+    ///
+    /// A bridge's `γ̇` is infinite at both ends, and `σ̇` of vp at the data; where ve ends, single
+    /// precision has lost the noise. All other paths are trained at every time.
+    pub fn clip(&self) -> f64 {
+        let singular = match (self.gamma, &self.schedule) {
+            (Gamma::Bridge(_), _) => BRIDGE_MARGIN,
+            (_, AnySchedule::VariancePreserving(_) | AnySchedule::VarianceExploding(_)) => MARGIN,
+            _ => 0.0,
+        };
+        self.times.clip.unwrap_or(singular)
     }
 
     /// For each row of `x0`, the row of `x1` that it is paired with: [`Coupling::pairs`], where an
@@ -363,6 +372,30 @@ mod tests {
         for t in Path::chain(table.clone()).times(100, &mut draws()) {
             assert!(table.exact_index(t).is_some(), "{t}");
         }
+    }
+
+    #[test]
+    fn times_keep_off_the_ends_where_a_path_is_singular_there() {
+        let bridge = Path {
+            gamma: Gamma::Bridge(0.3),
+            ..Path::linear()
+        };
+        for (path, clip) in [
+            (bridge.clone(), BRIDGE_MARGIN),
+            (Path::bridge(0.3), BRIDGE_MARGIN),
+            (Path::variance_preserving(), MARGIN),
+            (Path::variance_exploding(), MARGIN),
+            (Path::linear(), 0.0),
+            (Path::edm(), 0.0),
+            (Path::chain(BetaTable::default()), 0.0),
+        ] {
+            assert_eq!(path.clip(), clip, "{path:?}");
+            let times = path.times(10_000, &mut draws());
+            assert!(times.iter().all(|t| (clip..=1.0 - clip).contains(t)));
+        }
+        let mut own = bridge;
+        own.times.clip = Some(0.0);
+        assert_eq!(own.clip(), 0.0);
     }
 
     #[test]

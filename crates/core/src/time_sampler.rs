@@ -65,7 +65,7 @@ settings! {
     /// use pyroclast_core::schedule::Linear;
     /// use pyroclast_core::time_sampler::{TimeDistribution, TimeSampler};
     ///
-    /// let sampler = TimeSampler { distribution: TimeDistribution::Stratified, clip: 0.0 };
+    /// let sampler = TimeSampler { distribution: TimeDistribution::Stratified, clip: None };
     /// let mut draws = Noise::new(0).draws(Stream::Time, 0);
     /// let t = sampler.sample(4, &Linear::default(), &mut draws);
     /// assert!(t[0] < 0.25 && t[3] > 0.75); // one in each quarter
@@ -74,23 +74,27 @@ settings! {
     pub struct TimeSampler {
         /// The distribution before clipping.
         distribution: TimeDistribution = TimeDistribution::Uniform,
-        /// ε: times come from `[ε, 1 − ε]`. 0 where nothing is singular at the ends.
-        clip: f64 = 0.0 => Range {
-            holds: |v| (0.0..0.5).contains(v),
+        /// ε: times come from `[ε, 1 − ε]`. Left out, it is what the path needs: 1e-3 for a bridge,
+        /// 1e-5 for vp and ve, and 0 for paths whose velocity is finite at both ends.
+        clip: Option<f64> = None => Range {
+            holds: |v| v.is_none_or(|v| (0.0..0.5).contains(&v)),
             remedy: "give a number in [0, 0.5)",
         },
     }
 }
 
 impl TimeSampler {
-    /// `n` times in [ε, 1 − ε]. Only distributions of the noise level read the schedule.
+    /// `n` times in [ε, 1 − ε], where ε is 0 if it was left out: a path says what it needs
+    /// ([`Path::times`](crate::path::Path::times)). Only distributions of the noise level read the
+    /// schedule.
     pub fn sample(
         &self,
         n: usize,
         schedule: &(impl Schedule + ?Sized),
         draws: &mut Draws,
     ) -> Vec<f64> {
-        let press = |t: f64| self.clip + (1.0 - 2.0 * self.clip) * t;
+        let clip = self.clip.unwrap_or(0.0);
+        let press = |t: f64| clip + (1.0 - 2.0 * clip) * t;
         let time = |i: usize, draws: &mut Draws| match self.distribution {
             TimeDistribution::Uniform => draws.uniform(),
             TimeDistribution::Stratified => (i as f64 + draws.uniform()) / n as f64,
@@ -139,6 +143,7 @@ mod tests {
 
     fn times(distribution: TimeDistribution, clip: f64) -> Vec<f64> {
         let mut draws = Noise::new(5).draws(Stream::Time, 0);
+        let clip = Some(clip);
         TimeSampler { distribution, clip }.sample(N, &Linear::default(), &mut draws)
     }
 
@@ -204,7 +209,7 @@ mod tests {
         let mut draws = Noise::new(5).draws(Stream::Time, 0);
         let sampler = TimeSampler {
             distribution,
-            clip: 0.0,
+            clip: None,
         };
         let logs: Vec<f64> = sampler
             .sample(N, &schedule, &mut draws)

@@ -25,9 +25,6 @@ use std::f64::consts::LN_2;
 
 /// Rows that the network evaluates at once.
 const CHUNK: usize = 256;
-/// The step of [`Stream::Likelihood`] that draws the noise; dequantisation uses an earlier step,
-/// and probes the steps from 0 on.
-const NOISING: u64 = 1 << 41;
 /// For pixels the last noise level is this share of a bin. Half a bin is then four standard
 /// deviations, and the decoder rounds correctly.
 const OF_BIN: f64 = 0.125;
@@ -73,6 +70,7 @@ where
     B: Backend,
     N: Network<B, D>,
 {
+    let noise = noise.fork("noising");
     let held_out = &task.validation;
     let n = n.min(held_out.len());
     if flow.path.source != Source::Normal || n == 0 || !has_density(held_out) {
@@ -86,7 +84,7 @@ where
     for chunk in chunks::<B, D>(values, shape, &given, CHUNK, device) {
         let (first, x1) = (chunk.first, chunk.x);
         let field = flow.given::<B, D>(&N::Condition::upload(&chunk.given, device));
-        let mut draws = noise.draws(Stream::Likelihood, NOISING + first as u64);
+        let mut draws = noise.draws(Stream::Likelihood, first as u64);
         let bound = match (chain.variance, chain.table) {
             (None, Some(table)) => learned(&field, table, x1, decoder, &mut draws),
             (variance, table) => {

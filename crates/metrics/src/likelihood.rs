@@ -23,8 +23,6 @@ use pyroclast_train::task::Task;
 const MOST_EXACT: usize = 8;
 /// Rows that the network evaluates at once.
 const CHUNK: usize = 1024;
-/// The step of [`Stream::Likelihood`] that dequantises; probes use the steps from 0 on.
-const DEQUANTISE: u64 = 1 << 40;
 
 /// How likely a model finds data that it was not trained on, as a mean over samples.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -75,11 +73,8 @@ where
     let bin = task.training.bin();
     let mut values = held_out.first(n).into_owned();
     if let Some(bin) = bin {
-        dequantise(
-            &mut values,
-            bin,
-            &mut noise.draws(Stream::Likelihood, DEQUANTISE),
-        );
+        let mut draws = noise.fork("dequantise").draws(Stream::Likelihood, 0);
+        dequantise(&mut values, bin, &mut draws);
     }
     // Only gradients by the state are needed.
     let flow = &flow.with_network(flow.network.clone().no_grad());

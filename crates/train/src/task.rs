@@ -11,9 +11,6 @@ use std::sync::Arc;
 
 /// Validation points of a toy distribution: enough for three digits of the loss.
 const VALIDATION_POINTS: usize = 4096;
-/// The step of [`Stream::Data`] from which test points are drawn; the training set uses step 0 and
-/// the validation set step 1.
-const TEST: u64 = 1 << 32;
 
 /// Why a task cannot be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -143,12 +140,13 @@ impl Task {
     /// # Panics
     /// If `n` is larger than [`Task::most_test_points`].
     pub fn test_points(&self, n: usize, noise: Noise, k: u64) -> [Vec<f32>; 2] {
+        let noise = noise.fork("test");
         if let Some(toy) = self.toy {
-            return [0, 1].map(|i| toy.sample(n, &mut noise.draws(Stream::Data, TEST + 2 * k + i)));
+            return [0, 1].map(|i| toy.sample(n, &mut noise.draws(Stream::Data, 2 * k + i)));
         }
         let (training, validation) = (&self.training, &self.validation);
         let rows = noise
-            .draws(Stream::Data, TEST + k)
+            .draws(Stream::Data, k)
             .permutation(training.len() + validation.len());
         let gather = |rows: &[usize]| {
             let row = |&i: &usize| match i.checked_sub(training.len()) {

@@ -29,7 +29,10 @@ pub(super) fn converted(text: &str) -> Option<String> {
     };
     let times = [
         ("distribution", Some(distribution)),
-        ("clip", training.remove("time-clip")),
+        (
+            "clip",
+            Some(training.remove("time-clip").unwrap_or(Value::Float(0.0))),
+        ),
     ];
     path.insert("times".to_owned(), table(times));
     path.extend(
@@ -203,7 +206,7 @@ mod tests {
             path.times.distribution,
             TimeDistribution::LogitNormal { mean, std }
         );
-        assert_eq!((path.times.clip, config.training.steps), (0.01, 7));
+        assert_eq!((path.times.clip, config.training.steps), (Some(0.01), 7));
         assert_eq!(config.objective.weighting, Weighting::MinSnr { gamma: 3.0 });
         let again = Config::stored(&config.to_toml(), "new").expect("today's keys");
         assert_eq!(config, again);
