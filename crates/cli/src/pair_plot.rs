@@ -1,5 +1,6 @@
 //! The picture of samples with many columns: each column against each other.
 
+use crate::say::fixed;
 use pyroclast_plot::{PairAxis, RgbImage, pairs};
 use pyroclast_train::dataset::{Content, Dataset, Scaling};
 
@@ -108,7 +109,7 @@ fn written([low, high]: [f64; 2]) -> [String; 2] {
         return [low, high].map(|x| format!("{x:.1e}"));
     }
     let decimals = (1.0 - gap.log10().floor()).max(0.0) as usize;
-    [low, high].map(|x| format!("{x:.decimals$}"))
+    [low, high].map(|x| fixed(x, decimals))
 }
 
 /// The picture of samples on the model's scale above the data behind them; `None` where a scatter
@@ -157,6 +158,7 @@ mod tests {
         assert_eq!(written([-3.25, 120.7]), ["-3", "121"]);
         assert_eq!(written([1.7e9, 1.7e9 + 30.0]), ["1700000000", "1700000030"]);
         assert_eq!(written([0.0, 0.02]), ["0.000", "0.020"]);
+        assert_eq!(written([-0.02, 1.0]), ["0.0", "1.0"]);
         assert_eq!(written([0.0, 1e20]), ["0.0e0", "1.0e20"]);
     }
 

@@ -5,6 +5,7 @@
 use std::fmt::Write;
 
 use crate::curve::Series;
+use crate::escaped::escaped;
 use crate::svg;
 
 /// The look of a page, which follows the system's light or dark mode.
@@ -99,21 +100,6 @@ impl Page {
         self.html.push_str("</body>\n</html>\n");
         self.html
     }
-}
-
-/// Text without the signs that HTML reads as its own.
-pub(crate) fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for letter in text.chars() {
-        match letter {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            letter => out.push(letter),
-        }
-    }
-    out
 }
 
 /// RFC 4648, section 4.

@@ -14,7 +14,7 @@ const SIDE: f32 = 128.0;
 /// Between two panels.
 const GAP: f32 = 10.0;
 /// The room at the left and below, for names and marks.
-const LEFT: f32 = 106.0;
+const LEFT: f32 = 126.0;
 const BELOW: f32 = 56.0;
 const EDGE: f32 = 16.0;
 /// The bars of a histogram.

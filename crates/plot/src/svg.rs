@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use crate::colours::CURVES;
 use crate::curve::Series;
-use crate::page::escaped;
+use crate::escaped::escaped;
 use crate::smoothing::smoothed;
 use crate::thinning::thinned;
 use crate::ticks::{self, Tick};

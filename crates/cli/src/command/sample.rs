@@ -19,7 +19,7 @@ use pyroclast_core::condition::Given;
 use pyroclast_core::named::nearest;
 use pyroclast_core::network::Network;
 use pyroclast_core::noise::Noise;
-use pyroclast_plot::{Limits, write_gif};
+use pyroclast_plot::{Limits, pace, write_gif};
 use pyroclast_train::atomic_file;
 use pyroclast_train::dataset::{Dataset, Scaling};
 use pyroclast_train::draw::{CHUNK, Plan, Stepping, sample};
@@ -35,8 +35,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// The largest number of frames of an animation after the first.
-const FRAMES: usize = 40;
+/// The largest number of frames of an animation.
+const FRAMES: usize = 41;
+/// The largest number of states, after the first, that the frames are chosen from.
+const STATES: usize = 120;
 /// The values of samples that are held at once while they are written.
 const PART: usize = 1 << 20;
 /// The most classes that an error lists.
@@ -153,7 +155,7 @@ pub(crate) fn run(arguments: Sample) -> Result<ExitCode> {
         let labels = classes.of_rows(0..n);
         animate(
             path,
-            &drawn.frames,
+            &paced(drawn.states, task.training.is_image()),
             labels.as_deref(),
             &backdrop,
             &task.scaling,
@@ -196,7 +198,7 @@ fn check_memory(
     let held = if format.streams() { 0 } else { 2 };
     let steps = plan.steps().unwrap_or(0);
     let frames = if trajectory {
-        steps.min(FRAMES) as u64 + 1
+        steps.min(STATES) as u64 + 1
     } else {
         0
     };
@@ -300,12 +302,13 @@ type Taker<'a> = &'a mut dyn FnMut(Vec<f32>, Option<&[u32]>) -> Result<()>;
 struct Drawn {
     /// Evaluations per sample.
     evaluations: usize,
-    frames: Vec<Frame>,
+    /// The states that an animation is made of.
+    states: Vec<State>,
 }
 
-/// A frame of an animation.
+/// All samples at one time.
 #[derive(Debug, Clone, Default)]
-struct Frame {
+struct State {
     t: f64,
     values: Vec<f32>,
 }
@@ -364,33 +367,33 @@ impl<B: Backend> WithModel<Autodiff<B>> for Sampling<'_> {
         }
         Ok(Drawn {
             evaluations,
-            frames: watch.frames,
+            states: watch.states,
         })
     }
 }
 
-/// Watches the states of a draw: for the bar and, for an animation, its frames.
+/// Watches the states of a draw: for the bar, and to keep some for an animation.
 struct Watch {
     bar: Bar,
     n: usize,
     /// The steps of a fixed grid.
     steps: Option<usize>,
-    /// Frames are this many steps apart, and include the first and the last state.
+    /// The states that are kept are this many steps apart, and include the first and the last one.
     stride: Option<usize>,
-    frames: Vec<Frame>,
+    states: Vec<State>,
     chunk: usize,
     seen: usize,
 }
 
 impl Watch {
     fn new(n: usize, steps: Option<usize>, trajectory: bool) -> Self {
-        let stride = steps.unwrap_or(0).div_ceil(FRAMES).max(1);
+        let stride = steps.unwrap_or(0).div_ceil(STATES).max(1);
         Self {
             bar: Bar::new("drawing samples"),
             n,
             steps,
             stride: trajectory.then_some(stride),
-            frames: Vec::new(),
+            states: Vec::new(),
             chunk: usize::MAX,
             seen: 0,
         }
@@ -415,21 +418,45 @@ impl Watch {
         if !step.is_multiple_of(stride) && Some(step) != self.steps {
             return;
         }
-        let frame = step.div_ceil(stride);
-        if self.frames.len() <= frame {
-            self.frames.resize(frame + 1, Frame::default());
+        let kept = step.div_ceil(stride);
+        if self.states.len() <= kept {
+            self.states.resize(kept + 1, State::default());
         }
         let values = x.to_data().convert::<f32>().into_vec::<f32>();
-        self.frames[frame].t = t;
+        self.states[kept].t = t;
         let values = values.expect("converted to f32 just now");
-        self.frames[frame].values.extend(values);
+        self.states[kept].values.extend(values);
     }
+}
+
+/// The states that an animation shows: with about as much to see between each two.
+fn paced(mut states: Vec<State>, are_images: bool) -> Vec<State> {
+    // Pixels are shown from black to white, whatever is beyond.
+    let shown = |value: f32| match are_images {
+        true => value.clamp(-1.0, 1.0),
+        false => value,
+    };
+    let distance = |a: &State, b: &State| {
+        let pairs = a.values.iter().zip(&b.values);
+        pairs
+            .map(|(a, b)| f64::from((shown(*a) - shown(*b)).abs()))
+            .sum()
+    };
+    let motion = states.windows(2).map(|pair| distance(&pair[0], &pair[1]));
+    let frames = pace(&motion.collect::<Vec<f64>>(), FRAMES);
+    let mut index = 0..;
+    states.retain(|_| {
+        index
+            .next()
+            .is_some_and(|i| frames.binary_search(&i).is_ok())
+    });
+    states
 }
 
 /// The GIF of a trajectory, all frames on the same axes.
 fn animate(
     path: &Path,
-    frames: &[Frame],
+    frames: &[State],
     labels: Option<&[u32]>,
     dataset: &Dataset,
     scaling: &Scaling,
