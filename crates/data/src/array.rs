@@ -2,21 +2,22 @@
 //!
 //! Source: the NPY format, numpy enhancement proposal 1.
 
-use crate::error::{DataError, one_line};
+use crate::error::DataError;
 use crate::inflate::bounded;
 use crate::label::{Label, Labels, unite};
+use crate::one_line::one_line;
 use crate::recognise::Layout;
 use npyz::half::f16;
 use npyz::{DType, Deserialize, NpyFile, NpyHeader, Order, TypeChar};
-use safetensors::tensor::{TensorInfo, TensorView};
+use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use std::fs::{self, File};
-use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::io::{BufReader, Read, Seek};
 use std::path::Path;
-use zip::{CompressionMethod, ZipArchive};
+use zip::ZipArchive;
 
 /// The longest header of an array that is parsed: numpy's own bound.
-const LONGEST_HEADER: usize = 10_000;
+pub(crate) const LONGEST_HEADER: usize = 10_000;
 /// The deepest brackets in it: the type of a record within a record has fewer.
 const DEEPEST_HEADER: usize = 8;
 /// The most bytes of an array in an archive: 4 GiB.
@@ -24,7 +25,7 @@ const MOST: u64 = 1 << 32;
 /// The most bytes of the description of tensors by name.
 const LONGEST_JSON: u64 = 1 << 26;
 /// The names of samples and of labels in an archive.
-const NAMES: [(&str, &str); 3] = [("x", "y"), ("images", "labels"), ("arr_0", "arr_1")];
+pub(crate) const NAMES: [(&str, &str); 3] = [("x", "y"), ("images", "labels"), ("arr_0", "arr_1")];
 
 /// The entries of an array.
 #[derive(Debug, Clone, PartialEq)]
@@ -199,7 +200,7 @@ pub fn holds_pictures(path: &Path, layout: Layout) -> Result<bool, DataError> {
         Layout::Npz => {
             let damaged = |error: zip::result::ZipError| DataError::damaged(path, error);
             let mut archive = ZipArchive::new(BufReader::new(file()?)).map_err(damaged)?;
-            if let Some((samples, _)) = archive.first_pair() {
+            if let Some((samples, _)) = first_pair(&archive) {
                 return head(&mut archive.by_name(&samples).map_err(damaged)?);
             }
             Ok(false)
@@ -231,124 +232,8 @@ pub(crate) fn read_npy(path: &Path) -> Result<Array, DataError> {
     parse_npy(&bytes, path)
 }
 
-/// Pictures that lie in a file byte by byte, to be read without the rest of it.
-pub(crate) struct Located {
-    /// Stands at the first byte.
-    pub(crate) file: BufReader<File>,
-    /// The axes of the array.
-    pub(crate) shape: Vec<usize>,
-    /// The labels in the same file.
-    pub(crate) labels: Option<Array>,
-}
-
-/// The pictures in a file of arrays, if they lie there as they are: 8-bit numbers, row-major and
-/// not compressed.
-///
-/// `None` for anything else, and for a file that is damaged: reading it whole says how.
-///
-/// # Errors
-/// [`DataError`]: the file or its labels cannot be read.
-pub(crate) fn locate(path: &Path, layout: Layout) -> Result<Option<Located>, DataError> {
-    let io = DataError::io(path);
-    let mut file = BufReader::with_capacity(1 << 20, File::open(path).map_err(&io)?);
-    let length = file.get_ref().metadata().map_err(&io)?.len();
-    let (start, shape, labels) = match layout {
-        Layout::Npy => match header_at(&mut file, 0, path)? {
-            Some((start, shape)) => (start, shape, None),
-            None => return Ok(None),
-        },
-        Layout::Npz => {
-            let Ok(mut archive) = ZipArchive::new(&mut file) else {
-                return Ok(None);
-            };
-            let Some((samples, labels)) = archive.first_pair() else {
-                return Ok(None);
-            };
-            let place = match archive.by_name(&samples) {
-                Ok(entry) if entry.compression() == CompressionMethod::Stored => entry.data_start(),
-                _ => None,
-            };
-            let Some(place) = place else {
-                return Ok(None);
-            };
-            let labels = archive.array(&labels, path)?;
-            match header_at(&mut file, place, path)? {
-                Some((start, shape)) => (start, shape, labels),
-                None => return Ok(None),
-            }
-        }
-        Layout::Safetensors => {
-            let Some((start, tensors)) = tensors_of(&mut file, path)? else {
-                return Ok(None);
-            };
-            let Some((samples, labels)) = (NAMES.iter())
-                .find_map(|(samples, labels)| Some((tensors.info(samples)?, tensors.info(labels))))
-            else {
-                return Ok(None);
-            };
-            if samples.dtype != Dtype::U8 {
-                return Ok(None);
-            }
-            let place = |info: &TensorInfo| start.saturating_add(info.data_offsets.0 as u64);
-            let labels = match labels {
-                Some(info) => {
-                    let size = info.data_offsets.1.saturating_sub(info.data_offsets.0);
-                    let mut bytes = Vec::new();
-                    file.seek(SeekFrom::Start(place(info))).map_err(&io)?;
-                    (file.by_ref().take(size as u64).read_to_end(&mut bytes)).map_err(&io)?;
-                    let view = TensorView::new(info.dtype, info.shape.clone(), &bytes);
-                    let view = view.map_err(|error| DataError::damaged(path, error))?;
-                    Some(of_view(&view, path)?)
-                }
-                None => None,
-            };
-            (place(samples), samples.shape.clone(), labels)
-        }
-        _ => return Ok(None),
-    };
-    let size = (shape.iter()).try_fold(1_u64, |size, &axis| size.checked_mul(axis as u64));
-    let is_whole =
-        size.is_some_and(|size| start.checked_add(size).is_some_and(|end| end <= length));
-    if !is_whole {
-        return Ok(None);
-    }
-    file.seek(SeekFrom::Start(start)).map_err(&io)?;
-    Ok(Some(Located {
-        file,
-        shape,
-        labels,
-    }))
-}
-
-/// The first byte and the axes of numpy's array that begins here, if it is row-major and of bytes.
-fn header_at(
-    file: &mut BufReader<File>,
-    place: u64,
-    path: &Path,
-) -> Result<Option<(u64, Vec<usize>)>, DataError> {
-    let io = DataError::io(path);
-    file.seek(SeekFrom::Start(place)).map_err(&io)?;
-    let mut head = Vec::new();
-    (file.by_ref().take(LONGEST_HEADER as u64 + 12))
-        .read_to_end(&mut head)
-        .map_err(&io)?;
-    let mut rest = head.as_slice();
-    let Ok(header) = parse_header(&mut rest, path) else {
-        return Ok(None);
-    };
-    let is_bytes = matches!(
-        header.dtype(),
-        DType::Plain(entry) if (entry.type_char(), entry.size_field()) == (TypeChar::Uint, 1)
-    );
-    if !is_bytes || header.order() != Order::C {
-        return Ok(None);
-    }
-    let start = place + (head.len() - rest.len()) as u64;
-    Ok(axes(&header, path).ok().map(|shape| (start, shape)))
-}
-
 /// Where the tensors of a safetensors file begin, and what they are.
-fn tensors_of(
+pub(crate) fn tensors_of(
     file: &mut impl Read,
     path: &Path,
 ) -> Result<Option<(u64, safetensors::tensor::Metadata)>, DataError> {
@@ -365,31 +250,26 @@ fn tensors_of(
     Ok(tensors.map(|tensors| (length.saturating_add(8), tensors)))
 }
 
-/// An archive of numpy's.
-trait ArrayArchive {
-    /// The names of the samples and of their labels, if it has samples.
-    fn first_pair(&self) -> Option<(String, String)>;
-
-    /// The array in the file of this name, if there is one.
-    fn array(&mut self, name: &str, path: &Path) -> Result<Option<Array>, DataError>;
+/// The names of the samples and of their labels in an archive of numpy's, if it has samples.
+pub(crate) fn first_pair<R: Read + Seek>(archive: &ZipArchive<R>) -> Option<(String, String)> {
+    let pairs = NAMES
+        .iter()
+        .map(|(x, y)| (format!("{x}.npy"), format!("{y}.npy")));
+    { pairs }.find(|(samples, _)| archive.index_for_name(samples).is_some())
 }
 
-impl<R: Read + Seek> ArrayArchive for ZipArchive<R> {
-    fn first_pair(&self) -> Option<(String, String)> {
-        let pairs = NAMES
-            .iter()
-            .map(|(x, y)| (format!("{x}.npy"), format!("{y}.npy")));
-        { pairs }.find(|(samples, _)| self.index_for_name(samples).is_some())
-    }
-
-    fn array(&mut self, name: &str, path: &Path) -> Result<Option<Array>, DataError> {
-        let Some(index) = self.index_for_name(name) else {
-            return Ok(None);
-        };
-        let entry = self.by_index(index);
-        let entry = entry.map_err(|error| DataError::damaged(path, error))?;
-        parse_npy(&bounded(entry, MOST, path)?, path).map(Some)
-    }
+/// The array of this name in an archive of numpy's, if there is one.
+pub(crate) fn archived<R: Read + Seek>(
+    archive: &mut ZipArchive<R>,
+    name: &str,
+    path: &Path,
+) -> Result<Option<Array>, DataError> {
+    let Some(index) = archive.index_for_name(name) else {
+        return Ok(None);
+    };
+    let entry = archive.by_index(index);
+    let entry = entry.map_err(|error| DataError::damaged(path, error))?;
+    parse_npy(&bounded(entry, MOST, path)?, path).map(Some)
 }
 
 /// The samples and labels in an archive of numpy's: `x` and `y`, `images` and `labels`, or `arr_0`
@@ -402,12 +282,12 @@ pub(crate) fn read_npz(path: &Path) -> Result<Stored, DataError> {
     let file = File::open(path).map_err(DataError::io(path))?;
     let mut archive = ZipArchive::new(BufReader::new(file)).map_err(damaged)?;
     let held: Vec<String> = archive.file_names().map(str::to_owned).collect();
-    if let Some((samples, labels)) = archive.first_pair()
-        && let Some(samples) = archive.array(&samples, path)?
+    if let Some((samples, labels)) = first_pair(&archive)
+        && let Some(samples) = archived(&mut archive, &samples, path)?
     {
         return Ok(Stored {
             samples,
-            labels: archive.array(&labels, path)?,
+            labels: archived(&mut archive, &labels, path)?,
         });
     }
     Err(without_samples(path, &held))
@@ -442,7 +322,7 @@ fn without_samples(path: &Path, held: &[String]) -> DataError {
     }
 }
 
-fn of_view(view: &TensorView<'_>, path: &Path) -> Result<Array, DataError> {
+pub(crate) fn of_view(view: &TensorView<'_>, path: &Path) -> Result<Array, DataError> {
     macro_rules! reals {
         ($kind:ty) => {
             Numbers::Reals(
@@ -499,12 +379,12 @@ fn parse_npy(bytes: &[u8], path: &Path) -> Result<Array, DataError> {
     Ok(Array { shape, numbers })
 }
 
-fn parse_header(data: &mut &[u8], path: &Path) -> Result<NpyHeader, DataError> {
+pub(crate) fn parse_header(data: &mut &[u8], path: &Path) -> Result<NpyHeader, DataError> {
     check_header(data).map_err(|reason| not_numpy(path, reason))?;
     NpyHeader::from_reader(data).map_err(|_| not_numpy(path, "its header cannot be parsed"))
 }
 
-fn axes(header: &NpyHeader, path: &Path) -> Result<Vec<usize>, DataError> {
+pub(crate) fn axes(header: &NpyHeader, path: &Path) -> Result<Vec<usize>, DataError> {
     let axis =
         |&axis: &u64| usize::try_from(axis).map_err(|_| not_numpy(path, "its axes are too long"));
     header.shape().iter().map(axis).collect()

@@ -60,8 +60,53 @@ impl Description {
     }
 }
 
+impl PictureSet {
+    /// Opens the pictures of a folder, an archive or an array.
+    ///
+    /// They are decoded once, on all cores, into a file in the folder `cache`; later calls with the
+    /// same files and options only open it. `progress` is told how many pictures are decoded, and
+    /// of how many.
+    ///
+    /// # Errors
+    /// [`DataError`]: nothing there can be read, pictures differ in size and no size is given, or
+    /// some are broken and none may be skipped.
+    pub fn open(
+        path: impl AsRef<Path>,
+        options: &Options,
+        cache: impl AsRef<Path>,
+        progress: &dyn Fn(usize, Option<usize>),
+    ) -> Result<Self, DataError> {
+        open_or_build(
+            &Listed::at(path.as_ref())?,
+            options,
+            cache.as_ref(),
+            progress,
+        )
+    }
+
+    /// Opens the pictures of a zip that is part of the program, as [`PictureSet::open`] does those
+    /// of a file.
+    ///
+    /// # Errors
+    /// As [`PictureSet::open`].
+    pub fn open_zip(
+        name: &str,
+        zip: &'static [u8],
+        options: &Options,
+        cache: impl AsRef<Path>,
+        progress: &dyn Fn(usize, Option<usize>),
+    ) -> Result<Self, DataError> {
+        open_or_build(
+            &Listed::in_memory(name, zip),
+            options,
+            cache.as_ref(),
+            progress,
+        )
+    }
+}
+
 /// Opens the decoded pictures of a source, or decodes them first.
-pub(crate) fn open_or_build(
+fn open_or_build(
     listed: &Listed,
     options: &Options,
     folder: &Path,

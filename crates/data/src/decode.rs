@@ -1,6 +1,6 @@
 //! One encoded picture: its orientation, transparency, and what is refused.
 
-use crate::error::one_line;
+use crate::one_line::one_line;
 use image::metadata::Orientation;
 use image::{ColorType, DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 use serde::{Deserialize, Serialize};

@@ -1,6 +1,7 @@
 //! Errors of pictures and arrays on disk: each names the place, the value and the remedy.
 
 use crate::decode::Refusal;
+use crate::one_line::one_line;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -166,17 +167,6 @@ impl DataError {
             },
         }
     }
-}
-
-/// A message of another library as part of one line, without control characters.
-pub(crate) fn one_line(text: &str) -> String {
-    const LONGEST: usize = 120;
-    let printable = |c: char| if c.is_control() { ' ' } else { c };
-    let mut line: String = text.chars().map(printable).take(LONGEST).collect();
-    if text.chars().nth(LONGEST).is_some() {
-        line.push('…');
-    }
-    line
 }
 
 /// The first few refused pictures, and how many more there are.

@@ -3,7 +3,7 @@
 //! Resizing is antialiased: the filter is as wide as the pixels of the result, as in Pillow.
 
 use crate::decode::Picture;
-use crate::error::one_line;
+use crate::one_line::one_line;
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 use serde::{Deserialize, Serialize};

@@ -17,6 +17,8 @@ mod export;
 mod fit;
 mod inflate;
 mod label;
+mod located;
+mod one_line;
 mod picture_set;
 mod pixels;
 mod read;

@@ -6,7 +6,7 @@ use crate::elbo::{Chain, Elbo, bound};
 use crate::feature_metric::FEATURE_METRICS;
 use crate::likelihood::{Likelihood, likelihood};
 use crate::{
-    Rows, Spread, TableScores, energy_distance, nearest_distance, normalised_path_energy,
+    Rows, Spread, TableScores, energy_distance, nearest_distances, normalised_path_energy,
     sliced_wasserstein, table_scores, wasserstein, wasserstein_squared,
 };
 use burn::backend::Autodiff;
@@ -54,7 +54,7 @@ pub struct Scores {
     /// sample.
     pub table: Option<TableScores>,
     /// The median distance to the nearest sample of the training data, of samples and of held-out
-    /// data: [`nearest_distance`]. `None` for points that are drawn anew for every batch.
+    /// data: [`nearest_distances`]. `None` for points that are drawn anew for every batch.
     pub nearest: [Option<f64>; 2],
     /// Evaluations of the network per sample.
     pub evaluations: usize,
@@ -297,12 +297,11 @@ where
         table_scores(table, rows)
     });
     seen("distances to the training data", 0.9);
-    let nearest = |samples: &[f32]| {
-        let may_be_copied = !task.is_endless() && !samples.is_empty();
-        may_be_copied.then(|| nearest_distance(samples, dataset))
-    };
     let held_out = task.validation.first(task.validation.len().min(n));
-    let nearest = [nearest(&seen_as_data), nearest(&held_out)];
+    let nearest = match task.is_endless() {
+        true => [None; 2],
+        false => nearest_distances([&seen_as_data, &held_out], dataset),
+    };
     Ok(Scores {
         table,
         nearest,

@@ -41,7 +41,7 @@ mod wasserstein;
 
 pub use energy_distance::energy_distance;
 pub use feature_metric::*;
-pub use memorisation::nearest_distance;
+pub use memorisation::nearest_distances;
 pub use path_energy::normalised_path_energy;
 pub use sliced::sliced_wasserstein;
 pub use spread::Spread;

@@ -16,28 +16,32 @@ const BLOCK: usize = 512;
 /// The values of a sample between two looks at whether it can still be the nearest.
 const PART: usize = 64;
 
-/// The median over samples of the distance to the nearest sample of the training data.
+/// For each set of samples, the median of their distances to the nearest sample of the training
+/// data; `None` for an empty set.
 ///
-/// All of the training data is searched, for some of the samples if there are many.
+/// All of the training data is searched, once for all sets, for some of the samples if there are
+/// many.
 ///
 /// # Shapes
-/// - samples: `[n, dim]`, row-major, on the scale of the training data
+/// - sets: each `[n, dim]`, row-major, on the scale of the training data
 ///
 /// # Panics
-/// If there is no sample, or samples are of another size.
-pub fn nearest_distance(samples: &[f32], training: &Dataset) -> f64 {
+/// If samples are of another size.
+pub fn nearest_distances<const SETS: usize>(
+    sets: [&[f32]; SETS],
+    training: &Dataset,
+) -> [Option<f64>; SETS] {
     let (dim, records) = (training.dim(), training.len());
-    assert!(
-        !samples.is_empty() && samples.len().is_multiple_of(dim),
-        "samples of {dim} values"
-    );
-    let n = samples.len() / dim;
     let most = (WORK / (records * dim).max(1)).clamp(ROWS[0], ROWS[1]);
-    let kept = n.min(most);
-    let mut nearest: Vec<(&[f32], f32)> = (0..kept)
-        .map(|i| i * n / kept * dim)
-        .map(|at| (&samples[at..at + dim], f32::INFINITY))
-        .collect();
+    let mut kept = [0; SETS];
+    let mut nearest: Vec<(&[f32], f32)> = Vec::new();
+    for (samples, kept) in sets.into_iter().zip(&mut kept) {
+        assert!(samples.len().is_multiple_of(dim), "samples of {dim} values");
+        let n = samples.len() / dim;
+        *kept = n.min(most);
+        let starts = (0..*kept).map(|i| i * n / *kept * dim);
+        nearest.extend(starts.map(|at| (&samples[at..at + dim], f32::INFINITY)));
+    }
     for first in (0..records).step_by(BLOCK) {
         let rows: Vec<usize> = (first..records.min(first + BLOCK)).collect();
         let block = training.gather(&rows);
@@ -47,9 +51,14 @@ pub fn nearest_distance(samples: &[f32], training: &Dataset) -> f64 {
             }
         });
     }
-    let mut distances: Vec<f32> = nearest.into_iter().map(|(_, square)| square).collect();
-    distances.sort_by(f32::total_cmp);
-    f64::from(distances[kept / 2]).sqrt()
+    let mut rest = nearest.as_mut_slice();
+    kept.map(|kept| {
+        let (own, others) = std::mem::take(&mut rest).split_at_mut(kept);
+        rest = others;
+        own.sort_by(|(_, a), (_, b)| a.total_cmp(b));
+        let (_, square) = own.get(kept / 2)?;
+        Some(f64::from(*square).sqrt())
+    })
 }
 
 /// `min(‖a − b‖², bound)`, which is known as soon as a part of the sum exceeds the bound.
@@ -95,7 +104,10 @@ mod tests {
                 })
                 .collect();
             plain.sort_by(f64::total_cmp);
-            let found = nearest_distance(&samples, &Dataset::rows(&records, dim));
+            let training = Dataset::rows(&records, dim);
+            let found = nearest_distances([&[], &samples, &records], &training);
+            assert_eq!((found[0], found[2]), (None, Some(0.0)));
+            let found = found[1].expect("samples");
             assert!((found / plain[10] - 1.0).abs() < 1e-5, "{found} {plain:?}");
         }
     }
@@ -104,7 +116,8 @@ mod tests {
     fn copies_are_at_distance_zero() {
         let records = normals(600 * 5, 3);
         let training = Dataset::rows(&records, 5);
-        assert_eq!(nearest_distance(&records[..500], &training), 0.0);
-        assert!(nearest_distance(&normals(500, 4), &training) > 0.1);
+        let [copies, others] = nearest_distances([&records[..500], &normals(500, 4)], &training);
+        assert_eq!(copies, Some(0.0));
+        assert!(others.is_some_and(|distance| distance > 0.1));
     }
 }

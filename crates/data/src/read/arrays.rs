@@ -1,10 +1,11 @@
 //! Pictures in arrays of bytes: numpy's files and safetensors.
 
 use super::{Item, Payload, Source};
-use crate::array::{Stored, locate, picture_axes, read_npy, read_npz, read_safetensors};
+use crate::array::{Stored, picture_axes, read_npy, read_npz, read_safetensors};
 use crate::decode::Picture;
 use crate::error::DataError;
 use crate::label::Label;
+use crate::located::locate;
 use crate::recognise::Layout;
 use std::fs::File;
 use std::io::{self, BufReader, Read};

@@ -5,9 +5,10 @@
 
 use super::place::{is_picture, places, stays_inside};
 use super::{Item, Payload, Source};
-use crate::error::{DataError, one_line};
+use crate::error::DataError;
 use crate::inflate::bounded;
 use crate::label::Label;
+use crate::one_line::one_line;
 use flate2::read::MultiGzDecoder;
 use std::collections::HashMap;
 use std::fs::File;

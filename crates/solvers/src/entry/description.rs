@@ -101,7 +101,22 @@ impl Description {
     /// # Errors
     /// [`MethodError::NoOption`] and [`MethodError::OutOfRange`].
     pub fn check(&self, options: &Options) -> Result<(), MethodError> {
-        options.check(self.name, self.options)
+        let method = self.name;
+        for (option, value) in options.set_values() {
+            let mut taken = self.options.iter();
+            let Some(setting) = taken.find(|taken| taken.option.name == option.name) else {
+                return Err(MethodError::NoOption { method, option });
+            };
+            if !setting.takes(value) {
+                return Err(MethodError::OutOfRange {
+                    method,
+                    option: option.name,
+                    value: value.to_string(),
+                    range: setting.range(),
+                });
+            }
+        }
+        Ok(())
     }
 }
 

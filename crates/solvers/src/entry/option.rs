@@ -2,7 +2,6 @@
 //!
 //! The entry of a method lists its options, with their default and range: `ETA.or(0.0).up_to(1.0)`.
 
-use super::error::MethodError;
 use pyroclast_core::ddpm::Variance;
 use pyroclast_core::named::UnknownName;
 use std::fmt;
@@ -219,7 +218,7 @@ impl Setting {
         }
     }
 
-    fn takes(&self, value: Value) -> bool {
+    pub(super) fn takes(&self, value: Value) -> bool {
         match (self.option.values, value) {
             (Values::Words(words), Value::Word(word)) => words.contains(&word),
             (Values::Words(_), Value::Number(_)) | (_, Value::Word(_)) => false,
@@ -272,6 +271,11 @@ impl Options {
         self.0.push((option, value));
     }
 
+    /// Every option that is set, with its value.
+    pub(super) fn set_values(&self) -> impl Iterator<Item = (&'static MethodOption, Value)> {
+        self.0.iter().copied()
+    }
+
     /// The value of an option, if it is set.
     pub fn get(&self, option: &MethodOption) -> Option<Value> {
         let mut found = self.0.iter().filter(|(other, _)| other.name == option.name);
@@ -283,30 +287,5 @@ impl Options {
         let value = self.get(option);
         self.0.retain(|(other, _)| other.name != option.name);
         value
-    }
-
-    /// Checks that a method has every option that is set, and accepts its value.
-    pub(super) fn check(
-        &self,
-        method: &'static str,
-        settings: &[Setting],
-    ) -> Result<(), MethodError> {
-        for &(option, value) in &self.0 {
-            let taken = settings
-                .iter()
-                .find(|taken| taken.option.name == option.name);
-            let Some(setting) = taken else {
-                return Err(MethodError::NoOption { method, option });
-            };
-            if !setting.takes(value) {
-                return Err(MethodError::OutOfRange {
-                    method,
-                    option: option.name,
-                    value: value.to_string(),
-                    range: setting.range(),
-                });
-            }
-        }
-        Ok(())
     }
 }

@@ -14,7 +14,7 @@ use std::fmt;
 /// A method of your own, with a name for tables and error messages.
 ///
 /// The closure that makes the method is called once per chunk of samples, with settings whose noise
-/// is independent of that of other chunks, and once before for a trial on normal data.
+/// is independent of that of other chunks, and once before for a trial on simple data.
 ///
 /// ```
 /// use burn::tensor::{Tensor, backend::Backend};
