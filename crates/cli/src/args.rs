@@ -6,6 +6,7 @@ use clap_complete::Shell;
 use pyroclast_core::named::UnknownName;
 use pyroclast_core::schedule::AnySchedule;
 use pyroclast_core::shown::shown;
+use pyroclast_train::config::MOST_STEPS;
 use pyroclast_train::draw::option::Value;
 use pyroclast_train::draw::{GridName, Kind, MethodName, MethodOption, Options};
 use pyroclast_train::learn::Weights;
@@ -232,7 +233,7 @@ pub(crate) struct Train {
     #[arg(
         long,
         value_name = "N",
-        value_parser = clap::value_parser!(u64).range(1..=i64::MAX as u64)
+        value_parser = clap::value_parser!(u64).range(1..=MOST_STEPS)
     )]
     pub(crate) steps: Option<u64>,
     /// The seed of all randomness [default: the configuration's].
@@ -281,7 +282,7 @@ pub(crate) struct Sweep {
     #[arg(
         long,
         value_name = "N",
-        value_parser = clap::value_parser!(u64).range(1..=i64::MAX as u64)
+        value_parser = clap::value_parser!(u64).range(1..=MOST_STEPS)
     )]
     pub(crate) steps: Option<u64>,
     /// The number of samples of each evaluation, and of data points that they are compared with
@@ -458,6 +459,27 @@ pub(crate) struct Solver {
     /// Keep the denoised data in [-1, 1] at every step.
     #[arg(long)]
     pub(crate) clip: bool,
+    /// Bring the denoised data of images into [-1, 1] at every step by dynamic thresholding, which
+    /// saturates less than --clip under strong guidance.
+    #[arg(long, conflicts_with = "clip")]
+    pub(crate) thresholding: bool,
+    /// The quantile of the denoised pixels' absolute values that --thresholding scales to 1
+    /// [default: 0.995].
+    #[arg(
+        long,
+        value_name = "P",
+        requires = "thresholding",
+        allow_negative_numbers = true
+    )]
+    pub(crate) dynamic_thresholding_ratio: Option<f64>,
+    /// The largest number that --thresholding divides by [default: no bound].
+    #[arg(
+        long,
+        value_name = "S",
+        requires = "thresholding",
+        allow_negative_numbers = true
+    )]
+    pub(crate) sample_max_value: Option<f64>,
     /// Sample with this schedule in place of the one of the training (`pyroclast config --explain
     /// path.schedule` lists them).
     #[arg(long, value_name = "SCHEDULE")]

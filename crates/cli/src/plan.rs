@@ -6,7 +6,9 @@ use anyhow::{Result, bail};
 use pyroclast_solvers::Control;
 use pyroclast_train::config::Config;
 use pyroclast_train::draw::option::Value;
-use pyroclast_train::draw::{GridName, MethodName, Plan, SampleError, Stepping, option};
+use pyroclast_train::draw::{
+    GridName, MethodName, Plan, SampleError, Stepping, Thresholding, option,
+};
 use pyroclast_train::task::Task;
 
 /// The plan for sampling: the arguments, and the configuration for all that they leave out.
@@ -26,6 +28,10 @@ pub(crate) fn plan(
         (None, Stepping::Adaptive(_)) => MethodName::DOPRI5,
         (None, Stepping::Fixed(..)) => usual.method,
     };
+    let thresholding = solver.thresholding.then(|| Thresholding {
+        ratio: (solver.dynamic_thresholding_ratio).unwrap_or(Thresholding::RATIO),
+        most: solver.sample_max_value.unwrap_or(f64::INFINITY),
+    });
     let mut plan = Plan {
         method,
         options: solver.options.0.clone(),
@@ -33,7 +39,9 @@ pub(crate) fn plan(
         guidance: solver.guidance.unwrap_or(usual.guidance),
         guidance_interval: solver.guidance_interval.unwrap_or(usual.guidance_interval),
         guidance_rescale: solver.guidance_rescale.unwrap_or(usual.guidance_rescale),
-        clip: solver.clip || usual.clip,
+        // What is asked for here replaces what the configuration says.
+        clip: solver.clip || (usual.clip && !solver.thresholding),
+        thresholding: thresholding.or(usual.thresholding.filter(|_| !solver.clip)),
         schedule: solver.schedule.clone(),
         ..usual
     };

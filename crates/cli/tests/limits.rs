@@ -43,6 +43,11 @@ fn a_training_that_fits_no_machine_is_refused() {
             ["network.blocks = 1000000000", "give"],
         ),
         (
+            "moons",
+            "training.steps=9223372036854775807".into(),
+            ["training.steps = 9223372036854775807", "at most 2^40"],
+        ),
+        (
             "digits",
             "network.multipliers=[4611686018427387904]".into(),
             ["268435456 channels", "network"],

@@ -3,6 +3,7 @@
 mod place;
 
 use place::{Place, QUICK, QUICK_FILE};
+use std::fs;
 
 /// Pairs of classes that lie apart.
 fn labelled(place: &Place) {
@@ -69,6 +70,26 @@ fn keys_that_would_do_nothing_are_refused() {
         ("moons", "sampling.guidance=2", "no classes to guide"),
         (
             "moons",
+            "sampling.thresholding=true",
+            "the pixels of an image",
+        ),
+        (
+            "digits",
+            "sampling.dynamic-thresholding-ratio=0.9",
+            "set sampling.thresholding=true",
+        ),
+        (
+            "digits",
+            "sampling.sample-max-value=2",
+            "set sampling.thresholding=true",
+        ),
+        (
+            "digits",
+            "sampling.clip=true sampling.thresholding=true",
+            "set one of them",
+        ),
+        (
+            "moons",
             "sampling.guidance-interval=[0.1,2]",
             "no classes to guide",
         ),
@@ -114,6 +135,19 @@ fn options_that_would_do_nothing_are_refused() {
             ["--guidance", "needs a model with classes"],
         ),
         ("sample run --class 1", ["--class", "has no classes"]),
+        ("sample run --thresholding", ["thresholding", "is a vector"]),
+        (
+            "sample run --sample-max-value 2",
+            ["--thresholding", "required"],
+        ),
+        (
+            "sample run --thresholding --clip",
+            ["--thresholding", "--clip"],
+        ),
+        (
+            "sample run --thresholding --dynamic-thresholding-ratio 1.5",
+            ["dynamic-thresholding-ratio = 1.5", "0 to 1"],
+        ),
         (
             "sample classes --guidance-interval 0.1,2",
             ["--guidance-interval", "guidance 1"],
@@ -197,4 +231,31 @@ fn options_that_would_do_nothing_are_refused() {
             .collect();
         place.fails(&command, 2, &parts);
     }
+}
+
+#[test]
+fn thresholding_scales_pixels_into_their_range() {
+    let place = Place::new();
+    place.ok("train digits --out run --device flex --steps 2 --set training.batch=8");
+    let draw = |flags: &str| -> Vec<f32> {
+        place.ok(&format!(
+            "sample run -n 6 --method ddim --steps 3 --device flex --out x.npy {flags}"
+        ));
+        let file = fs::read(place.path("x.npy")).expect("samples");
+        let (values, _) = file[file.len() - 6 * 64 * 4..].as_chunks::<4>();
+        values
+            .iter()
+            .map(|bytes| f32::from_le_bytes(*bytes))
+            .collect()
+    };
+    let largest = |x: &[f32]| x.iter().fold(0.0_f32, |most, x| most.max(x.abs()));
+    let (free, clipped, scaled) = (draw(""), draw("--clip"), draw("--thresholding"));
+    assert!(largest(&free) > 1.5 && largest(&clipped) <= 1.0 && largest(&scaled) <= 1.0);
+    assert_ne!(clipped, scaled);
+    // A bound of 1 leaves nothing to scale, and a lower quantile scales less.
+    assert_eq!(clipped, draw("--thresholding --sample-max-value 1"));
+    assert_ne!(
+        scaled,
+        draw("--thresholding --dynamic-thresholding-ratio 0.9")
+    );
 }

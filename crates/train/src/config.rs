@@ -15,7 +15,7 @@ mod training;
 pub use explain::{Explained, explain};
 pub use preset::{Preset, is_data, presets};
 pub use suited::suitable;
-pub use training::Training;
+pub use training::{MOST_STEPS, Training};
 
 use crate::dataset::{DataSource, Dataset};
 use crate::draw::{Plan, Sampling};

@@ -11,6 +11,7 @@ mod path_meter;
 mod plan;
 mod samples;
 mod sampling;
+mod thresholding;
 mod times;
 mod trial;
 mod wrapped;
@@ -24,6 +25,7 @@ pub use pyroclast_solvers::entry::{
 pub use pyroclast_solvers::table::MethodName;
 pub use samples::Samples;
 pub use sampling::Sampling;
+pub use thresholding::Thresholding;
 
 use crate::rows::chunks;
 use burn::tensor::Tensor;
@@ -79,6 +81,9 @@ fn check_plan<N, M: Described, const D: usize>(
     if D == 2 && plan.guidance_rescale > 0.0 {
         return Err(SampleError::RescaledVectors(plan.guidance_rescale));
     }
+    if D == 2 && plan.thresholding.is_some() {
+        return Err(SampleError::ThresholdedVectors);
+    }
     if plan.is_stochastic() && !flow.path.knows_score() {
         Err(SampleError::NeedsScore(plan.method.description().name))
     } else {
@@ -98,7 +103,7 @@ fn check_plan<N, M: Described, const D: usize>(
 ///
 /// # Errors
 /// [`SampleError`]: the plan does not suit the model, its steps are so few that the method would
-/// make samples of normal data far too wide or narrow, an adaptive solve stopped, or samples
+/// make samples of simple data far too wide or narrow, an adaptive solve stopped, or samples
 /// diverged.
 pub fn sample<B, N, M, const D: usize>(
     flow: &Flow<N>,

@@ -80,7 +80,7 @@ impl Config {
             TimeDistribution::Uniform | TimeDistribution::Index { .. }
         );
         rule(
-            chain.is_none() || (at_indices && path.times.clip == 0.0),
+            chain.is_none() || (at_indices && path.clip() == 0.0),
             "path.times",
             path.times.distribution,
             "a chain is trained on its own times, drawn uniformly; leave \
@@ -169,6 +169,27 @@ impl Config {
             sampling.steps,
             "the times of sampling.grid are the steps; leave it out",
         )?;
+        rule(
+            !(sampling.clip && sampling.thresholding),
+            "sampling.thresholding",
+            sampling.thresholding,
+            "sampling.clip keeps the denoised data in [-1, 1] already; set one of them",
+        )?;
+        for (key, value, is_usual) in [
+            (
+                "sampling.dynamic-thresholding-ratio",
+                sampling.dynamic_thresholding_ratio,
+                sampling.dynamic_thresholding_ratio == usual.sampling.dynamic_thresholding_ratio,
+            ),
+            (
+                "sampling.sample-max-value",
+                sampling.sample_max_value.unwrap_or_default(),
+                sampling.sample_max_value.is_none(),
+            ),
+        ] {
+            let remedy = "it is part of dynamic thresholding; set sampling.thresholding=true too";
+            rule(sampling.thresholding || is_usual, key, value, remedy)?;
+        }
         let is_asked = self.objective.variance == VarianceLoss::None;
         rule(
             sampling.variance == usual.sampling.variance
@@ -230,6 +251,12 @@ impl Config {
             "sampling.guidance-rescale",
             sampling.guidance_rescale,
             "only guided images are rescaled; leave it out",
+        )?;
+        rule(
+            is_image || !sampling.thresholding,
+            "sampling.thresholding",
+            sampling.thresholding,
+            "it takes a quantile over the pixels of an image; set sampling.clip, or leave it out",
         )
     }
 }

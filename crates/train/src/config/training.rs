@@ -5,6 +5,8 @@ use pyroclast_core::named::{COUNT, NOT_NEGATIVE, POSITIVE, Range};
 use pyroclast_core::settings;
 use pyroclast_models::Size;
 
+/// The most steps of a training: 2⁴⁰, which a thousand per second take 35 years for.
+pub const MOST_STEPS: u64 = 1 << 40;
 /// The most further averages of a kind: each is a copy of the parameters.
 const AVERAGES: usize = 32;
 /// What a tensor costs besides its numbers: its name, its shape, its place in the module.
@@ -15,7 +17,10 @@ settings! {
     #[derive(Clone, PartialEq)]
     pub struct Training {
         /// Optimizer steps.
-        steps: u64 = 20_000 => at_least_one("train for at least 1 step"),
+        steps: u64 = 20_000 => Range {
+            holds: |n| (1..=MOST_STEPS).contains(n),
+            remedy: "train for at least 1 step, and at most 2^40",
+        },
         /// Pairs in a batch.
         batch: usize = 512 => Range {
             remedy: "a batch holds at least 1 pair, and at most 2^28",

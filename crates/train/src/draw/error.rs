@@ -43,10 +43,25 @@ pub enum SampleError {
          is a vector; leave it at 0"
     )]
     RescaledVectors(f64),
-    /// The method would make samples of normal data much wider or narrower than these data are.
+    /// The quantile of dynamic thresholding does not exist.
+    #[error("dynamic-thresholding-ratio = {0} is out of range; give 0 to 1, such as 0.995")]
+    ThresholdingRatio(f64),
+    /// The bound of dynamic thresholding would shrink data in [−1, 1].
+    #[error("sample-max-value = {0} is out of range; give 1 or more")]
+    SampleMaxValue(f64),
+    /// Two ways to keep the denoised data in [−1, 1].
+    #[error("clip and thresholding both keep the denoised data in [-1, 1]; give one of them")]
+    ClippedTwice,
+    /// A quantile over the few numbers of a vector is no statistic.
     #[error(
-        "{method} is no use with {steps} steps from t = {start} to {end}: it would make samples of \
-         normal data {factor:.2} times as wide as the data; take more steps, a grid of more even \
+        "thresholding takes a quantile over the pixels of an image, and a sample here is a vector; \
+         leave it out, or give clip"
+    )]
+    ThresholdedVectors,
+    /// The method would make samples of simple data much wider or narrower than these data are.
+    #[error(
+        "{method} is no use with {steps} steps from t = {start} to {end}: tried on data \
+         with a known answer, it makes samples {factor:.2} times as wide as the data; take more steps, a grid of more even \
          noise levels (log-snr or karras), or a method that is safe with few, such as ddim or \
          dpmpp-2m"
     )]

@@ -1,6 +1,6 @@
 //! The plan of a draw: method, steps, guidance and seed.
 
-use super::{GridName, SampleError};
+use super::{GridName, SampleError, Thresholding};
 use pyroclast_core::ddpm::Variance;
 use pyroclast_core::noise::Noise;
 use pyroclast_core::schedule::AnySchedule;
@@ -43,6 +43,8 @@ pub struct Plan<M = MethodName> {
     pub guidance_rescale: f64,
     /// Whether the denoised data x̂1 is kept in [−1, 1].
     pub clip: bool,
+    /// Dynamic thresholding of the denoised data of images, in place of clipping; `None` for none.
+    pub thresholding: Option<Thresholding>,
     /// A schedule to sample with in place of the one of the training.
     pub schedule: Option<AnySchedule>,
     /// The variance of a chain's reverse step; `None` if the network has learned it.
@@ -65,6 +67,7 @@ impl<M> Plan<M> {
             guidance_interval: (0.0, f64::INFINITY),
             guidance_rescale: 0.0,
             clip: false,
+            thresholding: None,
             schedule: None,
             variance: Some(Variance::Large),
             seed,
@@ -82,6 +85,7 @@ impl<M> Plan<M> {
             guidance_interval: self.guidance_interval,
             guidance_rescale: self.guidance_rescale,
             clip: self.clip,
+            thresholding: self.thresholding,
             schedule: self.schedule.clone(),
             variance: self.variance,
             seed: self.seed,
@@ -138,6 +142,12 @@ impl<M: Described> Plan<M> {
         }
         if !(0.0..=1.0).contains(&self.guidance_rescale) {
             return Err(SampleError::GuidanceRescale(self.guidance_rescale));
+        }
+        if let Some(thresholding) = self.thresholding {
+            thresholding.check()?;
+            if self.clip {
+                return Err(SampleError::ClippedTwice);
+            }
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! `[sampling]`: the default way to draw samples.
 
-use super::{GridName, Plan, Stepping};
+use super::{GridName, Plan, Stepping, Thresholding};
 use pyroclast_core::ddpm::Variance;
 use pyroclast_core::named::{COUNT, FINITE, Range};
 use pyroclast_core::objective::{Objective, VarianceLoss};
@@ -38,6 +38,19 @@ settings! {
         },
         /// Whether to keep the denoised data in [−1, 1].
         clip: bool = false,
+        /// Whether to bring the denoised data of images into [−1, 1] by dynamic thresholding
+        /// (Saharia et al. 2022).
+        thresholding: bool = false,
+        /// Quantile p of |x̂1| that dynamic thresholding scales to 1.
+        dynamic_thresholding_ratio: f64 = Thresholding::RATIO => Range {
+            holds: |p| (0.0..=1.0).contains(p),
+            remedy: "give a quantile from 0 to 1, such as 0.995",
+        },
+        /// Largest number that dynamic thresholding divides by; left out, there is no bound.
+        sample_max_value: Option<f64> = None => Range {
+            holds: |most| most.is_none_or(|most| most >= 1.0),
+            remedy: "give 1 or more",
+        },
         /// Variance of a chain's reverse step, unless it is learned.
         variance: Variance = Variance::Large,
     }
@@ -56,6 +69,10 @@ impl Sampling {
             },
             guidance_rescale: self.guidance_rescale,
             clip: self.clip,
+            thresholding: self.thresholding.then_some(Thresholding {
+                ratio: self.dynamic_thresholding_ratio,
+                most: self.sample_max_value.unwrap_or(f64::INFINITY),
+            }),
             variance: (objective.variance == VarianceLoss::None).then_some(self.variance),
             ..defaults
         }

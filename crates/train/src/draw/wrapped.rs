@@ -2,7 +2,7 @@
 
 use super::Plan;
 use burn::tensor::backend::Backend;
-use pyroclast_core::guidance::{Clipped, ClippedNoise, Guided, Interval, Rescaled};
+use pyroclast_core::guidance::{Clipped, ClippedNoise, Guided, Interval, Rescaled, Thresholded};
 use pyroclast_core::probability_flow::ProbabilityFlow;
 use pyroclast_core::rescheduled::Rescheduled;
 use pyroclast_solvers::entry::{ByReference, Field, SampledField};
@@ -35,21 +35,30 @@ pub(super) fn wrapped<'a, B: Backend, M, const D: usize>(
         let schedule = schedule.clone();
         field = SampledField::new(ProbabilityFlow(Rescheduled { field, schedule }));
     }
-    clipped(field, plan.clip)
+    bounded(field, plan)
 }
 
-/// The field, with its data kept in [−1, 1] if asked to.
-pub(super) fn clipped<'a, B: Backend, const D: usize>(
+/// The field, with its data kept in [−1, 1] if the plan says so.
+pub(super) fn bounded<'a, B: Backend, M, const D: usize>(
     field: SampledField<'a, B, D>,
-    clip: bool,
+    plan: &Plan<M>,
 ) -> SampledField<'a, B, D> {
-    if !clip {
+    let noise = ClippedNoise::Derived;
+    if let Some(thresholding) = plan.thresholding {
+        return SampledField::new(Thresholded {
+            field,
+            quantile: thresholding.ratio,
+            most: thresholding.most,
+            noise,
+        });
+    }
+    if !plan.clip {
         return field;
     }
     SampledField::new(Clipped {
         field,
         low: -1.0,
         high: 1.0,
-        noise: ClippedNoise::Derived,
+        noise,
     })
 }
