@@ -6,6 +6,7 @@ use clap_complete::Shell;
 use pyroclast_core::named::UnknownName;
 use pyroclast_core::schedule::AnySchedule;
 use pyroclast_core::shown::shown;
+use pyroclast_metrics::Resizing;
 use pyroclast_train::config::MOST_STEPS;
 use pyroclast_train::draw::option::Value;
 use pyroclast_train::draw::{GridName, Kind, MethodName, MethodOption, Options};
@@ -112,8 +113,12 @@ pub(crate) enum Command {
     ///   precision         the share of fake rows that lie among the real ones.
     ///   recall            the share of real rows that lie among the fake ones.
     ///
+    /// With --inception the files are pictures, and the Fréchet distance is FID. Either may be a
+    /// .npz file of mu and sigma, as pytorch-fid, EDM and guided-diffusion publish them.
+    ///
     ///   pyroclast distance real.npy fake.npy
     ///   pyroclast distance letters.csv drawn.npy --classifier letters.safetensors
+    ///   pyroclast distance cifar10-32x32.npz samples/ --inception pt_inception.pth
     #[command(verbatim_doc_comment)]
     Distance(Distance),
     /// Compare samplers at equal cost on a trained model: a table and a picture.
@@ -416,6 +421,30 @@ pub(crate) struct Device {
     pub(crate) name: Option<String>,
 }
 
+/// The network whose features are compared.
+#[derive(Debug, Args)]
+pub(crate) struct Features {
+    /// The classifier for Fréchet distance, KID, precision and recall, made by `pyroclast
+    /// classifier` from the data of the run [default: the built-in one for digits].
+    #[arg(long, value_name = "FILE", conflicts_with = "inception")]
+    pub(crate) features: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) inception: Inception,
+}
+
+/// Inception, with weights of the user.
+#[derive(Debug, Args)]
+pub(crate) struct Inception {
+    /// The weights of the Inception network that FID is defined by: pytorch-fid's file
+    /// pt_inception-2015-12-05-6726825d.pth. FIDs are published for 50000 samples.
+    #[arg(long, value_name = "FILE.pth")]
+    pub(crate) inception: Option<PathBuf>,
+    /// How pictures are resized for Inception: pytorch-fid, tensorflow (as torch-fidelity and EDM)
+    /// or clean (as clean-fid). Figures differ [default: pytorch-fid].
+    #[arg(long, value_name = "RULE", requires = "inception")]
+    pub(crate) resize: Option<Resizing>,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct Solver {
     /// The method [default: the configuration's]; see `pyroclast methods`.
@@ -508,8 +537,9 @@ pub(crate) struct Sample {
     /// Draw only this class, given by its name or number [default: all classes in turn].
     #[arg(long, value_name = "CLASS")]
     pub(crate) class: Option<String>,
-    /// The file to write: .png (all samples in one picture), .npy, .csv, .safetensors, or .zip (a
-    /// PNG file per image, in EDM's layout); without an extension, a new folder with a PNG file per
+    /// The file to write: .png (all samples in one picture), .npy, .csv, .safetensors, .npz (8-bit
+    /// pictures, as guided-diffusion's evaluator reads them), or .zip (a PNG file per image, in
+    /// EDM's layout); without an extension, a new folder with a PNG file per
     /// image [default: a new picture in the samples folder of the run].
     #[arg(long, value_name = "FILE or DIR")]
     pub(crate) out: Option<PathBuf>,
@@ -543,10 +573,8 @@ pub(crate) struct Evaluate {
     /// noise with its divergence; 0 for none [default: 2000 points, or 64 images].
     #[arg(long, value_name = "N")]
     pub(crate) likelihoods: Option<u32>,
-    /// The classifier for Fréchet distance, KID, precision and recall, made by `pyroclast
-    /// classifier` from the data of the run [default: the built-in one for digits].
-    #[arg(long, value_name = "FILE")]
-    pub(crate) features: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) features: Features,
     /// The number of held-out samples whose variational bound (ELBO) is computed, at one
     /// evaluation per step of the chain; 0 for none [default: as for --likelihoods if the model
     /// predicts noise, data, score, v or edm, else 0].
@@ -629,19 +657,31 @@ pub(crate) struct Classifier {
 
 #[derive(Debug, Args)]
 pub(crate) struct Distance {
-    /// The data: a .npy, .csv or .csv.gz file.
+    /// The data: a .npy, .csv or .csv.gz file; with --inception, pictures as for `pyroclast train`,
+    /// or a .npz file of mu and sigma.
     #[arg(value_name = "REAL")]
     pub(crate) real: PathBuf,
-    /// The samples: a .npy, .csv or .csv.gz file.
+    /// The samples, as the data.
     #[arg(value_name = "FAKE")]
     pub(crate) fake: PathBuf,
     /// Compare the features of this classifier, made by `pyroclast classifier`.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "inception")]
     pub(crate) classifier: Option<PathBuf>,
     /// Compare the features of the built-in classifier, for 8×8 digits with pixels in [-1, 1], as
     /// `pyroclast sample` writes them.
-    #[arg(long, value_name = "NAME", value_parser = ["digits"], conflicts_with = "classifier")]
+    #[arg(
+        long,
+        value_name = "NAME",
+        value_parser = ["digits"],
+        conflicts_with_all = ["classifier", "inception"]
+    )]
     pub(crate) features_of: Option<String>,
+    #[command(flatten)]
+    pub(crate) inception: Inception,
+    /// Write mean and covariance of REAL's features to this .npz file, to be given in place of REAL
+    /// later.
+    #[arg(long, value_name = "FILE.npz")]
+    pub(crate) statistics: Option<PathBuf>,
     /// Print one JSON object instead of text.
     #[arg(long)]
     pub(crate) json: bool,
@@ -687,10 +727,8 @@ pub(crate) struct Compare {
         allow_negative_numbers = true
     )]
     pub(crate) guidance: f64,
-    /// The classifier whose features are compared, made by `pyroclast classifier` [default: the
-    /// built-in one for digits].
-    #[arg(long, value_name = "FILE")]
-    pub(crate) features: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) features: Features,
     /// The seed of the noise.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) seed: u64,

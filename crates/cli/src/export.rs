@@ -4,7 +4,7 @@ use crate::Usage;
 use crate::pair_plot::pair_plot;
 use anyhow::{Context, Result, bail};
 use npyz::{AutoSerialize, WriterBuilder};
-use pyroclast_data::{Labels, PictureFolder, PictureZip};
+use pyroclast_data::{Labels, Numbers, PictureFolder, PictureZip, write_npz};
 use pyroclast_plot::{Cloud, Cloud3, Limits, RgbImage, scatter, scatter3, sheet, write_png};
 use pyroclast_train::atomic_file::{self, Replacement, write_atomically};
 use pyroclast_train::dataset::{Dataset, Scaling};
@@ -51,6 +51,8 @@ pub(crate) enum Format {
     Npy,
     Csv,
     Safetensors,
+    /// An archive of 8-bit pictures, channels last, as guided-diffusion's evaluator reads it.
+    Npz,
     /// A zip of PNG files, one per image.
     Zip,
     /// A new folder of PNG files, one per image.
@@ -65,12 +67,13 @@ impl Format {
             Some("npy") => Ok(Self::Npy),
             Some("csv") => Ok(Self::Csv),
             Some("safetensors") => Ok(Self::Safetensors),
+            Some("npz") => Ok(Self::Npz),
             Some("zip") => Ok(Self::Zip),
             None => Ok(Self::Folder),
             _ if path.is_dir() => Ok(Self::Folder),
             _ => Err(Usage(format!(
-                "the extension of {} is not a known format; use .png, .npy, .csv, .safetensors or \
-                 .zip, or the name of a new folder for a .png per image",
+                "the extension of {} is not a known format; use .png, .npy, .npz, .csv, .safetensors \
+                 or .zip, or the name of a new folder for a .png per image",
                 path.display()
             ))
             .into()),
@@ -109,6 +112,14 @@ impl Format {
                 path.display(),
                 dataset.name,
                 dataset.shape
+            )));
+        }
+        if self == Self::Npz && !(dataset.eight_bit && dataset.is_image()) {
+            bail!(Usage(format!(
+                "{} is for 8-bit pictures, and samples of {} are none; write .npy, .csv or \
+                 .safetensors",
+                path.display(),
+                dataset.name
             )));
         }
         if bytes && (self != Self::Npy || !dataset.eight_bit) {
@@ -340,6 +351,37 @@ pub(crate) fn write_tensors(
         views.push(("labels", labels));
     }
     write_atomically(path, &safetensors::serialize(views, None)?)
+        .with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Writes pictures on the model's scale to a .npz file: `arr_0`, `[n, height, width, channels]`, and
+/// their classes in `arr_1` if there are any.
+pub(crate) fn write_archive(
+    path: &Path,
+    samples: &[f32],
+    labels: Option<&[u32]>,
+    dataset: &Dataset,
+) -> Result<()> {
+    let &[channels, height, width] = &dataset.shape[..] else {
+        unreachable!("checked before drawing");
+    };
+    let pixels = height * width;
+    let last = |image: &[f32]| {
+        let planes = levels(image);
+        let places = (0..pixels).flat_map(|at| (0..channels).map(move |c| c * pixels + at));
+        places.map(|place| planes[place]).collect::<Vec<u8>>()
+    };
+    let pictures = pyroclast_data::Array {
+        shape: vec![samples.len() / dataset.dim(), height, width, channels],
+        numbers: Numbers::Bytes(samples.chunks_exact(dataset.dim()).flat_map(last).collect()),
+    };
+    let classes = labels.map(|labels| pyroclast_data::Array {
+        shape: vec![labels.len()],
+        numbers: Numbers::Reals(labels.iter().map(|&label| f64::from(label)).collect()),
+    });
+    let mut arrays = vec![("arr_0", &pictures)];
+    arrays.extend(classes.as_ref().map(|classes| ("arr_1", classes)));
+    atomic_file::replace(path, |file| write_npz(file, &arrays))
         .with_context(|| format!("cannot write {}", path.display()))
 }
 

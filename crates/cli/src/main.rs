@@ -10,6 +10,7 @@ mod args;
 mod command;
 mod device;
 mod export;
+mod features;
 mod loading;
 mod memory;
 mod pair_plot;

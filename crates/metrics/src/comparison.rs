@@ -6,7 +6,7 @@
 //!
 //! FD is the Fréchet distance between features.
 
-use crate::classifier::Trained;
+use crate::features::FeatureNetwork;
 use crate::{drawn, frechet_distance};
 use burn::tensor::backend::Backend;
 use pyroclast_core::condition::Given;
@@ -118,12 +118,12 @@ pub struct Comparison {
 /// [`SampleError`] of the limit, before any method is run.
 ///
 /// # Panics
-/// If the classifier expects samples of another size.
+/// If the network of features expects samples of another size.
 pub fn compare<B, N, M, const D: usize>(
     flow: &Flow<N>,
     task: &Task,
     contest: &Contest<M>,
-    classifier: &Trained<B>,
+    network: &dyn FeatureNetwork<B>,
     device: &B::Device,
     seen: &mut dyn FnMut(&Entry),
 ) -> Result<Comparison, SampleError>
@@ -136,7 +136,7 @@ where
     let draw = Draw {
         flow,
         task,
-        classifier,
+        network,
         x0: (flow.path.source).for_sampling(n, dataset.dim(), Noise::new(contest.plan.seed), 0),
         given: dataset.spread(n),
         device,
@@ -176,7 +176,7 @@ where
 struct Draw<'a, B: Backend, N> {
     flow: &'a Flow<N>,
     task: &'a Task,
-    classifier: &'a Trained<B>,
+    network: &'a dyn FeatureNetwork<B>,
     x0: Vec<f32>,
     given: Given,
     device: &'a B::Device,
@@ -184,7 +184,7 @@ struct Draw<'a, B: Backend, N> {
 
 impl<B: Backend, N> Draw<'_, B, N> {
     fn features(&self, values: &[f32]) -> Result<Vec<f32>, SampleError> {
-        drawn::features_of(self.classifier, self.task, values, self.device)
+        drawn::features_of(self.network, self.task, values, self.device)
     }
 
     /// The features of samples, and the evaluations that they cost.

@@ -1,7 +1,6 @@
 //! The features of samples that a model has drawn.
 
-use crate::classifier::Trained;
-use crate::features::features;
+use crate::features::FeatureNetwork;
 use burn::tensor::backend::Backend;
 use pyroclast_train::dataset::Overflow;
 use pyroclast_train::draw::SampleError;
@@ -10,19 +9,19 @@ use pyroclast_train::task::Task;
 /// The features of samples on the model's scale, seen as the data would hold them: pictures of 8
 /// bits are rounded, as they are where features are published.
 ///
-/// Samples can be finite and still too large for the classifier, whose squares then overflow: that
+/// Samples can be finite and still too large for the network, whose squares then overflow: that
 /// is [`SampleError::NotFinite`].
 pub(crate) fn features_of<B: Backend>(
-    classifier: &Trained<B>,
+    network: &dyn FeatureNetwork<B>,
     task: &Task,
     values: &[f32],
     device: &B::Device,
 ) -> Result<Vec<f32>, SampleError> {
-    let n = values.len() / classifier.dim();
+    let n = values.len() / network.dim();
     let values = task.training.in_units(values, &task.scaling);
     let values = values.map_err(|Overflow(rows)| SampleError::NotFinite(rows))?;
     let values: Vec<f32> = values.into_iter().map(|x| x as f32).collect();
-    let features = features(classifier, &values, device);
+    let features = network.features(&values, device, &|_| {});
     let diverged = |row: &&[f32]| row.iter().any(|value| !value.is_finite());
     match features
         .chunks_exact(features.len() / n)

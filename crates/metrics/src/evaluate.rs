@@ -1,9 +1,9 @@
 //! How good a model is: its samples against fresh data, beside the score of a perfect sampler.
 
-use crate::classifier::Trained;
 use crate::drawn;
 use crate::elbo::{Chain, Elbo, bound};
 use crate::feature_metric::FEATURE_METRICS;
+use crate::features::FeatureNetwork;
 use crate::likelihood::{Likelihood, likelihood};
 use crate::{
     Rows, Spread, TableScores, energy_distance, nearest_distances, normalised_path_energy,
@@ -216,12 +216,12 @@ pub struct Protocol<M = MethodName> {
 /// [`SampleError`].
 ///
 /// # Panics
-/// If the classifier expects samples of another size.
+/// If the network of features expects samples of another size.
 pub fn evaluate<B, N, M, const D: usize>(
     flow: &Flow<N>,
     task: &Task,
     protocol: &Protocol<M>,
-    classifier: Option<&Trained<B>>,
+    network: Option<&dyn FeatureNetwork<B>>,
     k: u64,
     device: &B::Device,
     seen: &mut dyn FnMut(&'static str, f64),
@@ -278,10 +278,8 @@ where
     seen("variational bounds", 0.7);
     let elbo = bound::<B, _, D>(&flow.valid(), task, bounds, &chain, seed, device);
     seen("features", 0.8);
-    let features = match classifier {
-        Some(classifier) => {
-            score_features(classifier, task, [&samples.values, &test, &other], device)?
-        }
+    let features = match network {
+        Some(network) => score_features(network, task, [&samples.values, &test, &other], device)?,
         None => Default::default(),
     };
     seen("distances between samples and data", 0.85);
@@ -322,13 +320,13 @@ where
 
 /// Scores samples, data and other data, `n` of each and on the model's scale, by their features.
 fn score_features<B: Backend>(
-    classifier: &Trained<B>,
+    network: &dyn FeatureNetwork<B>,
     task: &Task,
     clouds: [&[f32]; 3],
     device: &B::Device,
 ) -> Result<[FeatureScore; FEATURE_METRICS.len()], SampleError> {
     let n = clouds[0].len() / task.training.dim();
-    let features = |values| drawn::features_of(classifier, task, values, device);
+    let features = |values| drawn::features_of(network, task, values, device);
     let [drawn, real, other] = clouds.map(features);
     let (drawn, real, other) = (drawn?, real?, other?);
     let width = drawn.len() / n;

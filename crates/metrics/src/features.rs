@@ -13,23 +13,41 @@ use burn::tensor::backend::Backend;
 /// The classifier of the shipped digits.
 const DIGITS: &[u8] = include_bytes!("../assets/digits-classifier.safetensors");
 
-/// The features of samples in the units of the classifier's data.
-///
-/// # Shapes
-/// - values: `[n, dim]`, row-major; the result: `[n, f]`, row-major
-///
-/// # Panics
-/// If `values` is not a whole number of samples.
-pub fn features<B: Backend>(
-    classifier: &Trained<B>,
-    values: &[f32],
-    device: &B::Device,
-) -> Vec<f32> {
-    let mut values = values.to_vec();
-    classifier.about.scaling.apply(&mut values);
-    map_rows(&values, classifier.dim(), device, |x| {
-        classifier.network.features(x)
-    })
+/// What computes the features of samples.
+pub trait FeatureNetwork<B: Backend> {
+    /// What it is, as reports name it.
+    fn about(&self) -> String;
+
+    /// The numbers of a sample.
+    fn dim(&self) -> usize;
+
+    /// The features of samples in the units of the data. `seen` is told the share of the samples
+    /// that is done.
+    ///
+    /// # Shapes
+    /// - values: `[n, dim]`, row-major; the result: `[n, f]`, row-major
+    ///
+    /// # Panics
+    /// If `values` is not a whole number of samples.
+    fn features(&self, values: &[f32], device: &B::Device, seen: &dyn Fn(f64)) -> Vec<f32>;
+}
+
+/// The last hidden layer, of samples in the units of the classifier's data.
+impl<B: Backend> FeatureNetwork<B> for Trained<B> {
+    fn about(&self) -> String {
+        let (data, accuracy) = (&self.about.data, 100.0 * self.about.accuracy);
+        format!("a classifier of {data} that is {accuracy:.1} % accurate")
+    }
+
+    fn dim(&self) -> usize {
+        Self::dim(self)
+    }
+
+    fn features(&self, values: &[f32], device: &B::Device, _: &dyn Fn(f64)) -> Vec<f32> {
+        let mut values = values.to_vec();
+        self.about.scaling.apply(&mut values);
+        map_rows(&values, self.dim(), device, |x| self.network.features(x))
+    }
 }
 
 /// The classifier of the shipped digits: images of shape `[1, 8, 8]` in [-1, 1].
@@ -66,8 +84,8 @@ mod tests {
         let device = Default::default();
         let data = Dataset::digits();
         let images = &data.first(20);
-        let a = features(&digits::<Flex>(&FlexDevice), images, &FlexDevice);
-        let b = features(&digits::<NdArray>(&device), images, &device);
+        let a = digits::<Flex>(&FlexDevice).features(images, &FlexDevice, &|_| {});
+        let b = digits::<NdArray>(&device).features(images, &device, &|_| {});
         assert_eq!((a.len(), b.len()), (20 * 64, 20 * 64));
         assert!(a.iter().zip(&b).all(|(a, b)| (a - b).abs() < 1e-3));
     }
@@ -76,10 +94,10 @@ mod tests {
     fn the_units_are_those_of_the_data() {
         let mut classifier = digits::<Flex>(&FlexDevice);
         let images = Dataset::digits().first(2).into_owned();
-        let expected = features(&classifier, &images, &FlexDevice);
+        let expected = classifier.features(&images, &FlexDevice, &|_| {});
         classifier.about.scaling = Scaling::affine_of(vec![8.0], vec![8.0]);
         // In dots of ink, 0 to 16, which are the same numbers exactly.
         let ink: Vec<f32> = images.iter().map(|v| 8.0 * v + 8.0).collect();
-        assert_eq!(features(&classifier, &ink, &FlexDevice), expected);
+        assert_eq!(classifier.features(&ink, &FlexDevice, &|_| {}), expected);
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! - Distances between two clouds of points: [`wasserstein`], [`sliced_wasserstein`],
 //!   [`energy_distance`].
-//! - Comparisons of features, which a [`classifier`] computes: [`frechet_distance`],
-//!   [`kernel_distance`], [`precision_recall`], all listed in [`FEATURE_METRICS`].
+//! - Comparisons of features, which a [`classifier`] or Inception ([`InceptionFeatures`]) computes:
+//!   [`frechet_distance`], [`kernel_distance`], [`precision_recall`], all listed in [`FEATURE_METRICS`].
 //! - Comparisons of tables, by column and together: [`table_scores`].
 //! - What a model says about held-out data: [`likelihood`] and the variational bound [`elbo`].
 //! - [`evaluate`] scores one model by all of these; [`comparison`] ranks samplers on one model.
@@ -29,9 +29,11 @@ mod energy_distance;
 pub mod evaluate;
 mod feature_metric;
 pub mod features;
+mod inception;
 pub mod likelihood;
 mod map_rows;
 mod memorisation;
+mod moments;
 mod path_energy;
 mod sliced;
 mod spread;
@@ -41,7 +43,9 @@ mod wasserstein;
 
 pub use energy_distance::energy_distance;
 pub use feature_metric::*;
+pub use inception::{InceptionFeatures, Resizing};
 pub use memorisation::nearest_distances;
+pub use moments::Moments;
 pub use path_energy::normalised_path_energy;
 pub use sliced::sliced_wasserstein;
 pub use spread::Spread;

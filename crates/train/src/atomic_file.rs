@@ -5,7 +5,7 @@
 //! folder removes.
 
 use std::fs::{self, File};
-use std::io::{self, BufWriter, IntoInnerError, Write};
+use std::io::{self, BufWriter, IntoInnerError, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
@@ -95,6 +95,12 @@ impl Replacement {
         #[cfg(unix)]
         File::open(folder_of(&self.path))?.sync_all()?;
         Ok(())
+    }
+}
+
+impl Seek for Replacement {
+    fn seek(&mut self, position: SeekFrom) -> io::Result<u64> {
+        self.file.seek(position)
     }
 }
 

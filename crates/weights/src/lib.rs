@@ -32,6 +32,7 @@
 mod array;
 mod config;
 mod error;
+mod inception;
 mod layout;
 mod module;
 mod read;
@@ -42,6 +43,7 @@ mod write;
 pub use array::{Array, Precision, Tensors};
 pub use config::Config;
 pub use error::WeightsError;
+pub use inception::inception;
 pub use layout::{Fit, LAYOUTS, Layout, Structure, by_name, candidates, fit};
 pub use module::{load, tensors_of};
 pub use read::{Checkpoint, read};

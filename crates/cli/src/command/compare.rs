@@ -1,11 +1,12 @@
 //! `pyroclast compare`: compares samplers at equal cost, in a table and a picture.
 
-use super::evaluate::{classifier, data_of};
+use super::evaluate::data_of;
 use super::open;
 use crate::Usage;
-use crate::args::Compare;
+use crate::args::{Compare, Features};
 use crate::device::{self, Job};
 use crate::export::{check_file, save_png};
+use crate::features;
 use crate::memory::{self, product};
 use crate::plan::unguided;
 use crate::progress::Bar;
@@ -84,7 +85,7 @@ pub(crate) fn run(arguments: Compare) -> Result<ExitCode> {
         task: &task,
         contest: &contest,
         named,
-        features: arguments.features.as_deref(),
+        features: &arguments.features,
     };
     let (comparison, unserved) = device::run_on(device, job)?;
     left_out.extend(unserved);
@@ -114,7 +115,7 @@ struct Comparing<'a> {
     contest: &'a Contest,
     /// Whether the user named the methods, so that none may be left out.
     named: bool,
-    features: Option<&'a Path>,
+    features: &'a Features,
 }
 
 impl Job for Comparing<'_> {
@@ -134,9 +135,9 @@ impl<B: Backend> WithModel<Autodiff<B>> for Comparing<'_> {
         N::InnerModule: Network<B, D>,
     {
         let (flow, device) = (&model.flow, &model.device::<Autodiff<B>>());
-        let Some(classifier) =
-            classifier::<B>(self.features, &self.stored.config(), self.task, device)?
-        else {
+        let network =
+            features::network::<B>(self.features, &self.stored.config(), self.task, device)?;
+        let Some(network) = network else {
             bail!(Usage(format!(
                 "there is no classifier for {}; make one with `pyroclast classifier` and give it \
                  with --features",
@@ -161,7 +162,7 @@ impl<B: Backend> WithModel<Autodiff<B>> for Comparing<'_> {
             bar.doing(entry.method);
             bar.at(f64::from(done) / entries as f64);
         };
-        let found = compare(&flow, self.task, &contest, &classifier, device, seen);
+        let found = compare(&flow, self.task, &contest, &*network, device, seen);
         drop(bar);
         let left_out = unserved
             .into_iter()

@@ -1,24 +1,164 @@
-//! `pyroclast distance`: compares two files of samples.
+//! `pyroclast distance`: compares two files of samples, or two sets of pictures.
 
 use crate::Usage;
 use crate::args::Distance;
 use crate::device::{self, Job};
+use crate::export::check_file;
+use crate::loading::with_progress;
 use crate::memory::{self, product};
 use crate::progress::Bar;
 use crate::say::{fixed, say};
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use burn::tensor::backend::Backend;
 use pyroclast_core::shown::shown;
+use pyroclast_data::{Layout, PictureSet, recognise};
 use pyroclast_metrics::classifier::Trained;
-use pyroclast_metrics::features::{digits, features};
-use pyroclast_metrics::{FEATURE_METRICS, NEIGHBOURS};
-use pyroclast_train::dataset::Dataset;
+use pyroclast_metrics::features::{FeatureNetwork, digits};
+use pyroclast_metrics::{
+    FEATURE_METRICS, FeatureMetric, InceptionFeatures, Moments, NEIGHBOURS, Resizing,
+};
+use pyroclast_train::atomic_file;
+use pyroclast_train::dataset::{DataSource, Dataset};
 use serde_json::json;
+use std::borrow::Cow;
 use std::path::Path;
 use std::process::ExitCode;
 
+/// The number of metrics.
+const METRICS: usize = FEATURE_METRICS.len();
+/// Pictures that are read at once.
+const READ: usize = 1024;
+
 pub(crate) fn run(arguments: Distance) -> Result<ExitCode> {
     let paths = [arguments.real.as_path(), &arguments.fake];
+    if let Some(out) = &arguments.statistics {
+        check_file(out)?;
+    }
+    let (about, clouds) = match &arguments.inception.inception {
+        Some(weights) => of_pictures(&arguments, paths, weights)?,
+        None => of_rows(&arguments, paths)?,
+    };
+    let dim = clouds[0].dim();
+    if dim != clouds[1].dim() {
+        bail!(
+            "{} has {dim} features, and {} has {}; give features of the same network",
+            paths[0].display(),
+            paths[1].display(),
+            clouds[1].dim()
+        );
+    }
+    // Two covariances, a root, its eigenvectors and two products.
+    let matrices = product([dim as u64, dim as u64, 8, 6]);
+    let covariance = format!("the covariance of {dim} numbers per row");
+    let remedy = "give features of fewer numbers, such as those of --classifier";
+    if let Some(problem) = memory::problem(&covariance, matrices, remedy) {
+        bail!(problem);
+    }
+    let bar = Bar::new("comparing");
+    let scores = scores(&clouds, &bar);
+    if let (Some(out), Cloud::Points(points, dim)) = (&arguments.statistics, &clouds[0]) {
+        bar.doing("mean and covariance");
+        atomic_file::replace(out, |file| Moments::of(points, *dim).write(file))
+            .with_context(|| format!("cannot write {}", out.display()))?;
+    }
+    drop(bar);
+    let [n, m] = clouds.each_ref().map(Cloud::points);
+    if arguments.json {
+        let mut report = json!({ "real": n, "fake": m, "features": dim });
+        if let Some(about) = about {
+            report["network"] = json!(about);
+        }
+        for (metric, score) in scores {
+            report[metric.key] = json!(score);
+        }
+        say!("{report}");
+        return Ok(ExitCode::SUCCESS);
+    }
+    let count = |n: Option<usize>| n.map_or_else(|| "statistics".to_owned(), |n| n.to_string());
+    say!(
+        "{}: {} rows against {} of {}, {dim} features",
+        paths[1].display(),
+        count(m),
+        count(n),
+        paths[0].display()
+    );
+    for (metric, score) in scores {
+        match score {
+            Some(score) => say!("{:<28} {:>12}", metric.name, fixed(score, 6)),
+            None => say!(
+                "{:<28} not available for statistics or so many rows",
+                metric.name
+            ),
+        }
+    }
+    if let Some(about) = about {
+        say!("features: {about}");
+    }
+    if let Some(out) = &arguments.statistics {
+        say!("statistics of {}: {}", paths[0].display(), out.display());
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The most products of two numbers that a comparison of all pairs may take: minutes on one core.
+const PAIRS: u64 = 1 << 40;
+
+/// Features of one side.
+enum Cloud {
+    /// `[n, dim]`, row-major, and dim.
+    Points(Vec<f32>, usize),
+    /// What is left of them in a file.
+    Moments(Moments),
+}
+
+impl Cloud {
+    fn dim(&self) -> usize {
+        match self {
+            Self::Points(_, dim) => *dim,
+            Self::Moments(moments) => moments.dim(),
+        }
+    }
+
+    /// The number of points; `None` if it is not known.
+    fn points(&self) -> Option<usize> {
+        match self {
+            Self::Points(points, dim) => Some(points.len() / dim),
+            Self::Moments(_) => None,
+        }
+    }
+
+    fn moments(&self) -> Cow<'_, Moments> {
+        match self {
+            Self::Points(points, dim) => Cow::Owned(Moments::of(points, *dim)),
+            Self::Moments(moments) => Cow::Borrowed(moments),
+        }
+    }
+}
+
+/// Every metric, where the two sides are known well enough for it.
+fn scores(clouds: &[Cloud; 2], bar: &Bar) -> [(FeatureMetric, Option<f64>); METRICS] {
+    let mut done = 0;
+    FEATURE_METRICS.map(|metric| {
+        bar.doing(metric.name);
+        bar.at(f64::from(done) / METRICS as f64);
+        done += 1;
+        let score = match clouds {
+            [Cloud::Points(x, dim), Cloud::Points(y, _)] => {
+                let pairs = product([x.len() as u64, (y.len() / dim) as u64]);
+                let is_frechet = metric.key == FEATURE_METRICS[0].key;
+                (is_frechet || pairs <= PAIRS).then(|| (metric.score)(x, y, *dim))
+            }
+            [x, y] if metric.key == FEATURE_METRICS[0].key => {
+                Some(x.moments().frechet_distance(&y.moments()))
+            }
+            _ => None,
+        };
+        (metric, score)
+    })
+}
+
+/// The rows of two files of numbers, or their features by a classifier.
+fn of_rows(arguments: &Distance, paths: [&Path; 2]) -> Result<(Option<String>, [Cloud; 2])> {
     let [real, fake] = [read(paths[0])?, read(paths[1])?];
     if real.dim() != fake.dim() {
         bail!(
@@ -29,62 +169,124 @@ pub(crate) fn run(arguments: Distance) -> Result<ExitCode> {
             fake.dim()
         );
     }
-    let uses_classifier = arguments.classifier.is_some() || arguments.features_of.is_some();
-    if let (Some(name), false) = (&arguments.device.name, uses_classifier) {
+    if arguments.classifier.is_none() && arguments.features_of.is_none() {
+        if let Some(name) = &arguments.device.name {
+            bail!(Usage(format!(
+                "--device {} has no effect on rows that are compared as they are; leave it out, or \
+                 give --classifier",
+                shown(name)
+            )));
+        }
+        let cloud = |data: &Dataset| Cloud::Points(data.values().into_owned(), data.dim());
+        return Ok((None, [cloud(&real), cloud(&fake)]));
+    }
+    let device = device::choose(arguments.device.name.as_deref())?;
+    let job = ByClassifier {
+        classifier: arguments.classifier.as_deref(),
+        paths,
+        datasets: [&real, &fake],
+    };
+    device::run_on(device, job)
+}
+
+/// The features of pictures by Inception, or statistics of such features.
+fn of_pictures(
+    arguments: &Distance,
+    paths: [&Path; 2],
+    weights: &Path,
+) -> Result<(Option<String>, [Cloud; 2])> {
+    let sources = [pictures(paths[0])?, pictures(paths[1])?];
+    if let (Some(out), Pictures::Moments(_)) = (&arguments.statistics, &sources[0]) {
         bail!(Usage(format!(
-            "--device {} has no effect on rows that are compared as they are; leave it out, or give \
-             --classifier",
-            shown(name)
+            "{} has statistics already, so there are none to write to {}; leave --statistics out",
+            paths[0].display(),
+            out.display()
         )));
     }
-    let (dim, [x, y]) = if uses_classifier {
-        let device = device::choose(arguments.device.name.as_deref())?;
-        let job = Features {
-            classifier: arguments.classifier.as_deref(),
-            paths,
-            datasets: [&real, &fake],
-        };
-        device::run_on(device, job)?
-    } else {
-        (
-            real.dim(),
-            [real.values().into_owned(), fake.values().into_owned()],
-        )
+    let device = device::choose(arguments.device.name.as_deref())?;
+    let job = ByInception {
+        weights,
+        resizing: (arguments.inception.resize).unwrap_or(Resizing::PytorchFid),
+        sources,
     };
-    // Two covariances, a root, its eigenvectors and two products.
-    let matrices = product([dim as u64, dim as u64, 8, 6]);
-    let covariance = format!("the covariance of {dim} numbers per row");
-    let remedy = "give features of fewer numbers, such as those of --classifier";
-    if let Some(problem) = memory::problem(&covariance, matrices, remedy) {
-        bail!(problem);
+    device::run_on(device, job)
+}
+
+/// Pictures, or statistics of their features.
+enum Pictures {
+    Set(PictureSet),
+    Moments(Moments),
+}
+
+fn pictures(path: &Path) -> Result<Pictures> {
+    if recognise(path)? == Layout::Npz
+        && let Some(moments) = Moments::read(path)?
+    {
+        return Ok(Pictures::Moments(moments));
     }
-    let (n, m) = (x.len() / dim, y.len() / dim);
-    let bar = Bar::new("comparing");
-    let mut done = 0;
-    let scores = FEATURE_METRICS.map(|metric| {
-        bar.doing(metric.name);
-        bar.at(f64::from(done) / FEATURE_METRICS.len() as f64);
-        done += 1;
-        (metric, (metric.score)(&x, &y, dim))
-    });
-    drop(bar);
-    if arguments.json {
-        let mut report = json!({ "real": n, "fake": m, "features": dim });
-        for (metric, score) in scores {
-            report[metric.key] = json!(score);
-        }
-        say!("{report}");
-        return Ok(ExitCode::SUCCESS);
+    let set = with_progress(|loading| {
+        let options = DataSource::default().options();
+        Ok(PictureSet::open(
+            path,
+            &options,
+            &loading.cache,
+            loading.progress,
+        )?)
+    })?;
+    if set.len() < 2 || !matches!(set.shape[0], 1 | 3) {
+        bail!(Usage(format!(
+            "{} has {} pictures of shape {:?}; FID needs two or more of 1 or 3 channels",
+            path.display(),
+            set.len(),
+            set.shape
+        )));
     }
-    say!(
-        "{}: {m} rows against {n} of {}, {dim} features",
-        paths[1].display(),
-        paths[0].display()
-    );
-    for (metric, score) in scores {
-        say!("{:<28} {:>12}", metric.name, fixed(score, 6));
+    Ok(Pictures::Set(set))
+}
+
+/// Computes the features of pictures.
+struct ByInception<'a> {
+    weights: &'a Path,
+    resizing: Resizing,
+    sources: [Pictures; 2],
+}
+
+impl Job for ByInception<'_> {
+    type Output = Result<(Option<String>, [Cloud; 2])>;
+
+    fn run<B: Backend>(self, device: B::Device) -> Self::Output {
+        let network = pyroclast_weights::inception::<B>(self.weights, &device)?;
+        let bar = Bar::new("computing features");
+        let mut about = None;
+        let mut cloud = |source: Pictures, first: f64| -> Result<Cloud> {
+            let set = match source {
+                Pictures::Moments(moments) => return Ok(Cloud::Moments(moments)),
+                Pictures::Set(set) => set,
+            };
+            let network = InceptionFeatures::new(network.clone(), set.shape, self.resizing);
+            about = Some(network.about());
+            let width = set.pixels.width();
+            let (mut row, mut features) = (vec![0; width], Vec::new());
+            // Pictures need not fit into memory; their features do.
+            for start in (0..set.len()).step_by(READ) {
+                let rows = start..set.len().min(start + READ);
+                let mut levels = Vec::with_capacity(rows.len() * width);
+                for i in rows {
+                    set.pixels.read(i, &mut row)?;
+                    levels.extend(row.iter().map(|&level| f32::from(level)));
+                }
+                features.extend(network.features(&levels, &device, &|share| {
+                    let done = start as f64 + share * READ as f64;
+                    bar.at(first + 0.5 * (done / set.len() as f64).min(1.0));
+                }));
+            }
+            let dim = features.len() / set.len();
+            Ok(Cloud::Points(features, dim))
+        };
+        let [real, fake] = self.sources;
+        let clouds = [cloud(real, 0.0)?, cloud(fake, 0.5)?];
+        Ok((about, clouds))
     }
-    Ok(ExitCode::SUCCESS)
 }
 
 /// Reads a file, and checks that it has enough rows.
@@ -103,15 +305,15 @@ fn read(path: &Path) -> Result<Dataset> {
 }
 
 /// Computes the features of two datasets.
-struct Features<'a> {
+struct ByClassifier<'a> {
     /// The file of the classifier; `None` for the built-in one.
     classifier: Option<&'a Path>,
     paths: [&'a Path; 2],
     datasets: [&'a Dataset; 2],
 }
 
-impl Job for Features<'_> {
-    type Output = Result<(usize, [Vec<f32>; 2])>;
+impl Job for ByClassifier<'_> {
+    type Output = Result<(Option<String>, [Cloud; 2])>;
 
     fn run<B: Backend>(self, device: B::Device) -> Self::Output {
         let classifier: Trained<B> = match self.classifier {
@@ -129,7 +331,7 @@ impl Job for Features<'_> {
                 about.shape
             );
         }
-        let of = |dataset: &Dataset| features(&classifier, &dataset.values(), &device);
+        let of = |dataset: &Dataset| classifier.features(&dataset.values(), &device, &|_| {});
         let found = self.datasets.map(of);
         for (path, values) in self.paths.iter().zip(&found) {
             if let Some(at) = values.iter().position(|value| !value.is_finite()) {
@@ -144,6 +346,7 @@ impl Job for Features<'_> {
             }
         }
         let width = found[0].len() / self.datasets[0].len();
-        Ok((width, found))
+        let clouds = found.map(|features| Cloud::Points(features, width));
+        Ok((Some(classifier.about()), clouds))
     }
 }

@@ -2,9 +2,10 @@
 
 use super::open;
 use crate::Usage;
-use crate::args::Evaluate;
+use crate::args::{Evaluate, Features};
 use crate::device::{self, Job};
 use crate::export::check_file;
+use crate::features;
 use crate::loading::with_progress;
 use crate::memory::{self, product};
 use crate::plan::{check_guidance, plan};
@@ -18,9 +19,7 @@ use burn::tensor::backend::Backend;
 use pyroclast_core::network::Network;
 use pyroclast_core::path::Source;
 use pyroclast_core::prediction::Prediction;
-use pyroclast_metrics::classifier::Trained;
 use pyroclast_metrics::evaluate::{Named, Protocol, Scores, evaluate, spreads};
-use pyroclast_metrics::features::digits;
 use pyroclast_metrics::{ColumnScore, FEATURE_METRICS, Spread};
 use pyroclast_train::atomic_file::write_atomically;
 use pyroclast_train::config::Config;
@@ -109,16 +108,16 @@ pub(crate) fn run(arguments: Evaluate) -> Result<ExitCode> {
             bounds,
             bound_steps: bound_steps as usize,
         },
-        features: arguments.features.as_deref(),
+        features: &arguments.features,
         repetitions: u64::from(arguments.seeds),
     };
-    let scores = device::run_on(device, job)?;
+    let (scores, features) = device::run_on(device, job)?;
     // A reader that leaves must not cost the file, nor a file that cannot be written the scores.
     let written = match &arguments.bound_terms {
         Some(path) => write_terms(path, &scores),
         None => Ok(()),
     };
-    let json = as_json(&scores, n, &scored, &stored.weights());
+    let json = as_json(&scores, n, &scored, &stored.weights(), features.as_deref());
     let kept = match stored.run() {
         Some(run) => report::keep_scores(run, &json).and_then(|()| {
             let about = &stored.header().about;
@@ -131,6 +130,9 @@ pub(crate) fn run(arguments: Evaluate) -> Result<ExitCode> {
         say!("{json}");
     } else {
         print_table(&scores, n, &scored, &stored.weights(), &task);
+        if let Some(features) = features {
+            say!("features: {features}");
+        }
     }
     written?;
     // A run that may only be read can be evaluated all the same.
@@ -144,12 +146,12 @@ struct Evaluation<'a> {
     stored: &'a StoredModel,
     task: &'a Task,
     protocol: Protocol,
-    features: Option<&'a Path>,
+    features: &'a Features,
     repetitions: u64,
 }
 
 impl Job for Evaluation<'_> {
-    type Output = Result<Vec<Scores>>;
+    type Output = Result<(Vec<Scores>, Option<String>)>;
 
     fn run<B: Backend>(self, device: B::Device) -> Self::Output {
         self.stored.with_model::<Autodiff<B>, _>(&device, self)?
@@ -157,7 +159,7 @@ impl Job for Evaluation<'_> {
 }
 
 impl<B: Backend> WithModel<Autodiff<B>> for Evaluation<'_> {
-    type Output = Result<Vec<Scores>>;
+    type Output = Result<(Vec<Scores>, Option<String>)>;
 
     fn with<N, const D: usize>(self, model: Model<N>) -> Self::Output
     where
@@ -165,20 +167,23 @@ impl<B: Backend> WithModel<Autodiff<B>> for Evaluation<'_> {
         N::InnerModule: Network<B, D>,
     {
         let (flow, device) = (&model.flow, &model.device::<Autodiff<B>>());
-        let classifier = classifier::<B>(self.features, &self.stored.config(), self.task, device)?;
+        let network =
+            features::network::<B>(self.features, &self.stored.config(), self.task, device)?;
         let bar = Bar::new("drawing samples");
-        (0..self.repetitions)
+        let about = network.as_ref().map(|network| network.about());
+        let scores: Result<_> = (0..self.repetitions)
             .map(|k| {
-                let (classifier, protocol) = (classifier.as_ref(), &self.protocol);
+                let (network, protocol) = (network.as_deref(), &self.protocol);
                 let seen = &mut |what: &'static str, share: f64| {
                     bar.doing(what);
                     bar.at((k as f64 + share) / self.repetitions as f64);
                 };
                 let scores =
-                    evaluate::<B, _, _, D>(flow, self.task, protocol, classifier, k, device, seen);
+                    evaluate::<B, _, _, D>(flow, self.task, protocol, network, k, device, seen);
                 Ok(scores?)
             })
-            .collect()
+            .collect();
+        Ok((scores?, about))
     }
 }
 
@@ -193,31 +198,6 @@ pub(super) fn data_of(stored: &StoredModel, path: &Path) -> Result<Task> {
         );
     }
     Ok(task)
-}
-
-/// The classifier given by --features, or the built-in one if the data is digits.
-pub(super) fn classifier<B: Backend>(
-    features: Option<&Path>,
-    config: &Config,
-    task: &Task,
-    device: &B::Device,
-) -> Result<Option<Trained<B>>> {
-    let Some(path) = features else {
-        let ships = config.data.name == "digits";
-        return Ok(ships.then(|| digits(device)));
-    };
-    let classifier = Trained::load(path, device)?;
-    let (dataset, shape) = (&task.training, &classifier.about.shape);
-    if classifier.dim() != dataset.dim() {
-        bail!(Usage(format!(
-            "{} is a classifier of samples of shape {shape:?}, but {} has {:?}; make one from the \
-             data of the run with `pyroclast classifier`",
-            path.display(),
-            dataset.name,
-            dataset.shape
-        )));
-    }
-    Ok(Some(classifier))
 }
 
 /// Checks before an evaluation that the terms of a bound can be written after it.
@@ -310,7 +290,9 @@ fn print_table(scores: &[Scores], n: usize, plan: &Plan, weights: &str, task: &T
             match key {
                 // Printed once for all metrics of features.
                 key if key == FEATURE_METRICS[0].key => {
-                    say!("{name:<28} not available without a classifier; see --features");
+                    say!(
+                        "{name:<28} not available without a classifier; see --features and --inception"
+                    );
                 }
                 "nll" => match task
                     .training
@@ -361,12 +343,21 @@ fn columns(scores: &[Scores]) -> Vec<(&ColumnScore, [Spread; 2])> {
         .collect()
 }
 
-fn as_json(scores: &[Scores], n: usize, plan: &Plan, weights: &str) -> Value {
+fn as_json(
+    scores: &[Scores],
+    n: usize,
+    plan: &Plan,
+    weights: &str,
+    features: Option<&str>,
+) -> Value {
     let mut object = Map::new();
     object.insert("n".into(), json!(n));
     object.insert("seeds".into(), json!(scores.len()));
     object.insert("method".into(), json!(plan.method.name));
     object.insert("weights".into(), json!(weights));
+    if let Some(features) = features {
+        object.insert("features".into(), json!(features));
+    }
     for Named { key, value, .. } in spreads(scores) {
         let value = value.map(|value| json!({ "mean": value.mean, "std": value.std }));
         object.insert(key.into(), value.unwrap_or(Value::Null));

@@ -130,21 +130,16 @@ pub(crate) fn run(arguments: Sample) -> Result<ExitCode> {
                     claimed.path()
                 }
             };
-            if format == Format::Png {
-                export::save_png(
-                    out,
-                    &export::picture(
-                        &all,
-                        classes.of_rows(0..n).as_deref(),
-                        &backdrop,
-                        &task.scaling,
-                        &title(&task, n),
-                        None,
-                    ),
-                )?;
-            } else {
-                let labels = classes.of_rows(0..n);
-                export::write_tensors(out, &all, labels.as_deref(), &task)?;
+            let labels = classes.of_rows(0..n);
+            let labels = labels.as_deref();
+            match format {
+                Format::Npz => export::write_archive(out, &all, labels, &task.training)?,
+                Format::Safetensors => export::write_tensors(out, &all, labels, &task)?,
+                _ => {
+                    let (scaling, title) = (&task.scaling, title(&task, n));
+                    let picture = export::picture(&all, labels, &backdrop, scaling, &title, None);
+                    export::save_png(out, &picture)?;
+                }
             }
             (out, backdrop)
         }

@@ -6,10 +6,7 @@
 //! eq. 6, where it is called FID.
 
 use crate::feature_metric::FeatureMetric;
-use nalgebra::{DMatrix, DVector, SymmetricEigen};
-
-/// Rows whose outer products are summed in one matrix product.
-const ROWS: usize = 1024;
+use crate::moments::Moments;
 
 pub(crate) const FRECHET: FeatureMetric = FeatureMetric {
     key: "frechet",
@@ -35,80 +32,13 @@ pub fn frechet_distance(x: &[f32], y: &[f32], dim: usize) -> f64 {
         x.iter().chain(y).all(|value| value.is_finite()),
         "features are finite"
     );
-    let (x, y) = (Moments::of(x, dim), Moments::of(y, dim));
-    let root = root(x.covariance.clone());
-    let overlap = symmetric(&root * &y.covariance * &root).symmetric_eigenvalues();
-    let overlap: f64 = roots(&overlap).iter().sum();
-    let shift = (&x.mean - &y.mean).norm_squared();
-    let spread = x.covariance.trace() + y.covariance.trace() - 2.0 * overlap;
-    // Only rounding can make the spread negative.
-    shift + spread.max(0.0)
-}
-
-/// A Gaussian's mean and covariance.
-struct Moments {
-    mean: DVector<f64>,
-    covariance: DMatrix<f64>,
-}
-
-impl Moments {
-    /// The sample mean and covariance of a cloud.
-    fn of(cloud: &[f32], dim: usize) -> Self {
-        let n = cloud.len() / dim;
-        assert!(n > 1, "a covariance needs two points, not {n}");
-        let mut mean = DVector::<f64>::zeros(dim);
-        for row in cloud.chunks_exact(dim) {
-            for (sum, &value) in mean.iter_mut().zip(row) {
-                *sum += f64::from(value);
-            }
-        }
-        mean /= n as f64;
-        let mut covariance = DMatrix::<f64>::zeros(dim, dim);
-        for rows in cloud.chunks(ROWS * dim) {
-            // Rows on the host are columns here.
-            let mut centred = DMatrix::from_iterator(
-                dim,
-                rows.len() / dim,
-                rows.iter().map(|&value| f64::from(value)),
-            );
-            for mut column in centred.column_iter_mut() {
-                column -= &mean;
-            }
-            covariance.gemm(1.0, &centred, &centred.transpose(), 1.0);
-        }
-        Self {
-            mean,
-            covariance: symmetric(covariance / (n - 1) as f64),
-        }
-    }
-}
-
-/// The symmetric part, which differs from the whole only by rounding.
-fn symmetric(matrix: DMatrix<f64>) -> DMatrix<f64> {
-    (&matrix + matrix.transpose()) * 0.5
-}
-
-/// The positive semi-definite square root of a covariance.
-fn root(covariance: DMatrix<f64>) -> DMatrix<f64> {
-    let eigen = SymmetricEigen::new(covariance);
-    let mut scaled = eigen.eigenvectors.clone();
-    for (mut column, root) in scaled.column_iter_mut().zip(&roots(&eigen.eigenvalues)) {
-        column *= *root;
-    }
-    scaled * eigen.eigenvectors.transpose()
-}
-
-/// `√λ`, and 0 for eigenvalues that rounding alone can explain: √10⁻¹⁶ is 10⁻⁸, which would add up
-/// over all null directions.
-fn roots(eigenvalues: &DVector<f64>) -> Vec<f64> {
-    let floor = eigenvalues.len() as f64 * f64::EPSILON * eigenvalues.amax();
-    let root = |&value: &f64| if value > floor { value.sqrt() } else { 0.0 };
-    eigenvalues.iter().map(root).collect()
+    Moments::of(x, dim).frechet_distance(&Moments::of(y, dim))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use nalgebra::DVector;
     use pyroclast_core::noise::{Noise, Stream};
 
     /// The points `±a_i·v_i` for orthogonal `v_i`: covariance
