@@ -761,7 +761,7 @@ fn what_is_not_known_is_named_with_what_is() {
     place.fails(
         "sample run --out a.jpg",
         2,
-        &["a.jpg", ".png, .npy, .csv, .safetensors or .zip"],
+        &["a.jpg", ".png, .npy, .npz, .csv, .safetensors or .zip"],
     );
     place.fails("sample run --class 1", 2, &["has no classes"]);
     place.fails("sample run --rtol -1 --device flex", 1, &["rtol = -1"]);

@@ -376,9 +376,10 @@ mod tests {
         .expect("all tensors");
         let features = network.features(Tensor::full([1, 3, SIDE, SIDE], 0.7, &device));
         assert_eq!(features.dims(), [1, FEATURES]);
-        // With padding in the averages, pixels at the borders would be darker.
+        // With padding in the averages, pixels at the borders would be darker by a tenth or more;
+        // single precision loses 10⁻⁵ over the depth of the network.
         for value in features.into_data().to_vec::<f32>().expect("f32") {
-            assert!((value - 0.7).abs() < 1e-5, "{value}");
+            assert!((value - 0.7).abs() < 1e-4, "{value}");
         }
     }
 }

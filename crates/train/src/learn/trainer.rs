@@ -24,6 +24,7 @@ use pyroclast_core::loss::SampleLoss;
 use pyroclast_core::network::Network;
 use pyroclast_core::noise::{Draws, Noise, Stream};
 use pyroclast_kernels::global_norm;
+use std::borrow::Borrow;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -257,7 +258,6 @@ where
         W: Watcher<Self> + ?Sized,
     {
         watcher.started(self, steps)?;
-        let validation = self.validation();
         let batches = prefetch(self.batcher(), self.step, steps);
         let clock = Instant::now();
         let mut sum: Option<(Tensor<B::InnerBackend, 1>, u64)> = None;
@@ -287,11 +287,11 @@ where
                 let norm = self.gradient_norm.take();
                 let norm = norm.map(|norm| norm.into_scalar().elem::<f64>());
                 let seconds = logged.elapsed().as_secs_f64().max(f64::MIN_POSITIVE);
-                let validates = due(self.validate_every) && !validation.is_empty();
+                let validates = due(self.validate_every) && !self.task.validation.is_empty();
                 let record = Record {
                     step,
                     loss: Some(loss),
-                    validation: validates.then(|| self.validate(&validation)),
+                    validation: validates.then(|| self.validate(self.validation())),
                     learning_rate: Some(self.learning_rate.at(step - 1)),
                     gradient_norm: norm,
                     samples_per_second: Some(n as f64 * self.batch as f64 / seconds),
@@ -344,7 +344,7 @@ where
 
     /// The mean loss of the averaged model over these batches, without dropout; 0 for none. Waits
     /// for the device.
-    pub fn validate(&self, batches: &[Batch]) -> f64 {
+    pub fn validate(&self, batches: impl IntoIterator<Item = impl Borrow<Batch>>) -> f64 {
         let flow = self.averaged();
         // A custom loss takes tensors of the autodiff backend, so they are lifted there, untracked.
         let own = self.loss.as_deref().map(|loss| {
@@ -356,11 +356,13 @@ where
         let own = own
             .as_ref()
             .map(|loss| loss as &dyn SampleLoss<B::InnerBackend, D>);
-        let losses = batches.iter().map(|batch| {
-            let loss = batch_loss(&flow, batch, own, self.shape, &self.device, None);
-            loss.into_scalar().elem::<f64>()
-        });
-        losses.sum::<f64>() / batches.len().max(1) as f64
+        let (mut sum, mut n) = (0.0, 0);
+        for batch in batches {
+            let loss = batch_loss(&flow, batch.borrow(), own, self.shape, &self.device, None);
+            sum += loss.into_scalar().elem::<f64>();
+            n += 1;
+        }
+        sum / f64::from(n.max(1))
     }
 
     /// The batcher that makes the training batches.
@@ -376,15 +378,12 @@ where
     }
 
     /// As many complete batches as the held-out samples fill, up to [`VALIDATED`] samples; the same
-    /// ones at every validation.
-    fn validation(&self) -> Vec<Batch> {
+    /// ones at every validation. They are made one by one: together they may not fit into memory.
+    fn validation(&self) -> impl Iterator<Item = Batch> + use<B, N, D> {
         let dataset = &self.task.validation;
-        if dataset.is_empty() {
-            return Vec::new();
-        }
         let batcher = Batcher {
             dataset: dataset.clone(),
-            size: self.batch.min(dataset.len()),
+            size: self.batch.min(dataset.len()).max(1),
             noise: self.noise.fork("validation"),
             condition_dropout: 0.0,
             flip: false,
@@ -392,9 +391,7 @@ where
         };
         let mut order = Order::default();
         let n = dataset.len().min(VALIDATED.max(batcher.size)) / batcher.size;
-        (0..n as u64)
-            .map(|step| batcher.batch(step, &mut order))
-            .collect()
+        (0..n as u64).map(move |step| batcher.batch(step, &mut order))
     }
 
     /// The model with the averaged parameters, on the inner backend, ready to sample and to save.
