@@ -206,7 +206,12 @@ mod tests {
                     "{name}: {outcome:?}"
                 );
                 if let Err(message) = outcome {
-                    let why = ["there it is", "no place for", "this network has no"];
+                    let why = [
+                        "there it is",
+                        "no place for",
+                        "this network has no",
+                        "cannot be split",
+                    ];
                     assert!(why.iter().any(|why| message.contains(why)), "{message}");
                     assert!(
                         message.contains(layout) && !message.contains('\n'),
