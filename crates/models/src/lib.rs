@@ -42,4 +42,4 @@ pub use pyroclast_kernels::Activation;
 pub use residual::{Modulation, ResidualBlock, ResidualConfig, Resize};
 pub use size::Size;
 pub use unet::{Change, ClassInput, Heads, LevelPlan, Middle, Plan, Resample, StagePlan, Stem};
-pub use unet::{UNet, UNetConfig, UpAttention};
+pub use unet::{NAMED_UNETS, NamedUNet, UNet, UNetConfig, UpAttention};

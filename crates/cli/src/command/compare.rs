@@ -8,7 +8,7 @@ use crate::device::{self, Job};
 use crate::export::{check_file, save_png};
 use crate::features;
 use crate::memory::{self, product};
-use crate::plan::unguided;
+use crate::plan::{check_unguided, unguided};
 use crate::progress::Bar;
 use crate::say::{fixed, say};
 use anyhow::{Result, bail};
@@ -29,6 +29,7 @@ use std::process::ExitCode;
 pub(crate) fn run(arguments: Compare) -> Result<ExitCode> {
     let stored = open(&arguments.model)?;
     let config = &stored.config();
+    check_unguided(config, arguments.guidance)?;
     if let Some(out) = &arguments.out {
         check_file(out)?;
     }
