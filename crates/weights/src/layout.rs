@@ -1,15 +1,18 @@
 //! The layouts: how each project names and orders the tensors of a network.
 
 mod adm;
+mod autoencoder;
 mod diffusers;
+mod dit;
 mod edm;
+mod taesd;
 mod unet;
 
 use crate::array::Tensors;
 use crate::config::Config;
 use crate::error::WeightsError;
 use crate::table::{Table, matches};
-use pyroclast_models::UNetConfig;
+use pyroclast_models::{AutoencoderConfig, DiTConfig, TaesdConfig, UNetConfig};
 
 /// Every layout, in the order in which they are listed.
 pub const LAYOUTS: &[Layout] = &[
@@ -19,6 +22,12 @@ pub const LAYOUTS: &[Layout] = &[
     edm::SONG,
     edm::DHARIWAL,
     diffusers::UNET_2D,
+    dit::DIT,
+    dit::SIT,
+    autoencoder::DIFFUSERS,
+    autoencoder::COMPVIS,
+    taesd::TAESD,
+    taesd::DIFFUSERS,
 ];
 
 /// How a project names and orders the tensors of a network.
@@ -53,6 +62,12 @@ pub struct Fit {
 pub enum Structure {
     /// A UNet.
     UNet(UNetConfig),
+    /// A diffusion transformer.
+    DiT(DiTConfig),
+    /// An autoencoder of images.
+    Autoencoder(AutoencoderConfig),
+    /// A tiny autoencoder of images, or one half of it.
+    Taesd(TaesdConfig),
 }
 
 /// The layout of this name.
