@@ -6,7 +6,7 @@ use crate::downcast::raw;
 use crate::flex::float::Float;
 use crate::flex::simd::vectorised;
 use crate::flex::tensor::{by_dtype, contiguous, from_vec, owned, run, slice};
-use crate::flex::tokens::{Tokens, add_to};
+use crate::flex::tokens::{Tokens, summed};
 use crate::tape::Fused;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
@@ -83,41 +83,43 @@ fn backward<T: Float>([y, gate]: &[FlexTensor; 2], g: &FlexTensor) -> [FlexTenso
     let mut dy = vec![T::default(); slice::<T>(y).len()];
     let mut sums = Vec::new();
     if !sizes.is_empty() {
-        let (gates, size) = (slice::<T>(gate), sizes.at_once() * sizes.width);
+        let gates = slice::<T>(gate);
         let samples = dy.par_chunks_mut(sizes.sample());
         let samples = samples
             .zip(slice::<T>(y).par_chunks(sizes.sample()))
             .zip(slice::<T>(g).par_chunks(sizes.sample()))
             .enumerate();
-        let of_sample = |(sample, ((dy, y), g)): (usize, ((&mut [T], &[T]), &[T]))| {
-            let gate = sizes.vector(gates, sample);
-            let chunks = dy.par_chunks_mut(size);
-            let chunks = chunks.zip(y.par_chunks(size)).zip(g.par_chunks(size));
-            let parts: Vec<Vec<T>> = chunks
-                .map(|((dy, y), g)| {
-                    let mut sum = vec![T::default(); gate.len()];
-                    vectorised(
-                        #[inline(always)]
-                        || {
-                            let width = gate.len();
-                            let rows = dy.chunks_exact_mut(width).zip(y.chunks_exact(width));
-                            for ((dy, y), g) in rows.zip(g.chunks_exact(width)) {
-                                for i in 0..width {
-                                    dy[i] = g[i] * gate[i];
-                                    sum[i] = g[i].fma(y[i], sum[i]);
-                                }
-                            }
-                        },
-                    );
-                    sum
-                })
-                .collect();
-            let mut total = vec![T::default(); gate.len()];
-            parts.iter().for_each(|part| add_to(&mut total, part));
-            total
-        };
-        sums = samples.map(of_sample).collect();
+        let samples = samples.map(|(sample, ((dy, y), g))| {
+            sample_backward(&sizes, dy, y, g, sizes.vector(gates, sample))
+        });
+        sums = samples.collect();
     }
     let dy = from_vec(dy, y.layout().shape().clone());
     [dy, sizes.gathered(&sums, gate)]
+}
+
+/// Writes the gradient of y of a sample, and returns that of its gate.
+fn sample_backward<T: Float>(sizes: &Tokens, dy: &mut [T], y: &[T], g: &[T], gate: &[T]) -> Vec<T> {
+    let size = sizes.at_once() * sizes.width;
+    let chunks = dy.par_chunks_mut(size);
+    let chunks = chunks.zip(y.par_chunks(size)).zip(g.par_chunks(size));
+    let parts = chunks.map(|((dy, y), g)| {
+        let mut sum = vec![T::default(); gate.len()];
+        vectorised(
+            #[inline(always)]
+            || {
+                let width = gate.len();
+                let sum = &mut sum[..width];
+                let rows = dy.chunks_exact_mut(width).zip(y.chunks_exact(width));
+                for ((dy, y), g) in rows.zip(g.chunks_exact(width)) {
+                    for i in 0..width {
+                        dy[i] = g[i] * gate[i];
+                        sum[i] = g[i].fma(y[i], sum[i]);
+                    }
+                }
+            },
+        );
+        sum
+    });
+    summed(&parts.collect::<Vec<_>>(), sizes.width)
 }

@@ -8,7 +8,7 @@ use crate::downcast::raw;
 use crate::flex::float::Float;
 use crate::flex::simd::{sum, sum_and_dot, vectorised};
 use crate::flex::tensor::{by_dtype, contiguous, from_vec, owned, run, slice};
-use crate::flex::tokens::{Tokens, add_to};
+use crate::flex::tokens::{Tokens, summed};
 use crate::tape::Fused;
 use burn::tensor::backend::Backend;
 use burn::tensor::{Shape, Tensor};
@@ -123,28 +123,16 @@ fn backward<T: Float>(saved: &Saved, mut gradient: FlexTensor) -> [FlexTensor; 3
     // dscale and dshift of each sample.
     let mut sums: Vec<[Vec<T>; 2]> = Vec::new();
     if !sizes.is_empty() {
-        let (sample, at_once) = (sizes.sample(), sizes.at_once());
+        let sample = sizes.sample();
         let samples = gradient.storage_mut::<T>().par_chunks_mut(sample);
         let samples = samples
             .zip(x.par_chunks(sample))
-            .zip(moments.par_chunks(2 * sizes.tokens));
-        let of_sample = |(sample, ((g, x), moments)): (usize, ((&mut [T], &[T]), &[T]))| {
-            let scale = sizes.vector(scales, sample);
-            let chunks = g.par_chunks_mut(at_once * sizes.width);
-            let chunks = chunks
-                .zip(x.par_chunks(at_once * sizes.width))
-                .zip(moments.par_chunks(2 * at_once));
-            let parts: Vec<[Vec<T>; 2]> = chunks
-                .map(|((g, x), moments)| rows_backward(g, x, moments, scale))
-                .collect();
-            let mut total = [(); 2].map(|()| vec![T::default(); sizes.width]);
-            for part in &parts {
-                let pairs = total.iter_mut().zip(part);
-                pairs.for_each(|(total, part)| add_to(total, part));
-            }
-            total
-        };
-        sums = samples.enumerate().map(of_sample).collect();
+            .zip(moments.par_chunks(2 * sizes.tokens))
+            .enumerate();
+        let samples = samples.map(|(sample, ((g, x), moments))| {
+            sample_backward(&sizes, g, x, moments, sizes.vector(scales, sample))
+        });
+        sums = samples.collect();
     }
     let (dscale, dshift): (Vec<_>, Vec<_>) = sums.into_iter().map(|[a, b]| (a, b)).unzip();
     [
@@ -152,6 +140,27 @@ fn backward<T: Float>(saved: &Saved, mut gradient: FlexTensor) -> [FlexTensor; 3
         sizes.gathered(&dscale, &saved.scale),
         sizes.gathered(&dshift, &saved.shift),
     ]
+}
+
+/// Writes dx of a sample over g, and returns its dscale and dshift.
+fn sample_backward<T: Float>(
+    sizes: &Tokens,
+    g: &mut [T],
+    x: &[T],
+    moments: &[T],
+    scale: &[T],
+) -> [Vec<T>; 2] {
+    let at_once = sizes.at_once();
+    let chunks = g.par_chunks_mut(at_once * sizes.width);
+    let chunks = chunks
+        .zip(x.par_chunks(at_once * sizes.width))
+        .zip(moments.par_chunks(2 * at_once));
+    let parts = chunks.map(|((g, x), moments)| {
+        let [dscale, dshift] = rows_backward(g, x, moments, scale);
+        (dscale, dshift)
+    });
+    let (dscale, dshift): (Vec<_>, Vec<_>) = parts.unzip();
+    [dscale, dshift].map(|parts| summed(&parts, sizes.width))
 }
 
 /// Writes dx of some tokens of a sample over g, and returns their part of dscale and dshift.

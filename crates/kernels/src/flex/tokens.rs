@@ -58,7 +58,13 @@ impl Tokens {
 }
 
 /// `sum_i ← sum_i + x_i`.
-#[inline(always)]
-pub(super) fn add_to<T: Float>(sum: &mut [T], x: &[T]) {
+fn add_to<T: Float>(sum: &mut [T], x: &[T]) {
     sum.iter_mut().zip(x).for_each(|(sum, x)| *sum += *x);
+}
+
+/// The sum of vectors of this width, in their order.
+pub(super) fn summed<T: Float>(parts: &[Vec<T>], width: usize) -> Vec<T> {
+    let mut total = vec![T::default(); width];
+    parts.iter().for_each(|part| add_to(&mut total, part));
+    total
 }
