@@ -48,8 +48,8 @@ pub(crate) const SIT: Layout = Layout {
     },
 };
 
-/// The most patches of an image.
-const MOST: usize = 1 << 20;
+/// The most numbers in a table of sines that a file does not hold itself.
+const MOST: usize = 1 << 24;
 /// The heads of the published widths.
 const HEADS: [(usize, usize); 4] = [(384, 6), (768, 12), (1024, 16), (1152, 16)];
 
@@ -129,12 +129,19 @@ fn fit(
         ..DiTConfig::new(image_channels, size)
     };
     let places = dit.grid()[0].saturating_mul(dit.grid()[1]);
-    let reason = dit.problem().or_else(|| match tokens {
-        0 if places > MOST => Some(format!("{places} patches are more than {MOST}")),
-        0 => None,
-        _ => (places != tokens).then(|| {
-            format!("images of {size:?} have {places} patches, and pos_embed has {tokens}")
-        }),
+    let sines = places.saturating_mul(width);
+    let given = tensors
+        .get("pos_embed")
+        .map_or(0, |table| table.values.len());
+    let reason = dit.problem().or_else(|| {
+        if tokens > 0 && places != tokens {
+            return Some(format!(
+                "images of {size:?} have {places} patches, and pos_embed has {tokens}"
+            ));
+        }
+        (sines > given.max(MOST)).then(|| {
+            format!("{places} patches of {width} numbers are more than {MOST}; use smaller images")
+        })
     });
     if let Some(reason) = reason {
         return Err(WeightsError::Impossible { reason });
@@ -261,7 +268,7 @@ mod tests {
         };
         for (size, part) in [
             ("6", "9 patches, and pos_embed has 4"),
-            ("[4000000, 2]", "patches"),
+            ("[40000000, 2]", "patches"),
         ] {
             let json = format!(r#"{{"num_heads": 2, "input_size": {size}}}"#);
             let config = Config::parse(&json).expect("an object");
