@@ -7,12 +7,15 @@
 //! through a linear layer, plus a fixed table of sines of its place. The gates g start at zero, so
 //! that every block starts as the identity, and so does the last layer.
 //!
+//! A sequence to condition on, such as encoded text, is attended to in every block.
+//!
 //! Source: Peebles & Xie 2023, §3 (adaLN-Zero); Ma et al. 2024 (SiT) for flows.
 
 mod block;
 mod config;
 mod network;
 mod positions;
+mod sequence;
 
 pub use config::{DiTConfig, SecondHalf};
 pub use network::DiT;

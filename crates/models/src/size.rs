@@ -184,6 +184,7 @@ mod tests {
             classes: 5,
             attributes: 3,
             beside: 2,
+            sequence: 7,
             second_half: SecondHalf::Dropped,
             ..plain.clone()
         };

@@ -6,7 +6,7 @@ mod support;
 use burn::module::Module;
 use burn::tensor::backend::Backend;
 use burn::tensor::{DType, Tensor, TensorData};
-use pyroclast_core::condition::{Images, Labels, Vectors};
+use pyroclast_core::condition::{Images, Labels, Sequences, Vectors};
 use pyroclast_core::network::Network;
 use pyroclast_core::noise::Noise;
 use pyroclast_models::{Autoencoder, DiT, DiTConfig, Init, SecondHalf, Taesd};
@@ -85,7 +85,11 @@ impl Transformer {
         let data = TensorData::new(times, [shape[0]]).convert_dtype(dtype);
         let t = Tensor::from_data(data, (&device, dtype));
         let labels = Labels::from_rows(&outputs.labels().expect("labels"), &device);
-        let condition = (labels, (Vectors::default(), Images::default()));
+        let others = (
+            Vectors::default(),
+            (Images::default(), Sequences::default()),
+        );
+        let condition = (labels, others);
         let network = self.network::<B>(layout).map(&mut Cast(dtype));
         network.forward(outputs.images("golden.x", dtype), t, &condition)
     }

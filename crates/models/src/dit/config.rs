@@ -46,6 +46,8 @@ pub struct DiTConfig {
     pub attributes: usize,
     /// Channels of an image to condition on, of the same height and width as the state; 0 for none.
     pub beside: usize,
+    /// Numbers in each token of a sequence to attend to, such as encoded text; 0 for none.
+    pub sequence: usize,
     /// What the last layer computes beside the output.
     pub second_half: SecondHalf,
 }
@@ -66,6 +68,7 @@ impl DiTConfig {
             null_class: NullClass::Trained,
             attributes: 0,
             beside: 0,
+            sequence: 0,
             second_half: SecondHalf::Absent,
         }
     }
@@ -192,11 +195,22 @@ impl DiTConfig {
                 .linear((self.attributes as u64).saturating_add(1), width)
                 .linear(width, width);
         }
+        if self.sequence > 0 {
+            size = size
+                .linear(self.sequence as u64, width)
+                .linear(width, width)
+                .table(1, width);
+        }
         let inputs = (self.image_channels as u64).saturating_add(self.beside as u64);
         size = layer(size, inputs.saturating_mul(pixels), width);
         let mut block = Size::default().linear(width, width.saturating_mul(6));
         block = layer(normalised(block), width, width.saturating_mul(3));
         block = layer(block, width, width);
+        if self.sequence > 0 {
+            // Queries and outputs of every token, keys and values of those of the sequence.
+            block = layer(layer(block, width, width), width, width);
+            block = block.linear(width, width.saturating_mul(2));
+        }
         block = layer(layer(normalised(block), width, hidden), hidden, width);
         size = size.and(block.times(depth));
         size = normalised(size.linear(width, width.saturating_mul(2)));

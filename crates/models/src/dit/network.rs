@@ -3,6 +3,7 @@
 use super::block::{Block, EPSILON};
 use super::config::{DiTConfig, SINUSOIDS, SecondHalf};
 use super::positions::positions;
+use super::sequence::SequenceEmbedding;
 use crate::embedding::{ClassEmbedding, TimeEmbedding, VectorEmbedding};
 use crate::init::Init;
 use crate::layer::{convolve, dense};
@@ -11,7 +12,7 @@ use burn::nn::Linear;
 use burn::nn::conv::Conv2d;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
-use pyroclast_core::condition::{Images, Labels, Vectors};
+use pyroclast_core::condition::{Images, Labels, Sequences, Vectors};
 use pyroclast_core::network::Network;
 use pyroclast_kernels::{Activation, concat, layer_norm, silu};
 
@@ -19,12 +20,13 @@ use pyroclast_kernels::{Activation, concat, layer_norm, silu};
 const DEVIATION: f64 = 0.02;
 
 /// A transformer for images, `[batch, channels, height, width]`, conditioned on any of a class,
-/// attributes and an image. If it learns a variance, its output has twice the channels.
+/// attributes, an image and a sequence. If it learns a variance, its output has twice the channels.
 #[derive(Module, Debug)]
 pub struct DiT<B: Backend> {
     time: TimeEmbedding<B>,
     classes: Option<ClassEmbedding<B>>,
     attributes: Option<VectorEmbedding<B>>,
+    sequence: Option<SequenceEmbedding<B>>,
     patches: Conv2d<B>,
     blocks: Vec<Block<B>>,
     modulation: Linear<B>,
@@ -58,13 +60,18 @@ impl DiTConfig {
             let layers = [layer(self.attributes + 1), layer(width)];
             VectorEmbedding::of_layers(self.attributes, layers)
         });
+        let attends = self.sequence > 0;
+        let sequence =
+            attends.then(|| SequenceEmbedding::new(self.sequence, width, DEVIATION, init));
         let channels = self.image_channels + self.beside;
         let patches = init.patches(channels, width, self.patch);
-        let blocks = (0..self.depth).map(|_| Block::new(width, self.hidden(), self.heads, init));
+        let hidden = self.hidden();
+        let blocks = (0..self.depth).map(|_| Block::new(width, hidden, self.heads, attends, init));
         DiT {
             time,
             classes,
             attributes,
+            sequence,
             patches,
             blocks: blocks.collect(),
             modulation: init.zero_linear(width, 2 * width),
@@ -102,8 +109,8 @@ impl<B: Backend> DiT<B> {
     }
 }
 
-/// A class, attributes, and an image of the size of the state.
-type Condition<B> = (Labels<B>, (Vectors<B>, Images<B>));
+/// A class, attributes, an image of the size of the state, and a sequence.
+type Condition<B> = (Labels<B>, (Vectors<B>, (Images<B>, Sequences<B>)));
 
 impl<B: Backend> Network<B, 4> for DiT<B> {
     type Condition = Condition<B>;
@@ -115,11 +122,11 @@ impl<B: Backend> Network<B, 4> for DiT<B> {
         condition: &Self::Condition,
     ) -> Tensor<B, 4> {
         let embedding = self.embed(t, condition);
+        let (_, (_, (image, sequences))) = condition;
         let [batch, channels, height, width] = x.dims();
         let x = match self.beside {
             0 => x,
             beside => {
-                let (_, (_, image)) = condition;
                 let image = image.or_zeros([batch, beside, height, width], &x.device());
                 let image = image.cast(x.dtype());
                 concat(x, image, 1)
@@ -130,8 +137,10 @@ impl<B: Backend> Network<B, 4> for DiT<B> {
         let (device, dtype) = (x.device(), x.dtype());
         let tokens = x.reshape([batch, dim, rows * columns]).swap_dims(1, 2);
         let mut h = tokens + positions([rows, columns], dim, &device, dtype);
+        let context = self.sequence.as_ref();
+        let context = context.map(|embed| embed.forward(sequences, batch));
         for block in &self.blocks {
-            h = block.forward(h, embedding.clone());
+            h = block.forward(h, embedding.clone(), context.as_ref());
         }
         let modulation = dense(&self.modulation, embedding, Activation::Identity);
         let part = |i: usize| modulation.clone().narrow(1, i * dim, dim);
@@ -147,8 +156,10 @@ impl<B: Backend> Network<B, 4> for DiT<B> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use burn::module::{ModuleMapper, Param};
+    use burn::backend::Autodiff;
+    use burn::module::{ModuleMapper, ModuleVisitor, Param};
     use burn::tensor::DType;
+    use burn::tensor::backend::AutodiffBackend;
     use burn_ndarray::NdArray;
     use pyroclast_core::condition::{Condition as _, Given};
     use pyroclast_core::noise::{Draws, Noise, Stream};
@@ -156,14 +167,13 @@ mod tests {
     /// Adds noise to every parameter, since those that start at zero hide the others.
     struct Shake(Draws);
 
-    impl ModuleMapper<NdArray> for Shake {
-        fn map_float<const D: usize>(
-            &mut self,
-            param: Param<Tensor<NdArray, D>>,
-        ) -> Param<Tensor<NdArray, D>> {
+    impl<B: Backend> ModuleMapper<B> for Shake {
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<B, D>>) -> Param<Tensor<B, D>> {
             param.map(|old| {
                 let noise = self.0.normal_tensor(old.dims(), &old.device(), DType::F32);
-                old + noise * 0.1
+                (old.clone() + noise * 0.1)
+                    .detach()
+                    .set_require_grad(old.is_require_grad())
             })
         }
     }
@@ -191,6 +201,7 @@ mod tests {
             classes: 3,
             attributes: 2,
             beside: 1,
+            sequence: 3,
             ..DiTConfig::new(2, [4, 6])
         };
         let network = shaken(&config);
@@ -198,7 +209,8 @@ mod tests {
         let x = draws.normal_tensor([1, 2, 4, 6], &Default::default(), DType::F32);
         let given = Given::labels(&[1], 3)
             .and(Given::vectors(&[0.5, -1.0], 2))
-            .and(Given::images(&draws.normals(24), [1, 4, 6]));
+            .and(Given::images(&draws.normals(24), [1, 4, 6]))
+            .and(Given::sequences(&draws.normals(6), [2, 3], &[2]));
         let nothing = output(&network, &x, &Given::nothing());
         assert_eq!(nothing.len(), 48);
         assert_eq!(output(&network, &x, &given.dropped(&[true])), nothing);
@@ -206,9 +218,100 @@ mod tests {
             Given::labels(&[1], 3),
             Given::vectors(&[0.5, -1.0], 2),
             Given::images(&[1.0; 24], [1, 4, 6]),
+            Given::sequences(&[1.0; 3], [1, 3], &[1]),
         ] {
             assert_ne!(output(&network, &x, &one), nothing);
         }
+    }
+
+    #[test]
+    fn tokens_beyond_the_end_of_a_sequence_do_not_count() {
+        let config = DiTConfig {
+            width: 16,
+            depth: 2,
+            heads: 2,
+            sequence: 3,
+            ..DiTConfig::new(1, [4, 4])
+        };
+        let network = shaken(&config);
+        let mut draws = Noise::new(3).draws(Stream::Source, 0);
+        let x = draws.normal_tensor([1, 1, 4, 4], &Default::default(), DType::F32);
+        let near = |a: &[f32], b: &[f32]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-5);
+        let tokens = draws.normals(6);
+        let of = |values: &[f32], count: usize, length: usize| {
+            output(
+                &network,
+                &x,
+                &Given::sequences(values, [count, 3], &[length]),
+            )
+        };
+        let two = of(&tokens, 2, 2);
+        let padded = [&tokens[..], &[0.0; 9]].concat();
+        assert!(near(&of(&padded, 5, 2), &two));
+        // Nor does the order of those that do.
+        let swapped = [&tokens[3..], &tokens[..3]].concat();
+        assert!(near(&of(&swapped, 2, 2), &two));
+        assert!(!near(&of(&padded, 5, 3), &two));
+        let nothing = output(&network, &x, &Given::nothing());
+        assert!(near(&of(&padded, 5, 0), &nothing));
+    }
+
+    #[test]
+    fn every_parameter_has_a_gradient() {
+        type A = Autodiff<NdArray>;
+
+        /// Names of parameters without a gradient that is finite and not zero.
+        struct Without<'a> {
+            path: Vec<String>,
+            gradients: &'a <A as AutodiffBackend>::Gradients,
+            found: Vec<String>,
+        }
+
+        impl ModuleVisitor<A> for Without<'_> {
+            fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<A, D>>) {
+                let gradient = param.val().grad(self.gradients);
+                let largest = gradient.map_or(0.0, |g| g.abs().max().into_scalar());
+                if !(largest > 0.0 && largest.is_finite()) {
+                    self.found.push(self.path.join("."));
+                }
+            }
+
+            fn enter_module(&mut self, name: &str, _: &str) {
+                self.path.push(name.to_owned());
+            }
+
+            fn exit_module(&mut self, _: &str, _: &str) {
+                self.path.pop();
+            }
+        }
+
+        let config = DiTConfig {
+            width: 16,
+            depth: 2,
+            heads: 2,
+            classes: 3,
+            attributes: 2,
+            sequence: 3,
+            ..DiTConfig::new(1, [4, 4])
+        };
+        let device = Default::default();
+        let network: DiT<A> = config.init(&mut Init::new(Noise::new(1), &device));
+        let network = network.map(&mut Shake(Noise::new(2).draws(Stream::Source, 0)));
+        let mut draws = Noise::new(3).draws(Stream::Source, 0);
+        let x = draws.normal_tensor([2, 1, 4, 4], &device, DType::F32);
+        let given = Given::labels(&[1, 2], 3)
+            .and(Given::vectors(&[0.5, -1.0, 0.2, 0.1], 2))
+            .and(Given::sequences(&draws.normals(12), [2, 3], &[1, 2]));
+        let t = Tensor::from_data([0.4, 0.7], &device);
+        let y = network.forward(x, t, &super::Condition::upload(&given, &device));
+        let gradients = y.square().sum().backward();
+        let mut without = Without {
+            path: Vec::new(),
+            gradients: &gradients,
+            found: Vec::new(),
+        };
+        network.visit(&mut without);
+        assert_eq!(without.found, Vec::<String>::new());
     }
 
     #[test]
