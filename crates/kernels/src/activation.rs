@@ -20,8 +20,8 @@ pub enum Activation {
     Silu,
     /// `x·Φ(x)`, with Φ the normal distribution function.
     Gelu,
-    /// `½x·(1 + tanh(√(2/π)·(x + 0.044715·x³)))`, the form of [`Activation::Gelu`] that transformers
-    /// use; the two differ by up to 5e-4 (Hendrycks & Gimpel 2016).
+    /// `½x·(1 + tanh(√(2/π)·(x + 0.044715·x³)))`, the form of [`Activation::Gelu`] that many
+    /// transformers use; the two differ by up to 5e-4 (Hendrycks & Gimpel 2016).
     #[serde(rename = "gelu-tanh")]
     GeluTanh,
     /// `max(x, 0)`.

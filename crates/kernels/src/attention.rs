@@ -8,8 +8,8 @@ use burn::tensor::backend::Backend;
 ///
 /// `y = softmax(s·q·kᵀ)·v`, with the scale s usually `1/√depth`
 ///
-/// On flex the softmax is one pass over the scores, in place, and so is its gradient. With more than
-/// 128² pairs of a query and a key, the scores of 128 queries at a time are in memory, and the
+/// On flex the softmax is one pass over the scores, in place, and so is its gradient. With more
+/// than 128² pairs of a query and a key, the scores of 128 queries at a time are in memory, and the
 /// gradient computes them again; so memory grows with the number of tokens and not with its square.
 /// Other backends keep the scores of all pairs.
 ///

@@ -81,8 +81,8 @@ impl Fused<Flex, 3> for Attention {
     }
 }
 
-/// The same, block by block of queries. A row of P is complete within its block, so that its numbers
-/// are those of the whole.
+/// The same, block by block of queries. A row of P is complete within its block, so that its
+/// numbers are those of the whole.
 #[derive(Debug, Clone)]
 struct InBlocks(Attention);
 

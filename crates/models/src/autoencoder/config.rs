@@ -57,8 +57,8 @@ impl AutoencoderConfig {
         }
     }
 
-    /// That of Stable Diffusion 1 and 2: images of 3 channels in [−1, 1] to latents of 4 channels at
-    /// an eighth of the size.
+    /// That of Stable Diffusion 1 and 2: images of 3 channels in [−1, 1] to latents of 4 channels
+    /// at an eighth of the size.
     pub fn stable_diffusion() -> Self {
         Self {
             widths: vec![128, 256, 512, 512],

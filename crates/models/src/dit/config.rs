@@ -53,7 +53,8 @@ pub struct DiTConfig {
 }
 
 impl DiTConfig {
-    /// A small network for small images: patches of 2×2, tokens of 128 numbers, 4 blocks of 4 heads.
+    /// A small network for small images: patches of 2×2, tokens of 128 numbers, 4 blocks of 4
+    /// heads.
     pub fn new(image_channels: usize, image_size: [usize; 2]) -> Self {
         Self {
             image_channels,

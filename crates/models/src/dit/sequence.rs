@@ -1,7 +1,7 @@
 //! A sequence that tokens attend to, such as encoded text.
 //!
-//! `h += W_o·softmax(q·kᵀ/√d + m)·v`, with q linear in h, k and v in the tokens of the sequence, and
-//! m = 0 for those that count and −∞ for those beyond its end
+//! `h += W_o·softmax(q·kᵀ/√d + m)·v`, with q linear in h, k and v in the tokens of the sequence,
+//! and m = 0 for those that count and −∞ for those beyond its end
 //!
 //! A learned token stands before every sequence, so that one that was dropped leaves something to
 //! attend to.

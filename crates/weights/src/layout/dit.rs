@@ -1,7 +1,7 @@
 //! DiT, and SiT, which has the same tensors.
 //!
-//! `x_embedder`, `t_embedder` and `y_embedder`; `blocks.{i}`, each with `adaLN_modulation`, `attn` and
-//! `mlp`; `final_layer`
+//! `x_embedder`, `t_embedder` and `y_embedder`; `blocks.{i}`, each with `adaLN_modulation`, `attn`
+//! and `mlp`; `final_layer`
 //!
 //! Source: the state_dicts of the networks of Peebles & Xie 2023 and Ma et al. 2024.
 
