@@ -9,6 +9,7 @@ use pyroclast_core::shown::shown;
 use pyroclast_train::draw::option::Value;
 use pyroclast_train::draw::{GridName, Kind, MethodName, MethodOption, Options};
 use pyroclast_train::learn::Weights;
+use pyroclast_weights::{CONVENTIONS, Convention, LAYOUTS};
 use std::path::PathBuf;
 
 /// Flow matching and diffusion models: train, sample, evaluate.
@@ -79,12 +80,39 @@ pub(crate) enum Command {
     ///
     /// The file given by --out holds the weights and everything else that sampling needs: the
     /// configuration of the network, the path, the scaling of the data, and the names of its
-    /// classes and columns. To sample from it, neither the run nor the data is needed.
+    /// classes and columns. To sample from it, neither the run nor the data is needed. With
+    /// --layout it holds the weights as another project names and orders them.
     ///
     ///   pyroclast export runs/digits --out digits.safetensors
     ///   pyroclast sample digits.safetensors --out digits.npy
+    ///   pyroclast export runs/digits --out digits.safetensors --loader
+    ///   pyroclast export model.safetensors --layout torchcfm --out theirs.safetensors
     #[command(verbatim_doc_comment)]
     Export(Export),
+    /// Make a model of a network that was trained in another project.
+    ///
+    /// Reads the weights of torchcfm, flow_matching, guided-diffusion, EDM and diffusers from
+    /// .safetensors, .pt, .pth, .ckpt and .bin files, or from a folder as diffusers writes it. No
+    /// code in them is run. Prints what it recognises: the layout of the tensors, the network, and
+    /// the convention of its training, which says what the network predicts and how it is told the
+    /// time. Writes the file given by --out, which `sample`, `evaluate` and `compare` take as any
+    /// other model; without --out it only looks.
+    ///
+    ///   pyroclast import ema.pt --layout torchcfm --with image_size=32 --with num_head_channels=64
+    ///   pyroclast import google/ddpm-cifar10-32 --out ddpm.safetensors
+    ///   pyroclast import edm.safetensors --data cifar-10-binary.tar.gz --out edm.safetensors
+    ///   pyroclast import unet.safetensors --convention vp --out unet.model.safetensors
+    ///   pyroclast import ema.pt --config unet.json --verify outputs.safetensors
+    ///   pyroclast sample ddpm.safetensors --out ddpm.png
+    ///
+    /// What the tensors do not tell, such as the number of attention heads, is named as that
+    /// project names the argument: give it by --with, or all of them by --config. EDM's .pkl files
+    /// hold code; docs/guides/from-pytorch.md has the three lines that save their weights alone.
+    /// With --verify the network runs on inputs of which the outputs there are known: golden.x,
+    /// golden.t, golden.y and golden.output in a .safetensors file. A difference above 1e-4
+    /// standard deviations of an output is an error.
+    #[command(verbatim_doc_comment)]
+    Import(Import),
     /// Train a small classifier whose features compare images.
     ///
     /// Convolutions and a hidden layer of 64 units learn to tell the classes apart. The 64 numbers
@@ -554,9 +582,77 @@ pub(crate) struct Evaluate {
     pub(crate) json: bool,
 }
 
+/// The names of the layouts.
+fn layouts() -> String {
+    let names: Vec<&str> = LAYOUTS.iter().map(|layout| layout.name).collect();
+    names.join(", ")
+}
+
+/// The conventions, each with what it predicts.
+fn conventions() -> String {
+    let one = |known: &Convention| format!("{} ({})", known.name, known.about);
+    let all: Vec<String> = CONVENTIONS.iter().map(one).collect();
+    all.join("; ")
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Import {
+    /// The file of weights, or a folder as diffusers writes it; with --verify also a model file.
+    #[arg(value_name = "FILE or FOLDER")]
+    pub(crate) source: PathBuf,
+    /// The model file to write, ending in .safetensors [default: none].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    #[arg(long, value_name = "LAYOUT", help = format!(
+        "The layout of the tensors: {} [default: the one that they have, or that the configuration \
+         names]",
+        layouts()
+    ))]
+    pub(crate) layout: Option<String>,
+    /// The part of a training checkpoint, such as ema_model [default: averaged weights, if there
+    /// are any].
+    #[arg(long, value_name = "PART")]
+    pub(crate) part: Option<String>,
+    /// The arguments with which that project built the network: a JSON file, or a .safetensors file
+    /// with them in its metadata [default: those beside the weights].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// One such argument, such as image_size=32 or num_heads=4; can be repeated.
+    #[arg(long, value_name = "ARGUMENT=VALUE")]
+    pub(crate) with: Vec<String>,
+    #[arg(long, value_name = "CONVENTION", help = format!(
+        "The convention of the training: {} [default: the layout's usual one]",
+        conventions()
+    ))]
+    pub(crate) convention: Option<String>,
+    /// Set what the convention says, such as objective.prediction=v or sampling.steps=50; can be
+    /// repeated (see `pyroclast config --explain`).
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+    /// The data that `evaluate` and `compare` score the model on: short for --set data.name=DATA.
+    #[arg(long, value_name = "DATA")]
+    pub(crate) data: Option<String>,
+    /// A .safetensors file with inputs, and the outputs that the network had for them.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) verify: Option<PathBuf>,
+    /// The name of these outputs, after `golden.`.
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "output",
+        requires = "verify"
+    )]
+    pub(crate) verify_output: String,
+    #[command(flatten)]
+    pub(crate) device: Device,
+    /// Print one JSON object instead of text.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct Export {
-    /// The folder of the run.
+    /// The folder of the run, or a model file.
     pub(crate) run: PathBuf,
     /// The file to write, ending in .safetensors.
     #[arg(long, value_name = "FILE")]
@@ -569,6 +665,24 @@ pub(crate) struct Export {
         value_parser = parse_weights
     )]
     pub(crate) weights: Weights,
+    #[arg(long, value_name = "LAYOUT", help = format!(
+        "Write the tensors as another project names and orders them, with the arguments of its \
+         network in the metadata: {} [default: our own layout, a model file]",
+        layouts()
+    ))]
+    pub(crate) layout: Option<String>,
+    /// The precision of the tensors in another layout: f32, f16 or bf16.
+    #[arg(
+        long,
+        value_name = "PRECISION",
+        requires = "layout",
+        default_value = "f32"
+    )]
+    pub(crate) precision: String,
+    /// Also write a short Python script beside a model file, FILE.py, which reads it with NumPy or
+    /// PyTorch.
+    #[arg(long, conflicts_with = "layout")]
+    pub(crate) loader: bool,
     /// Print one JSON object instead of text.
     #[arg(long)]
     pub(crate) json: bool,

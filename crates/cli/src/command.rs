@@ -9,6 +9,7 @@ pub(crate) mod devices;
 pub(crate) mod distance;
 pub(crate) mod evaluate;
 pub(crate) mod export;
+pub(crate) mod import;
 pub(crate) mod man;
 pub(crate) mod methods;
 pub(crate) mod presets;
@@ -24,7 +25,8 @@ use pyroclast_train::stored_model::StoredModel;
 /// Opens the model that a command line names. Prints a note if it has not been trained.
 fn open(model: &Model) -> Result<StoredModel> {
     let stored = StoredModel::open(&model.run, model.weights)?;
-    if stored.header().about.step == 0 {
+    let about = &stored.header().about;
+    if about.step == 0 && about.origin.is_none() {
         note!(
             "note: {} has not taken a step yet: its network is as it was drawn",
             model.run.display()

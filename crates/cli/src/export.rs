@@ -137,6 +137,18 @@ pub(crate) fn check_file(path: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Refuses to write the file that is read.
+pub(crate) fn check_other(out: &Path, source: &Path) -> Result<()> {
+    let place = |path: &Path| path.canonicalize().ok();
+    if place(source).is_some_and(|source| place(out) == Some(source)) {
+        bail!(Usage(format!(
+            "--out {} is the file that is read; give another name",
+            out.display()
+        )));
+    }
+    Ok(())
+}
+
 fn check_parent(path: &Path) -> Result<()> {
     let folder = path.parent().unwrap_or(Path::new(""));
     if !(folder.as_os_str().is_empty() || folder.is_dir()) {

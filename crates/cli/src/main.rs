@@ -57,6 +57,7 @@ fn main() -> ExitCode {
         Command::Sample(arguments) => command::sample::run(arguments),
         Command::Evaluate(arguments) => command::evaluate::run(arguments),
         Command::Export(arguments) => command::export::run(arguments),
+        Command::Import(arguments) => command::import::run(arguments),
         Command::Compare(arguments) => command::compare::run(arguments),
         Command::Classifier(arguments) => command::classifier::run(arguments),
         Command::Distance(arguments) => command::distance::run(arguments),

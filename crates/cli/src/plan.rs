@@ -42,6 +42,7 @@ pub(crate) fn plan(
         plan.variance = asked.and_then(option::variance).or(plan.variance);
     }
     plan.check().map_err(usage)?;
+    check_unguided(config, plan.guidance)?;
     let steps = plan.options.get(&option::CORRECTOR_STEPS);
     if steps == Some(Value::Number(0.0)) && plan.options.get(&option::CORRECTOR_RATIO).is_some() {
         bail!(Usage(
@@ -54,6 +55,17 @@ pub(crate) fn plan(
         bail!(usage(SampleError::NeedsScore(plan.method.name)));
     }
     Ok(plan)
+}
+
+/// Refuses guidance for a network that knows no sample without a class.
+pub(crate) fn check_unguided(config: &Config, guidance: f64) -> Result<()> {
+    if guidance != 1.0 && config.network.needs_class() {
+        bail!(Usage(format!(
+            "--guidance {guidance} compares samples of a class with those of none, and this network \
+             was made for known classes only; leave it out"
+        )));
+    }
+    Ok(())
 }
 
 fn usage(error: SampleError) -> Usage {

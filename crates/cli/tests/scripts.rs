@@ -24,6 +24,9 @@ fn every_command_prints_one_object_with_the_documented_keys() {
     let place = Place::new();
     let rows: String = (0..20).map(|i| format!("{i},{}\n", i * i % 7)).collect();
     place.write("a.csv", &format!("a,b\n{rows}"));
+    let network = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/networks/torchcfm_unet_f32.safetensors");
+    std::fs::copy(network, place.path("unet.safetensors")).expect("a writable folder");
     let page = include_str!("../../../docs/json.md");
     let documented = |command: &str| {
         let row = page
@@ -38,6 +41,7 @@ fn every_command_prints_one_object_with_the_documented_keys() {
         "sample run -n 4 --device flex --trajectory --steps 2",
         "evaluate run -n 20 --likelihoods 0 --device flex",
         "export run --out m.safetensors",
+        "import unet.safetensors --verify unet.safetensors --device flex --out u.safetensors",
         "classifier digits --steps 2 --out c.safetensors --device flex",
         "distance a.csv a.csv",
         "compare images -n 4 --evaluations 2 --methods ddim --device flex",
@@ -90,6 +94,7 @@ fn shells_complete_every_command_and_option() {
         "sample",
         "evaluate",
         "export",
+        "import",
         "classifier",
         "distance",
         "compare",

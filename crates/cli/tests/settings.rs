@@ -34,6 +34,13 @@ fn keys_that_would_do_nothing_are_refused() {
         ("moons", "data.validation=0.2", "points of its own"),
         ("moons", "data.labels=false", "no labels"),
         ("digits", "network.heads=2", "set network.attention"),
+        ("digits", "network.heads-up=2", "set network.attention"),
+        ("digits", "network.head-channels=4", "set network.attention"),
+        (
+            "digits",
+            "network.null-class=absent training.label-dropout=0.1",
+            "nothing stands for a label",
+        ),
         (
             "moons",
             "training.snapshot-every=5",

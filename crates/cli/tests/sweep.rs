@@ -154,16 +154,10 @@ fn every_key_takes_nasty_values_or_refuses_them_in_a_line() {
     assert!(all.len() > 60, "{}", all.len());
     let mut commands = Vec::new();
     for key in &all {
-        let is_unet = [
-            "channels",
-            "multipliers",
-            "blocks",
-            "attention",
-            "heads",
-            "dropout",
-        ]
-        .iter()
-        .any(|name| *key == format!("network.{name}"));
+        let of_mlp = ["width", "depth", "activation", "sinusoids"]
+            .iter()
+            .any(|name| *key == format!("network.{name}"));
+        let is_unet = key.starts_with("network.") && key != "network.kind" && !of_mlp;
         let (source, text) = if is_unet {
             ("images.toml", of_images)
         } else {
@@ -215,6 +209,9 @@ fn every_option_takes_nasty_values_or_refuses_them_in_a_line() {
     let place = Place::new();
     place.trained();
     place.ok(&format!("train digits --out images {QUICK_DIGITS}"));
+    let network = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/networks/torchcfm_unet_f32.safetensors");
+    std::fs::copy(network, place.path("unet.safetensors")).expect("a writable folder");
     let row = |i: usize| format!("{i},{},{}\n", i * i % 7, i % 2);
     let rows: String = (0..40).map(row).collect();
     place.write("a.csv", &format!("a,b,label\n{rows}"));
@@ -230,6 +227,10 @@ fn every_option_takes_nasty_values_or_refuses_them_in_a_line() {
             "run -n 10 --steps 2 --likelihoods 0 --device flex",
         ),
         ("export", "run --out m.safetensors"),
+        (
+            "import",
+            "unet.safetensors --out u.safetensors --device flex",
+        ),
         (
             "classifier",
             "digits --out c.safetensors --steps 1 --device flex",

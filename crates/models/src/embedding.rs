@@ -13,32 +13,28 @@ use burn::nn::{Embedding, Linear};
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
 use pyroclast_core::condition::{Labels, Vectors};
+use pyroclast_core::named::{FINITE, Range};
+use pyroclast_core::{named, settings};
 use pyroclast_kernels::{Activation, concat};
 
-/// How the time becomes sinusoids, of which there are 2h.
-///
-/// `τ = scale·t + offset`, `ω_i = 10000^{−i/(h − shift)}`
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct TimeFeatures {
-    /// What t is multiplied by; 1000 gives t ∈ [0, 1] the range of a DDPM index.
-    pub scale: f64,
-    /// What is added to it then.
-    pub offset: f64,
-    /// Whether the sines come before the cosines.
-    pub sines_first: bool,
-    /// With 0, the lowest frequency is one step above 1/10000; with 1, as in Ho et al. 2020, it is
-    /// 1/10000.
-    pub shift: f64,
-}
-
-impl Default for TimeFeatures {
-    fn default() -> Self {
-        Self {
-            scale: 1000.0,
-            offset: 0.0,
-            sines_first: false,
-            shift: 0.0,
-        }
+settings! {
+    /// How the time becomes sinusoids, of which there are 2h.
+    ///
+    /// `τ = scale·t + offset`, `ω_i = 10000^{−i/(h − shift)}`
+    #[derive(Clone, Copy, PartialEq)]
+    pub struct TimeFeatures {
+        /// What t is multiplied by; 1000 gives t ∈ [0, 1] the range of a DDPM index.
+        scale: f64 = 1000.0 => FINITE,
+        /// What is added to it then.
+        offset: f64 = 0.0 => FINITE,
+        /// Whether the sines come before the cosines.
+        sines_first: bool = false,
+        /// With 0, the lowest frequency is one step above 1/10000; with 1, as in Ho et al. 2020, it
+        /// is 1/10000.
+        shift: f64 = 0.0 => Range {
+            holds: |shift| (0.0..=1.0).contains(shift),
+            remedy: "give a number from 0 to 1",
+        },
     }
 }
 
@@ -151,15 +147,17 @@ impl<B: Backend> TimeEmbedding<B> {
     }
 }
 
-/// What stands for "no class".
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NullClass {
-    /// One more row of the table, trained like the others.
-    Trained,
-    /// Zeros, which training cannot change.
-    Zero,
-    /// Nothing: the network was made for samples of a known class only.
-    Absent,
+named! {
+    /// What stands for "no class".
+    #[derive(Clone, Copy, PartialEq, Eq)]
+    pub enum NullClass as "class for none" {
+        /// One more row of the table, trained like the others.
+        "trained" => Trained,
+        /// Zeros, which training cannot change.
+        "zero" => Zero,
+        /// Nothing: the network was made for samples of a known class only.
+        "absent" => Absent,
+    }
 }
 
 /// A learned vector per class.

@@ -47,4 +47,4 @@ pub use residual::{Modulation, ResidualBlock, ResidualConfig, Resize};
 pub use size::Size;
 pub use taesd::{Taesd, TaesdConfig, TaesdParts};
 pub use unet::{Change, ClassInput, Heads, LevelPlan, Middle, Plan, Resample, StagePlan, Stem};
-pub use unet::{UNet, UNetConfig, UpAttention};
+pub use unet::{NAMED_UNETS, NamedUNet, UNet, UNetConfig, UpAttention};

@@ -8,21 +8,25 @@
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
+use pyroclast_core::named;
+use pyroclast_core::named::COUNT;
 use pyroclast_kernels::{Grouping, group_norm};
 
 /// ε, added to the variance.
 const EPSILON: f64 = 1e-5;
 
-/// How many groups the channels form.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Groups {
-    /// The largest divisor of the channels up to 32 that leaves at least 4 channels per group, or 1
-    /// for fewer than 4 channels.
-    Divisor,
-    /// This many.
-    Fixed(usize),
-    /// One per 4 channels, at most 32.
-    OfFour,
+named! {
+    /// How many groups the channels form.
+    #[derive(Clone, Copy, PartialEq, Eq)]
+    pub enum Groups as "number of groups" {
+        /// The largest divisor of the channels up to 32 that leaves at least 4 channels per group,
+        /// or 1 for fewer than 4 channels.
+        "divisor" => Divisor,
+        /// This many.
+        "fixed" => Fixed(groups: usize = 32 => COUNT),
+        /// One per 4 channels, at most 32.
+        "of-four" => OfFour,
+    }
 }
 
 impl Groups {

@@ -18,16 +18,19 @@ use burn::nn::conv::Conv2d;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use burn::tensor::module::avg_pool2d;
+use pyroclast_core::named;
 use pyroclast_core::noise::Draws;
 use pyroclast_kernels::Activation;
 
-/// How an embedding changes the channels of a block.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Modulation {
-    /// After the second normalisation, `h·(1 + a) + b`.
-    ScaleShift,
-    /// Before it, `h + b`.
-    Additive,
+named! {
+    /// How an embedding changes the channels of a block.
+    #[derive(Clone, Copy, PartialEq, Eq)]
+    pub enum Modulation as "modulation" {
+        /// After the second normalisation, `h·(1 + a) + b`.
+        "scale-shift" => ScaleShift,
+        /// Before it, `h + b`.
+        "additive" => Additive,
+    }
 }
 
 /// How a block changes the size of an image.

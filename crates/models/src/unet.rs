@@ -16,5 +16,6 @@ mod network;
 mod plan;
 
 pub use config::{ClassInput, Heads, Middle, Resample, Stem, UNetConfig, UpAttention};
+pub use named::{NAMED_UNETS, NamedUNet};
 pub use network::UNet;
 pub use plan::{Change, LevelPlan, Plan, StagePlan};

@@ -224,6 +224,53 @@ impl Config {
         }
     }
 
+    /// A model's header after `section.key=value` assignments to what it records: `[data]`,
+    /// `[path]`, `[objective]`, `[network]` and `[sampling]`.
+    ///
+    /// # Errors
+    /// [`ConfigError`]: an assignment is wrong, or is one of `[training]`, which the model has behind
+    /// it.
+    pub fn header_with(
+        header: &ModelHeader,
+        assignments: &[String],
+    ) -> Result<ModelHeader, ConfigError> {
+        let of = |section: &str| {
+            let mut keys = assignments.iter().map(|set| set.trim_start());
+            keys.find(|set| {
+                let rest = set.strip_prefix(section);
+                rest.is_some_and(|rest| rest.trim_start().starts_with(['.', '=']))
+            })
+        };
+        if let Some(set) = of("training") {
+            return Err(ConfigError::Value(OutOfRange {
+                key: shown(set.split('=').next().unwrap_or_default()),
+                value: shown(set.split_once('=').map_or("", |(_, value)| value)),
+                remedy: "a model has its training behind it; leave it out".to_owned(),
+            }));
+        }
+        let mut config = Self::of_model(header);
+        if header.about.data.section.is_none() {
+            if let (Some(set), None) = (of("data"), of("data.name")) {
+                return Err(ConfigError::Value(OutOfRange {
+                    key: shown(set.split('=').next().unwrap_or_default()),
+                    value: shown(set.split_once('=').map_or("", |(_, value)| value)),
+                    remedy: "the model records no data; set data.name too".to_owned(),
+                }));
+            }
+            // A stand-in, which is not recorded: a configuration names its data.
+            "digits".clone_into(&mut config.data.name);
+        }
+        let config = Self::parse(&config.to_toml(), "the model", assignments)?;
+        let mut header = header.clone();
+        if of("data").is_some() {
+            header.about.data.section = Some(config.data);
+        }
+        (header.path, header.objective) = (config.path, config.objective);
+        header.about.network = header.about.network.map(|_| config.network);
+        header.about.sampling = config.sampling;
+        Ok(header)
+    }
+
     /// The default plan for sampling, with noise of this seed.
     pub fn plan(&self, seed: u64) -> Plan {
         self.sampling.plan(&self.objective, seed)

@@ -6,6 +6,7 @@
 //! - [`model`]: a trained model in one file
 //! - [`draw`]: sampling from a model with any method
 //! - [`stored_model`]: a trained model opened from a run folder or from a file
+//! - [`exchange`]: networks of other projects as models, and back
 //! - [`config`]: data, path, network, training and sampling, described in one TOML file
 
 #![warn(clippy::print_stdout, clippy::print_stderr)]
@@ -15,6 +16,7 @@ pub mod config;
 pub mod dataset;
 mod digest;
 pub mod draw;
+pub mod exchange;
 pub mod learn;
 pub mod model;
 pub mod network;

@@ -9,7 +9,7 @@ mod header;
 pub mod tensor_file;
 
 pub use file::ModelFile;
-pub use header::{About, DataInfo, ModelHeader};
+pub use header::{About, DataInfo, ModelHeader, Origin};
 
 use crate::dataset::Overflow;
 use crate::draw::{Plan, SampleError, SamplingMethod, sample};
@@ -69,6 +69,7 @@ pub enum ModelError {
 /// let about = About {
 ///     data: DataInfo::of_dataset(&points, &Scaling::identity()),
 ///     network: None,
+///     origin: None,
 ///     sampling: Default::default(),
 ///     step: 0,
 ///     seed: 0,
@@ -227,6 +228,7 @@ mod tests {
         let about = About {
             data: DataInfo::of_dataset(&points, &scaling),
             network: None,
+            origin: None,
             sampling: Default::default(),
             step: 7,
             seed: u64::MAX,

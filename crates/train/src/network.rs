@@ -3,12 +3,16 @@
 //! To add a network, write its file in the models' crate, then add a variant of [`NetworkConfig`]
 //! and an arm of [`Architecture::build`] here.
 
+mod unet;
+
+pub use unet::UNetSize;
+
 use burn::module::AutodiffModule;
 use burn::tensor::backend::AutodiffBackend;
 use pyroclast_core::named::{COUNT, Choice, Kind, OutOfRange, Range, Setting};
 use pyroclast_core::network::Network;
 use pyroclast_core::settings;
-use pyroclast_models::{Activation, Heads, Init, MlpConfig, Size, TimeInput, UNetConfig};
+use pyroclast_models::{Activation, Init, MlpConfig, NullClass, Size, TimeInput, UNetConfig};
 use serde::{Deserialize, Serialize};
 
 /// `[network]`: an MLP for points, a UNet for images.
@@ -18,6 +22,7 @@ pub enum NetworkConfig {
     /// A multilayer perceptron.
     Mlp(MlpSize),
     /// A UNet.
+    #[serde(deserialize_with = "UNetSize::read")]
     Unet(UNetSize),
 }
 
@@ -45,28 +50,6 @@ settings! {
     }
 }
 
-settings! {
-    /// A UNet, for images. Whether it fits the size of the images is checked once that is known.
-    #[derive(Clone, PartialEq)]
-    pub struct UNetSize {
-        /// Channels at full resolution.
-        channels: usize = 32 => Range {
-            remedy: "give at least 2 channels, and at most 2^28",
-            ..COUNT
-        },
-        /// Channels of each level, as multiples of `channels`.
-        multipliers: Vec<usize> = vec![1, 2],
-        /// Residual blocks per level.
-        blocks: usize = 1 => COUNT,
-        /// Heights of the levels that have self-attention.
-        attention: Vec<usize> = Vec::new(),
-        /// Attention heads.
-        heads: usize = 1,
-        /// Dropout probability inside residual blocks.
-        dropout: f64 = 0.0,
-    }
-}
-
 impl Default for NetworkConfig {
     fn default() -> Self {
         Self::Mlp(MlpSize::default())
@@ -75,7 +58,7 @@ impl Default for NetworkConfig {
 
 impl Setting for NetworkConfig {
     fn kind() -> Kind {
-        let (mlp, unet) = (MlpSize::kind(), UNetSize::kind());
+        let (mlp, unet) = (MlpSize::kind(), UNetSize::kind_with_layouts());
         let choice = |name, about, parameters| Choice {
             name,
             aliases: &[],
@@ -106,6 +89,15 @@ pub enum Architecture {
 }
 
 impl NetworkConfig {
+    /// Whether samples must be of a known class, if there are classes: then nothing stands for
+    /// "no class", and there is no guidance.
+    pub fn needs_class(&self) -> bool {
+        match self {
+            Self::Mlp(_) => false,
+            Self::Unet(unet) => unet.null_class == NullClass::Absent,
+        }
+    }
+
     /// The network, sized for samples of this shape and this many classes (0 for none).
     ///
     /// # Errors
@@ -137,15 +129,9 @@ impl NetworkConfig {
             })),
             (Self::Unet(unet), &[c, h, w]) => {
                 let config = UNetConfig {
-                    channels: unet.channels,
-                    multipliers: unet.multipliers.iter().map(|&m| m as f64).collect(),
-                    blocks: unet.blocks,
-                    attention: unet.attention.clone(),
-                    heads: Heads::Count(unet.heads),
-                    dropout: unet.dropout,
                     classes,
                     learns_variance,
-                    ..UNetConfig::new(c, [h, w])
+                    ..unet.config(c, [h, w])
                 };
                 match config.problem() {
                     Some(problem) => Err(refuse("unet", problem)),

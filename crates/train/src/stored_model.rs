@@ -166,11 +166,35 @@ impl StoredModel {
         })
     }
 
+    /// A model file that has not been saved; messages call it `path`.
+    ///
+    /// # Errors
+    /// [`StoredModelError::Model`] if its header cannot be used.
+    pub fn of_file(file: ModelFile, path: &Path) -> Result<Self, StoredModelError> {
+        if let Some(reason) = file.header().problem() {
+            let path = path.display().to_string();
+            return Err(ModelError::Header { path, reason }.into());
+        }
+        Ok(Self {
+            path: path.to_owned(),
+            weights: Weights::default(),
+            place: Place::File(file),
+        })
+    }
+
     /// The path, the objective, the data and the network of the model.
     pub fn header(&self) -> &ModelHeader {
         match &self.place {
             Place::Run(_, latest) => latest.header(),
             Place::File(file) => file.header(),
+        }
+    }
+
+    /// The number of parameters that the model has at least; a checkpoint also holds averages.
+    pub fn parameters(&self) -> u64 {
+        match &self.place {
+            Place::Run(_, latest) => latest.parameters(),
+            Place::File(file) => file.parameters(),
         }
     }
 
@@ -280,10 +304,7 @@ impl StoredModel {
         let (shape, classes) = (&about.data.shape, about.data.classes.len());
         let architecture = self.config().architecture(shape, classes)?;
         // Before the network is allocated: the header of a stranger's file may ask for any size.
-        let found = match &self.place {
-            Place::Run(_, latest) => latest.parameters(),
-            Place::File(file) => file.parameters(),
-        };
+        let found = self.parameters();
         let expected = architecture.size().parameters;
         if expected > found {
             let path = self.path.display().to_string();

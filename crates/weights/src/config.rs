@@ -9,6 +9,14 @@ use std::path::Path;
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Config(serde_json::Map<String, Value>);
 
+/// Keys with their values.
+impl<K: Into<String>> FromIterator<(K, Value)> for Config {
+    fn from_iter<T: IntoIterator<Item = (K, Value)>>(pairs: T) -> Self {
+        let pairs = pairs.into_iter();
+        Self(pairs.map(|(key, value)| (key.into(), value)).collect())
+    }
+}
+
 impl Config {
     /// The configuration in this text.
     ///
@@ -36,6 +44,21 @@ impl Config {
             source,
         })?;
         Self::parse(&text)
+    }
+
+    /// Sets the value of a key.
+    pub fn set(&mut self, key: &str, value: impl Into<Value>) {
+        self.0.insert(key.to_owned(), value.into());
+    }
+
+    /// The configuration as text, on one line.
+    pub fn to_json(&self) -> String {
+        Value::Object(self.0.clone()).to_string()
+    }
+
+    /// Whether there is no key.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// The value of a key, unless it is `null`.

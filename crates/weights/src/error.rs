@@ -1,6 +1,7 @@
 //! What can go wrong with weights.
 
 use crate::table::Misfit;
+use pyroclast_core::named::UnknownName;
 
 /// Why weights cannot be read, fitted to a network, or written.
 #[derive(Debug, thiserror::Error)]
@@ -69,12 +70,33 @@ pub enum WeightsError {
         /// What it has.
         found: String,
     },
+    /// A file of outputs without one of them.
+    #[error(
+        "{path} has no {key}; give a file with golden.x, golden.output and, if there is a time, golden.t"
+    )]
+    NoGolden {
+        /// The file.
+        path: String,
+        /// What it lacks.
+        key: String,
+    },
     /// No layout has this name.
-    #[error("there is no layout {name}; the layouts are {known}")]
-    NoLayout {
-        /// The given name.
-        name: String,
-        /// All names.
+    #[error(transparent)]
+    NoLayout(#[from] UnknownName),
+    /// A network that cannot be written in a layout.
+    #[error("this network cannot be written in the layout {layout}: {reason}")]
+    NotWritable {
+        /// The layout.
+        layout: &'static str,
+        /// In what the network differs.
+        reason: String,
+    },
+    /// The keys are those of no layout.
+    #[error("the keys are those of no layout known here ({keys}); known are {known}")]
+    Unrecognised {
+        /// The first few keys.
+        keys: String,
+        /// The names of all layouts.
         known: String,
     },
     /// The keys are not those of one layout.

@@ -7,11 +7,16 @@ mod dit;
 mod edm;
 mod taesd;
 mod unet;
+mod written;
+
+pub use written::{Written, export};
 
 use crate::array::Tensors;
 use crate::config::Config;
 use crate::error::WeightsError;
-use crate::table::{Table, matches};
+use crate::table::{Misfit, Table, matches};
+use pyroclast_core::named::UnknownName;
+use pyroclast_core::shown::shown;
 use pyroclast_models::{AutoencoderConfig, DiTConfig, TaesdConfig, UNetConfig};
 
 /// Every layout, in the order in which they are listed.
@@ -42,6 +47,8 @@ pub struct Layout {
     pub marks: &'static [&'static str],
     /// The network of these tensors. Their shapes determine most of it, the configuration the rest.
     pub fit: fn(&Tensors, &Config) -> Result<Fit, WeightsError>,
+    /// How a network is written in it; `None` for one of another kind.
+    pub write: fn(&Structure) -> Option<Written>,
 }
 
 /// A network that tensors in some layout belong to.
@@ -70,15 +77,28 @@ pub enum Structure {
     Taesd(TaesdConfig),
 }
 
+impl Structure {
+    /// The UNet, if it is one.
+    pub fn unet(&self) -> Option<&UNetConfig> {
+        match self {
+            Self::UNet(unet) => Some(unet),
+            Self::DiT(_) | Self::Autoencoder(_) | Self::Taesd(_) => None,
+        }
+    }
+}
+
 /// The layout of this name.
 ///
 /// # Errors
 /// [`WeightsError::NoLayout`], which lists all names.
 pub fn by_name(name: &str) -> Result<&'static Layout, WeightsError> {
     let found = LAYOUTS.iter().find(|layout| layout.name == name);
-    found.ok_or_else(|| WeightsError::NoLayout {
-        name: name.to_owned(),
-        known: names(LAYOUTS.iter()),
+    found.ok_or_else(|| {
+        WeightsError::NoLayout(UnknownName {
+            what: "layout",
+            name: name.to_owned(),
+            known: LAYOUTS.iter().map(|layout| layout.name).collect(),
+        })
     })
 }
 
@@ -107,8 +127,10 @@ pub fn fit(
         None => match candidates(tensors)[..] {
             [one] => one,
             [] => {
-                return Err(WeightsError::Layout {
-                    reason: "the keys are those of no layout".to_owned(),
+                let first: Vec<&str> = tensors.keys().take(3).map(String::as_str).collect();
+                let more = if tensors.len() > 3 { ", …" } else { "" };
+                return Err(WeightsError::Unrecognised {
+                    keys: shown(&format!("{}{more}", first.join(", "))),
                     known: names(LAYOUTS.iter()),
                 });
             }
@@ -120,7 +142,8 @@ pub fn fit(
             }
         },
     };
-    let fitted = (layout.fit)(tensors, config).and_then(|fit| {
+    let fitted = has_marks(layout, tensors).and_then(|()| {
+        let fit = (layout.fit)(tensors, config)?;
         let ours = fit.table.import(tensors)?;
         Ok((layout, fit, ours))
     });
@@ -133,6 +156,20 @@ pub fn fit(
         }
         other => other,
     })
+}
+
+/// Refuses tensors without the keys that every file in a layout has.
+fn has_marks(layout: &Layout, tensors: &Tensors) -> Result<(), WeightsError> {
+    let lacks = |mark: &&&str| !tensors.keys().any(|key| matches(mark, key));
+    let missing = layout.marks.iter().filter(lacks);
+    let missing: Vec<String> = missing.map(|mark| (*mark).to_owned()).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(WeightsError::from(Misfit {
+        missing,
+        ..Misfit::default()
+    }))
 }
 
 fn names<'a>(layouts: impl Iterator<Item = &'a Layout>) -> String {

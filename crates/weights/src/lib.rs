@@ -25,13 +25,17 @@
 //! table.ignore("num_updates");
 //! ```
 //!
-//! A network other than the UNet also needs its variant of [`Structure`].
+//! A network other than the UNet also needs its variant of [`Structure`]. A layout whose networks
+//! are exported too has a `write` that gives the table and the configuration of one; and one of the
+//! [`CONVENTIONS`] names the layout as its own.
 
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
 mod array;
 mod config;
+mod convention;
 mod error;
+mod golden;
 mod layout;
 mod module;
 mod read;
@@ -41,10 +45,12 @@ mod write;
 
 pub use array::{Array, Precision, Tensors};
 pub use config::Config;
+pub use convention::{CONVENTIONS, Convention};
 pub use error::WeightsError;
-pub use layout::{Fit, LAYOUTS, Layout, Structure, by_name, candidates, fit};
+pub use golden::{GOLDEN, Golden};
+pub use layout::{Fit, LAYOUTS, Layout, Structure, Written, by_name, candidates, export, fit};
 pub use module::{load, tensors_of};
 pub use read::{Checkpoint, read};
 pub use rule::{RowOrder, Rule, Step};
 pub use table::{Misfit, Table};
-pub use write::write;
+pub use write::{write, write_with};

@@ -76,7 +76,7 @@ pub fn read(path: &Path, part: Option<&str>) -> Result<Checkpoint, WeightsError>
     })
 }
 
-/// A folder as diffusers writes it.
+/// A folder as diffusers writes it: of a model, or of a pipeline with one in `unet`.
 fn folder(path: &Path, part: Option<&str>) -> Result<Checkpoint, WeightsError> {
     const CONFIG: &str = "config.json";
     const WEIGHTS: [&str; 3] = [
@@ -88,6 +88,10 @@ fn folder(path: &Path, part: Option<&str>) -> Result<Checkpoint, WeightsError> {
         path: path.display().to_string(),
         expected,
     };
+    let inner = path.join("unet");
+    if path.join("model_index.json").is_file() && inner.is_dir() {
+        return folder(&inner, part);
+    }
     let weights = WEIGHTS.iter().map(|name| path.join(name));
     let weights = { weights }.find(|weights| weights.is_file());
     let weights = weights.ok_or_else(|| lacks(WEIGHTS[0]))?;

@@ -1,9 +1,11 @@
 //! Tensors to a safetensors file.
 
 use crate::array::{Array, Precision, Tensors};
+use crate::config::Config;
 use crate::error::WeightsError;
 use burn::tensor::{bf16, f16};
 use safetensors::tensor::{Dtype, TensorView};
+use std::collections::HashMap;
 use std::path::Path;
 
 /// Writes tensors to a safetensors file in this precision, to the nearest number that it has. The
@@ -12,6 +14,20 @@ use std::path::Path;
 /// # Errors
 /// [`WeightsError::Write`] if the file cannot be written.
 pub fn write(path: &Path, tensors: &Tensors, precision: Precision) -> Result<(), WeightsError> {
+    write_with(path, tensors, precision, &Config::default())
+}
+
+/// The same with a configuration in the metadata of the file, where [`read`](crate::read()) finds
+/// it.
+///
+/// # Errors
+/// [`WeightsError::Write`] if the file cannot be written.
+pub fn write_with(
+    path: &Path,
+    tensors: &Tensors,
+    precision: Precision,
+    config: &Config,
+) -> Result<(), WeightsError> {
     let failed = |source| WeightsError::Write {
         path: path.display().to_string(),
         source,
@@ -30,7 +46,10 @@ pub fn write(path: &Path, tensors: &Tensors, precision: Precision) -> Result<(),
     let views = stored
         .iter()
         .map(|(name, shape, bytes)| (*name, view(shape, bytes)));
-    let bytes = safetensors::serialize(views, None).expect("names differ");
+    // One entry: several would be in a random order.
+    let metadata = HashMap::from([("config".to_owned(), config.to_json())]);
+    let metadata = (!config.is_empty()).then_some(metadata);
+    let bytes = safetensors::serialize(views, metadata).expect("names differ");
     let mut partial = path.as_os_str().to_owned();
     partial.push(".partial");
     let partial = Path::new(&partial);

@@ -10,9 +10,8 @@ use pyroclast_core::condition::{Images, Labels, Sequences, Vectors};
 use pyroclast_core::network::Network;
 use pyroclast_core::noise::Noise;
 use pyroclast_models::{Autoencoder, DiT, DiTConfig, Init, SecondHalf, Taesd};
-use pyroclast_weights::{
-    Config, Fit, Structure, Tensors, WeightsError, fit, load, read, tensors_of,
-};
+use pyroclast_weights::{Config, Fit, Structure, Tensors, WeightsError};
+use pyroclast_weights::{by_name, export, fit, load, read, tensors_of};
 use support::{Cast, Outputs, check, path, same_bits, same_file};
 
 /// The weights in a file under the project's keys, and what they are in a layout.
@@ -26,6 +25,18 @@ fn open(
     let config = read(&path(files[1]), None)?.config;
     let (_, fit, ours) = fit(&weights.tensors, Some(layout), &config)?;
     Ok((weights.tensors, fit, ours))
+}
+
+/// Checks that a network is written in a layout as it came from there, with a configuration that
+/// gives it back.
+fn leaves(layout: &str, structure: &Structure, ours: &Tensors, theirs: &Tensors) -> Tensors {
+    let layout = by_name(layout).expect("a layout");
+    let (exported, config) = export(layout, structure, ours).expect("its own layout");
+    same_bits(&exported, theirs);
+    let (_, again, same) = fit(&exported, Some(layout.name), &config).expect("its own");
+    assert_eq!(again.structure, *structure);
+    assert_eq!(same, *ours);
+    exported
 }
 
 /// A transformer, and the key of its output.
@@ -129,8 +140,7 @@ fn a_transformer_leaves_as_it_came() {
         for layout in ["dit", "sit"] {
             let (theirs, _, fit, _) = transformer.open(layout);
             let ours = tensors_of(&transformer.network::<burn_flex::Flex>(layout));
-            let exported = fit.table.export(&ours).expect("all parameters");
-            same_bits(&exported, &theirs);
+            let exported = leaves(layout, &fit.structure, &ours, &theirs);
             if transformer.files[0] == transformer.files[1] {
                 same_file(&exported, transformer.files[0], None);
             }
@@ -176,8 +186,7 @@ fn an_autoencoder_has_the_moments_and_images_of_the_project() {
 fn an_autoencoder_leaves_as_it_came() {
     let (theirs, fit, ours) = open([KL; 2], "diffusers-autoencoder-kl", None).expect("weights");
     let ours = tensors_of(&autoencoder::<burn_flex::Flex>(&fit, &ours));
-    let exported = fit.table.export(&ours).expect("all parameters");
-    same_bits(&exported, &theirs);
+    let exported = leaves("diffusers-autoencoder-kl", &fit.structure, &ours, &theirs);
     same_file(&exported, KL, None);
 }
 
@@ -221,6 +230,32 @@ fn an_autoencoder_under_the_names_of_compvis_is_the_same() {
     assert_eq!(same, ours);
     assert_eq!(fit.structure, diffusers.structure);
     same_bits(&fit.table.export(&same).expect("all parameters"), &compvis);
+    // Alone, it has no prefix.
+    let alone = compvis.into_iter().map(|(key, tensor)| {
+        let key = key.strip_prefix("first_stage_model.").expect("a prefix");
+        (key.to_owned(), tensor)
+    });
+    leaves("latent-diffusion", &fit.structure, &ours, &alone.collect());
+}
+
+#[test]
+fn what_a_project_cannot_build_is_not_written_for_it() {
+    let (_, fit, ours) = open([TINY; 2], "diffusers-autoencoder-tiny", None).expect("weights");
+    for layout in ["taesd", "dit", "torchcfm", "latent-diffusion"] {
+        let layout = by_name(layout).expect("a layout");
+        assert!(
+            export(layout, &fit.structure, &ours).is_err(),
+            "{}",
+            layout.name
+        );
+    }
+    // A variance is not SiT's to predict.
+    let (_, _, fit, ours) = TRANSFORMERS[0].open("dit");
+    let sit = by_name("sit").expect("a layout");
+    let message = export(sit, &fit.structure, &ours)
+        .expect_err("a variance")
+        .to_string();
+    assert!(message.contains("Variance"), "{message}");
 }
 
 const TINY: &str = "diffusers_autoencoder_tiny.safetensors";
@@ -261,8 +296,7 @@ fn a_tiny_autoencoder_has_the_latents_and_images_of_the_project() {
 fn a_tiny_autoencoder_leaves_as_it_came() {
     let (theirs, fit, ours) = open([TINY; 2], "diffusers-autoencoder-tiny", None).expect("weights");
     let ours = tensors_of(&tiny::<burn_flex::Flex>(&fit, &ours));
-    let exported = fit.table.export(&ours).expect("all parameters");
-    same_bits(&exported, &theirs);
+    let exported = leaves("diffusers-autoencoder-tiny", &fit.structure, &ours, &theirs);
     same_file(&exported, TINY, None);
 }
 
@@ -273,8 +307,7 @@ fn the_published_variant_with_pools_has_the_latents_and_images_of_the_project() 
         let half = |file: &str| {
             let (theirs, fit, ours) = open([file; 2], "taesd", None).expect("weights");
             let network = tiny::<B>(&fit, &ours);
-            let exported = fit.table.export(&tensors_of(&network));
-            same_bits(&exported.expect("all parameters"), &theirs);
+            leaves("taesd", &fit.structure, &tensors_of(&network), &theirs);
             network
         };
         half("taef2_encoder.pth").with_decoder_of(half("taef2_decoder.pth"))

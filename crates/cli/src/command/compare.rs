@@ -7,7 +7,7 @@ use crate::args::Compare;
 use crate::device::{self, Job};
 use crate::export::{check_file, save_png};
 use crate::memory::{self, product};
-use crate::plan::unguided;
+use crate::plan::{check_unguided, unguided};
 use crate::progress::Bar;
 use crate::say::{fixed, say};
 use anyhow::{Result, bail};
@@ -28,6 +28,7 @@ use std::process::ExitCode;
 pub(crate) fn run(arguments: Compare) -> Result<ExitCode> {
     let stored = open(&arguments.model)?;
     let config = &stored.config();
+    check_unguided(config, arguments.guidance)?;
     if let Some(out) = &arguments.out {
         check_file(out)?;
     }

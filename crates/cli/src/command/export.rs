@@ -1,13 +1,22 @@
-//! `pyroclast export`: writes a model to one file.
+//! `pyroclast export`: writes a model to one file, in our layout or in that of another project.
 
 use crate::Usage;
 use crate::args::Export;
-use crate::export::check_file;
-use crate::say::say;
-use anyhow::{Result, bail};
+use crate::export::{check_file, check_other};
+use crate::say::{note, say};
+use anyhow::{Context, Result, bail};
+use pyroclast_train::atomic_file::write_atomically;
+use pyroclast_train::exchange::written_in;
+use pyroclast_train::model::ModelFile;
+use pyroclast_train::network::NetworkConfig;
 use pyroclast_train::stored_model::StoredModel;
-use serde_json::json;
+use pyroclast_weights::{Convention, Layout, Precision, by_name, write_with};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+
+/// A script that reads a model file without this program.
+const LOADER: &str = include_str!("../../assets/loader.py");
 
 pub(crate) fn run(arguments: Export) -> Result<ExitCode> {
     let out = arguments.out.as_path();
@@ -18,8 +27,23 @@ pub(crate) fn run(arguments: Export) -> Result<ExitCode> {
         )));
     }
     check_file(out)?;
+    check_other(out, &arguments.run)?;
+    let layout = arguments.layout.as_deref().map(layout_of).transpose()?;
+    let precision = precision_of(&arguments.precision)?;
     let file = StoredModel::open(&arguments.run, arguments.weights)?.file()?;
-    file.save(out)?;
+    let mut loader = None;
+    if let Some(layout) = layout {
+        let (tensors, config) = written_in(layout, &file)?;
+        write_with(out, &tensors, precision, &config)?;
+        if let Some(clock) = clock(&file, layout) {
+            note!("note: {clock}");
+        }
+    } else {
+        file.save(out)?;
+        if arguments.loader {
+            loader = Some(write_loader(out)?);
+        }
+    }
     let about = &file.header().about;
     if arguments.json {
         say!(
@@ -29,16 +53,71 @@ pub(crate) fn run(arguments: Export) -> Result<ExitCode> {
                 "step": about.step,
                 "weights": file.weights(),
                 "file": out,
+                "layout": layout.map_or(Value::Null, |layout| layout.name.into()),
+                "loader": loader,
             })
         );
         return Ok(ExitCode::SUCCESS);
     }
+    let trained = match &about.origin {
+        Some(origin) => format!("from {}", origin.layout),
+        None => format!("after {} steps", about.step),
+    };
+    let of_layout = layout.map_or(String::new(), |layout| {
+        format!(" in the layout {}", layout.name)
+    });
     say!(
-        "{} after {} steps, {} weights: {}",
+        "{} {trained}, {} weights{of_layout}: {}",
         about.data.name,
-        about.step,
         file.weights(),
         out.display()
     );
+    if let Some(loader) = &loader {
+        say!("loader: {}", loader.display());
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+fn layout_of(name: &str) -> Result<&'static Layout> {
+    by_name(name).map_err(|error| Usage(error.to_string()).into())
+}
+
+fn precision_of(name: &str) -> Result<Precision> {
+    match name {
+        "f32" => Ok(Precision::F32),
+        "f16" => Ok(Precision::F16),
+        "bf16" => Ok(Precision::Bf16),
+        _ => bail!(Usage(format!(
+            "--precision {name} is none of f32, f16 and bf16"
+        ))),
+    }
+}
+
+/// Writes the script beside the model, and returns its path.
+fn write_loader(out: &Path) -> Result<PathBuf> {
+    let path = out.with_extension("py");
+    let name = out.file_name().unwrap_or_default().to_string_lossy();
+    let name = Value::from(name).to_string();
+    let script = LOADER.replace("\"MODEL\"", &name);
+    write_atomically(&path, script.as_bytes())
+        .with_context(|| format!("cannot write {}", path.display()))?;
+    Ok(path)
+}
+
+/// What the other project's network is to be given as time, unless it is what that project is used
+/// to.
+fn clock(file: &ModelFile, layout: &Layout) -> Option<String> {
+    let header = file.header();
+    let Some(NetworkConfig::Unet(unet)) = &header.about.network else {
+        return None;
+    };
+    let usual = Convention::of_layout(layout.name);
+    let usual = usual.map(|usual| usual.time(unet.time, &header.path.schedule));
+    let (scale, offset) = (unet.time.scale, unet.time.offset);
+    (usual != Some(unet.time)).then(|| {
+        format!(
+            "that network is to be given {scale}·t + {offset} for our t, which is 0 for noise and 1 \
+             for data"
+        )
+    })
 }

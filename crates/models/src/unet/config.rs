@@ -5,6 +5,7 @@ use crate::embedding::{NullClass, TimeFeatures};
 use crate::norm::Normalisation;
 use crate::residual::{Modulation, ResidualConfig, Resize};
 use crate::size::Size;
+use pyroclast_core::named;
 
 /// The most channels of a level, and the most blocks: beyond this, memory is what fails.
 const MOST: usize = 1 << 28;
@@ -33,59 +34,69 @@ impl Heads {
     }
 }
 
-/// What halves the size of an image after a level, and doubles it on the way up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Resample {
-    /// A convolution of stride 2; on the way up, one after each pixel is repeated.
-    Convolution,
-    /// The same with the image padded on the right and below only, on the way down.
-    ConvolutionFromCorner,
-    /// The mean of 2×2 pixels, and their repetition, without a convolution.
-    Plain,
-    /// A residual block that resamples between its activation and its convolution.
-    Blocks {
-        /// Whether its skip connection has a convolution of 1×1.
-        project: bool,
-    },
+named! {
+    /// What halves the size of an image after a level, and doubles it on the way up.
+    #[derive(Clone, Copy, PartialEq, Eq)]
+    pub enum Resample as "resampling" {
+        /// A convolution of stride 2; on the way up, one after each pixel is repeated.
+        "convolution" => Convolution,
+        /// The same with the image padded on the right and below only, on the way down.
+        "convolution-from-corner" => ConvolutionFromCorner,
+        /// The mean of 2×2 pixels, and their repetition, without a convolution.
+        "plain" => Plain,
+        /// A residual block that resamples between its activation and its convolution.
+        "blocks" => Blocks {
+            /// Whether its skip connection has a convolution of 1×1.
+            project: bool = false,
+        },
+    }
 }
 
-/// The channels that the first convolution makes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stem {
-    /// `channels`.
-    Channels,
-    /// Those of the first level.
-    FirstLevel,
+named! {
+    /// The channels that the first convolution makes.
+    #[derive(Clone, Copy, PartialEq, Eq)]
+    pub enum Stem as "stem" {
+        /// `channels`.
+        "channels" => Channels,
+        /// Those of the first level.
+        "first-level" => FirstLevel,
+    }
 }
 
-/// Whether the pixels in the middle attend to each other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Middle {
-    /// If those of any level do.
-    WithLevels,
-    /// Always.
-    Attends,
-    /// Never.
-    Plain,
+named! {
+    /// Whether the pixels in the middle attend to each other.
+    #[derive(Clone, Copy, PartialEq, Eq)]
+    pub enum Middle as "middle" {
+        /// If those of any level do.
+        "with-levels" => WithLevels,
+        /// Always.
+        "attends" => Attends,
+        /// Never.
+        "plain" => Plain,
+    }
 }
 
-/// Which blocks of a level have attention on the way up. On the way down, all have it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum UpAttention {
-    /// All.
-    Every,
-    /// The last one.
-    Last,
+named! {
+    /// Which blocks of a level have attention on the way up. On the way down, all have it.
+    #[derive(Clone, Copy, PartialEq, Eq)]
+    pub enum UpAttention as "attention on the way up" {
+        /// All.
+        "every" => Every,
+        /// The last one.
+        "last" => Last,
+    }
 }
 
-/// Where the class enters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ClassInput {
-    /// A row of a table is added to the embedding of the time.
-    Embedding,
-    /// A linear layer on the label as a unit vector times √classes is added to the time's
-    /// sinusoids, before they are embedded.
-    Features,
+named! {
+    /// Where the class enters.
+    #[derive(Clone, Copy, PartialEq, Eq)]
+    pub enum ClassInput as "place of the class" {
+        /// A row of a table is added to the embedding of the time.
+        "embedding" => Embedding,
+        /// A linear layer on the label as a unit vector times √classes is added to the time's
+        /// sinusoids, before they are embedded.
+        "features" => Features,
+    }
 }
 
 /// The shape of a [`UNet`](super::UNet).
@@ -214,6 +225,11 @@ impl UNetConfig {
         let [height, width] = self.image_size;
         if self.channels == 0 || !self.channels.is_multiple_of(2) || self.blocks == 0 {
             return Some("channels must be a positive even number, and blocks at least 1".into());
+        }
+        if (self.channels / 2) as f64 <= self.time.shift {
+            return Some(
+                "2 channels have a single frequency; use more, or a time.shift of 0".into(),
+            );
         }
         let widths = self.widths();
         if self.blocks > MOST || widths.iter().any(|&width| width > MOST) {

@@ -1,9 +1,49 @@
 //! The UNets of publications.
 
-use super::config::{Heads, Middle, Resample, Stem, UNetConfig, UpAttention};
+use super::config::{ClassInput, Heads, Middle, Resample, Stem, UNetConfig, UpAttention};
 use crate::embedding::{NullClass, TimeFeatures};
 use crate::norm::{Groups, Normalisation};
 use crate::residual::Modulation;
+
+/// A UNet of a publication.
+#[derive(Debug, Clone, Copy)]
+pub struct NamedUNet {
+    /// Its name.
+    pub name: &'static str,
+    /// What it is, in one line.
+    pub about: &'static str,
+    /// Its values.
+    pub config: fn() -> UNetConfig,
+}
+
+/// The UNets of publications, by name.
+pub const NAMED_UNETS: &[NamedUNet] = &[
+    NamedUNet {
+        name: "torchcfm-cifar10",
+        about: "That of torchcfm for CIFAR-10.",
+        config: UNetConfig::torchcfm_cifar10,
+    },
+    NamedUNet {
+        name: "flow-matching-cifar10",
+        about: "That of flow_matching for CIFAR-10.",
+        config: UNetConfig::flow_matching_cifar10,
+    },
+    NamedUNet {
+        name: "adm-64",
+        about: "ADM for ImageNet at 64×64, of guided-diffusion.",
+        config: UNetConfig::adm_64,
+    },
+    NamedUNet {
+        name: "ddpmpp-cifar10",
+        about: "DDPM++ for CIFAR-10, as EDM has it.",
+        config: UNetConfig::ddpmpp_cifar10,
+    },
+    NamedUNet {
+        name: "ddpm-cifar10",
+        about: "DDPM for CIFAR-10, as diffusers has it.",
+        config: UNetConfig::ddpm_cifar10,
+    },
+];
 
 impl UNetConfig {
     /// What guided-diffusion's UNet and its descendants share.
@@ -99,6 +139,7 @@ impl UNetConfig {
             modulation: Modulation::Additive,
             resample: Resample::Blocks { project: true },
             skip_scale: std::f64::consts::FRAC_1_SQRT_2,
+            class_input: ClassInput::Features,
             null_class: NullClass::Zero,
             augmentation: 9,
             ..Self::new(3, [32, 32])

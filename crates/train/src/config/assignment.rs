@@ -45,6 +45,10 @@ pub(super) fn assign(table: &mut Table, assignment: &str) -> Result<(), ConfigEr
     if renames && current.get(last) != Some(&value) {
         current.clear();
     }
+    // A layout stands for all values of a network.
+    if key == "network.layout" {
+        current.retain(|key, _| key == "kind");
+    }
     current.insert(last.to_owned(), value);
     Ok(())
 }
@@ -56,9 +60,16 @@ fn within(kind: Kind, key: &str) -> Option<Kind> {
             let key = keys.into_iter().find(|known| known.name == key);
             key.map(|key| key.kind)
         }
+        // The keys of a network are in the same section as its name.
         Kind::Choice(choices) => {
-            let choice = choices.into_iter().find(|choice| choice.name == key);
-            choice.and_then(|choice| choice.parameters)
+            let named = choices.iter().find(|choice| choice.name == key);
+            match named.and_then(|choice| choice.parameters.clone()) {
+                Some(parameters) => Some(parameters),
+                None => { choices.into_iter() }
+                    .filter_map(|choice| choice.parameters)
+                    .filter(|parameters| matches!(parameters, Kind::Section(_)))
+                    .find_map(|parameters| within(parameters, key)),
+            }
         }
         _ => None,
     }

@@ -140,13 +140,19 @@ impl Config {
             "pictures are resized only if data.resolution is set; set it, or leave this out",
         )?;
         if let NetworkConfig::Unet(unet) = &self.network {
-            rule(
-                unet.heads == 1 || !unet.attention.is_empty(),
-                "network.heads",
-                unet.heads,
-                "heads are those of attention, and there is none; set network.attention, or leave \
-                 it out",
-            )?;
+            for (key, value, usual) in [
+                ("network.heads", unet.heads, 1),
+                ("network.head-channels", unet.head_channels, 0),
+                ("network.heads-up", unet.heads_up, 0),
+            ] {
+                rule(
+                    value == usual || unet.attends(),
+                    key,
+                    value,
+                    "heads are those of attention, and there is none; set network.attention, or \
+                     leave it out",
+                )?;
+            }
         }
         rule(
             training.snapshot_every == 0 || !training.ema_power.is_empty(),
@@ -206,6 +212,13 @@ impl Config {
             "training.label-dropout",
             training.label_dropout,
             "the data has no labels to drop; leave it out",
+        )?;
+        rule(
+            !has_classes || !self.network.needs_class() || training.label_dropout == 0.0,
+            "training.label-dropout",
+            training.label_dropout,
+            "nothing stands for a label that was dropped; set it to 0, or another \
+             network.null-class",
         )?;
         rule(
             has_classes || self.path.coupling != Coupling::ClassOptimalTransport,

@@ -119,6 +119,7 @@ where
         let about = About {
             data: DataInfo::of_task(&task),
             network: None,
+            origin: None,
             sampling: Default::default(),
             step: 0,
             seed: noise.seed(),

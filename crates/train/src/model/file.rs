@@ -30,7 +30,8 @@ pub struct ModelFile {
 
 impl ModelFile {
     /// A file with these parameters and this header; `weights` names them, such as `ema`.
-    pub fn new(header: ModelHeader, weights: String, tensors: Vec<HostTensor>) -> Self {
+    pub fn new(header: ModelHeader, weights: String, mut tensors: Vec<HostTensor>) -> Self {
+        tensors.sort_by(|a, b| a.name.cmp(&b.name));
         Self {
             header: Header {
                 model: header,
@@ -49,6 +50,11 @@ impl ModelFile {
     /// The name of its weights among those of the run, such as `ema`.
     pub fn weights(&self) -> &str {
         &self.header.weights
+    }
+
+    /// Its parameters, sorted by name.
+    pub fn tensors(&self) -> &[HostTensor] {
+        &self.tensors
     }
 
     /// The number of parameters that it holds.

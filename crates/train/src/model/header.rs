@@ -30,6 +30,9 @@ pub struct About {
     /// The configuration of its network; `None` for a network of your own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network: Option<NetworkConfig>,
+    /// Where the weights come from, if they were trained in another project.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
     /// The default way to draw samples.
     #[serde(default)]
     pub sampling: Sampling,
@@ -37,6 +40,17 @@ pub struct About {
     pub step: u64,
     /// The seed of the training.
     pub seed: u64,
+}
+
+/// Where weights come from that were trained in another project.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Origin {
+    /// The name of the file or folder.
+    pub file: String,
+    /// The layout of the tensors in it.
+    pub layout: String,
+    /// The convention of their training.
+    pub convention: String,
 }
 
 /// The description of a model's data: enough to give samples their units, shape and names.

@@ -5,9 +5,9 @@
 //!
 //! Source: the state_dict of guided-diffusion's `UNetModel` (Dhariwal & Nichol 2021).
 
-use super::unet::{BlockKeys, Kind, Way, checked, heights, image_size, multiplier};
+use super::unet::{BlockKeys, Kind, Way, checked, heights, image_size, multiplier, numbers};
 use super::unet::{side, side_if_any, sites};
-use super::{Fit, Layout, Structure};
+use super::{Fit, Layout, Structure, Written};
 use crate::array::Tensors;
 use crate::config::Config;
 use crate::error::WeightsError;
@@ -16,6 +16,7 @@ use crate::table::Table;
 use pyroclast_models::{
     Change, Heads, Modulation, NullClass, Resample, StagePlan, TimeFeatures, UNetConfig,
 };
+use serde_json::json;
 
 const MARKS: &[&str] = &[
     "time_embed.0.weight",
@@ -38,6 +39,19 @@ pub(crate) const GUIDED_DIFFUSION: Layout = Layout {
         };
         fit(tensors, config, &habits)
     },
+    write: |structure| {
+        let unet = structure.unet()?;
+        let steps = -unet.time.scale;
+        let mut config = arguments(unet, GUIDED_DIFFUSION.name);
+        config.set("use_new_attention_order", false);
+        if unet.time == TimeFeatures::index(steps as usize) {
+            config.set("diffusion_steps", steps as usize);
+        }
+        Some(Written {
+            table: table(unet, true, unet.classes),
+            config,
+        })
+    },
 };
 
 /// torchcfm.
@@ -52,6 +66,23 @@ pub(crate) const TORCHCFM: Layout = Layout {
             null_row: false,
         };
         fit(tensors, config, &habits)
+    },
+    write: |structure| {
+        let unet = structure.unet()?;
+        let [height, width] = unet.image_size;
+        let mut config = arguments(unet, TORCHCFM.name);
+        config.set("use_new_attention_order", false);
+        // The names of `UNetModelWrapper`, which takes heights of attention, not factors.
+        config.set("dim", vec![unet.image_channels, height, width]);
+        config.set("num_channels", unet.channels);
+        config.set("learn_sigma", unet.learns_variance);
+        config.set("class_cond", unet.classes > 0);
+        let heights: Vec<String> = unet.attention.iter().map(usize::to_string).collect();
+        config.set("attention_resolutions", heights.join(","));
+        Some(Written {
+            table: table(unet, true, unet.classes),
+            config,
+        })
     },
 };
 
@@ -68,7 +99,71 @@ pub(crate) const FLOW_MATCHING: Layout = Layout {
         };
         fit(tensors, config, &habits)
     },
+    write: |structure| {
+        let unet = structure.unet()?;
+        let rows = if unet.classes > 0 {
+            unet.classes + 1
+        } else {
+            0
+        };
+        let mut config = arguments(unet, FLOW_MATCHING.name);
+        config.set("use_new_attention_order", true);
+        Some(Written {
+            table: table(unet, false, rows),
+            config,
+        })
+    },
 };
+
+/// The arguments of `UNetModel`, and the size of the images.
+fn arguments(unet: &UNetConfig, layout: &str) -> Config {
+    let [height, width] = unet.image_size;
+    let (heads, each) = match unet.heads {
+        Heads::Count(heads) => (heads, None),
+        Heads::OfChannels(each) => (1, Some(each)),
+    };
+    let up = match unet.heads_up {
+        Some(Heads::Count(heads)) => Some(heads),
+        Some(Heads::OfChannels(_)) | None => None,
+    };
+    let or_negative = |n: Option<usize>| n.map_or(json!(-1), |n| json!(n));
+    let factor = |at: &usize| height / at;
+    let factors: Vec<usize> = unet.attention.iter().map(factor).collect();
+    Config::from_iter([
+        ("layout", json!(layout)),
+        (
+            "image_size",
+            if height == width {
+                json!(height)
+            } else {
+                json!([height, width])
+            },
+        ),
+        ("in_channels", json!(unet.image_channels)),
+        ("out_channels", json!(unet.outputs())),
+        ("model_channels", json!(unet.channels)),
+        ("channel_mult", numbers(&unet.multipliers)),
+        ("num_res_blocks", json!(unet.blocks)),
+        ("attention_resolutions", json!(factors)),
+        ("num_heads", json!(heads)),
+        ("num_head_channels", or_negative(each)),
+        ("num_heads_upsample", or_negative(up)),
+        (
+            "num_classes",
+            (unet.classes > 0).then_some(unet.classes).into(),
+        ),
+        ("dropout", json!(unet.dropout)),
+        ("conv_resample", json!(unet.resample != Resample::Plain)),
+        (
+            "resblock_updown",
+            json!(matches!(unet.resample, Resample::Blocks { .. })),
+        ),
+        (
+            "use_scale_shift_norm",
+            json!(unet.modulation == Modulation::ScaleShift),
+        ),
+    ])
+}
 
 /// In what the projects differ.
 struct Habits {

@@ -6,13 +6,14 @@
 //! Source: the state_dicts of diffusers' `AutoencoderKL` and of latent-diffusion's.
 
 use super::unet::{BlockKeys, side};
-use super::{Fit, Layout, Structure};
+use super::{Fit, Layout, Structure, Written};
 use crate::array::Tensors;
 use crate::config::Config;
 use crate::error::WeightsError;
 use crate::rule::RowOrder;
 use crate::table::Table;
 use pyroclast_models::{AutoencoderConfig, Groups, Normalisation};
+use serde_json::json;
 
 /// diffusers.
 pub(crate) const DIFFUSERS: Layout = Layout {
@@ -26,6 +27,7 @@ pub(crate) const DIFFUSERS: Layout = Layout {
         check(config)?;
         fit(tensors, config, Project::Diffusers)
     },
+    write: |structure| write(structure, Project::Diffusers),
 };
 
 /// CompVis.
@@ -37,7 +39,51 @@ pub(crate) const COMPVIS: Layout = Layout {
         "*decoder.up.0.block.0.conv1.weight",
     ],
     fit: |tensors, config| fit(tensors, config, Project::CompVis),
+    write: |structure| write(structure, Project::CompVis),
 };
+
+/// The rules, and the arguments of diffusers' `AutoencoderKL`, which latent-diffusion has in another
+/// form.
+fn write(structure: &Structure, project: Project) -> Option<Written> {
+    let Structure::Autoencoder(autoencoder) = structure else {
+        return None;
+    };
+    let compvis = project == Project::CompVis;
+    let keys = Keys {
+        project,
+        prefix: "",
+        old: false,
+        trailing: if compvis { 2 } else { 0 },
+    };
+    let widths = &autoencoder.widths;
+    // If they are not the same everywhere, reading this again shows it.
+    let groups = widths.first().and_then(|&w| autoencoder.norm.groups.of(w));
+    let mut config = Config::from_iter([
+        ("in_channels", json!(autoencoder.image_channels)),
+        ("latent_channels", json!(autoencoder.latent_channels)),
+        ("norm_num_groups", json!(groups.unwrap_or(32))),
+        ("shift_factor", json!(autoencoder.shift)),
+    ]);
+    if compvis {
+        config.set("scale_factor", autoencoder.scale);
+    } else {
+        let blocks = |name: &str| vec![name.to_owned(); widths.len()];
+        config.set("_class_name", "AutoencoderKL");
+        config.set("out_channels", autoencoder.image_channels);
+        config.set("scaling_factor", autoencoder.scale);
+        config.set("block_out_channels", widths.clone());
+        config.set("layers_per_block", autoencoder.blocks);
+        config.set("down_block_types", blocks("DownEncoderBlock2D"));
+        config.set("up_block_types", blocks("UpDecoderBlock2D"));
+        config.set("use_quant_conv", autoencoder.quantises);
+        config.set("use_post_quant_conv", autoencoder.dequantises);
+        config.set("mid_block_add_attention", autoencoder.attention);
+    }
+    Some(Written {
+        table: table(autoencoder, &keys),
+        config,
+    })
+}
 
 /// What stands before the keys in a checkpoint of a whole model.
 const FIRST_STAGE: &str = "first_stage_model.";

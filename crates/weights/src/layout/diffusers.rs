@@ -7,7 +7,7 @@
 
 use super::unet::{BlockKeys, Kind, Way, checked, heights, image_size, multiplier};
 use super::unet::{side, side_if_any, sites};
-use super::{Fit, Layout, Structure};
+use super::{Fit, Layout, Structure, Written};
 use crate::array::Tensors;
 use crate::config::Config;
 use crate::error::WeightsError;
@@ -17,6 +17,7 @@ use pyroclast_models::{
     Change, Groups, Heads, Middle, Modulation, Normalisation, NullClass, Resample, TimeFeatures,
     UNetConfig,
 };
+use serde_json::json;
 
 /// diffusers.
 pub(crate) const UNET_2D: Layout = Layout {
@@ -29,6 +30,13 @@ pub(crate) const UNET_2D: Layout = Layout {
         "conv_out.weight",
     ],
     fit,
+    write: |structure| {
+        let unet = structure.unet()?;
+        Some(Written {
+            table: table(unet, false),
+            config: arguments(unet),
+        })
+    },
 };
 
 const BLOCK: BlockKeys = BlockKeys {
@@ -39,6 +47,87 @@ const BLOCK: BlockKeys = BlockKeys {
     conv_out: "conv2",
     skip: "conv_shortcut",
 };
+
+/// The fields of `config.json`.
+fn arguments(unet: &UNetConfig) -> Config {
+    let attends = |level: usize| unet.attends(level);
+    let levels = unet.multipliers.len();
+    let kinds = |plain: &str, attention: &str| -> Vec<String> {
+        let kind = |level| if attends(level) { attention } else { plain };
+        (0..levels).map(|level| kind(level).to_owned()).collect()
+    };
+    let mut up = kinds("UpBlock2D", "AttnUpBlock2D");
+    up.reverse();
+    let widths = unet.widths();
+    let attending = (0..levels).filter(|&level| attends(level) || level + 1 == levels);
+    let each = match unet.heads {
+        Heads::OfChannels(each) => Some(each),
+        Heads::Count(1) => None,
+        Heads::Count(heads) => { attending }
+            .next()
+            .map(|level| widths[level] / heads.max(1)),
+    };
+    let groups = match unet.norm.groups {
+        Groups::Fixed(groups) => Some(groups),
+        _ => unet.norm.groups.of(widths[0]),
+    };
+    let [height, width] = unet.image_size;
+    let resample = match unet.resample {
+        Resample::Blocks { .. } => "resnet",
+        _ => "conv",
+    };
+    let steps = -unet.time.scale;
+    let index = unet.time.offset + 1.0 == steps && steps >= 1.0;
+    Config::from_iter([
+        ("layout", json!(UNET_2D.name)),
+        ("_class_name", json!("UNet2DModel")),
+        (
+            "sample_size",
+            if height == width {
+                json!(height)
+            } else {
+                json!([height, width])
+            },
+        ),
+        ("in_channels", json!(unet.image_channels)),
+        ("out_channels", json!(unet.outputs())),
+        ("block_out_channels", json!(widths)),
+        ("layers_per_block", json!(unet.blocks)),
+        (
+            "down_block_types",
+            json!(kinds("DownBlock2D", "AttnDownBlock2D")),
+        ),
+        ("up_block_types", json!(up)),
+        (
+            "add_attention",
+            json!(unet.plan().middle[0].heads.is_some()),
+        ),
+        ("attention_head_dim", each.into()),
+        ("norm_num_groups", groups.into()),
+        ("norm_eps", json!(unet.norm.epsilon)),
+        ("freq_shift", json!(unet.time.shift)),
+        ("flip_sin_to_cos", json!(!unet.time.sines_first)),
+        ("num_train_timesteps", index.then_some(steps as u64).into()),
+        ("dropout", json!(unet.dropout)),
+        ("downsample_type", json!(resample)),
+        ("upsample_type", json!(resample)),
+        (
+            "downsample_padding",
+            json!(u8::from(unet.resample != Resample::ConvolutionFromCorner)),
+        ),
+        (
+            "resnet_time_scale_shift",
+            json!(match unet.modulation {
+                Modulation::ScaleShift => "scale_shift",
+                _ => "default",
+            }),
+        ),
+        (
+            "num_class_embeds",
+            (unet.classes > 0).then_some(unet.classes).into(),
+        ),
+    ])
+}
 
 /// Values of which only one is possible here, and which are the defaults.
 fn check(config: &Config) -> Result<(), WeightsError> {

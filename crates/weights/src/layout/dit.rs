@@ -6,13 +6,14 @@
 //! Source: the state_dicts of the networks of Peebles & Xie 2023 and Ma et al. 2024.
 
 use super::unet::{image_size, multiplier, side, side_if_any};
-use super::{Fit, Layout, Structure};
+use super::{Fit, Layout, Structure, Written};
 use crate::array::Tensors;
 use crate::config::Config;
 use crate::error::WeightsError;
 use crate::rule::RowOrder;
 use crate::table::Table;
 use pyroclast_models::{DiTConfig, NullClass, SecondHalf, TimeFeatures, sine_positions};
+use serde_json::json;
 
 const MARKS: &[&str] = &[
     "x_embedder.proj.weight",
@@ -35,6 +36,17 @@ pub(crate) const DIT: Layout = Layout {
             SecondHalf::Variance,
         )
     },
+    write: |structure| {
+        let mut written = write(structure)?;
+        let Structure::DiT(dit) = structure else {
+            return None;
+        };
+        let steps = -dit.time.scale;
+        if dit.time == TimeFeatures::index(steps as usize) {
+            written.config.set("diffusion_steps", steps as usize);
+        }
+        Some(written)
+    },
 };
 
 /// SiT.
@@ -46,7 +58,43 @@ pub(crate) const SIT: Layout = Layout {
         let time = TimeFeatures::raw();
         fit(tensors, config, time, SecondHalf::Dropped)
     },
+    write,
 };
+
+/// The rules, and the arguments of `DiT` or `SiT`.
+fn write(structure: &Structure) -> Option<Written> {
+    let Structure::DiT(dit) = structure else {
+        return None;
+    };
+    let [height, width] = dit.image_size;
+    let null_row = dit.null_class == NullClass::Trained;
+    let config = Config::from_iter([
+        (
+            "input_size",
+            if height == width {
+                json!(height)
+            } else {
+                json!([height, width])
+            },
+        ),
+        ("patch_size", json!(dit.patch)),
+        ("in_channels", json!(dit.image_channels)),
+        ("hidden_size", json!(dit.width)),
+        ("depth", json!(dit.depth)),
+        ("num_heads", json!(dit.heads)),
+        ("mlp_ratio", json!(dit.mlp_ratio)),
+        (
+            "class_dropout_prob",
+            json!(if null_row { 0.1 } else { 0.0 }),
+        ),
+        ("num_classes", json!(dit.classes)),
+        ("learn_sigma", json!(dit.second_half != SecondHalf::Absent)),
+    ]);
+    Some(Written {
+        table: table(dit),
+        config,
+    })
+}
 
 /// The most numbers in a table of sines that a file does not hold itself.
 const MOST: usize = 1 << 24;

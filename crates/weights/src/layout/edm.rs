@@ -5,8 +5,9 @@
 //!
 //! Source: the state_dicts of the networks of Karras et al. 2022.
 
-use super::unet::{BlockKeys, Kind, Way, checked, heights, multiplier, side, side_if_any, sites};
-use super::{Fit, Layout, Structure};
+use super::unet::{BlockKeys, Kind, Way, checked, heights, multiplier, numbers};
+use super::unet::{side, side_if_any, sites};
+use super::{Fit, Layout, Structure, Written};
 use crate::array::Tensors;
 use crate::config::Config;
 use crate::error::WeightsError;
@@ -16,6 +17,7 @@ use pyroclast_models::{
     Change, ClassInput, Groups, Heads, Middle, Modulation, Normalisation, NullClass, Resample,
     ResidualConfig, Stem, TimeFeatures, UNetConfig, UpAttention,
 };
+use serde_json::json;
 
 /// DDPM++.
 pub(crate) const SONG: Layout = Layout {
@@ -27,6 +29,13 @@ pub(crate) const SONG: Layout = Layout {
         "*_aux_norm.weight",
     ],
     fit: |tensors, config| fit(tensors, config, Network::Song),
+    write: |structure| {
+        let unet = structure.unet()?;
+        Some(Written {
+            table: table(unet, true),
+            config: arguments(unet, SONG.name),
+        })
+    },
 };
 
 /// ADM.
@@ -35,7 +44,31 @@ pub(crate) const DHARIWAL: Layout = Layout {
     about: "EDM's DhariwalUNet, ADM; its time is ¼·ln σ",
     marks: &["map_layer0.weight", "map_layer1.weight", "out_norm.weight"],
     fit: |tensors, config| fit(tensors, config, Network::Dhariwal),
+    write: |structure| {
+        let unet = structure.unet()?;
+        Some(Written {
+            table: table(unet, false),
+            config: arguments(unet, DHARIWAL.name),
+        })
+    },
 };
+
+/// The arguments of the networks of EDM.
+fn arguments(unet: &UNetConfig, layout: &str) -> Config {
+    Config::from_iter([
+        ("layout", json!(layout)),
+        ("img_resolution", json!(unet.image_size[0])),
+        ("in_channels", json!(unet.image_channels)),
+        ("out_channels", json!(unet.outputs())),
+        ("label_dim", json!(unet.classes)),
+        ("augment_dim", json!(unet.augmentation)),
+        ("model_channels", json!(unet.channels)),
+        ("channel_mult", numbers(&unet.multipliers)),
+        ("num_blocks", json!(unet.blocks)),
+        ("attn_resolutions", json!(unet.attention)),
+        ("dropout", json!(unet.dropout)),
+    ])
+}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Network {
@@ -252,7 +285,6 @@ mod tests {
             channels: 16,
             blocks: 2,
             classes: 3,
-            class_input: ClassInput::Features,
             ..UNetConfig::ddpmpp_cifar10()
         };
         let json = r#"{"dropout": 0.13}"#;

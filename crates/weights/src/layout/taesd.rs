@@ -7,12 +7,13 @@
 //! Source: the state_dicts of TAESD and of diffusers' `AutoencoderTiny`.
 
 use super::unet::side;
-use super::{Fit, Layout, Structure};
+use super::{Fit, Layout, Structure, Written};
 use crate::array::Tensors;
 use crate::config::Config;
 use crate::error::WeightsError;
 use crate::table::Table;
 use pyroclast_models::{TaesdConfig, TaesdParts};
+use serde_json::json;
 
 /// Its own files.
 pub(crate) const TAESD: Layout = Layout {
@@ -27,6 +28,14 @@ pub(crate) const TAESD: Layout = Layout {
         };
         fit(tensors, &Keys::TAESD, parts, false)
     },
+    write: |structure| match structure {
+        // Both halves would have the same keys.
+        Structure::Taesd(taesd) if taesd.parts != TaesdParts::Both => Some(Written {
+            table: table(taesd, &Keys::TAESD),
+            config: Config::default(),
+        }),
+        _ => None,
+    },
 };
 
 /// diffusers.
@@ -40,6 +49,20 @@ pub(crate) const DIFFUSERS: Layout = Layout {
     fit: |tensors, config| {
         check(config)?;
         fit(tensors, &Keys::DIFFUSERS, TaesdParts::Both, true)
+    },
+    write: |structure| match structure {
+        Structure::Taesd(taesd) if taesd.parts == TaesdParts::Both => Some(Written {
+            table: table(taesd, &Keys::DIFFUSERS),
+            config: Config::from_iter([
+                ("_class_name", json!("AutoencoderTiny")),
+                ("in_channels", json!(taesd.image_channels)),
+                ("out_channels", json!(taesd.image_channels)),
+                ("latent_channels", json!(taesd.latent_channels)),
+                ("encoder_block_out_channels", json!(vec![taesd.width; 4])),
+                ("decoder_block_out_channels", json!(vec![taesd.width; 4])),
+            ]),
+        }),
+        _ => None,
     },
 };
 

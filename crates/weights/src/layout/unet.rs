@@ -6,6 +6,7 @@ use crate::config::Config;
 use crate::error::WeightsError;
 use crate::table::{Misfit, Table};
 use pyroclast_models::{Change, ResidualConfig, StagePlan, UNetConfig};
+use serde_json::Value;
 
 /// The way down, the middle or the way up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -131,6 +132,18 @@ pub(super) fn multiplier(width: usize, channels: usize) -> f64 {
     } else {
         ratio.next_up()
     }
+}
+
+/// Numbers as JSON, whole ones without a point.
+pub(super) fn numbers(values: &[f64]) -> Value {
+    let number = |&value: &f64| {
+        if value.fract() == 0.0 && value < 1e9 {
+            Value::from(value as u64)
+        } else {
+            Value::from(value)
+        }
+    };
+    values.iter().map(number).collect()
 }
 
 /// The number of rows or columns of a tensor that a network may lack; 0 if it does.

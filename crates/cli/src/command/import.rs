@@ -1,0 +1,452 @@
+//! `pyroclast import`: makes a model of a network that was trained in another project.
+
+use crate::Usage;
+use crate::args::Import;
+use crate::device::{self, Job};
+use crate::export::{check_file, check_other};
+use crate::memory;
+use crate::progress::Bar;
+use crate::say::{note, say};
+use anyhow::{Context, Result, anyhow, bail};
+use burn::backend::Autodiff;
+use burn::tensor::backend::Backend;
+use pyroclast_core::named::UnknownName;
+use pyroclast_core::shown::shown;
+use pyroclast_train::exchange::{ExchangeError, GoldenError, Verify, model_file};
+use pyroclast_train::exchange::{scheduler_of, scheduler_settings};
+use pyroclast_train::learn::Weights;
+use pyroclast_train::model::tensor_file::TensorFileError;
+use pyroclast_train::model::{ModelError, ModelFile, Origin};
+use pyroclast_train::network::NetworkConfig;
+use pyroclast_train::stored_model::StoredModel;
+use pyroclast_weights::{
+    CONVENTIONS, Checkpoint, Config, Convention, Fit, GOLDEN, Golden, Layout, Misfit, Precision,
+    Tensors, WeightsError, candidates, fit, read,
+};
+use serde_json::{Value, json};
+use std::path::Path;
+use std::process::ExitCode;
+
+/// The largest difference of an output, in its standard deviations, that counts as rounding.
+const TOLERANCE: f64 = 1e-4;
+/// The most tensors that a note lists.
+const LISTED: usize = 1000;
+
+pub(crate) fn run(arguments: Import) -> Result<ExitCode> {
+    if let Some(out) = &arguments.out {
+        check_out(out)?;
+        check_other(out, &arguments.source)?;
+    }
+    let device = device::choose(arguments.device.name.as_deref())?;
+    let golden = arguments.verify.as_deref();
+    let golden = golden.map(|path| Golden::read(path, &arguments.verify_output));
+    let golden = golden.transpose().map_err(explained)?;
+    let (found, stored) = match own(&arguments)? {
+        Some(stored) => (None, stored),
+        None => {
+            let mut found = Found::read(&arguments)?;
+            let stored = found.model(&arguments)?;
+            (Some(found), stored)
+        }
+    };
+    if !arguments.json {
+        if let Some(found) = &found {
+            found.say();
+        }
+        say_network(&stored)?;
+    }
+    let differences = golden.map(|golden| {
+        let job = Verifying {
+            stored: &stored,
+            golden: &golden,
+        };
+        device::run_on(device, job)
+    });
+    let differences = differences.transpose()?;
+    let same = differences.iter().flatten().all(|d| *d <= TOLERANCE);
+    let out = arguments.out.as_deref();
+    let about = &stored.header().about;
+    let report = json!({
+        "layout": found.as_ref().map(|found| found.layout.name),
+        "convention": found.as_ref().map(|found| found.convention.name),
+        "part": found.as_ref().map(|found| &found.part),
+        "others": found.as_ref().map_or(&[][..], |found| &found.others),
+        "precision": found.as_ref().map(|found| precision(found.precision)),
+        "assumed": found.as_ref().map_or(&[][..], |found| &found.fit.assumed),
+        "shape": about.data.shape,
+        "class_count": about.data.classes.len(),
+        "parameters": stored.parameters(),
+        "differences": differences,
+        "file": out.filter(|_| same),
+    });
+    if let Some(differences) = &differences
+        && !arguments.json
+    {
+        say_differences(differences);
+    }
+    if !same {
+        if arguments.json {
+            say!("{report}");
+        }
+        let largest = differences
+            .iter()
+            .flatten()
+            .fold(0.0, |a: f64, b| a.max(*b));
+        bail!(
+            "the outputs of {} are not those of the file given by --verify: they differ by \
+             {largest:.1e} standard deviations, more than {TOLERANCE:.0e}{}",
+            arguments.source.display(),
+            out.map_or(String::new(), |out| format!(
+                "; {} is not written",
+                out.display()
+            ))
+        );
+    }
+    if let Some(out) = out {
+        stored.file()?.save(out)?;
+    }
+    if arguments.json {
+        say!("{report}");
+    } else if let Some(out) = out {
+        say!("model        {}", out.display());
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn check_out(out: &Path) -> Result<()> {
+    if out.extension().is_none_or(|end| end != "safetensors") {
+        bail!(Usage(format!(
+            "--out {} does not end in .safetensors, the format of a model",
+            out.display()
+        )));
+    }
+    check_file(out)
+}
+
+/// The model, if the source is one of our own, which can be verified.
+fn own(arguments: &Import) -> Result<Option<StoredModel>> {
+    if !arguments.source.is_file() {
+        return Ok(None);
+    }
+    let file = match ModelFile::open(&arguments.source) {
+        Ok(file) => file,
+        Err(ModelError::File(
+            TensorFileError::Foreign { .. }
+            | TensorFileError::Damaged { .. }
+            | TensorFileError::Read { .. },
+        )) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    if arguments.verify.is_none() || arguments.out.is_some() {
+        bail!(Usage(format!(
+            "{} is a model of this library already; sample from it, or give --verify and no --out",
+            arguments.source.display()
+        )));
+    }
+    Ok(Some(StoredModel::of_file(file, &arguments.source)?))
+}
+
+/// What a file of another project holds.
+struct Found {
+    file: String,
+    layout: &'static Layout,
+    convention: &'static Convention,
+    fit: Fit,
+    tensors: Tensors,
+    /// What a scheduler beside the network says.
+    chain: Vec<String>,
+    count: usize,
+    part: String,
+    others: Vec<String>,
+    precision: Precision,
+}
+
+impl Found {
+    fn read(arguments: &Import) -> Result<Self> {
+        let source = &arguments.source;
+        let name = || source.display().to_string();
+        if let Ok(file) = std::fs::metadata(source) {
+            let bytes = file.len().saturating_mul(2);
+            memory::check(&name(), bytes, "use a machine with more")?;
+        }
+        let bar = Bar::new(&format!("reading {}", shown(&name())));
+        let checkpoint = read(source, arguments.part.as_deref());
+        let mut checkpoint = checkpoint.map_err(explained)?;
+        bar.doing("arranging the tensors");
+        bar.at(0.5);
+        checkpoint.tensors.retain(|key, _| !key.starts_with(GOLDEN));
+        if checkpoint.tensors.is_empty() {
+            bail!(
+                "{} holds outputs alone, and no weights; give the file of the weights",
+                name()
+            );
+        }
+        let config = config(arguments, &checkpoint)?;
+        let asked = arguments.layout.as_deref();
+        let wanted = asked.or_else(|| told(&config, &checkpoint.tensors));
+        let (layout, fit, tensors) = fit(&checkpoint.tensors, wanted, &config)
+            .inspect_err(list)
+            .map_err(explained)?;
+        let chain = match (&arguments.convention, scheduler_of(source)) {
+            (None, Some(file)) => {
+                let config = Config::open(&file).map_err(explained)?;
+                scheduler_settings(&config).with_context(|| file.display().to_string())?
+            }
+            _ => Vec::new(),
+        };
+        let convention = match &arguments.convention {
+            None => Convention::of_layout(layout.name).ok_or_else(|| {
+                Usage(format!(
+                    "networks in the layout {} have no usual convention; give --convention, one of \
+                     {}",
+                    layout.name,
+                    conventions().join(", ")
+                ))
+            })?,
+            Some(name) => Convention::named(name).ok_or_else(|| {
+                let unknown = UnknownName {
+                    what: "convention",
+                    name: name.clone(),
+                    known: conventions(),
+                };
+                Usage(unknown.to_string())
+            })?,
+        };
+        Ok(Self {
+            file: source
+                .file_name()
+                .map_or_else(name, |name| shown(&name.to_string_lossy())),
+            layout,
+            convention,
+            fit,
+            tensors,
+            chain,
+            count: checkpoint.tensors.len(),
+            part: checkpoint.part,
+            others: checkpoint.others,
+            precision: checkpoint.precision,
+        })
+    }
+
+    /// The model of its tensors, which it hands over.
+    fn model(&mut self, arguments: &Import) -> Result<StoredModel> {
+        let origin = Origin {
+            file: self.file.clone(),
+            layout: self.layout.name.to_owned(),
+            convention: self.convention.name.to_owned(),
+        };
+        let mut set = self.chain.clone();
+        if let Some(data) = &arguments.data {
+            set.push(format!("data.name={}", json!(data)));
+            if self
+                .fit
+                .structure
+                .unet()
+                .is_some_and(|unet| unet.classes == 0)
+            {
+                set.push("data.labels=false".to_owned());
+            }
+        }
+        set.extend(arguments.set.iter().cloned());
+        let weights = match self.part.as_str() {
+            "" => Weights::Raw.to_string(),
+            part => part.to_owned(),
+        };
+        let file = model_file(
+            &self.fit,
+            std::mem::take(&mut self.tensors),
+            self.convention,
+            origin,
+            &weights,
+            &set,
+        );
+        let file = file.map_err(|error| match error {
+            ExchangeError::Config(error) => anyhow!(error),
+            ExchangeError::Convention(reason) => {
+                Usage(format!("--convention {}: {reason}", self.convention.name)).into()
+            }
+            other => anyhow!(other),
+        })?;
+        Ok(StoredModel::of_file(file, &arguments.source)?)
+    }
+
+    fn say(&self) {
+        say!("layout       {}: {}", self.layout.name, self.layout.about);
+        let part = match self.part.as_str() {
+            "" => String::new(),
+            part => format!(", from {part} (also there: {})", self.others.join(", ")),
+        };
+        say!(
+            "weights      {} tensors in {}{part}",
+            self.count,
+            precision(self.precision)
+        );
+        let Convention {
+            name, about, clock, ..
+        } = self.convention;
+        say!("convention   {name}: {about}");
+        say!("time there   {clock}");
+        if !self.chain.is_empty() {
+            say!("scheduler    {}", self.chain.join(" "));
+        }
+        for assumed in &self.fit.assumed {
+            say!("assumed      {assumed}");
+        }
+    }
+}
+
+/// The arguments of the network: those beside the weights, of --config, and of --with.
+fn config(arguments: &Import, checkpoint: &Checkpoint) -> Result<Config> {
+    let mut config = match &arguments.config {
+        None => checkpoint.config.clone(),
+        Some(path) => config_of(path).map_err(explained_config)?,
+    };
+    for with in &arguments.with {
+        let pair = with.split_once('=').filter(|(key, _)| !key.is_empty());
+        let Some((key, value)) = pair else {
+            bail!(Usage(format!(
+                "--with {} gives no argument; write it as ARGUMENT=VALUE, such as image_size=32",
+                shown(with)
+            )));
+        };
+        let value = serde_json::from_str::<Value>(value).ok();
+        let text = with[key.len() + 1..].to_owned();
+        config.set(key, value.unwrap_or(Value::String(text)));
+    }
+    Ok(config)
+}
+
+/// The configuration in a JSON file, or in the metadata of a safetensors file.
+fn config_of(path: &Path) -> Result<Config, WeightsError> {
+    if path.extension().is_some_and(|end| end == "safetensors") {
+        return Ok(read(path, None)?.config);
+    }
+    Config::open(path)
+}
+
+/// The layout that the configuration names, if the tensors may be in it.
+fn told<'a>(config: &'a Config, tensors: &Tensors) -> Option<&'a str> {
+    let name = config.text("layout").ok().flatten()?;
+    let candidates = candidates(tensors);
+    candidates
+        .iter()
+        .any(|layout| layout.name == name)
+        .then_some(name)
+}
+
+fn conventions() -> Vec<&'static str> {
+    CONVENTIONS.iter().map(|known| known.name).collect()
+}
+
+/// Lists every tensor in which a file differs from its layout.
+fn list(error: &WeightsError) {
+    let WeightsError::Misfit(misfit) = error else {
+        return;
+    };
+    let Misfit {
+        missing,
+        unexpected,
+        shapes,
+        values,
+        ..
+    } = &**misfit;
+    let missing = missing.iter().map(|key| format!("missing: {key}"));
+    let unexpected = unexpected.iter().map(|key| format!("unexpected: {key}"));
+    let shapes = shapes.iter().map(|(key, found, expected)| {
+        format!("of another shape: {key} is {found:?} and should be {expected:?}")
+    });
+    let values = values
+        .iter()
+        .map(|(key, reason)| format!("of other values: {key}: {reason}"));
+    let lines: Vec<String> = { missing }
+        .chain(unexpected)
+        .chain(shapes)
+        .chain(values)
+        .collect();
+    for line in lines.iter().take(LISTED) {
+        note!("{line}");
+    }
+    if lines.len() > LISTED {
+        note!("… and {} more", lines.len() - LISTED);
+    }
+}
+
+/// An error of the weights with the option that avoids it, if there is one.
+fn explained(error: WeightsError) -> anyhow::Error {
+    let usage = |message: String| Usage(message).into();
+    match &error {
+        WeightsError::NoLayout(_) => usage(error.to_string()),
+        WeightsError::Layout { .. } => usage(format!("{error}, by --layout")),
+        WeightsError::Undetermined { key, .. } => {
+            usage(format!("{error}, or by --with {key}=VALUE"))
+        }
+        WeightsError::NoWeights { under, .. } if !under.is_empty() => usage(format!(
+            "{error}; give one of them as --part, or leave it out"
+        )),
+        WeightsError::Setting { .. } => usage(error.to_string()),
+        WeightsError::NoGolden { .. } => usage(error.to_string()),
+        _ => error.into(),
+    }
+}
+
+fn explained_config(error: WeightsError) -> anyhow::Error {
+    match error {
+        WeightsError::Config { .. } => Usage(format!("--config: {error}")).into(),
+        other => anyhow!(other).context("--config"),
+    }
+}
+
+fn precision(precision: Precision) -> &'static str {
+    match precision {
+        Precision::F16 => "half precision",
+        Precision::Bf16 => "bfloat16",
+        Precision::F32 => "single precision",
+    }
+}
+
+/// The network, with the values in which it differs from the default.
+fn say_network(stored: &StoredModel) -> Result<()> {
+    let about = &stored.header().about;
+    let (kind, changed) = match &about.network {
+        Some(NetworkConfig::Unet(unet)) => ("UNet", unet.changed()),
+        Some(NetworkConfig::Mlp(_)) => ("MLP", Vec::new()),
+        None => ("a network of its own program", Vec::new()),
+    };
+    let classes = match about.data.classes.len() {
+        0 => "no classes".to_owned(),
+        n => format!("{n} classes"),
+    };
+    say!(
+        "network      {kind} for samples of {:?}, {classes}, {} parameters",
+        about.data.shape,
+        stored.parameters()
+    );
+    for value in changed {
+        say!("             {value}");
+    }
+    Ok(())
+}
+
+fn say_differences(differences: &[f64]) {
+    let all: Vec<String> = differences.iter().map(|d| format!("{d:.1e}")).collect();
+    say!(
+        "differences  {} of the outputs' standard deviations",
+        all.join(", ")
+    );
+}
+
+struct Verifying<'a> {
+    stored: &'a StoredModel,
+    golden: &'a Golden,
+}
+
+impl Job for Verifying<'_> {
+    type Output = Result<Vec<f64>>;
+
+    fn run<B: Backend>(self, device: B::Device) -> Self::Output {
+        let verify = Verify(self.golden);
+        let differences = self.stored.with_model::<Autodiff<B>, _>(&device, verify)?;
+        let of_file = |error: GoldenError| anyhow!(error);
+        differences.map_err(of_file).context("--verify")
+    }
+}

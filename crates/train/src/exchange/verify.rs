@@ -1,0 +1,115 @@
+//! A network against the outputs that it had in its own project.
+
+use crate::model::Model;
+use crate::network::{NetworkConfig, UNetSize};
+use crate::stored_model::WithModel;
+use burn::module::AutodiffModule;
+use burn::tensor::backend::AutodiffBackend;
+use burn::tensor::{Tensor, TensorData};
+use pyroclast_core::condition::{Condition, Given};
+use pyroclast_core::network::Network;
+use pyroclast_weights::{GOLDEN, Golden};
+
+/// Why outputs are not those of a network.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum GoldenError {
+    /// The inputs are not samples of the model.
+    #[error(
+        "{GOLDEN}x has shape {found:?}, and the network takes [n, {}]",
+        list(expected)
+    )]
+    Shape {
+        /// The shape of the inputs.
+        found: Vec<usize>,
+        /// The shape of a sample.
+        expected: Vec<usize>,
+    },
+    /// The outputs have another size than those of the network.
+    #[error("{0}")]
+    Output(String),
+    /// Something that the network takes is missing, or it takes none of it.
+    #[error("{0}")]
+    Input(String),
+}
+
+fn list(shape: &[usize]) -> String {
+    let sides: Vec<String> = shape.iter().map(usize::to_string).collect();
+    sides.join(", ")
+}
+
+/// Runs a model's network on the inputs of another project, and gives the largest difference of
+/// each sample's output, in standard deviations of the output there.
+///
+/// The time in the file is that project's, which the network's sinusoids are of:
+/// `τ = scale·t + offset`.
+#[derive(Debug, Clone, Copy)]
+pub struct Verify<'a>(pub &'a Golden);
+
+impl<B: AutodiffBackend> WithModel<B> for Verify<'_> {
+    type Output = Result<Vec<f64>, GoldenError>;
+
+    fn with<N, const D: usize>(self, model: Model<N>) -> Self::Output
+    where
+        N: Network<B, D> + AutodiffModule<B>,
+        N::InnerModule: Network<B::InnerBackend, D>,
+    {
+        let golden = self.0;
+        let (data, n) = (&model.about.data, golden.len());
+        let input = |message: &str| GoldenError::Input(format!("{GOLDEN}{message}"));
+        let shape: Option<[usize; D]> = golden.x.shape.clone().try_into().ok();
+        let Some(shape) = shape.filter(|shape| shape[1..] == data.shape[..]) else {
+            return Err(GoldenError::Shape {
+                found: golden.x.shape.clone(),
+                expected: data.shape.clone(),
+            });
+        };
+        let times = golden.t.as_ref().ok_or_else(|| {
+            input("t, the times of the inputs, is missing; give a file that has it")
+        })?;
+        let clock = |time: &UNetSize| (time.time.scale, time.time.offset);
+        let (scale, offset) = match &model.about.network {
+            Some(NetworkConfig::Unet(unet)) => clock(unet),
+            Some(NetworkConfig::Mlp(_)) | None => (1.0, 0.0),
+        };
+        let needs_class = model
+            .about
+            .network
+            .as_ref()
+            .is_some_and(NetworkConfig::needs_class);
+        let classes = data.classes.len() as u32;
+        let given = match &golden.y {
+            None if classes > 0 && needs_class => {
+                return Err(input("y, the classes of the inputs, is missing"));
+            }
+            None => Given::nothing(),
+            Some(_) if classes == 0 => {
+                return Err(input("y holds classes, and the network has none"));
+            }
+            Some(labels) => {
+                // The number of classes stands for "no class".
+                let most = if needs_class { classes - 1 } else { classes };
+                if let Some(label) = labels.iter().find(|label| **label > most) {
+                    let message = format!("y holds the class {label}; classes are 0 to {most}");
+                    return Err(input(&message));
+                }
+                let none: Vec<bool> = labels.iter().map(|label| *label == classes).collect();
+                let known: Vec<u32> = labels.iter().map(|label| label % classes).collect();
+                Given::labels(&known, classes as usize).dropped(&none)
+            }
+        };
+        let device = model.device::<B>();
+        let network = model.flow.network.valid();
+        let x = TensorData::new(golden.x.values.clone(), shape);
+        let x = Tensor::<B::InnerBackend, D>::from_data(x, &device);
+        let times: Vec<f64> = times.iter().map(|time| (time - offset) / scale).collect();
+        let dtype = x.dtype();
+        let times = TensorData::new(times, [n]).convert_dtype(dtype);
+        let t = Tensor::from_data(times, (&device, dtype));
+        let condition = Condition::upload(&given, &device);
+        let output = network.forward(x, t, &condition).into_data();
+        let output = output.convert::<f32>().into_vec::<f32>();
+        let output = output.expect("converted to f32 just now");
+        golden.differences(&output).map_err(GoldenError::Output)
+    }
+}
