@@ -100,7 +100,7 @@ pub(crate) enum Command {
     ///
     ///   pyroclast import ema.pt --layout torchcfm --with image_size=32 --with num_head_channels=64
     ///   pyroclast import google/ddpm-cifar10-32 --out ddpm.safetensors
-    ///   pyroclast import edm.safetensors --data cifar-10-binary.tar.gz --out edm.safetensors
+    ///   pyroclast import edm.pt --data cifar-10-binary.tar.gz --out edm.safetensors
     ///   pyroclast import unet.safetensors --convention vp --out unet.model.safetensors
     ///   pyroclast import ema.pt --config unet.json --verify outputs.safetensors
     ///   pyroclast sample ddpm.safetensors --out ddpm.png

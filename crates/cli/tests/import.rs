@@ -184,7 +184,6 @@ fn what_was_imported_is_exported_to_the_byte_and_imported_again_without_options(
 #[test]
 fn a_model_that_was_trained_here_is_written_for_another_project() {
     let place = Place::new();
-    // Sixteen channels in groups of four: as EDM has them.
     let set = "--set network.layout=ddpmpp-cifar10 --set network.channels=8 \
         --set network.multipliers=[2,2] --set network.blocks=1 --set network.attention=[4] \
         --set training.label-dropout=0.1";
@@ -199,7 +198,7 @@ fn a_model_that_was_trained_here_is_written_for_another_project() {
         ran.stdout
     );
     let tensors = stored(&place.path("edm.safetensors"));
-    assert_eq!(tensors["enc.8x8_conv.weight"].1, [16, 1, 3, 3]);
+    assert_eq!(tensors["enc.8x8_conv.weight"].1, [8, 1, 3, 3]);
     assert_eq!(
         tensors["enc.4x4_down.conv0.resample_filter"].1,
         [1, 1, 2, 2]
@@ -300,7 +299,7 @@ fn a_model_is_evaluated_on_the_data_that_was_named() {
         "train digits --out run --steps 2 --set training.batch=4 --device flex \
          --set network.layout=torchcfm-cifar10 --set network.channels=32 \
          --set network.multipliers=[1] --set network.blocks=1 --set network.attention=[8] \
-         --set network.head-channels=16 --set data.labels=false",
+         --set network.head-channels=16 --set data.labels=false --set sampling.guidance=1",
     );
     place.ok("export run --layout torchcfm --out theirs.safetensors");
     place.ok("import theirs.safetensors --data digits --out m.safetensors --device flex");

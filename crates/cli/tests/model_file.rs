@@ -69,6 +69,16 @@ fn a_model_of_images_is_one_file_too() {
 }
 
 #[test]
+fn a_model_of_labelled_data_without_its_labels_has_no_classes() {
+    let place = Place::new();
+    place.ok(&format!(
+        "train digits --out run {QUICK_DIGITS} --set data.labels=false --set sampling.guidance=1"
+    ));
+    place.ok("sample run -n 2 --device flex --out s.npy");
+    place.fails("sample run --class 3 --device flex", 2, &["has no classes"]);
+}
+
+#[test]
 fn sampling_does_not_read_the_data_again() {
     let place = trained();
     let sample = "sample run -n 30 --device flex --out";

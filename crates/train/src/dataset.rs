@@ -145,6 +145,7 @@ impl Dataset {
     #[must_use]
     pub fn unconditional(mut self) -> Self {
         self.given = Given::nothing();
+        self.class_names = Vec::new();
         self
     }
 

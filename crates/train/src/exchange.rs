@@ -120,7 +120,22 @@ fn header_of_unet(
     } else {
         Config::header_with(&header, assignments)?
     };
-    with_clock(header, convention, assignments)
+    with_clock(with_own_scale(header), convention, assignments)
+}
+
+/// The header with the scale of its data, where that is not one of pixels: the digits that ship with
+/// the library are on the scale of a model.
+fn with_own_scale(mut header: ModelHeader) -> ModelHeader {
+    let data = &mut header.about.data;
+    if data
+        .section
+        .as_ref()
+        .is_some_and(|section| section.name == "digits")
+    {
+        data.eight_bit = false;
+        data.scaling = Scaling::identity();
+    }
+    header
 }
 
 /// The header with the clock of its convention on the path that it has now, unless the assignments

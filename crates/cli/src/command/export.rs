@@ -114,10 +114,11 @@ fn clock(file: &ModelFile, layout: &Layout) -> Option<String> {
     let usual = Convention::of_layout(layout.name);
     let usual = usual.map(|usual| usual.time(unet.time, &header.path.schedule));
     let (scale, offset) = (unet.time.scale, unet.time.offset);
-    (usual != Some(unet.time)).then(|| {
-        format!(
-            "that network is to be given {scale}·t + {offset} for our t, which is 0 for noise and 1 \
-             for data"
-        )
-    })
+    let given = if (scale, offset) == (1.0, 0.0) {
+        "our t as it is".to_owned()
+    } else {
+        format!("{scale}·t + {offset} for our t")
+    };
+    let noted = "that network is to be given";
+    (usual != Some(unet.time)).then(|| format!("{noted} {given}, which is 0 for noise, 1 for data"))
 }

@@ -241,6 +241,7 @@ mod tests {
                         "no place for",
                         "this network has no",
                         "of another kind",
+                        "cannot be split",
                     ];
                     assert!(why.iter().any(|why| message.contains(why)), "{message}");
                     assert!(
