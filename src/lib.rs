@@ -40,7 +40,7 @@
 //!
 //! - [`core`]: schedules, paths, couplings, predictions, losses, noise, exact fields
 //! - [`kernels`]: fused tensor operations with a fast CPU path
-//! - [`models`]: MLP and UNet
+//! - [`models`]: MLP, UNet, transformer and autoencoders
 //! - [`solvers`]: ODE and SDE integrators
 //! - [`train`]: datasets, the training loop, checkpoints, samplers
 //! - [`weights`]: networks of other projects, from their files and back

@@ -8,10 +8,12 @@ use burn::tensor::backend::Backend;
 ///
 /// `y = softmax(s·q·kᵀ)·v`, with the scale s usually `1/√depth`
 ///
-/// The scores of all pairs are kept in memory, so this is meant for short sequences. On flex the
-/// softmax is one pass over them, in place, and so is its gradient.
+/// On flex the softmax is one pass over the scores, in place, and so is its gradient. With more
+/// than 128² pairs of a query and a key, the scores of 128 queries at a time are in memory, and the
+/// gradient computes them again; so memory grows with the number of tokens and not with its square.
+/// Other backends keep the scores of all pairs.
 ///
-/// Source: Vaswani et al. 2017, eq. 1.
+/// Source: Vaswani et al. 2017, eq. 1; blocks of queries: Rabe & Staats 2021.
 ///
 /// # Shapes
 /// - q: `[batch, heads, queries, depth]`, k: `[batch, heads, keys, depth]`,

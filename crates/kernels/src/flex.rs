@@ -2,7 +2,8 @@
 //!
 //! `tensor` reads and makes flex's tensors, `arch` finds the processor's vectors, `float` and
 //! `activation` have functions that vectorise, `simd` has the loops over elements, `transpose` the
-//! transpose of a matrix and `tile` sums that stay in registers. Each other file is one kernel.
+//! transpose of a matrix and `tile` sums that stay in registers,
+//! `tokens` a matrix of rows per sample. Each other file is one kernel.
 
 mod activation;
 mod arch;
@@ -11,7 +12,9 @@ mod combine;
 mod concat;
 mod conv2d;
 mod float;
+mod gated_sum;
 mod group_norm;
+mod layer_norm;
 mod linear;
 mod path_sample;
 mod scaled_rms;
@@ -19,6 +22,7 @@ mod silu;
 mod simd;
 mod tensor;
 mod tile;
+mod tokens;
 mod transpose;
 mod update;
 
@@ -26,7 +30,9 @@ pub(crate) use attention::attention;
 pub(crate) use combine::combine;
 pub(crate) use concat::concat;
 pub(crate) use conv2d::conv2d;
+pub(crate) use gated_sum::gated_sum;
 pub(crate) use group_norm::group_norm;
+pub(crate) use layer_norm::layer_norm;
 pub(crate) use linear::linear;
 pub(crate) use path_sample::two_combinations;
 pub(crate) use scaled_rms::scaled_squares;

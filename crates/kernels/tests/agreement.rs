@@ -8,8 +8,8 @@ use burn::tensor::{DType, Shape, Tensor, TensorData};
 use burn_flex::Flex;
 use burn_ndarray::NdArray;
 use pyroclast_kernels::{
-    Activation, AdamWStep, Grouping, PathRow, Window, adamw, attention, concat, conv2d, group_norm,
-    lerp, linear, path_sample, silu,
+    Activation, AdamWStep, Grouping, PathRow, Window, adamw, attention, concat, conv2d, gated_sum,
+    group_norm, layer_norm, lerp, linear, path_sample, silu,
 };
 
 /// A function of flat tensors, written for any backend.
@@ -269,6 +269,7 @@ fn linear_is_the_composed_one() {
         Activation::Selu,
         Activation::Silu,
         Activation::Gelu,
+        Activation::GeluTanh,
         Activation::Relu,
         Activation::Tanh,
     ] {
@@ -462,8 +463,102 @@ fn attention_is_the_composed_one() {
         [2, 3, 5, 7, 4, 6],
         [2, 2, 16, 16, 8, 8],
         [1, 4, 64, 49, 5, 3],
+        // In blocks of queries: several, a part of one, and one of few queries.
+        [2, 1, 300, 61, 3, 4],
+        [1, 2, 128, 129, 5, 2],
+        [1, 1, 20, 900, 4, 4],
     ] {
         check(&format!("attention {sizes:?}"), &Attention(sizes));
+    }
+}
+
+struct Tokens {
+    shape: [usize; 3],
+    rows: [usize; 2],
+}
+
+impl Tokens {
+    /// Tokens that arrive with their last two axes exchanged.
+    fn tokens<B: Backend>(&self, x: Tensor<B, 1>) -> Tensor<B, 3> {
+        let [batch, tokens, width] = self.shape;
+        x.reshape([batch, width, tokens]).swap_dims(1, 2)
+    }
+
+    fn vectors<B: Backend>(&self, x: Tensor<B, 1>, i: usize) -> Tensor<B, 2> {
+        x.reshape([self.shape[2], self.rows[i]]).transpose()
+    }
+}
+
+/// Two numbers would be ±1 once normalised, and their gradient nothing but rounding.
+const TOKENS: [[usize; 3]; 5] = [[1, 1, 3], [2, 3, 5], [3, 17, 33], [2, 70, 700], [5, 1, 64]];
+
+struct LayerNorm(Tokens);
+
+impl Function for LayerNorm {
+    fn sizes(&self) -> Vec<usize> {
+        let Tokens { shape, rows } = self.0;
+        let width = shape[2];
+        vec![shape.iter().product(), rows[0] * width, rows[1] * width]
+    }
+
+    fn value<B: Backend>(&self, x: Vec<Tensor<B, 1>>) -> Tensor<B, 1> {
+        let [x, scale, shift]: [Tensor<B, 1>; 3] = x.try_into().expect("three inputs");
+        let [scale, shift] = [(scale, 0), (shift, 1)].map(|(x, i)| self.0.vectors(x, i));
+        flat(layer_norm(self.0.tokens(x), scale, shift, 1e-6))
+    }
+}
+
+#[test]
+fn layer_norm_is_the_composed_one() {
+    for shape in TOKENS {
+        let batch = shape[0];
+        for rows in [[1, 1], [batch, batch], [1, batch]] {
+            let norm = LayerNorm(Tokens { shape, rows });
+            check(&format!("layer norm {shape:?} {rows:?}"), &norm);
+        }
+    }
+}
+
+struct GatedSum(Tokens);
+
+impl Function for GatedSum {
+    fn sizes(&self) -> Vec<usize> {
+        let Tokens { shape, rows } = self.0;
+        let all = shape.iter().product();
+        vec![all, all, rows[0] * shape[2]]
+    }
+
+    fn value<B: Backend>(&self, x: Vec<Tensor<B, 1>>) -> Tensor<B, 1> {
+        let [x, y, gate]: [Tensor<B, 1>; 3] = x.try_into().expect("three inputs");
+        let (x, y) = (self.0.tokens(x), self.0.tokens(y));
+        let gate = self.0.vectors(gate, 0);
+        // What is added to is also what passes through the branch.
+        flat(gated_sum(x.clone(), x * y, gate))
+    }
+}
+
+#[test]
+fn a_gated_sum_is_the_composed_one() {
+    for shape in TOKENS {
+        for rows in [[1, 1], [shape[0]; 2]] {
+            let sum = GatedSum(Tokens { shape, rows });
+            check(&format!("gated sum {shape:?} {rows:?}"), &sum);
+        }
+    }
+}
+
+#[test]
+fn no_tokens_are_modulated_to_none() {
+    type A = Autodiff<Flex>;
+    let device = Default::default();
+    let row = Tensor::<A, 2>::ones([1, 3], &device).require_grad();
+    for shape in [[0, 4, 3], [2, 0, 3]] {
+        let x = Tensor::<A, 3>::zeros(shape, &device).require_grad();
+        let y = layer_norm(x.clone(), row.clone(), row.clone(), 1e-6);
+        let z = gated_sum(x, y, row.clone());
+        assert_eq!(z.dims(), shape);
+        let gradients = z.sum().backward();
+        assert_eq!(host(flat(row.grad(&gradients).expect("tracked"))), [0.0; 3]);
     }
 }
 

@@ -1,4 +1,4 @@
-//! Self-attention over the pixels of an image.
+//! Self-attention over the pixels of an image, or any other tokens.
 //!
 //! `y = x + W_o·softmax(q·kᵀ/√d)·v`, with q, k and v linear in the normalised x
 //!
@@ -68,20 +68,36 @@ impl<B: Backend> SelfAttention<B> {
     /// The pixels of x, each with a mixture of all pixels added to it.
     pub fn forward(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
         let [batch, channels, height, width] = x.dims();
-        let (pixels, depth) = (height * width, channels / self.heads);
+        let pixels = height * width;
         let tokens = self
             .norm
             .forward(x.clone())
             .reshape([batch, channels, pixels])
             .swap_dims(1, 2);
-        // [batch, pixels, 3·channels] → three of [batch, heads, pixels, depth]
-        let qkv = dense(&self.qkv, tokens, Activation::Identity)
-            .reshape([batch, pixels, 3 * self.heads, depth])
-            .swap_dims(1, 2);
-        let part = |i: usize| qkv.clone().narrow(1, i * self.heads, self.heads);
-        let mixed = attention(part(0), part(1), part(2), 1.0 / (depth as f64).sqrt());
-        let tokens = mixed.swap_dims(1, 2).reshape([batch, pixels, channels]);
-        let out = dense(&self.out, tokens, Activation::Identity).swap_dims(1, 2);
+        let out = attend(&self.qkv, &self.out, self.heads, tokens).swap_dims(1, 2);
         x + out.reshape([batch, channels, height, width])
     }
+}
+
+/// What each token finds among all of its sample: `W_o·softmax(q·kᵀ/√d)·v`, with q, k and v the
+/// three parts of `qkv`.
+///
+/// # Shapes
+/// - tokens and output: `[batch, tokens, width]`
+pub(crate) fn attend<B: Backend>(
+    qkv: &Linear<B>,
+    out: &Linear<B>,
+    heads: usize,
+    tokens: Tensor<B, 3>,
+) -> Tensor<B, 3> {
+    let [batch, count, width] = tokens.dims();
+    let depth = width / heads;
+    // [batch, count, 3·width] → three of [batch, heads, count, depth]
+    let qkv = dense(qkv, tokens, Activation::Identity)
+        .reshape([batch, count, 3 * heads, depth])
+        .swap_dims(1, 2);
+    let part = |i: usize| qkv.clone().narrow(1, i * heads, heads);
+    let mixed = attention(part(0), part(1), part(2), 1.0 / (depth as f64).sqrt());
+    let tokens = mixed.swap_dims(1, 2).reshape([batch, count, width]);
+    dense(out, tokens, Activation::Identity)
 }

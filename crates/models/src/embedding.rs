@@ -116,9 +116,16 @@ impl<B: Backend> TimeEmbedding<B> {
         width: usize,
         init: &mut Init<'_, B>,
     ) -> Self {
+        let layers = [init.linear(features, width), init.linear(width, width)];
+        Self::of_layers(sinusoids, layers)
+    }
+
+    /// An embedding by these two layers.
+    pub(crate) fn of_layers(sinusoids: TimeFeatures, [first, second]: [Linear<B>; 2]) -> Self {
+        let [features, _] = first.weight.dims();
         Self {
-            first: init.linear(features, width),
-            second: init.linear(width, width),
+            first,
+            second,
             sinusoids,
             features,
         }
@@ -178,13 +185,23 @@ impl<B: Backend> ClassEmbedding<B> {
         null: NullClass,
         init: &mut Init<'_, B>,
     ) -> Self {
-        let rows = classes + usize::from(null == NullClass::Trained);
+        let table = init.embedding(Self::rows(classes, null), width);
+        Self::of_table(table, classes, null)
+    }
+
+    /// The vectors of this table.
+    pub(crate) fn of_table(table: Embedding<B>, classes: usize, null: NullClass) -> Self {
         Self {
-            table: init.embedding(rows, width),
+            table,
             bias: None,
             classes,
             null,
         }
+    }
+
+    /// The rows of a table.
+    pub(crate) fn rows(classes: usize, null: NullClass) -> usize {
+        classes + usize::from(null == NullClass::Trained)
     }
 
     /// A linear layer on the label as a unit vector times √K, K classes, so that the mean square of
@@ -197,7 +214,7 @@ impl<B: Backend> ClassEmbedding<B> {
         null: NullClass,
         init: &mut Init<'_, B>,
     ) -> Self {
-        let rows = classes + usize::from(null == NullClass::Trained);
+        let rows = Self::rows(classes, null);
         let Linear { weight, bias } = init.linear(rows, width);
         Self {
             table: Embedding { weight },
@@ -253,9 +270,15 @@ pub struct VectorEmbedding<B: Backend> {
 impl<B: Backend> VectorEmbedding<B> {
     /// An embedding of `numbers` attributes in `width` dimensions.
     pub fn new(numbers: usize, width: usize, init: &mut Init<'_, B>) -> Self {
+        let layers = [init.linear(numbers + 1, width), init.linear(width, width)];
+        Self::of_layers(numbers, layers)
+    }
+
+    /// An embedding by these two layers.
+    pub(crate) fn of_layers(numbers: usize, [first, second]: [Linear<B>; 2]) -> Self {
         Self {
-            first: init.linear(numbers + 1, width),
-            second: init.linear(width, width),
+            first,
+            second,
             numbers,
         }
     }

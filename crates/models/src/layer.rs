@@ -8,7 +8,7 @@ use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use burn::tensor::module::interpolate;
 use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
-use pyroclast_kernels::{Activation, Window, conv2d, linear};
+use pyroclast_kernels::{Activation, Window, concat, conv2d, linear};
 
 /// `act(x·W + b)`, for a layer made by [`crate::Init`]; such a layer always has a bias.
 pub(crate) fn dense<B: Backend, const D: usize>(
@@ -36,6 +36,15 @@ pub(crate) fn convolve<B: Backend>(layer: &Conv2d<B>, x: Tensor<B, 4>) -> Tensor
         padding,
     };
     conv2d(x, weight, bias, window)
+}
+
+/// The image with a column of zeros on its right and a row of them below.
+pub(crate) fn with_zeros_beyond<B: Backend>(x: Tensor<B, 4>) -> Tensor<B, 4> {
+    let [batch, channels, height, width] = x.dims();
+    let options = (&x.device(), x.dtype());
+    let column = Tensor::zeros([batch, channels, height, 1], options);
+    let row = Tensor::zeros([batch, channels, 1, width + 1], options);
+    concat(concat(x, column, 3), row, 2)
 }
 
 /// Twice the height and width, each pixel repeated.

@@ -1,7 +1,8 @@
-//! Networks of Pyroclast: an MLP for vectors and a UNet for images.
+//! Networks of Pyroclast: an MLP for vectors, a UNet and a transformer for images.
 //!
-//! Both implement [`pyroclast_core::network::Network`]. There is also a small [`Classifier`], whose
-//! features serve to compare images. Parameters are drawn from the noise of the run, in the order
+//! These implement [`pyroclast_core::network::Network`]. An [`Autoencoder`], or the tiny [`Taesd`],
+//! makes latents of images, on which a flow can run instead. There is also a small [`Classifier`],
+//! whose features serve to compare images. Parameters are drawn from the noise of the run, in the order
 //! in which the layers are built, so a seed gives the same network on every backend.
 //!
 //! ```
@@ -18,7 +19,9 @@
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
 mod attention;
+mod autoencoder;
 mod classifier;
+mod dit;
 mod dropout;
 mod embedding;
 mod inception;
@@ -28,10 +31,13 @@ mod mlp;
 mod norm;
 mod residual;
 mod size;
+mod taesd;
 mod unet;
 
 pub use attention::SelfAttention;
+pub use autoencoder::{Autoencoder, AutoencoderConfig, Posterior};
 pub use classifier::{Classifier, ClassifierConfig};
+pub use dit::{DiT, DiTConfig, SecondHalf, sine_positions};
 pub use embedding::{ClassEmbedding, NullClass, TimeEmbedding, TimeFeatures};
 pub use embedding::{VectorEmbedding, sinusoids};
 pub use inception::Inception;
@@ -41,5 +47,6 @@ pub use norm::{GroupNorm, Groups, Normalisation};
 pub use pyroclast_kernels::Activation;
 pub use residual::{Modulation, ResidualBlock, ResidualConfig, Resize};
 pub use size::Size;
+pub use taesd::{Taesd, TaesdConfig, TaesdParts};
 pub use unet::{Change, ClassInput, Heads, LevelPlan, Middle, Plan, Resample, StagePlan, Stem};
 pub use unet::{NAMED_UNETS, NamedUNet, UNet, UNetConfig, UpAttention};

@@ -1,7 +1,8 @@
 //! The residual block of a diffusion UNet.
 //!
 //! `h = conv(r(SiLU(norm(x))))`, `h ← norm(h)·(1 + a(e)) + b(e)` or `h ← norm(h + b(e))`,
-//! `y = s·(skip(r(x)) + conv(dropout(SiLU(h))))`, where r halves or doubles the size, or neither
+//! `y = s·(skip(r(x)) + conv(dropout(SiLU(h))))`, where r halves or doubles the size, or neither;
+//! without an embedding, `h ← norm(h)`
 //!
 //! Source: Ho et al. 2020, appendix B; scale and shift by the embedding, and blocks that resample:
 //! Dhariwal & Nichol 2021, §4 and appendix; s: Song et al. 2021 (score SDE), appendix H.
@@ -61,7 +62,7 @@ pub struct ResidualConfig {
     pub inputs: usize,
     /// Channels of the output.
     pub outputs: usize,
-    /// Numbers in the embedding.
+    /// Numbers in the embedding; 0 for a block without one.
     pub embedding: usize,
     /// How the embedding changes the channels.
     pub modulation: Modulation,
@@ -93,6 +94,11 @@ impl ResidualConfig {
         }
     }
 
+    /// A block from `inputs` to `outputs` channels without an embedding, as in an autoencoder.
+    pub fn plain(inputs: usize, outputs: usize) -> Self {
+        Self::new(inputs, outputs, 0)
+    }
+
     /// Whether the skip connection has a convolution.
     pub fn has_skip(&self) -> bool {
         self.projects || self.inputs != self.outputs
@@ -118,9 +124,12 @@ impl ResidualConfig {
         let size = Size::default()
             .norm(inputs, pixels)
             .conv(inputs, outputs, 3, pixels)
-            .linear(embedding, modulations)
             .norm(outputs, pixels)
             .conv(outputs, outputs, 3, pixels);
+        let size = match embedding {
+            0 => size,
+            _ => size.linear(embedding, modulations),
+        };
         if self.has_skip() {
             size.conv(inputs, outputs, 1, pixels)
         } else {
@@ -139,7 +148,8 @@ impl ResidualConfig {
         ResidualBlock {
             norm_in: self.norm.init(inputs, init.device()),
             conv_in: init.conv(inputs, outputs, 3, 1),
-            modulation: init.linear(self.embedding, self.modulations()),
+            modulation: (self.embedding > 0)
+                .then(|| init.linear(self.embedding, self.modulations())),
             norm_out: self.norm.init(outputs, init.device()),
             conv_out: init.zero_conv(outputs, outputs, 3),
             skip: self.has_skip().then(|| init.conv(inputs, outputs, 1, 1)),
@@ -161,7 +171,7 @@ impl ResidualConfig {
 pub struct ResidualBlock<B: Backend> {
     norm_in: GroupNorm<B>,
     conv_in: Conv2d<B>,
-    modulation: Linear<B>,
+    modulation: Option<Linear<B>>,
     norm_out: GroupNorm<B>,
     conv_out: Conv2d<B>,
     skip: Option<Conv2d<B>>,
@@ -177,23 +187,50 @@ impl<B: Backend> ResidualBlock<B> {
     /// The block's output. A training pass gives `draws`, from which the dropout masks are drawn.
     ///
     /// `embedding` has already passed through the SiLU that all blocks share.
+    ///
+    /// # Panics
+    /// If the block was built without an embedding.
     pub fn forward(
         &self,
         x: Tensor<B, 4>,
         embedding: Tensor<B, 2>,
         draws: Option<&mut Draws>,
     ) -> Tensor<B, 4> {
+        let layer = self.modulation.as_ref();
+        let layer = layer.expect("a block with an embedding");
+        let modulation = dense(layer, embedding, Activation::Identity);
+        self.run(x, Some(modulation), draws)
+    }
+
+    /// The output of a block without an embedding.
+    ///
+    /// # Panics
+    /// If the block was built with one.
+    pub fn forward_plain(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
+        assert!(
+            self.modulation.is_none(),
+            "this block is modulated by an embedding, which has to be given"
+        );
+        self.run(x, None, None)
+    }
+
+    fn run(
+        &self,
+        x: Tensor<B, 4>,
+        modulation: Option<Tensor<B, 2>>,
+        draws: Option<&mut Draws>,
+    ) -> Tensor<B, 4> {
         let h = self.resize.apply(self.norm_in.forward_silu(x.clone()));
         let h = convolve(&self.conv_in, h);
         let [batch, channels, _, _] = h.dims();
-        let modulation = dense(&self.modulation, embedding, Activation::Identity);
-        let h = match self.mode {
-            Modulation::ScaleShift => {
+        let h = match (modulation, self.mode) {
+            (None, _) => self.norm_out.forward_silu(h),
+            (Some(modulation), Modulation::ScaleShift) => {
                 let scale = modulation.clone().narrow(1, 0, channels);
                 let shift = modulation.narrow(1, channels, channels);
                 self.norm_out.modulated_silu(h, scale, shift)
             }
-            Modulation::Additive => {
+            (Some(modulation), Modulation::Additive) => {
                 let shift = modulation.reshape([batch, channels, 1, 1]);
                 self.norm_out.forward_silu(h + shift)
             }

@@ -80,8 +80,11 @@ impl Size {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{ClassInput, ClassifierConfig, Heads, Init, MlpConfig, Modulation, NullClass};
-    use crate::{Resample, Stem, TimeInput, UNetConfig, UpAttention};
+    use crate::{
+        AutoencoderConfig, ClassInput, ClassifierConfig, DiTConfig, Heads, Init, MlpConfig,
+    };
+    use crate::{Modulation, NullClass, TaesdConfig};
+    use crate::{Resample, SecondHalf, Stem, TimeInput, UNetConfig, UpAttention};
     use burn::module::{Module, ModuleVisitor, Param};
     use burn::tensor::Tensor;
     use burn::tensor::backend::Backend;
@@ -168,6 +171,43 @@ mod tests {
         };
         for config in [plain, deep, flat, blocks, means] {
             check(config.size(), &config.init(&mut init));
+        }
+        let plain = DiTConfig {
+            width: 12,
+            heads: 3,
+            ..DiTConfig::new(1, [4, 8])
+        };
+        let all = DiTConfig {
+            depth: 2,
+            mlp_ratio: 2.5,
+            patch: 4,
+            classes: 5,
+            attributes: 3,
+            beside: 2,
+            sequence: 7,
+            second_half: SecondHalf::Dropped,
+            ..plain.clone()
+        };
+        for config in [plain, all] {
+            check(config.size(), &config.init(&mut init));
+        }
+        let plain = AutoencoderConfig {
+            widths: vec![4, 12, 8],
+            ..AutoencoderConfig::new(2)
+        };
+        let bare = AutoencoderConfig {
+            attention: false,
+            quantises: false,
+            dequantises: false,
+            blocks: 2,
+            ..plain.clone()
+        };
+        for config in [plain, bare] {
+            check(config.size([8, 8]), &config.init(&mut init));
+        }
+        for config in [TaesdConfig::new(), TaesdConfig::pooled()] {
+            let config = TaesdConfig { width: 4, ..config };
+            check(config.size([8, 8]), &config.init(&mut init));
         }
         for shape in [&[9][..], &[1, 8, 8], &[3, 17, 5]] {
             let config = ClassifierConfig::new(shape, 5);

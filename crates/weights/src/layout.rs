@@ -1,8 +1,11 @@
 //! The layouts: how each project names and orders the tensors of a network.
 
 mod adm;
+mod autoencoder;
 mod diffusers;
+mod dit;
 mod edm;
+mod taesd;
 mod unet;
 mod written;
 
@@ -14,7 +17,7 @@ use crate::error::WeightsError;
 use crate::table::{Misfit, Table, matches};
 use pyroclast_core::named::UnknownName;
 use pyroclast_core::shown::shown;
-use pyroclast_models::UNetConfig;
+use pyroclast_models::{AutoencoderConfig, DiTConfig, TaesdConfig, UNetConfig};
 
 /// Every layout, in the order in which they are listed.
 pub const LAYOUTS: &[Layout] = &[
@@ -24,6 +27,12 @@ pub const LAYOUTS: &[Layout] = &[
     edm::SONG,
     edm::DHARIWAL,
     diffusers::UNET_2D,
+    dit::DIT,
+    dit::SIT,
+    autoencoder::DIFFUSERS,
+    autoencoder::COMPVIS,
+    taesd::TAESD,
+    taesd::DIFFUSERS,
 ];
 
 /// How a project names and orders the tensors of a network.
@@ -60,6 +69,12 @@ pub struct Fit {
 pub enum Structure {
     /// A UNet.
     UNet(UNetConfig),
+    /// A diffusion transformer.
+    DiT(DiTConfig),
+    /// An autoencoder of images.
+    Autoencoder(AutoencoderConfig),
+    /// A tiny autoencoder of images, or one half of it.
+    Taesd(TaesdConfig),
 }
 
 impl Structure {
@@ -67,6 +82,7 @@ impl Structure {
     pub fn unet(&self) -> Option<&UNetConfig> {
         match self {
             Self::UNet(unet) => Some(unet),
+            Self::DiT(_) | Self::Autoencoder(_) | Self::Taesd(_) => None,
         }
     }
 }

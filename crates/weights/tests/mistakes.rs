@@ -313,8 +313,8 @@ fn weights_in_another_layout_name_the_one_that_they_look_like() {
     );
     let message = line(&fit(&tensors, None, &Config::default()).expect_err("no configuration"));
     assert!(message.contains("give `down_block_types`"), "{message}");
-    let message = line(&fit(&tensors, Some("dit"), &config).expect_err("no such layout"));
-    assert!(message.contains("no layout is called `dit`"), "{message}");
+    let message = line(&fit(&tensors, Some("dalle"), &config).expect_err("no such layout"));
+    assert!(message.contains("no layout is called `dalle`"), "{message}");
     let message = line(&fit(&Tensors::new(), None, &config).expect_err("no keys"));
     assert!(
         message.contains("the keys are those of no layout"),

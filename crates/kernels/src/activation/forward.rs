@@ -1,5 +1,6 @@
 //! An activation alone, without the linear layer before it.
 
+use super::gelu_tanh::{CUBE, SLOPE};
 use crate::activation::Activation;
 use burn::tensor::Tensor;
 use burn::tensor::activation::{relu, selu, tanh};
@@ -17,6 +18,11 @@ impl Activation {
             Self::Silu => crate::silu(x),
             // The gradient of burn's own is that of the tanh approximation, off by 1e-4.
             Self::Gelu => x.clone() * ((x * FRAC_1_SQRT_2).erf() + 1.0) * 0.5,
+            Self::GeluTanh => {
+                let cube = x.clone() * x.clone() * x.clone();
+                let inner = (cube * CUBE + x.clone()) * SLOPE;
+                x * (tanh(inner) + 1.0) * 0.5
+            }
             Self::Relu => relu(x),
             Self::Tanh => tanh(x),
         }

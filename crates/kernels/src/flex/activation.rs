@@ -1,5 +1,6 @@
 //! The activations and their derivatives, as functions that vectorise.
 
+use crate::activation::gelu_tanh::{CUBE, SLOPE};
 use crate::flex::float::Float;
 pub(super) use crate::flex::silu::{slope as silu_slope, value as silu};
 
@@ -8,12 +9,13 @@ pub(super) use crate::flex::silu::{slope as silu_slope, value as silu};
 macro_rules! by_activation {
     ($activation:expr, value $f:ident => $run:expr) => {
         by_activation!(@ $activation, $f => $run;
-            Identity: identity; Selu: selu; Silu: silu; Gelu: gelu; Relu: relu; Tanh: tanh)
+            Identity: identity; Selu: selu; Silu: silu; Gelu: gelu;
+            GeluTanh: gelu_tanh; Relu: relu; Tanh: tanh)
     };
     ($activation:expr, slope $f:ident => $run:expr) => {
         by_activation!(@ $activation, $f => $run;
             Identity: identity_slope; Selu: selu_slope; Silu: silu_slope; Gelu: gelu_slope;
-            Relu: relu_slope; Tanh: tanh_slope)
+            GeluTanh: gelu_tanh_slope; Relu: relu_slope; Tanh: tanh_slope)
     };
     (@ $activation:expr, $f:ident => $run:expr; $($name:ident: $of:ident);*) => {
         match $activation {
@@ -103,4 +105,24 @@ pub(super) fn gelu_slope<T: Float>(z: T) -> T {
     // 1/√(2π).
     let density = T::of(0.398_942_280_401_432_7) * (z * z * T::of(-0.5)).exp_();
     z.fma(density, phi(z))
+}
+
+/// `2·√(2/π)·(z + c·z³)`: half of one plus its half's tanh is its logistic function.
+#[inline(always)]
+fn twice_inner<T: Float>(z: T) -> T {
+    T::of(2.0 * SLOPE) * z * (z * z).fma(T::of(CUBE), T::ONE)
+}
+
+#[inline(always)]
+pub(super) fn gelu_tanh<T: Float>(z: T) -> T {
+    z * twice_inner(z).sigmoid()
+}
+
+#[inline(always)]
+pub(super) fn gelu_tanh_slope<T: Float>(z: T) -> T {
+    let e = (-twice_inner(z)).exp_();
+    let s = T::ONE / (T::ONE + e);
+    let inner = (z * z).fma(T::of(6.0 * SLOPE * CUBE), T::of(2.0 * SLOPE));
+    // e·s is 1 − s without cancellation, which z·inner would enlarge.
+    s * (z * (e * s)).fma(inner, T::ONE)
 }

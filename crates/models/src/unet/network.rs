@@ -5,7 +5,7 @@ use super::plan::{Change, LevelPlan, StagePlan};
 use crate::attention::SelfAttention;
 use crate::embedding::{ClassEmbedding, TimeEmbedding, VectorEmbedding};
 use crate::init::Init;
-use crate::layer::{convolve, double};
+use crate::layer::{convolve, double, with_zeros_beyond};
 use crate::norm::GroupNorm;
 use crate::residual::{ResidualBlock, Resize, scaled};
 use burn::module::Module;
@@ -193,15 +193,6 @@ impl<B: Backend> Level<B> {
             (None, change) => change.apply(x),
         }
     }
-}
-
-/// The image with a column of zeros on its right and a row of them below.
-fn with_zeros_beyond<B: Backend>(x: Tensor<B, 4>) -> Tensor<B, 4> {
-    let [batch, channels, height, width] = x.dims();
-    let options = (&x.device(), x.dtype());
-    let column = Tensor::zeros([batch, channels, height, 1], options);
-    let row = Tensor::zeros([batch, channels, 1, width + 1], options);
-    concat(concat(x, column, 3), row, 2)
 }
 
 impl<B: Backend> UNet<B> {

@@ -1,4 +1,5 @@
-//! What the layouts of UNets share: the blocks in order, and the rules of a block.
+//! What the layouts of UNets share: the blocks in order, and the rules of a block. Other layouts
+//! take from here what they need.
 
 use crate::array::Tensors;
 use crate::config::Config;
@@ -92,13 +93,15 @@ impl BlockKeys {
         } = block;
         table.norm(&our("norm_in"), &their(self.norm_in), inputs);
         table.conv(&our("conv_in"), &their(self.conv_in), inputs, outputs, 3);
-        let modulation = (our("modulation"), their(self.modulation));
-        table.linear(
-            &modulation.0,
-            &modulation.1,
-            block.embedding,
-            block.modulations(),
-        );
+        if block.embedding > 0 {
+            let modulation = (our("modulation"), their(self.modulation));
+            table.linear(
+                &modulation.0,
+                &modulation.1,
+                block.embedding,
+                block.modulations(),
+            );
+        }
         table.norm(&our("norm_out"), &their(self.norm_out), outputs);
         table.conv(&our("conv_out"), &their(self.conv_out), outputs, outputs, 3);
         if block.has_skip() {
@@ -113,7 +116,7 @@ pub(super) fn side(tensors: &Tensors, key: &str, axis: usize) -> Result<usize, W
     let side = tensor.and_then(|tensor| tensor.shape.get(axis));
     side.copied().ok_or_else(|| {
         WeightsError::from(Misfit {
-            layout: "of this UNet".to_owned(),
+            layout: "of such a network".to_owned(),
             missing: vec![key.to_owned()],
             ..Misfit::default()
         })
@@ -198,10 +201,10 @@ pub(super) mod tests {
     use crate::config::Config;
     use crate::layout::{Layout, Structure};
     use crate::table::Table;
-    use pyroclast_models::UNetConfig;
+    use pyroclast_models::{Size, UNetConfig};
 
     /// Tensors for all parameters of a table, of numbers that are all different.
-    fn numbered(table: &Table) -> Tensors {
+    pub(in crate::layout) fn numbered(table: &Table) -> Tensors {
         let mut next = 0.0;
         let mut tensor = |shape: Vec<usize>| {
             let values = (0..shape.iter().product()).map(|_: usize| {
@@ -224,14 +227,26 @@ pub(super) mod tests {
         table: &Table,
         json: &str,
     ) -> Tensors {
+        let structure = Structure::UNet(unet.clone());
+        recovers_structure(layout, &structure, table, json, unet.size())
+    }
+
+    /// The same of a network of any kind.
+    pub(in crate::layout) fn recovers_structure(
+        layout: &Layout,
+        structure: &Structure,
+        table: &Table,
+        json: &str,
+        size: Size,
+    ) -> Tensors {
         let ours = numbered(table);
         let theirs = table.export(&ours).expect("all parameters");
         let config = Config::parse(json).expect("an object");
         let fit = (layout.fit)(&theirs, &config).expect("a network");
-        assert_eq!(fit.structure, Structure::UNet(unet.clone()));
+        assert_eq!(fit.structure, *structure);
         assert_eq!(fit.table.import(&theirs).expect("all tensors"), ours);
         let numbers: usize = ours.values().map(|tensor| tensor.values.len()).sum();
-        assert_eq!(numbers as u64, unet.size().parameters);
+        assert_eq!(numbers as u64, size.parameters);
         theirs
     }
 }

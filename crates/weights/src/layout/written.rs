@@ -5,7 +5,7 @@ use crate::array::Tensors;
 use crate::config::Config;
 use crate::error::WeightsError;
 use crate::table::{Misfit, Table};
-use pyroclast_models::{TimeFeatures, UNetConfig};
+use pyroclast_models::{Groups, TimeFeatures, UNetConfig};
 
 /// How a network is written in a layout.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,8 +43,11 @@ pub fn export(
     let again = (layout.fit)(&theirs, &config).map_err(|error| refuse(error.to_string()))?;
     let differences = match (structure.unet(), again.structure.unet()) {
         (Some(own), Some(other)) => differences(own, other),
-        _ if *structure == again.structure => Vec::new(),
-        _ => vec!["its networks have other values".to_owned()],
+        _ if alike(structure, &again.structure) => Vec::new(),
+        _ => vec![format!(
+            "its network is {structure:?}, and there it is {:?}",
+            again.structure
+        )],
     };
     if differences.is_empty() {
         Ok((theirs, config))
@@ -64,6 +67,33 @@ fn first(misfit: &Misfit) -> String {
         }
         (None, Some(name)) => format!("this network has no {name}"),
         (None, None) => misfit.to_string(),
+    }
+}
+
+/// Whether networks that are no UNets are the same, apart from the clock.
+fn alike(own: &Structure, other: &Structure) -> bool {
+    match (own, other) {
+        (Structure::DiT(own), Structure::DiT(other)) => {
+            let mut other = other.clone();
+            other.time = TimeFeatures {
+                scale: own.time.scale,
+                offset: own.time.offset,
+                ..other.time
+            };
+            if own.classes == 0 && other.classes == 0 {
+                other.null_class = own.null_class;
+            }
+            *own == other
+        }
+        (Structure::Autoencoder(own), Structure::Autoencoder(other)) => {
+            let mut other = other.clone();
+            let groups = |rule: Groups| own.widths.iter().map(move |&width| rule.of(width));
+            if groups(own.norm.groups).eq(groups(other.norm.groups)) {
+                other.norm.groups = own.norm.groups;
+            }
+            *own == other
+        }
+        _ => own == other,
     }
 }
 
@@ -152,7 +182,7 @@ mod tests {
     use crate::module::tensors_of;
     use burn_ndarray::NdArray;
     use pyroclast_core::noise::Noise;
-    use pyroclast_models::{Groups, Heads, Init, NAMED_UNETS, Normalisation};
+    use pyroclast_models::{Heads, Init, NAMED_UNETS, Normalisation};
 
     /// The layouts whose projects can build each of the named networks, in their order.
     const LAYOUTS: [&[&str]; 5] = [
@@ -210,6 +240,7 @@ mod tests {
                         "there it is",
                         "no place for",
                         "this network has no",
+                        "of another kind",
                         "cannot be split",
                     ];
                     assert!(why.iter().any(|why| message.contains(why)), "{message}");

@@ -1,0 +1,17 @@
+//! The autoencoder of latent diffusion, `AutoencoderKL`.
+//!
+//! `q(z | x) = N(μ(x), e^{λ(x)})`, `x̂ = D(z)`; a flow of latents has the state
+//! `(z − shift)·scale`
+//!
+//! On the way down and up, residual blocks without an embedding, and half or twice the size between
+//! levels; in the middle, a block, attention of one head and a block.
+//!
+//! Source: Rombach et al. 2022, §3.1 and appendix G; Kingma & Welling 2014 for the posterior.
+
+mod config;
+mod network;
+mod posterior;
+
+pub use config::AutoencoderConfig;
+pub use network::Autoencoder;
+pub use posterior::Posterior;

@@ -1,0 +1,75 @@
+//! A block of the transformer, modulated by an embedding: adaLN-Zero.
+
+use super::sequence::{Context, CrossAttention};
+use crate::attention::attend;
+use crate::init::Init;
+use crate::layer::dense;
+use burn::module::Module;
+use burn::nn::Linear;
+use burn::tensor::Tensor;
+use burn::tensor::backend::Backend;
+use pyroclast_kernels::{Activation, gated_sum, layer_norm};
+
+/// ε of the layer normalisations.
+pub(super) const EPSILON: f64 = 1e-6;
+
+/// Attention of every token to every other, then two layers on each token. At first it changes
+/// nothing.
+#[derive(Module, Debug)]
+pub(super) struct Block<B: Backend> {
+    /// Shift, scale and gate of the attention, then those of the two layers.
+    modulation: Linear<B>,
+    qkv: Linear<B>,
+    out: Linear<B>,
+    sequence: Option<CrossAttention<B>>,
+    first: Linear<B>,
+    second: Linear<B>,
+    heads: usize,
+}
+
+impl<B: Backend> Block<B> {
+    /// `attends`: whether to a sequence too.
+    pub(super) fn new(
+        width: usize,
+        hidden: usize,
+        heads: usize,
+        attends: bool,
+        init: &mut Init<'_, B>,
+    ) -> Self {
+        Self {
+            modulation: init.zero_linear(width, 6 * width),
+            qkv: init.xavier_linear(width, 3 * width),
+            out: init.xavier_linear(width, width),
+            sequence: attends.then(|| CrossAttention::new(width, heads, init)),
+            first: init.xavier_linear(width, hidden),
+            second: init.xavier_linear(hidden, width),
+            heads,
+        }
+    }
+
+    /// The tokens x, `[batch, tokens, width]`, after the block; `embedding`, `[batch, width]`, has
+    /// already passed through its SiLU.
+    ///
+    /// A block that attends to a sequence needs its `context`.
+    pub(super) fn forward(
+        &self,
+        x: Tensor<B, 3>,
+        embedding: Tensor<B, 2>,
+        context: Option<&Context<B>>,
+    ) -> Tensor<B, 3> {
+        let width = x.dims()[2];
+        let modulation = dense(&self.modulation, embedding, Activation::Identity);
+        let part = |i: usize| modulation.clone().narrow(1, i * width, width);
+        let h = layer_norm(x.clone(), part(1), part(0), EPSILON);
+        let h = attend(&self.qkv, &self.out, self.heads, h);
+        let x = gated_sum(x, h, part(2));
+        let x = match (&self.sequence, context) {
+            (Some(attention), Some(context)) => x.clone() + attention.forward(x, context),
+            _ => x,
+        };
+        let h = layer_norm(x.clone(), part(4), part(3), EPSILON);
+        let h = dense(&self.first, h, Activation::GeluTanh);
+        let h = dense(&self.second, h, Activation::Identity);
+        gated_sum(x, h, part(5))
+    }
+}
