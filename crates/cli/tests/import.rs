@@ -17,7 +17,7 @@ struct Golden {
     part: &'static str,
 }
 
-const GOLDEN: [Golden; 6] = [
+const GOLDEN: [Golden; 8] = [
     Golden {
         arguments: "torchcfm_unet.safetensors --verify torchcfm_unet.safetensors",
         layout: "torchcfm",
@@ -52,6 +52,19 @@ const GOLDEN: [Golden; 6] = [
         part: "",
     },
     Golden {
+        arguments: "dit.safetensors --layout dit --verify dit.safetensors",
+        layout: "dit",
+        convention: "ddpm",
+        part: "",
+    },
+    Golden {
+        arguments: "dit_legacy.pt --config dit_legacy.safetensors --layout dit \
+                    --verify dit_legacy.safetensors",
+        layout: "dit",
+        convention: "ddpm",
+        part: "ema",
+    },
+    Golden {
         arguments: "diffusers_unet2d.safetensors --layout diffusers-unet \
                     --verify diffusers_unet2d.safetensors",
         layout: "diffusers-unet",
@@ -71,6 +84,9 @@ fn networks() -> Place {
     let place = Place::new();
     for file in [
         "diffusers_unet2d.safetensors",
+        "dit.safetensors",
+        "dit_legacy.pt",
+        "dit_legacy.safetensors",
         "guided_diffusion_adm.safetensors",
         "torchcfm_checkpoint.pt",
         "torchcfm_checkpoint.safetensors",

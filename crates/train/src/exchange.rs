@@ -17,10 +17,10 @@ use crate::dataset::Scaling;
 use crate::draw::{MethodName, Sampling};
 use crate::model::tensor_file::HostTensor;
 use crate::model::{About, DataInfo, ModelFile, ModelHeader, Origin};
-use crate::network::{Architecture, NetworkConfig, UNetSize};
+use crate::network::{Architecture, DiTSize, NetworkConfig, UNetSize};
 use pyroclast_core::named::OutOfRange;
 use pyroclast_core::objective::VarianceLoss;
-use pyroclast_models::UNetConfig;
+use pyroclast_models::SecondHalf;
 use pyroclast_weights::{
     Array, Config as Arguments, Convention, Fit, Layout, Structure, Tensors, WeightsError,
 };
@@ -39,7 +39,10 @@ pub enum ExchangeError {
     #[error(transparent)]
     Weights(#[from] WeightsError),
     /// The model has another kind of network, or one of the user's own.
-    #[error("this model has {0}, and a layout of another project is one of UNets")]
+    #[error(
+        "this model has {0}, and a layout of another project is one of UNets or \
+         transformers"
+    )]
     OtherNetwork(&'static str),
 }
 
@@ -59,14 +62,7 @@ pub fn model_file(
     weights: &str,
     assignments: &[String],
 ) -> Result<ModelFile, ExchangeError> {
-    let header = match &fit.structure {
-        Structure::UNet(unet) => header_of_unet(unet, convention, origin, assignments)?,
-        other => {
-            return Err(ExchangeError::Convention(format!(
-                "no model file holds a network such as {other:?} yet"
-            )));
-        }
-    };
+    let header = header(described(&fit.structure)?, convention, origin, assignments)?;
     let tensor = |(name, Array { shape, values })| HostTensor {
         name,
         shape,
@@ -76,21 +72,51 @@ pub fn model_file(
     Ok(ModelFile::new(header, weights.to_owned(), tensors))
 }
 
-fn header_of_unet(
-    unet: &UNetConfig,
+/// What a model's header says of a network.
+struct Described {
+    network: NetworkConfig,
+    shape: Vec<usize>,
+    classes: usize,
+    learns_variance: bool,
+}
+
+fn described(structure: &Structure) -> Result<Described, ExchangeError> {
+    let shape = |channels, [height, width]: [usize; 2]| vec![channels, height, width];
+    let none = |what: &str| {
+        let reason = format!("no model file holds {what}; load it through the library");
+        Err(ExchangeError::Convention(reason))
+    };
+    match structure {
+        Structure::UNet(unet) => Ok(Described {
+            network: NetworkConfig::Unet(UNetSize::of(unet)),
+            shape: shape(unet.image_channels, unet.image_size),
+            classes: unet.classes,
+            learns_variance: unet.learns_variance,
+        }),
+        Structure::DiT(dit) => match DiTSize::of(dit) {
+            Some(size) => Ok(Described {
+                network: NetworkConfig::Dit(size),
+                shape: shape(dit.image_channels, dit.image_size),
+                classes: dit.classes,
+                learns_variance: dit.second_half == SecondHalf::Variance,
+            }),
+            None => none("a transformer with other conditions than classes"),
+        },
+        // Autoencoders have no time, so they are no model of a path.
+        _ => none("an autoencoder"),
+    }
+}
+
+fn header(
+    described: Described,
     convention: &Convention,
     origin: Origin,
     assignments: &[String],
 ) -> Result<ModelHeader, ExchangeError> {
-    let [height, width] = unet.image_size;
-    let data = data(
-        &origin.file,
-        vec![unet.image_channels, height, width],
-        unet.classes,
-    );
+    let data = data(&origin.file, described.shape, described.classes);
     let mut objective = (convention.objective)();
     let path = (convention.path)();
-    if unet.learns_variance {
+    if described.learns_variance {
         if path.schedule.table().is_none() {
             return Err(ExchangeError::Convention(format!(
                 "its output has twice the channels of an image, the second half for the variance \
@@ -108,7 +134,7 @@ fn header_of_unet(
         objective,
         about: About {
             data,
-            network: Some(NetworkConfig::Unet(UNetSize::of(unet))),
+            network: Some(described.network),
             origin: Some(origin),
             sampling: sampling(convention),
             step: 0,
@@ -146,10 +172,12 @@ fn with_clock(
     assignments: &[String],
 ) -> Result<ModelHeader, ExchangeError> {
     let own = |set: &String| set.trim_start().starts_with("network.time.");
-    if let Some(NetworkConfig::Unet(size)) = &mut header.about.network
+    if let Some(network) = &header.about.network
+        && let Some(time) = network.time()
         && !assignments.iter().any(own)
     {
-        size.time = convention.time(size.time, &header.path.schedule);
+        let time = convention.time(time, &header.path.schedule);
+        header.about.network = Some(network.clone().with_time(time));
     }
     // What was set may not fit the network.
     architecture(&header)?;
@@ -216,6 +244,7 @@ pub fn written_in(
     }
     let structure = match architecture(header)? {
         Architecture::UNet(unet) => Structure::UNet(unet),
+        Architecture::DiT(dit) => Structure::DiT(dit),
         Architecture::Mlp(_) => return Err(ExchangeError::OtherNetwork("a multilayer perceptron")),
     };
     let tensor = |tensor: &HostTensor| {

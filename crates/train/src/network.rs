@@ -3,8 +3,10 @@
 //! To add a network, write its file in the models' crate, then add a variant of [`NetworkConfig`]
 //! and an arm of [`Architecture::build`] here.
 
+mod dit;
 mod unet;
 
+pub use dit::DiTSize;
 pub use unet::UNetSize;
 
 use burn::module::AutodiffModule;
@@ -12,10 +14,13 @@ use burn::tensor::backend::AutodiffBackend;
 use pyroclast_core::named::{COUNT, Choice, Kind, OutOfRange, Range, Setting};
 use pyroclast_core::network::Network;
 use pyroclast_core::settings;
-use pyroclast_models::{Activation, Init, MlpConfig, NullClass, Size, TimeInput, UNetConfig};
+use pyroclast_models::{
+    Activation, DiTConfig, Init, MlpConfig, NullClass, Size, TimeFeatures, TimeInput, UNetConfig,
+};
 use serde::{Deserialize, Serialize};
+use toml::Table;
 
-/// `[network]`: an MLP for points, a UNet for images.
+/// `[network]`: an MLP for points, a UNet or a transformer for images.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "kind")]
 pub enum NetworkConfig {
@@ -24,6 +29,8 @@ pub enum NetworkConfig {
     /// A UNet.
     #[serde(deserialize_with = "UNetSize::read")]
     Unet(UNetSize),
+    /// A diffusion transformer.
+    Dit(DiTSize),
 }
 
 settings! {
@@ -59,6 +66,7 @@ impl Default for NetworkConfig {
 impl Setting for NetworkConfig {
     fn kind() -> Kind {
         let (mlp, unet) = (MlpSize::kind(), UNetSize::kind_with_layouts());
+        let dit = DiTSize::kind();
         let choice = |name, about, parameters| Choice {
             name,
             aliases: &[],
@@ -68,6 +76,7 @@ impl Setting for NetworkConfig {
         Kind::Choice(vec![
             choice("mlp", "A multilayer perceptron, for points.", mlp),
             choice("unet", "A UNet, for images.", unet),
+            choice("dit", "A diffusion transformer, for images.", dit),
         ])
     }
 
@@ -75,6 +84,7 @@ impl Setting for NetworkConfig {
         match self {
             Self::Mlp(mlp) => mlp.check(key),
             Self::Unet(unet) => unet.check(key),
+            Self::Dit(dit) => dit.check(key),
         }
     }
 }
@@ -86,6 +96,8 @@ pub enum Architecture {
     Mlp(MlpConfig),
     /// A UNet, for images.
     UNet(UNetConfig),
+    /// A diffusion transformer, for images.
+    DiT(DiTConfig),
 }
 
 impl NetworkConfig {
@@ -95,6 +107,53 @@ impl NetworkConfig {
         match self {
             Self::Mlp(_) => false,
             Self::Unet(unet) => unet.null_class == NullClass::Absent,
+            Self::Dit(dit) => dit.null_class == NullClass::Absent,
+        }
+    }
+
+    /// The sinusoids of the time that it has; none for a network whose clock cannot be set.
+    pub fn time(&self) -> Option<TimeFeatures> {
+        match self {
+            Self::Mlp(_) => None,
+            Self::Unet(unet) => Some(unet.time),
+            Self::Dit(dit) => Some(dit.time),
+        }
+    }
+
+    /// The same with other sinusoids of the time, where it has any.
+    #[must_use]
+    pub fn with_time(mut self, time: TimeFeatures) -> Self {
+        match &mut self {
+            Self::Mlp(_) => {}
+            Self::Unet(unet) => unet.time = time,
+            Self::Dit(dit) => dit.time = time,
+        }
+        self
+    }
+
+    /// What the network is called in reports.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Mlp(_) => "MLP",
+            Self::Unet(_) => "UNet",
+            Self::Dit(_) => "DiT",
+        }
+    }
+
+    /// The values that are not the default, as `key = value`.
+    pub fn changed(&self) -> Vec<String> {
+        fn changed<T: Serialize + Default>(size: &T) -> Vec<String> {
+            let values = |size: &T| Table::try_from(size).expect("plain values");
+            let (own, usual) = (values(size), values(&T::default()));
+            own.iter()
+                .filter(|(key, value)| usual.get(*key) != Some(value))
+                .map(|(key, value)| format!("{key} = {value}"))
+                .collect()
+        }
+        match self {
+            Self::Mlp(mlp) => changed(mlp),
+            Self::Unet(unet) => changed(unet),
+            Self::Dit(dit) => changed(dit),
         }
     }
 
@@ -138,6 +197,16 @@ impl NetworkConfig {
                     None => Ok(Architecture::UNet(config)),
                 }
             }
+            (Self::Dit(dit), &[c, h, w]) => {
+                let config = DiTConfig {
+                    classes,
+                    ..dit.config(c, [h, w], learns_variance)
+                };
+                match config.problem() {
+                    Some(problem) => Err(refuse("dit", problem)),
+                    None => Ok(Architecture::DiT(config)),
+                }
+            }
             (Self::Mlp(_), shape) => Err(refuse(
                 "mlp",
                 format!(
@@ -148,6 +217,13 @@ impl NetworkConfig {
                 "unet",
                 format!(
                     "a UNet takes images, and a sample has shape {shape:?}; set network.kind=mlp"
+                ),
+            )),
+            (Self::Dit(_), shape) => Err(refuse(
+                "dit",
+                format!(
+                    "a transformer takes images, and a sample has shape {shape:?}; set \
+                     network.kind=mlp"
                 ),
             )),
         }
@@ -172,6 +248,7 @@ impl Architecture {
         match self {
             Self::Mlp(mlp) => mlp.size(),
             Self::UNet(unet) => unet.size(),
+            Self::DiT(dit) => dit.size(),
         }
     }
 
@@ -184,6 +261,7 @@ impl Architecture {
         match self {
             Self::Mlp(mlp) => user.with::<_, 2>(mlp.init(init)),
             Self::UNet(unet) => user.with::<_, 4>(unet.init(init)),
+            Self::DiT(dit) => user.with::<_, 4>(dit.init(init)),
         }
     }
 }

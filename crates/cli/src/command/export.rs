@@ -8,7 +8,6 @@ use anyhow::{Context, Result, bail};
 use pyroclast_train::atomic_file::write_atomically;
 use pyroclast_train::exchange::written_in;
 use pyroclast_train::model::ModelFile;
-use pyroclast_train::network::NetworkConfig;
 use pyroclast_train::stored_model::StoredModel;
 use pyroclast_weights::{Convention, Layout, Precision, by_name, write_with};
 use serde_json::{Value, json};
@@ -108,17 +107,15 @@ fn write_loader(out: &Path) -> Result<PathBuf> {
 /// to.
 fn clock(file: &ModelFile, layout: &Layout) -> Option<String> {
     let header = file.header();
-    let Some(NetworkConfig::Unet(unet)) = &header.about.network else {
-        return None;
-    };
+    let own = header.about.network.as_ref()?.time()?;
     let usual = Convention::of_layout(layout.name);
-    let usual = usual.map(|usual| usual.time(unet.time, &header.path.schedule));
-    let (scale, offset) = (unet.time.scale, unet.time.offset);
+    let usual = usual.map(|usual| usual.time(own, &header.path.schedule));
+    let (scale, offset) = (own.scale, own.offset);
     let given = if (scale, offset) == (1.0, 0.0) {
         "our t as it is".to_owned()
     } else {
         format!("{scale}·t + {offset} for our t")
     };
     let noted = "that network is to be given";
-    (usual != Some(unet.time)).then(|| format!("{noted} {given}, which is 0 for noise, 1 for data"))
+    (usual != Some(own)).then(|| format!("{noted} {given}, which is 0 for noise, 1 for data"))
 }

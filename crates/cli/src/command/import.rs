@@ -17,7 +17,6 @@ use pyroclast_train::exchange::{scheduler_of, scheduler_settings};
 use pyroclast_train::learn::Weights;
 use pyroclast_train::model::tensor_file::TensorFileError;
 use pyroclast_train::model::{ModelError, ModelFile, Origin};
-use pyroclast_train::network::NetworkConfig;
 use pyroclast_train::stored_model::StoredModel;
 use pyroclast_weights::{
     CONVENTIONS, Checkpoint, Config, Convention, Fit, GOLDEN, Golden, Layout, Misfit, Precision,
@@ -408,8 +407,7 @@ fn precision(precision: Precision) -> &'static str {
 fn say_network(stored: &StoredModel) -> Result<()> {
     let about = &stored.header().about;
     let (kind, changed) = match &about.network {
-        Some(NetworkConfig::Unet(unet)) => ("UNet", unet.changed()),
-        Some(NetworkConfig::Mlp(_)) => ("MLP", Vec::new()),
+        Some(network) => (network.name(), network.changed()),
         None => ("a network of its own program", Vec::new()),
     };
     let classes = match about.data.classes.len() {

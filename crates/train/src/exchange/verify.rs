@@ -1,7 +1,7 @@
 //! A network against the outputs that it had in its own project.
 
 use crate::model::Model;
-use crate::network::{NetworkConfig, UNetSize};
+use crate::network::NetworkConfig;
 use crate::stored_model::WithModel;
 use burn::module::AutodiffModule;
 use burn::tensor::backend::AutodiffBackend;
@@ -67,11 +67,8 @@ impl<B: AutodiffBackend> WithModel<B> for Verify<'_> {
         let times = golden.t.as_ref().ok_or_else(|| {
             input("t, the times of the inputs, is missing; give a file that has it")
         })?;
-        let clock = |time: &UNetSize| (time.time.scale, time.time.offset);
-        let (scale, offset) = match &model.about.network {
-            Some(NetworkConfig::Unet(unet)) => clock(unet),
-            Some(NetworkConfig::Mlp(_)) | None => (1.0, 0.0),
-        };
+        let clock = (model.about.network.as_ref()).and_then(NetworkConfig::time);
+        let (scale, offset) = clock.map_or((1.0, 0.0), |time| (time.scale, time.offset));
         let needs_class = model
             .about
             .network

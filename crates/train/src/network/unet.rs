@@ -149,16 +149,6 @@ impl UNetSize {
         }
     }
 
-    /// The values that are not the default, as `key = value`.
-    pub fn changed(&self) -> Vec<String> {
-        let values = |size: &Self| Table::try_from(size).expect("plain values");
-        let (own, usual) = (values(self), values(&Self::default()));
-        own.iter()
-            .filter(|(key, value)| usual.get(*key) != Some(value))
-            .map(|(key, value)| format!("{key} = {value}"))
-            .collect()
-    }
-
     /// Whether any pixels attend to each other.
     pub fn attends(&self) -> bool {
         !self.attention.is_empty() || self.middle == Middle::Attends
