@@ -83,6 +83,8 @@ fn network(file: &str) -> PathBuf {
 fn networks() -> Place {
     let place = Place::new();
     for file in [
+        "diffusers_autoencoder_kl.safetensors",
+        "diffusers_autoencoder_tiny.safetensors",
         "diffusers_unet2d.safetensors",
         "dit.safetensors",
         "dit_legacy.pt",
@@ -133,6 +135,50 @@ fn networks_become_models_that_give_the_outputs_that_they_had() {
         place.ok(&format!(
             "import m.safetensors --device flex --verify{verify}"
         ));
+    }
+}
+
+#[test]
+fn autoencoders_give_the_latents_and_images_that_they_gave() {
+    let place = networks();
+    for (file, layout, steps) in [
+        (
+            "diffusers_autoencoder_kl.safetensors",
+            "diffusers-autoencoder-kl",
+            &["latent", "moments", "output"][..],
+        ),
+        (
+            "diffusers_autoencoder_tiny.safetensors",
+            "diffusers-autoencoder-tiny",
+            &["latent", "output"],
+        ),
+    ] {
+        let report = report(&place, &format!("import {file} --verify {file}"));
+        assert_eq!(report["layout"], layout);
+        let differences = report["differences"].as_object().expect("by name");
+        assert_eq!(differences.keys().collect::<Vec<_>>(), steps);
+        for difference in differences
+            .values()
+            .flat_map(|all| all.as_array().expect("a list"))
+        {
+            assert!(difference.as_f64().expect("a number") <= 1e-4, "{report}");
+        }
+        let said = place.ok(&format!("import {file} --verify {file} --device flex"));
+        assert!(
+            said.stdout.contains("differences of latent"),
+            "{}",
+            said.stdout
+        );
+        place.fails(
+            &format!("import {file} --out m.safetensors"),
+            2,
+            &["is an autoencoder", "leave --out out"],
+        );
+        place.fails(
+            &format!("import {file} --verify dit.safetensors --device flex"),
+            1,
+            &["golden.latent"],
+        );
     }
 }
 

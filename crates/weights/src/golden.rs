@@ -2,7 +2,9 @@
 //!
 //! A safetensors file with `golden.x`, the input; `golden.output`, what the network made of it;
 //! and, for a network of noisy states, `golden.t`, the time as that project writes it, and
-//! `golden.y`, the class. The weights may be in the same file.
+//! `golden.y`, the class. An autoencoder has `golden.latent` in between, whose image the output is,
+//! and `golden.moments`, the mean and log-variance of the latent. The weights may be in the same
+//! file.
 //!
 //! `d_i = max|found_i − expected_i| / sd(expected_i)` for each sample i
 
@@ -24,6 +26,10 @@ pub struct Golden {
     pub t: Option<Vec<f64>>,
     /// Their classes, if they have any.
     pub y: Option<Vec<u32>>,
+    /// The mean and the log-variance of an autoencoder's latents, if they are there.
+    pub moments: Option<Array>,
+    /// The latents of an autoencoder, if they are there.
+    pub latent: Option<Array>,
     /// The outputs, `[n, …]`.
     pub output: Array,
 }
@@ -62,6 +68,7 @@ impl Golden {
             tensor(key).map(read).transpose()
         };
         let x = numbers("x")?.ok_or_else(|| lacks(format!("{GOLDEN}x")))?;
+        let (moments, latent) = (numbers("moments")?, numbers("latent")?);
         let output = numbers(output)?.ok_or_else(|| lacks(format!("{GOLDEN}{output}")))?;
         let t = numbers("t")?.map(|t| t.values.iter().map(|t| f64::from(*t)).collect());
         let y = tensor("y").map(|view| {
@@ -71,6 +78,8 @@ impl Golden {
             x,
             t,
             y: y.transpose()?,
+            moments,
+            latent,
             output,
         };
         match golden.problem() {
@@ -91,8 +100,11 @@ impl Golden {
 
     fn problem(&self) -> Option<String> {
         let n = self.len();
+        let rows = |array: &Array| array.shape.first().copied().unwrap_or(0);
         let others = [
-            Some(self.output.shape.first().copied().unwrap_or(0)),
+            Some(rows(&self.output)),
+            self.moments.as_ref().map(rows),
+            self.latent.as_ref().map(rows),
             self.t.as_ref().map(Vec::len),
             self.y.as_ref().map(Vec::len),
         ];
@@ -109,10 +121,19 @@ impl Golden {
     /// # Errors
     /// A message if there are more or fewer values than expected.
     pub fn differences(&self, found: &[f32]) -> Result<Vec<f64>, String> {
-        let expected = &self.output;
+        self.differences_from(&self.output, "output", found)
+    }
+
+    /// The same from other outputs in the file, which are called `name`.
+    pub(crate) fn differences_from(
+        &self,
+        expected: &Array,
+        name: &str,
+        found: &[f32],
+    ) -> Result<Vec<f64>, String> {
         if found.len() != expected.values.len() {
             return Err(format!(
-                "the network gives {} numbers, and {GOLDEN}output has {}, of shape {:?}",
+                "the network gives {} numbers, and {GOLDEN}{name} has {}, of shape {:?}",
                 found.len(),
                 expected.values.len(),
                 expected.shape
@@ -187,6 +208,8 @@ mod tests {
             x: Array::new(vec![n, 1], vec![0.0; n]),
             t: None,
             y: None,
+            moments: None,
+            latent: None,
             output: Array::new(vec![n, 2], output),
         }
     }

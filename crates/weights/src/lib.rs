@@ -32,6 +32,7 @@
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
 mod array;
+mod autoencoding;
 mod config;
 mod convention;
 mod error;
@@ -45,6 +46,7 @@ mod table;
 mod write;
 
 pub use array::{Array, Precision, Tensors};
+pub use autoencoding::autoencoder_differences;
 pub use config::Config;
 pub use convention::{CONVENTIONS, Convention};
 pub use error::WeightsError;

@@ -20,10 +20,10 @@ use pyroclast_train::model::{ModelError, ModelFile, Origin};
 use pyroclast_train::stored_model::StoredModel;
 use pyroclast_weights::{
     CONVENTIONS, Checkpoint, Config, Convention, Fit, GOLDEN, Golden, Layout, Misfit, Precision,
-    Tensors, WeightsError, candidates, fit, read,
+    Structure, Tensors, WeightsError, autoencoder_differences, candidates, fit, read,
 };
 use serde_json::{Value, json};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// The largest difference of an output, in its standard deviations, that counts as rounding.
@@ -43,7 +43,11 @@ pub(crate) fn run(arguments: Import) -> Result<ExitCode> {
     let (found, stored) = match own(&arguments)? {
         Some(stored) => (None, stored),
         None => {
-            let mut found = Found::read(&arguments)?;
+            let read = Read::of(&arguments)?;
+            if read.is_autoencoder() {
+                return autoencoder(&arguments, read, golden.as_ref(), device);
+            }
+            let mut found = Found::of(read, &arguments)?;
             let stored = found.model(&arguments)?;
             (Some(found), stored)
         }
@@ -66,12 +70,12 @@ pub(crate) fn run(arguments: Import) -> Result<ExitCode> {
     let out = arguments.out.as_deref();
     let about = &stored.header().about;
     let report = json!({
-        "layout": found.as_ref().map(|found| found.layout.name),
+        "layout": found.as_ref().map(|found| found.read.layout.name),
         "convention": found.as_ref().map(|found| found.convention.name),
-        "part": found.as_ref().map(|found| &found.part),
-        "others": found.as_ref().map_or(&[][..], |found| &found.others),
-        "precision": found.as_ref().map(|found| precision(found.precision)),
-        "assumed": found.as_ref().map_or(&[][..], |found| &found.fit.assumed),
+        "part": found.as_ref().map(|found| &found.read.part),
+        "others": found.as_ref().map_or(&[][..], |found| &found.read.others),
+        "precision": found.as_ref().map(|found| precision(found.read.precision)),
+        "assumed": found.as_ref().map_or(&[][..], |found| &found.read.fit.assumed),
         "shape": about.data.shape,
         "class_count": about.data.classes.len(),
         "parameters": stored.parameters(),
@@ -81,25 +85,13 @@ pub(crate) fn run(arguments: Import) -> Result<ExitCode> {
     if let Some(differences) = &differences
         && !arguments.json
     {
-        say_differences(differences);
+        say_differences("", differences);
     }
     if !same {
         if arguments.json {
             say!("{report}");
         }
-        let largest = differences
-            .iter()
-            .flatten()
-            .fold(0.0, |a: f64, b| a.max(*b));
-        bail!(
-            "the outputs of {} are not those of the file given by --verify: they differ by \
-             {largest:.1e} standard deviations, more than {TOLERANCE:.0e}{}",
-            arguments.source.display(),
-            out.map_or(String::new(), |out| format!(
-                "; {} is not written",
-                out.display()
-            ))
-        );
+        bail!(differ(&arguments, differences.iter().flatten()));
     }
     if let Some(out) = out {
         stored.file()?.save(out)?;
@@ -145,23 +137,117 @@ fn own(arguments: &Import) -> Result<Option<StoredModel>> {
     Ok(Some(StoredModel::of_file(file, &arguments.source)?))
 }
 
-/// What a file of another project holds.
-struct Found {
+/// Says that outputs are not those of another project.
+fn differ<'a>(arguments: &Import, differences: impl Iterator<Item = &'a f64>) -> String {
+    let largest = differences.fold(0.0, |a: f64, b| a.max(*b));
+    let unwritten = |out: &PathBuf| format!("; {} is not written", out.display());
+    format!(
+        "the outputs of {} are not those of the file given by --verify: they differ by \
+         {largest:.1e} standard deviations, more than {TOLERANCE:.0e}{}",
+        arguments.source.display(),
+        arguments.out.as_ref().map_or_else(String::new, unwritten)
+    )
+}
+
+/// Says what an autoencoder is, and verifies it. It has no time, so there is no model to write.
+fn autoencoder(
+    arguments: &Import,
+    read: Read,
+    golden: Option<&Golden>,
+    device: device::Name,
+) -> Result<ExitCode> {
+    if let Some(out) = &arguments.out {
+        bail!(Usage(format!(
+            "{} is an autoencoder, which is no model to sample from, so {} cannot be written; leave \
+             --out out to verify it, and load it through the library",
+            arguments.source.display(),
+            out.display()
+        )));
+    }
+    let parameters: usize = read
+        .tensors
+        .values()
+        .map(|tensor| tensor.values.len())
+        .sum();
+    if !arguments.json {
+        read.say();
+        say!("network      {:?}", read.fit.structure);
+        say!("             {parameters} parameters");
+        read.say_assumed();
+    }
+    let differences = golden.map(|golden| {
+        let job = VerifyingAutoencoder {
+            read: &read,
+            golden,
+        };
+        device::run_on(device, job)
+    });
+    let differences = differences.transpose()?.unwrap_or_default();
+    if arguments.json {
+        let named = differences
+            .iter()
+            .map(|(name, d)| ((*name).to_owned(), json!(d)));
+        say!(
+            "{}",
+            json!({
+                "layout": read.layout.name,
+                "part": read.part,
+                "others": read.others,
+                "precision": precision(read.precision),
+                "assumed": read.fit.assumed,
+                "parameters": parameters,
+                "differences": named.collect::<serde_json::Map<_, _>>(),
+            })
+        );
+    } else {
+        for (name, differences) in &differences {
+            say_differences(&format!(" of {name}"), differences);
+        }
+    }
+    let all = || differences.iter().flat_map(|(_, differences)| differences);
+    if !all().all(|difference| *difference <= TOLERANCE) {
+        bail!(differ(arguments, all()));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+struct VerifyingAutoencoder<'a> {
+    read: &'a Read,
+    golden: &'a Golden,
+}
+
+impl Job for VerifyingAutoencoder<'_> {
+    type Output = Result<Vec<(&'static str, Vec<f64>)>>;
+
+    fn run<B: Backend>(self, device: B::Device) -> Self::Output {
+        let Read { fit, tensors, .. } = self.read;
+        autoencoder_differences::<B>(&fit.structure, tensors, self.golden, &device)
+            .context("--verify")
+    }
+}
+
+/// The tensors of a file of another project, in a layout.
+struct Read {
     file: String,
     layout: &'static Layout,
-    convention: &'static Convention,
     fit: Fit,
     tensors: Tensors,
-    /// What a scheduler beside the network says.
-    chain: Vec<String>,
     count: usize,
     part: String,
     others: Vec<String>,
     precision: Precision,
 }
 
-impl Found {
-    fn read(arguments: &Import) -> Result<Self> {
+/// What a file of another project holds: a network, and what it was trained to do.
+struct Found {
+    read: Read,
+    convention: &'static Convention,
+    /// What a scheduler beside the network says.
+    chain: Vec<String>,
+}
+
+impl Read {
+    fn of(arguments: &Import) -> Result<Self> {
         let source = &arguments.source;
         let name = || source.display().to_string();
         if let Ok(file) = std::fs::metadata(source) {
@@ -186,7 +272,50 @@ impl Found {
         let (layout, fit, tensors) = fit(&checkpoint.tensors, wanted, &config)
             .inspect_err(list)
             .map_err(explained)?;
-        let chain = match (&arguments.convention, scheduler_of(source)) {
+        Ok(Self {
+            file: source
+                .file_name()
+                .map_or_else(name, |name| shown(&name.to_string_lossy())),
+            layout,
+            fit,
+            tensors,
+            count: checkpoint.tensors.len(),
+            part: checkpoint.part,
+            others: checkpoint.others,
+            precision: checkpoint.precision,
+        })
+    }
+
+    fn is_autoencoder(&self) -> bool {
+        matches!(
+            self.fit.structure,
+            Structure::Autoencoder(_) | Structure::Taesd(_)
+        )
+    }
+
+    fn say(&self) {
+        say!("layout       {}: {}", self.layout.name, self.layout.about);
+        let part = match self.part.as_str() {
+            "" => String::new(),
+            part => format!(", from {part} (also there: {})", self.others.join(", ")),
+        };
+        say!(
+            "weights      {} tensors in {}{part}",
+            self.count,
+            precision(self.precision)
+        );
+    }
+
+    fn say_assumed(&self) {
+        for assumed in &self.fit.assumed {
+            say!("assumed      {assumed}");
+        }
+    }
+}
+
+impl Found {
+    fn of(read: Read, arguments: &Import) -> Result<Self> {
+        let chain = match (&arguments.convention, scheduler_of(&arguments.source)) {
             (None, Some(file)) => {
                 let config = Config::open(&file).map_err(explained)?;
                 scheduler_settings(&config).with_context(|| file.display().to_string())?
@@ -194,11 +323,11 @@ impl Found {
             _ => Vec::new(),
         };
         let convention = match &arguments.convention {
-            None => Convention::of_layout(layout.name).ok_or_else(|| {
+            None => Convention::of_layout(read.layout.name).ok_or_else(|| {
                 Usage(format!(
                     "networks in the layout {} have no usual convention; give --convention, one of \
                      {}",
-                    layout.name,
+                    read.layout.name,
                     conventions().join(", ")
                 ))
             })?,
@@ -212,34 +341,23 @@ impl Found {
             })?,
         };
         Ok(Self {
-            file: source
-                .file_name()
-                .map_or_else(name, |name| shown(&name.to_string_lossy())),
-            layout,
+            read,
             convention,
-            fit,
-            tensors,
             chain,
-            count: checkpoint.tensors.len(),
-            part: checkpoint.part,
-            others: checkpoint.others,
-            precision: checkpoint.precision,
         })
     }
 
     /// The model of its tensors, which it hands over.
     fn model(&mut self, arguments: &Import) -> Result<StoredModel> {
         let origin = Origin {
-            file: self.file.clone(),
-            layout: self.layout.name.to_owned(),
+            file: self.read.file.clone(),
+            layout: self.read.layout.name.to_owned(),
             convention: self.convention.name.to_owned(),
         };
         let mut set = self.chain.clone();
         if let Some(data) = &arguments.data {
             set.push(format!("data.name={}", json!(data)));
-            if self
-                .fit
-                .structure
+            if (self.read.fit.structure)
                 .unet()
                 .is_some_and(|unet| unet.classes == 0)
             {
@@ -247,13 +365,13 @@ impl Found {
             }
         }
         set.extend(arguments.set.iter().cloned());
-        let weights = match self.part.as_str() {
+        let weights = match self.read.part.as_str() {
             "" => Weights::Raw.to_string(),
             part => part.to_owned(),
         };
         let file = model_file(
-            &self.fit,
-            std::mem::take(&mut self.tensors),
+            &self.read.fit,
+            std::mem::take(&mut self.read.tensors),
             self.convention,
             origin,
             &weights,
@@ -270,16 +388,7 @@ impl Found {
     }
 
     fn say(&self) {
-        say!("layout       {}: {}", self.layout.name, self.layout.about);
-        let part = match self.part.as_str() {
-            "" => String::new(),
-            part => format!(", from {part} (also there: {})", self.others.join(", ")),
-        };
-        say!(
-            "weights      {} tensors in {}{part}",
-            self.count,
-            precision(self.precision)
-        );
+        self.read.say();
         let Convention {
             name, about, clock, ..
         } = self.convention;
@@ -288,9 +397,7 @@ impl Found {
         if !self.chain.is_empty() {
             say!("scheduler    {}", self.chain.join(" "));
         }
-        for assumed in &self.fit.assumed {
-            say!("assumed      {assumed}");
-        }
+        self.read.say_assumed();
     }
 }
 
@@ -425,10 +532,11 @@ fn say_network(stored: &StoredModel) -> Result<()> {
     Ok(())
 }
 
-fn say_differences(differences: &[f64]) {
+fn say_differences(of: &str, differences: &[f64]) {
     let all: Vec<String> = differences.iter().map(|d| format!("{d:.1e}")).collect();
+    let label = format!("differences{of}");
     say!(
-        "differences  {} of the outputs' standard deviations",
+        "{label:<12} {} of the outputs' standard deviations",
         all.join(", ")
     );
 }
