@@ -72,8 +72,8 @@ impl Format {
             None => Ok(Self::Folder),
             _ if path.is_dir() => Ok(Self::Folder),
             _ => Err(Usage(format!(
-                "the extension of {} is not a known format; use .png, .npy, .npz, .csv, .safetensors \
-                 or .zip, or the name of a new folder for a .png per image",
+                "the extension of {} is not a known format; use .png, .npy, .npz, .csv, \
+                 .safetensors or .zip, or the name of a new folder for a .png per image",
                 path.display()
             ))
             .into()),
@@ -366,8 +366,8 @@ pub(crate) fn write_tensors(
         .with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// Writes pictures on the model's scale to a .npz file: `arr_0`, `[n, height, width, channels]`, and
-/// their classes in `arr_1` if there are any.
+/// Writes pictures on the model's scale to a .npz file: `arr_0`, `[n, height, width, channels]`,
+/// and their classes in `arr_1` if there are any.
 pub(crate) fn write_archive(
     path: &Path,
     samples: &[f32],

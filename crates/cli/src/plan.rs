@@ -69,8 +69,8 @@ pub(crate) fn plan(
 pub(crate) fn check_unguided(config: &Config, guidance: f64) -> Result<()> {
     if guidance != 1.0 && config.network.needs_class() {
         bail!(Usage(format!(
-            "--guidance {guidance} compares samples of a class with those of none, and this network \
-             was made for known classes only; leave it out"
+            "--guidance {guidance} compares samples of a class with those of none, and this \
+             network was made for known classes only; leave it out"
         )));
     }
     Ok(())

@@ -1,4 +1,5 @@
-//! Networks of other projects, from the real binary: imported, verified, sampled, exported, refused.
+//! Networks of other projects, from the real binary: imported, verified, sampled, exported,
+//! refused.
 
 mod place;
 

@@ -184,7 +184,7 @@ struct Draw<'a, B: Backend, N> {
 
 impl<B: Backend, N> Draw<'_, B, N> {
     fn features(&self, values: &[f32]) -> Result<Vec<f32>, SampleError> {
-        drawn::features_of(self.network, self.task, values, self.device)
+        drawn::features_of(self.network, self.task, values, self.device, &mut |_| {})
     }
 
     /// The features of samples, and the evaluations that they cost.

@@ -16,12 +16,13 @@ pub(crate) fn features_of<B: Backend>(
     task: &Task,
     values: &[f32],
     device: &B::Device,
+    seen: &mut dyn FnMut(f64),
 ) -> Result<Vec<f32>, SampleError> {
     let n = values.len() / network.dim();
     let values = task.training.in_units(values, &task.scaling);
     let values = values.map_err(|Overflow(rows)| SampleError::NotFinite(rows))?;
     let values: Vec<f32> = values.into_iter().map(|x| x as f32).collect();
-    let features = network.features(&values, device, &|_| {});
+    let features = network.features(&values, device, seen);
     let diverged = |row: &&[f32]| row.iter().any(|value| !value.is_finite());
     match features
         .chunks_exact(features.len() / n)

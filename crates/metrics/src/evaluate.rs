@@ -279,7 +279,11 @@ where
     let elbo = bound::<B, _, D>(&flow.valid(), task, bounds, &chain, seed, device);
     seen("features", 0.8);
     let features = match network {
-        Some(network) => score_features(network, task, [&samples.values, &test, &other], device)?,
+        Some(network) => {
+            let clouds = [&samples.values[..], &test, &other];
+            let seen = &mut |share| seen("features", 0.8 + 0.05 * share);
+            score_features(network, task, clouds, device, seen)?
+        }
         None => Default::default(),
     };
     seen("distances between samples and data", 0.85);
@@ -324,10 +328,16 @@ fn score_features<B: Backend>(
     task: &Task,
     clouds: [&[f32]; 3],
     device: &B::Device,
+    seen: &mut dyn FnMut(f64),
 ) -> Result<[FeatureScore; FEATURE_METRICS.len()], SampleError> {
     let n = clouds[0].len() / task.training.dim();
-    let features = |values| drawn::features_of(network, task, values, device);
-    let [drawn, real, other] = clouds.map(features);
+    let mut done = 0.0;
+    let [drawn, real, other] = clouds.map(|values| {
+        let each = &mut |share: f64| seen((done + share) / clouds.len() as f64);
+        let features = drawn::features_of(network, task, values, device, each);
+        done += 1.0;
+        features
+    });
     let (drawn, real, other) = (drawn?, real?, other?);
     let width = drawn.len() / n;
     Ok(FEATURE_METRICS.map(|metric| {

@@ -29,7 +29,7 @@ pub trait FeatureNetwork<B: Backend> {
     ///
     /// # Panics
     /// If `values` is not a whole number of samples.
-    fn features(&self, values: &[f32], device: &B::Device, seen: &dyn Fn(f64)) -> Vec<f32>;
+    fn features(&self, values: &[f32], device: &B::Device, seen: &mut dyn FnMut(f64)) -> Vec<f32>;
 }
 
 /// The last hidden layer, of samples in the units of the classifier's data.
@@ -43,7 +43,7 @@ impl<B: Backend> FeatureNetwork<B> for Trained<B> {
         Self::dim(self)
     }
 
-    fn features(&self, values: &[f32], device: &B::Device, _: &dyn Fn(f64)) -> Vec<f32> {
+    fn features(&self, values: &[f32], device: &B::Device, _: &mut dyn FnMut(f64)) -> Vec<f32> {
         let mut values = values.to_vec();
         self.about.scaling.apply(&mut values);
         map_rows(&values, self.dim(), device, |x| self.network.features(x))
@@ -84,8 +84,8 @@ mod tests {
         let device = Default::default();
         let data = Dataset::digits();
         let images = &data.first(20);
-        let a = digits::<Flex>(&FlexDevice).features(images, &FlexDevice, &|_| {});
-        let b = digits::<NdArray>(&device).features(images, &device, &|_| {});
+        let a = digits::<Flex>(&FlexDevice).features(images, &FlexDevice, &mut |_| {});
+        let b = digits::<NdArray>(&device).features(images, &device, &mut |_| {});
         assert_eq!((a.len(), b.len()), (20 * 64, 20 * 64));
         assert!(a.iter().zip(&b).all(|(a, b)| (a - b).abs() < 1e-3));
     }
@@ -94,10 +94,13 @@ mod tests {
     fn the_units_are_those_of_the_data() {
         let mut classifier = digits::<Flex>(&FlexDevice);
         let images = Dataset::digits().first(2).into_owned();
-        let expected = classifier.features(&images, &FlexDevice, &|_| {});
+        let expected = classifier.features(&images, &FlexDevice, &mut |_| {});
         classifier.about.scaling = Scaling::affine_of(vec![8.0], vec![8.0]);
         // In dots of ink, 0 to 16, which are the same numbers exactly.
         let ink: Vec<f32> = images.iter().map(|v| 8.0 * v + 8.0).collect();
-        assert_eq!(classifier.features(&ink, &FlexDevice, &|_| {}), expected);
+        assert_eq!(
+            classifier.features(&ink, &FlexDevice, &mut |_| {}),
+            expected
+        );
     }
 }

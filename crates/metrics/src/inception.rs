@@ -122,7 +122,7 @@ impl<B: Backend> FeatureNetwork<B> for InceptionFeatures<B> {
         self.shape.iter().product()
     }
 
-    fn features(&self, values: &[f32], device: &B::Device, seen: &dyn Fn(f64)) -> Vec<f32> {
+    fn features(&self, values: &[f32], device: &B::Device, seen: &mut dyn FnMut(f64)) -> Vec<f32> {
         let [channels, height, width] = self.shape;
         let side = Inception::<B>::SIDE;
         let matrix = |from: usize| {
@@ -193,6 +193,47 @@ mod tests {
             }
             let x = [1.0, 5.0, 2.0, 8.0];
             close(&resized(rule, &x, 4), &x);
+        }
+    }
+
+    /// A network that passes the mean of its channels on sees the level of a constant picture, on
+    /// the scale of its rule.
+    #[test]
+    fn pictures_reach_the_network_on_its_scale() {
+        let device = Default::default();
+        let passing = |name: &str, shape: &[usize]| {
+            let size: usize = shape.iter().product();
+            Ok::<_, std::convert::Infallible>(match name.rsplit('.').next() {
+                Some("running_var") => vec![1.0 - 1e-3; size],
+                Some("running_mean" | "bias") => vec![0.0; size],
+                _ if shape.len() == 1 => vec![1.0; size],
+                _ => {
+                    let window = shape[2] * shape[3];
+                    let inputs = shape[1] as f32;
+                    let middle = |at: usize| at % window == window / 2;
+                    let weight = |at| if middle(at) { 1.0 / inputs } else { 0.0 };
+                    (0..size).map(weight).collect()
+                }
+            })
+        };
+        let network = Inception::<burn_flex::Flex>::with_weights(passing, &device);
+        let network = network.expect("every tensor");
+        for (rule, expected) in [
+            (Resizing::PytorchFid, 200.0 / 127.5 - 1.0),
+            (Resizing::TensorFlow, 200.0 / 128.0 - 1.0),
+            (Resizing::Clean, 200.0 / 128.0 - 1.0),
+        ] {
+            let grey = InceptionFeatures::new(network.clone(), [1, 8, 6], rule);
+            assert!(grey.about().contains(&rule.to_string()));
+            let mut share = 0.0;
+            let features = grey.features(&[200.0; 2 * 48], &device, &mut |done| share = done);
+            assert_eq!((features.len(), share), (2 * 2048, 1.0));
+            for value in features {
+                assert!(
+                    (f64::from(value) - expected).abs() < 1e-4,
+                    "{rule}: {value}"
+                );
+            }
         }
     }
 

@@ -3,7 +3,8 @@
 //! - Distances between two clouds of points: [`wasserstein`], [`sliced_wasserstein`],
 //!   [`energy_distance`].
 //! - Comparisons of features, which a [`classifier`] or Inception ([`InceptionFeatures`]) computes:
-//!   [`frechet_distance`], [`kernel_distance`], [`precision_recall`], all listed in [`FEATURE_METRICS`].
+//!   [`frechet_distance`], [`kernel_distance`], [`precision_recall`], all listed in
+//!   [`FEATURE_METRICS`].
 //! - Comparisons of tables, by column and together: [`table_scores`].
 //! - What a model says about held-out data: [`likelihood`] and the variational bound [`elbo`].
 //! - [`evaluate`] scores one model by all of these; [`comparison`] ranks samplers on one model.

@@ -2,8 +2,8 @@
 //!
 //! These implement [`pyroclast_core::network::Network`]. An [`Autoencoder`], or the tiny [`Taesd`],
 //! makes latents of images, on which a flow can run instead. There is also a small [`Classifier`],
-//! whose features serve to compare images. Parameters are drawn from the noise of the run, in the order
-//! in which the layers are built, so a seed gives the same network on every backend.
+//! whose features serve to compare images. Parameters are drawn from the noise of the run, in the
+//! order in which the layers are built, so a seed gives the same network on every backend.
 //!
 //! ```
 //! use burn_ndarray::NdArray;

@@ -228,8 +228,8 @@ impl Config {
     /// `[path]`, `[objective]`, `[network]` and `[sampling]`.
     ///
     /// # Errors
-    /// [`ConfigError`]: an assignment is wrong, or is one of `[training]`, which the model has behind
-    /// it.
+    /// [`ConfigError`]: an assignment is wrong, or is one of `[training]`, which the model has
+    /// behind it.
     pub fn header_with(
         header: &ModelHeader,
         assignments: &[String],
@@ -241,21 +241,22 @@ impl Config {
                 rest.is_some_and(|rest| rest.trim_start().starts_with(['.', '=']))
             })
         };
+        let refused = |set: &str, remedy: &str| {
+            let (key, value) = set.split_once('=').unwrap_or((set, ""));
+            ConfigError::Value(OutOfRange {
+                key: shown(key),
+                value: shown(value),
+                remedy: remedy.to_owned(),
+            })
+        };
         if let Some(set) = of("training") {
-            return Err(ConfigError::Value(OutOfRange {
-                key: shown(set.split('=').next().unwrap_or_default()),
-                value: shown(set.split_once('=').map_or("", |(_, value)| value)),
-                remedy: "a model has its training behind it; leave it out".to_owned(),
-            }));
+            let remedy = "a model has its training behind it; leave it out";
+            return Err(refused(set, remedy));
         }
         let mut config = Self::of_model(header);
         if header.about.data.section.is_none() {
             if let (Some(set), None) = (of("data"), of("data.name")) {
-                return Err(ConfigError::Value(OutOfRange {
-                    key: shown(set.split('=').next().unwrap_or_default()),
-                    value: shown(set.split_once('=').map_or("", |(_, value)| value)),
-                    remedy: "the model records no data; set data.name too".to_owned(),
-                }));
+                return Err(refused(set, "the model records no data; set data.name too"));
             }
             // A stand-in, which is not recorded: a configuration names its data.
             "digits".clone_into(&mut config.data.name);

@@ -39,11 +39,11 @@ pub enum ExchangeError {
     #[error(transparent)]
     Weights(#[from] WeightsError),
     /// The model has another kind of network, or one of the user's own.
-    #[error(
-        "this model has {0}, and a layout of another project is one of UNets or \
-         transformers"
-    )]
+    #[error("this model has {0}, and a layout of another project is one of UNets or transformers")]
     OtherNetwork(&'static str),
+    /// A network that no model file holds.
+    #[error("no model file holds {0}; load it through the library")]
+    NoModel(&'static str),
 }
 
 /// The model that a network of another project is, with weights that are called `weights`.
@@ -82,10 +82,6 @@ struct Described {
 
 fn described(structure: &Structure) -> Result<Described, ExchangeError> {
     let shape = |channels, [height, width]: [usize; 2]| vec![channels, height, width];
-    let none = |what: &str| {
-        let reason = format!("no model file holds {what}; load it through the library");
-        Err(ExchangeError::Convention(reason))
-    };
     match structure {
         Structure::UNet(unet) => Ok(Described {
             network: NetworkConfig::Unet(UNetSize::of(unet)),
@@ -100,10 +96,12 @@ fn described(structure: &Structure) -> Result<Described, ExchangeError> {
                 classes: dit.classes,
                 learns_variance: dit.second_half == SecondHalf::Variance,
             }),
-            None => none("a transformer with other conditions than classes"),
+            None => Err(ExchangeError::NoModel(
+                "a transformer with other conditions than classes",
+            )),
         },
         // Autoencoders have no time, so they are no model of a path.
-        _ => none("an autoencoder"),
+        _ => Err(ExchangeError::NoModel("an autoencoder")),
     }
 }
 
@@ -149,8 +147,8 @@ fn header(
     with_clock(with_own_scale(header), convention, assignments)
 }
 
-/// The header with the scale of its data, where that is not one of pixels: the digits that ship with
-/// the library are on the scale of a model.
+/// The header with the scale of its data, where that is not one of pixels: the digits that ship
+/// with the library are on the scale of a model.
 fn with_own_scale(mut header: ModelHeader) -> ModelHeader {
     let data = &mut header.about.data;
     if data

@@ -91,8 +91,8 @@ pub fn autoencoder_differences<B: Backend>(
 fn input(golden: &Golden) -> Result<&Array, WeightsError> {
     let lacks = || WeightsError::Impossible {
         reason: format!(
-            "the file of outputs has no {GOLDEN}latent, which an autoencoder decodes; give one that \
-             has it"
+            "the file of outputs has no {GOLDEN}latent, which an autoencoder decodes; give one \
+             that has it"
         ),
     };
     golden.latent.as_ref().ok_or_else(lacks)

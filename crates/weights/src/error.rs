@@ -72,7 +72,8 @@ pub enum WeightsError {
     },
     /// A file of outputs without one of them.
     #[error(
-        "{path} has no {key}; give a file with golden.x, golden.output and, if there is a time, golden.t"
+        "{path} has no {key}; give a file with golden.x, golden.output and, if there is a time, \
+         golden.t"
     )]
     NoGolden {
         /// The file.

@@ -11,7 +11,7 @@ use crate::say::{fixed, say};
 use anyhow::{Context, Result, bail};
 use burn::tensor::backend::Backend;
 use pyroclast_core::shown::shown;
-use pyroclast_data::{Layout, PictureSet, recognise};
+use pyroclast_data::PictureSet;
 use pyroclast_metrics::classifier::Trained;
 use pyroclast_metrics::features::{FeatureNetwork, digits};
 use pyroclast_metrics::{
@@ -34,9 +34,17 @@ pub(crate) fn run(arguments: Distance) -> Result<ExitCode> {
     if let Some(out) = &arguments.statistics {
         check_file(out)?;
     }
+    let known = [statistics(paths[0])?, statistics(paths[1])?];
+    if let (Some(_), Some(out)) = (&known[0], &arguments.statistics) {
+        bail!(Usage(format!(
+            "{} has statistics already, so there are none to write to {}; leave --statistics out",
+            paths[0].display(),
+            out.display()
+        )));
+    }
     let (about, clouds) = match &arguments.inception.inception {
-        Some(weights) => of_pictures(&arguments, paths, weights)?,
-        None => of_rows(&arguments, paths)?,
+        Some(weights) => of_pictures(&arguments, paths, known, weights)?,
+        None => of_rows(&arguments, paths, known)?,
     };
     let dim = clouds[0].dim();
     if dim != clouds[1].dim() {
@@ -55,10 +63,10 @@ pub(crate) fn run(arguments: Distance) -> Result<ExitCode> {
         bail!(problem);
     }
     let bar = Bar::new("comparing");
-    let scores = scores(&clouds, &bar);
-    if let (Some(out), Cloud::Points(points, dim)) = (&arguments.statistics, &clouds[0]) {
-        bar.doing("mean and covariance");
-        atomic_file::replace(out, |file| Moments::of(points, *dim).write(file))
+    let moments = clouds.each_ref().map(Cloud::moments);
+    let scores = scores(&clouds, &moments, &bar);
+    if let Some(out) = &arguments.statistics {
+        atomic_file::replace(out, |file| moments[0].write(file))
             .with_context(|| format!("cannot write {}", out.display()))?;
     }
     drop(bar);
@@ -136,20 +144,23 @@ impl Cloud {
 }
 
 /// Every metric, where the two sides are known well enough for it.
-fn scores(clouds: &[Cloud; 2], bar: &Bar) -> [(FeatureMetric, Option<f64>); METRICS] {
+fn scores(
+    clouds: &[Cloud; 2],
+    moments: &[Cow<'_, Moments>; 2],
+    bar: &Bar,
+) -> [(FeatureMetric, Option<f64>); METRICS] {
     let mut done = 0;
     FEATURE_METRICS.map(|metric| {
         bar.doing(metric.name);
         bar.at(f64::from(done) / METRICS as f64);
         done += 1;
         let score = match clouds {
+            _ if metric.key == FEATURE_METRICS[0].key => {
+                Some(moments[0].frechet_distance(&moments[1]))
+            }
             [Cloud::Points(x, dim), Cloud::Points(y, _)] => {
                 let pairs = product([x.len() as u64, (y.len() / dim) as u64]);
-                let is_frechet = metric.key == FEATURE_METRICS[0].key;
-                (is_frechet || pairs <= PAIRS).then(|| (metric.score)(x, y, *dim))
-            }
-            [x, y] if metric.key == FEATURE_METRICS[0].key => {
-                Some(x.moments().frechet_distance(&y.moments()))
+                (pairs <= PAIRS).then(|| (metric.score)(x, y, *dim))
             }
             _ => None,
         };
@@ -157,8 +168,31 @@ fn scores(clouds: &[Cloud; 2], bar: &Bar) -> [(FeatureMetric, Option<f64>); METR
     })
 }
 
+/// The moments in a file of statistics; none for any other file.
+fn statistics(path: &Path) -> Result<Option<Moments>> {
+    match path.extension() {
+        Some(end) if end == "npz" => Ok(Moments::read(path)?),
+        _ => Ok(None),
+    }
+}
+
 /// The rows of two files of numbers, or their features by a classifier.
-fn of_rows(arguments: &Distance, paths: [&Path; 2]) -> Result<(Option<String>, [Cloud; 2])> {
+fn of_rows(
+    arguments: &Distance,
+    paths: [&Path; 2],
+    known: [Option<Moments>; 2],
+) -> Result<(Option<String>, [Cloud; 2])> {
+    let uses_classifier = arguments.classifier.is_some() || arguments.features_of.is_some();
+    if known.iter().any(Option::is_some) && !uses_classifier {
+        let side = |path: &Path, known: Option<Moments>| -> Result<Cloud> {
+            Ok(match known {
+                Some(moments) => Cloud::Moments(moments),
+                None => rows(&read(path)?),
+            })
+        };
+        let [real, fake] = known;
+        return Ok((None, [side(paths[0], real)?, side(paths[1], fake)?]));
+    }
     let [real, fake] = [read(paths[0])?, read(paths[1])?];
     if real.dim() != fake.dim() {
         bail!(
@@ -169,7 +203,7 @@ fn of_rows(arguments: &Distance, paths: [&Path; 2]) -> Result<(Option<String>, [
             fake.dim()
         );
     }
-    if arguments.classifier.is_none() && arguments.features_of.is_none() {
+    if !uses_classifier {
         if let Some(name) = &arguments.device.name {
             bail!(Usage(format!(
                 "--device {} has no effect on rows that are compared as they are; leave it out, or \
@@ -177,8 +211,7 @@ fn of_rows(arguments: &Distance, paths: [&Path; 2]) -> Result<(Option<String>, [
                 shown(name)
             )));
         }
-        let cloud = |data: &Dataset| Cloud::Points(data.values().into_owned(), data.dim());
-        return Ok((None, [cloud(&real), cloud(&fake)]));
+        return Ok((None, [rows(&real), rows(&fake)]));
     }
     let device = device::choose(arguments.device.name.as_deref())?;
     let job = ByClassifier {
@@ -189,20 +222,25 @@ fn of_rows(arguments: &Distance, paths: [&Path; 2]) -> Result<(Option<String>, [
     device::run_on(device, job)
 }
 
+/// The rows of a dataset as they are.
+fn rows(dataset: &Dataset) -> Cloud {
+    Cloud::Points(dataset.values().into_owned(), dataset.dim())
+}
+
 /// The features of pictures by Inception, or statistics of such features.
 fn of_pictures(
     arguments: &Distance,
     paths: [&Path; 2],
+    known: [Option<Moments>; 2],
     weights: &Path,
 ) -> Result<(Option<String>, [Cloud; 2])> {
-    let sources = [pictures(paths[0])?, pictures(paths[1])?];
-    if let (Some(out), Pictures::Moments(_)) = (&arguments.statistics, &sources[0]) {
-        bail!(Usage(format!(
-            "{} has statistics already, so there are none to write to {}; leave --statistics out",
-            paths[0].display(),
-            out.display()
-        )));
+    if known.iter().all(Option::is_some) {
+        bail!(Usage(
+            "--inception has no effect on two files of statistics; leave it out".into()
+        ));
     }
+    let [real, fake] = known;
+    let sources = [pictures(paths[0], real)?, pictures(paths[1], fake)?];
     let device = device::choose(arguments.device.name.as_deref())?;
     let job = ByInception {
         weights,
@@ -218,10 +256,8 @@ enum Pictures {
     Moments(Moments),
 }
 
-fn pictures(path: &Path) -> Result<Pictures> {
-    if recognise(path)? == Layout::Npz
-        && let Some(moments) = Moments::read(path)?
-    {
+fn pictures(path: &Path, known: Option<Moments>) -> Result<Pictures> {
+    if let Some(moments) = known {
         return Ok(Pictures::Moments(moments));
     }
     let set = with_progress(|loading| {
@@ -275,10 +311,16 @@ impl Job for ByInception<'_> {
                     set.pixels.read(i, &mut row)?;
                     levels.extend(row.iter().map(|&level| f32::from(level)));
                 }
-                features.extend(network.features(&levels, &device, &|share| {
+                features.extend(network.features(&levels, &device, &mut |share| {
                     let done = start as f64 + share * READ as f64;
                     bar.at(first + 0.5 * (done / set.len() as f64).min(1.0));
                 }));
+            }
+            if features.iter().any(|value| !value.is_finite()) {
+                bail!(
+                    "{} gives features that are not finite; give pytorch-fid's file",
+                    self.weights.display()
+                );
             }
             let dim = features.len() / set.len();
             Ok(Cloud::Points(features, dim))
@@ -331,7 +373,7 @@ impl Job for ByClassifier<'_> {
                 about.shape
             );
         }
-        let of = |dataset: &Dataset| classifier.features(&dataset.values(), &device, &|_| {});
+        let of = |dataset: &Dataset| classifier.features(&dataset.values(), &device, &mut |_| {});
         let found = self.datasets.map(of);
         for (path, values) in self.paths.iter().zip(&found) {
             if let Some(at) = values.iter().position(|value| !value.is_finite()) {

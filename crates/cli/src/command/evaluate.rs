@@ -290,9 +290,8 @@ fn print_table(scores: &[Scores], n: usize, plan: &Plan, weights: &str, task: &T
             match key {
                 // Printed once for all metrics of features.
                 key if key == FEATURE_METRICS[0].key => {
-                    say!(
-                        "{name:<28} not available without a classifier; see --features and --inception"
-                    );
+                    let remedy = "see --features and --inception";
+                    say!("{name:<28} not available without a classifier; {remedy}");
                 }
                 "nll" => match task
                     .training

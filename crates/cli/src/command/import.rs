@@ -156,13 +156,19 @@ fn autoencoder(
     golden: Option<&Golden>,
     device: device::Name,
 ) -> Result<ExitCode> {
-    if let Some(out) = &arguments.out {
-        bail!(Usage(format!(
-            "{} is an autoencoder, which is no model to sample from, so {} cannot be written; leave \
-             --out out to verify it, and load it through the library",
-            arguments.source.display(),
-            out.display()
-        )));
+    for (flag, is_given) in [
+        ("out", arguments.out.is_some()),
+        ("convention", arguments.convention.is_some()),
+        ("data", arguments.data.is_some()),
+        ("set", !arguments.set.is_empty()),
+    ] {
+        if is_given {
+            bail!(Usage(format!(
+                "{} is an autoencoder, which has no time and is no model to sample from; leave \
+                 --{flag} out to verify it, and load it through the library",
+                arguments.source.display()
+            )));
+        }
     }
     let parameters: usize = read
         .tensors
@@ -171,8 +177,10 @@ fn autoencoder(
         .sum();
     if !arguments.json {
         read.say();
-        say!("network      {:?}", read.fit.structure);
-        say!("             {parameters} parameters");
+        say!(
+            "network      {}, {parameters} parameters",
+            autoencoder_of(&read.fit.structure)
+        );
         read.say_assumed();
     }
     let differences = golden.map(|golden| {
@@ -182,11 +190,12 @@ fn autoencoder(
         };
         device::run_on(device, job)
     });
-    let differences = differences.transpose()?.unwrap_or_default();
+    let differences = differences.transpose()?;
     if arguments.json {
-        let named = differences
-            .iter()
-            .map(|(name, d)| ((*name).to_owned(), json!(d)));
+        let named = differences.as_ref().map(|all| {
+            let named = all.iter().map(|(name, d)| ((*name).to_owned(), json!(d)));
+            named.collect::<serde_json::Map<_, _>>()
+        });
         say!(
             "{}",
             json!({
@@ -196,19 +205,49 @@ fn autoencoder(
                 "precision": precision(read.precision),
                 "assumed": read.fit.assumed,
                 "parameters": parameters,
-                "differences": named.collect::<serde_json::Map<_, _>>(),
+                "differences": named,
             })
         );
     } else {
-        for (name, differences) in &differences {
+        for (name, differences) in differences.iter().flatten() {
             say_differences(&format!(" of {name}"), differences);
         }
     }
-    let all = || differences.iter().flat_map(|(_, differences)| differences);
+    let all = || {
+        let named = differences.iter().flatten();
+        named.flat_map(|(_, differences)| differences)
+    };
     if !all().all(|difference| *difference <= TOLERANCE) {
         bail!(differ(arguments, all()));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What an autoencoder makes of what, in a line.
+fn autoencoder_of(structure: &Structure) -> String {
+    match structure {
+        Structure::Autoencoder(config) => format!(
+            "autoencoder of {} channels, in widths {:?}, to latents of {} at 1/{} of the size, \
+             scaled by {} after a shift of {}",
+            config.image_channels,
+            config.widths,
+            config.latent_channels,
+            config.factor(),
+            config.scale,
+            config.shift
+        ),
+        Structure::Taesd(config) => format!(
+            "tiny autoencoder of {} channels to latents of {}{}",
+            config.image_channels,
+            config.latent_channels,
+            match (config.parts.encodes(), config.parts.decodes()) {
+                (true, false) => ", the encoder alone",
+                (false, true) => ", the decoder alone",
+                _ => "",
+            }
+        ),
+        _ => unreachable!("asked only of autoencoders"),
+    }
 }
 
 struct VerifyingAutoencoder<'a> {

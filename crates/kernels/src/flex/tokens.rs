@@ -39,7 +39,7 @@ impl Tokens {
         (CHUNK / self.width.max(1)).max(1)
     }
 
-    /// The vector of a sample among the rows of a matrix that has one or one per sample.
+    /// The row of a sample in a matrix: its own, or the only one.
     pub(super) fn vector<'a, T>(&self, rows: &'a [T], sample: usize) -> &'a [T] {
         let start = sample * self.width % rows.len();
         &rows[start..start + self.width]

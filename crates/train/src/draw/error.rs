@@ -60,10 +60,10 @@ pub enum SampleError {
     ThresholdedVectors,
     /// The method would make samples of simple data much wider or narrower than these data are.
     #[error(
-        "{method} is no use with {steps} steps from t = {start} to {end}: tried on data \
-         with a known answer, it makes samples {factor:.2} times as wide as the data; take more steps, a grid of more even \
-         noise levels (log-snr or karras), or a method that is safe with few, such as ddim or \
-         dpmpp-2m"
+        "{method} is no use with {steps} steps from t = {start} to {end}: tried on data with a \
+         known answer, it makes samples {factor:.2} times as wide as the data; take more steps, a \
+         grid of more even noise levels (log-snr or karras), or a method that is safe with few, \
+         such as ddim or dpmpp-2m"
     )]
     Spread {
         /// The name of the method.

@@ -26,7 +26,8 @@ settings! {
         time: TimeFeatures = TimeFeatures::default(),
         /// What stands for "no class".
         null_class: NullClass = NullClass::Trained,
-        /// Whether the last layer computes as many channels again, which are dropped, as SiT's does.
+        /// Whether the last layer computes as many channels again, which are dropped, as SiT's
+        /// does.
         unused_half: bool = false,
     }
 }

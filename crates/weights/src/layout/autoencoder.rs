@@ -42,8 +42,8 @@ pub(crate) const COMPVIS: Layout = Layout {
     write: |structure| write(structure, Project::CompVis),
 };
 
-/// The rules, and the arguments of diffusers' `AutoencoderKL`, which latent-diffusion has in another
-/// form.
+/// The rules, and the arguments of diffusers' `AutoencoderKL`, which latent-diffusion has in
+/// another form.
 fn write(structure: &Structure, project: Project) -> Option<Written> {
     let Structure::Autoencoder(autoencoder) = structure else {
         return None;
