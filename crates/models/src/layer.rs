@@ -8,6 +8,7 @@ use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use burn::tensor::module::interpolate;
 use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
+use pyroclast_core::condition::Images;
 use pyroclast_kernels::{Activation, Window, concat, conv2d, linear};
 
 /// `act(x·W + b)`, for a layer made by [`crate::Init`]; such a layer always has a bias.
@@ -36,6 +37,21 @@ pub(crate) fn convolve<B: Backend>(layer: &Conv2d<B>, x: Tensor<B, 4>) -> Tensor
         padding,
     };
     conv2d(x, weight, bias, window)
+}
+
+/// The state with an image to condition on as further channels: zeros where there is none.
+pub(crate) fn with_image<B: Backend>(
+    x: Tensor<B, 4>,
+    image: &Images<B>,
+    channels: usize,
+) -> Tensor<B, 4> {
+    if channels == 0 {
+        return x;
+    }
+    let [batch, _, height, width] = x.dims();
+    let image = image.or_zeros([batch, channels, height, width], &x.device());
+    let image = image.cast(x.dtype());
+    concat(x, image, 1)
 }
 
 /// The image with a column of zeros on its right and a row of them below.

@@ -6,7 +6,7 @@ use super::positions::positions;
 use super::sequence::SequenceEmbedding;
 use crate::embedding::{ClassEmbedding, TimeEmbedding, VectorEmbedding};
 use crate::init::Init;
-use crate::layer::{convolve, dense};
+use crate::layer::{convolve, dense, with_image};
 use burn::module::Module;
 use burn::nn::Linear;
 use burn::nn::conv::Conv2d;
@@ -14,7 +14,7 @@ use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use pyroclast_core::condition::{Images, Labels, Sequences, Vectors};
 use pyroclast_core::network::Network;
-use pyroclast_kernels::{Activation, concat, layer_norm, silu};
+use pyroclast_kernels::{Activation, layer_norm, silu};
 
 /// The deviation of the first weights of the embeddings.
 const DEVIATION: f64 = 0.02;
@@ -123,16 +123,8 @@ impl<B: Backend> Network<B, 4> for DiT<B> {
     ) -> Tensor<B, 4> {
         let embedding = self.embed(t, condition);
         let (_, (_, (image, sequences))) = condition;
-        let [batch, channels, height, width] = x.dims();
-        let x = match self.beside {
-            0 => x,
-            beside => {
-                let image = image.or_zeros([batch, beside, height, width], &x.device());
-                let image = image.cast(x.dtype());
-                concat(x, image, 1)
-            }
-        };
-        let x = convolve(&self.patches, x);
+        let [batch, channels, ..] = x.dims();
+        let x = convolve(&self.patches, with_image(x, image, self.beside));
         let [_, dim, rows, columns] = x.dims();
         let (device, dtype) = (x.device(), x.dtype());
         let tokens = x.reshape([batch, dim, rows * columns]).swap_dims(1, 2);

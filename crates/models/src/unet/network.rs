@@ -5,7 +5,7 @@ use super::plan::{Change, LevelPlan, StagePlan};
 use crate::attention::SelfAttention;
 use crate::embedding::{ClassEmbedding, TimeEmbedding, VectorEmbedding};
 use crate::init::Init;
-use crate::layer::{convolve, double, with_zeros_beyond};
+use crate::layer::{convolve, double, with_image, with_zeros_beyond};
 use crate::norm::GroupNorm;
 use crate::residual::{ResidualBlock, Resize, scaled};
 use burn::module::Module;
@@ -252,16 +252,7 @@ impl<B: Backend> UNet<B> {
     ) -> Tensor<B, 4> {
         let embedding = self.embed(t, condition, augmentation);
         let (_, (_, beside)) = condition;
-        let [batch, _, height, width] = x.dims();
-        let x = match self.beside {
-            0 => x,
-            channels => {
-                let image = beside.or_zeros([batch, channels, height, width], &x.device());
-                let image = image.cast(x.dtype());
-                concat(x, image, 1)
-            }
-        };
-        let mut h = convolve(&self.stem, x);
+        let mut h = convolve(&self.stem, with_image(x, beside, self.beside));
         let mut skips = vec![h.clone()];
         for level in &self.down {
             for stage in &level.stages {

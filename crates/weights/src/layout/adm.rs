@@ -6,7 +6,7 @@
 //! Source: the state_dict of guided-diffusion's `UNetModel` (Dhariwal & Nichol 2021).
 
 use super::unet::{BlockKeys, Kind, Way, checked, heights, image_size, multiplier, numbers};
-use super::unet::{side, side_if_any, sites};
+use super::unet::{side, side_if_any, sites, written_size};
 use super::{Fit, Layout, Structure, Written};
 use crate::array::Tensors;
 use crate::config::Config;
@@ -117,7 +117,7 @@ pub(crate) const FLOW_MATCHING: Layout = Layout {
 
 /// The arguments of `UNetModel`, and the size of the images.
 fn arguments(unet: &UNetConfig, layout: &str) -> Config {
-    let [height, width] = unet.image_size;
+    let [height, _] = unet.image_size;
     let (heads, each) = match unet.heads {
         Heads::Count(heads) => (heads, None),
         Heads::OfChannels(each) => (1, Some(each)),
@@ -131,14 +131,7 @@ fn arguments(unet: &UNetConfig, layout: &str) -> Config {
     let factors: Vec<usize> = unet.attention.iter().map(factor).collect();
     Config::from_iter([
         ("layout", json!(layout)),
-        (
-            "image_size",
-            if height == width {
-                json!(height)
-            } else {
-                json!([height, width])
-            },
-        ),
+        ("image_size", written_size(unet.image_size)),
         ("in_channels", json!(unet.image_channels)),
         ("out_channels", json!(unet.outputs())),
         ("model_channels", json!(unet.channels)),

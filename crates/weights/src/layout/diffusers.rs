@@ -6,7 +6,7 @@
 //! Source: the state_dict and the `config.json` of diffusers' `UNet2DModel`.
 
 use super::unet::{BlockKeys, Kind, Way, checked, heights, image_size, multiplier};
-use super::unet::{side, side_if_any, sites};
+use super::unet::{side, side_if_any, sites, written_size};
 use super::{Fit, Layout, Structure, Written};
 use crate::array::Tensors;
 use crate::config::Config;
@@ -71,7 +71,6 @@ fn arguments(unet: &UNetConfig) -> Config {
         Groups::Fixed(groups) => Some(groups),
         _ => unet.norm.groups.of(widths[0]),
     };
-    let [height, width] = unet.image_size;
     let resample = match unet.resample {
         Resample::Blocks { .. } => "resnet",
         _ => "conv",
@@ -81,14 +80,7 @@ fn arguments(unet: &UNetConfig) -> Config {
     Config::from_iter([
         ("layout", json!(UNET_2D.name)),
         ("_class_name", json!("UNet2DModel")),
-        (
-            "sample_size",
-            if height == width {
-                json!(height)
-            } else {
-                json!([height, width])
-            },
-        ),
+        ("sample_size", written_size(unet.image_size)),
         ("in_channels", json!(unet.image_channels)),
         ("out_channels", json!(unet.outputs())),
         ("block_out_channels", json!(widths)),

@@ -5,7 +5,7 @@
 //!
 //! Source: the state_dicts of the networks of Peebles & Xie 2023 and Ma et al. 2024.
 
-use super::unet::{image_size, multiplier, side, side_if_any};
+use super::unet::{image_size, multiplier, side, side_if_any, written_size};
 use super::{Fit, Layout, Structure, Written};
 use crate::array::Tensors;
 use crate::config::Config;
@@ -66,17 +66,9 @@ fn write(structure: &Structure) -> Option<Written> {
     let Structure::DiT(dit) = structure else {
         return None;
     };
-    let [height, width] = dit.image_size;
     let null_row = dit.null_class == NullClass::Trained;
     let config = Config::from_iter([
-        (
-            "input_size",
-            if height == width {
-                json!(height)
-            } else {
-                json!([height, width])
-            },
-        ),
+        ("input_size", written_size(dit.image_size)),
         ("patch_size", json!(dit.patch)),
         ("in_channels", json!(dit.image_channels)),
         ("hidden_size", json!(dit.width)),

@@ -6,7 +6,7 @@ use crate::config::Config;
 use crate::error::WeightsError;
 use crate::table::{Misfit, Table};
 use pyroclast_models::{Change, ResidualConfig, StagePlan, UNetConfig};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// The way down, the middle or the way up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -166,6 +166,14 @@ pub(super) fn heights(height: usize, attends: impl IntoIterator<Item = bool>) ->
     attending
         .map(|(_, level)| height.checked_shr(level).unwrap_or(0))
         .collect()
+}
+
+/// What [`image_size`] reads: a number where height and width are equal.
+pub(super) fn written_size([height, width]: [usize; 2]) -> Value {
+    match height == width {
+        true => json!(height),
+        false => json!([height, width]),
+    }
 }
 
 /// The height and width in the configuration: a number under `key` for both, or a list that ends
