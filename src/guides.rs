@@ -1,4 +1,4 @@
-//! Guides for four common beginnings. Their programs are compiled and run as tests.
+//! Guides for five common beginnings. Their programs are compiled and run as tests.
 
 #[doc = include_str!("../docs/guides/your-data.md")]
 pub mod your_data {}
@@ -11,3 +11,6 @@ pub mod your_solver {}
 
 #[doc = include_str!("../docs/guides/from-pytorch.md")]
 pub mod from_pytorch {}
+
+#[doc = include_str!("../docs/guides/latents.md")]
+pub mod latents {}

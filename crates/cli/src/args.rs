@@ -577,6 +577,10 @@ pub(crate) struct Sample {
     /// Also write an animated GIF of the flow from noise to data.
     #[arg(long)]
     pub(crate) trajectory: bool,
+    /// Of a model of latents, decode pictures larger than this in tiles of so many pixels a side,
+    /// faded into each other: for pictures whose decoding does not fit into memory.
+    #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u32).range(16..))]
+    pub(crate) tile: Option<u32>,
     /// Print one JSON object instead of text.
     #[arg(long)]
     pub(crate) json: bool,
@@ -682,6 +686,13 @@ pub(crate) struct Import {
     /// The data that `evaluate` and `compare` score the model on: short for --set data.name=DATA.
     #[arg(long, value_name = "DATA")]
     pub(crate) data: Option<String>,
+    /// Of a network that draws latents, the autoencoder that decodes them: a model file, as import
+    /// writes it.
+    #[arg(long, value_name = "MODEL")]
+    pub(crate) latents: Option<PathBuf>,
+    /// Of an autoencoder whose halves are separate files, that of the decoder.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) decoder: Option<PathBuf>,
     /// A .safetensors file with inputs, and the outputs that the network had for them.
     #[arg(long, value_name = "FILE")]
     pub(crate) verify: Option<PathBuf>,

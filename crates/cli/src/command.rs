@@ -13,17 +13,38 @@ pub(crate) mod import;
 pub(crate) mod man;
 pub(crate) mod methods;
 pub(crate) mod presets;
+mod reconstruct;
 pub(crate) mod sample;
 pub(crate) mod sweep;
 pub(crate) mod train;
 
+use crate::Usage;
 use crate::args::Model;
-use crate::say::note;
-use anyhow::Result;
+use crate::say::{note, quoted};
+use anyhow::{Result, bail};
+use pyroclast_train::network::NetworkConfig;
 use pyroclast_train::stored_model::StoredModel;
 
-/// Opens the model that a command line names. Prints a note if it has not been trained.
+/// Opens the model of samples that a command line names. Prints a note if it has not been trained.
 fn open(model: &Model) -> Result<StoredModel> {
+    let stored = open_any(model)?;
+    if is_autoencoder(&stored) {
+        bail!(Usage(format!(
+            "{0} is an autoencoder, which draws no samples; train a model of its latents with \
+             --set data.latents={0}, or score it with `pyroclast evaluate`",
+            quoted(&model.run.to_string_lossy())
+        )));
+    }
+    Ok(stored)
+}
+
+fn is_autoencoder(stored: &StoredModel) -> bool {
+    let network = &stored.header().about.network;
+    network.as_ref().is_some_and(NetworkConfig::is_autoencoder)
+}
+
+/// As [`open`], an autoencoder too.
+fn open_any(model: &Model) -> Result<StoredModel> {
     let stored = StoredModel::open(&model.run, model.weights)?;
     let about = &stored.header().about;
     if about.step == 0 && about.origin.is_none() {

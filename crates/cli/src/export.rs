@@ -18,7 +18,7 @@ use std::path::Path;
 /// The largest number of data points behind the samples of a scatter plot.
 const BEHIND: usize = 4000;
 /// The number of images per row.
-const COLUMNS: usize = 10;
+pub(crate) const COLUMNS: usize = 10;
 
 /// The number of points in a picture.
 const PICTURE_POINTS: usize = 4000;

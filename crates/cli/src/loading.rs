@@ -17,12 +17,20 @@ const LONG: Duration = Duration::from_secs(1);
 
 /// Runs a computation that may decode pictures, and shows how far it is.
 pub(crate) fn with_progress<T>(load: impl FnOnce(&Loading<'_>) -> Result<T>) -> Result<T> {
+    with_progress_of("decod", load)
+}
+
+/// The same of another work than decoding; `verb` lacks its -ed and -ing.
+pub(crate) fn with_progress_of<T>(
+    verb: &'static str,
+    load: impl FnOnce(&Loading<'_>) -> Result<T>,
+) -> Result<T> {
     let bar: RefCell<Option<ProgressBar>> = RefCell::new(None);
     let (start, decoded) = (Instant::now(), RefCell::new(0));
     let progress = |done: usize, total: Option<usize>| {
         *decoded.borrow_mut() = done;
         let mut bar = bar.borrow_mut();
-        let bar = bar.get_or_insert_with(|| new_bar(total));
+        let bar = bar.get_or_insert_with(|| new_bar(verb, total));
         bar.set_position(done as u64);
     };
     let loaded = load(&Loading {
@@ -36,7 +44,7 @@ pub(crate) fn with_progress<T>(load: impl FnOnce(&Loading<'_>) -> Result<T>) -> 
     if n > 0 && seconds > LONG {
         let per_second = n as f64 / seconds.as_secs_f64();
         note!(
-            "decoded {n} pictures in {:.1} s ({per_second:.0} per second)",
+            "{verb}ed {n} pictures in {:.1} s ({per_second:.0} per second)",
             seconds.as_secs_f64()
         );
     }
@@ -54,21 +62,21 @@ pub(crate) fn one_source(first: String, more: &[String]) -> Result<String> {
     Ok(folder.to_string_lossy().into_owned())
 }
 
-fn new_bar(total: Option<usize>) -> ProgressBar {
+fn new_bar(verb: &str, total: Option<usize>) -> ProgressBar {
     if !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
     let (bar, template) = match total {
         Some(total) => (
             ProgressBar::new(total as u64),
-            "{bar:30.yellow/dim} decoding {pos}/{len}  {per_sec}  ETA {eta}",
+            format!("{{bar:30.yellow/dim}} {verb}ing {{pos}}/{{len}}  {{per_sec}}  ETA {{eta}}"),
         ),
         None => (
             ProgressBar::new_spinner(),
-            "{spinner} decoding {pos}  {per_sec}",
+            format!("{{spinner}} {verb}ing {{pos}}  {{per_sec}}"),
         ),
     };
-    if let Ok(style) = ProgressStyle::with_template(template) {
+    if let Ok(style) = ProgressStyle::with_template(&template) {
         bar.set_style(style.progress_chars("━━─"));
     }
     bar

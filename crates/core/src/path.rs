@@ -150,7 +150,9 @@ impl Path {
         Self::new(table)
     }
 
-    fn at_times(mut self, distribution: TimeDistribution) -> Self {
+    /// The same path, trained at times of another distribution.
+    #[must_use]
+    pub fn at_times(mut self, distribution: TimeDistribution) -> Self {
         self.times.distribution = distribution;
         self
     }

@@ -47,6 +47,8 @@ named! {
                 remedy: "give at least 1 step",
             },
         },
+        /// `t = 1`: the data itself, for an autoencoder, which knows no noise.
+        "data" => Data,
     }
 }
 
@@ -111,6 +113,7 @@ impl TimeSampler {
             TimeDistribution::Index { steps } => {
                 1.0 - (draws.below(steps) + 1) as f64 / steps as f64
             }
+            TimeDistribution::Data => 1.0,
         };
         (0..n).map(|i| press(time(i, draws))).collect()
     }

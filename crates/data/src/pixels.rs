@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 /// Rows of bytes, `[n, width]`, in memory or in a file. A clone shares them.
@@ -41,6 +42,13 @@ impl Pixels {
             width,
             rows,
         }
+    }
+
+    /// The rows of a file that holds these and nothing else; `None` if it does not.
+    pub fn open(path: impl AsRef<Path>, width: usize, rows: usize) -> Option<Self> {
+        let file = File::open(path).ok()?;
+        let size = (width as u64).checked_mul(rows as u64)?;
+        (width > 0 && file.metadata().ok()?.len() == size).then(|| Self::in_file(file, width, rows))
     }
 
     /// The number of rows.

@@ -17,7 +17,9 @@ use pyroclast_core::schedule::{AnySchedule, Schedule};
 use pyroclast_train::draw::{
     Described, GridName, MethodName, Plan, SampleError, SamplingMethod, Stepping, check, sample,
 };
+use pyroclast_train::latents::Latents;
 use pyroclast_train::task::Task;
+use std::sync::Arc;
 
 /// Steps of the limit; for a chain with fewer indices, all of those.
 const LIMIT: usize = 250;
@@ -36,6 +38,9 @@ pub struct Contest<M = MethodName> {
     /// The grid of all methods. Do not give times here: they would be the
     /// same steps for every budget.
     pub grid: GridName,
+    /// The latents that the model draws, if it is one of latents: they are decoded before they are
+    /// compared.
+    pub latents: Option<Arc<Latents>>,
 }
 
 impl<M: Described + Copy> Contest<M> {
@@ -133,11 +138,16 @@ where
     M: SamplingMethod<B, D> + Copy,
 {
     let (dataset, n) = (&task.training, contest.n);
+    let latents = contest.latents.as_deref();
+    let shape = latents.map_or(&dataset.shape[..], |latents| &latents.info.shape);
+    let dim = shape.iter().product();
     let draw = Draw {
         flow,
         task,
         network,
-        x0: (flow.path.source).for_sampling(n, dataset.dim(), Noise::new(contest.plan.seed), 0),
+        latents,
+        shape,
+        x0: (flow.path.source).for_sampling(n, dim, Noise::new(contest.plan.seed), 0),
         given: dataset.spread(n),
         device,
     };
@@ -177,6 +187,8 @@ struct Draw<'a, B: Backend, N> {
     flow: &'a Flow<N>,
     task: &'a Task,
     network: &'a dyn FeatureNetwork<B>,
+    latents: Option<&'a Latents>,
+    shape: &'a [usize],
     x0: Vec<f32>,
     given: Given,
     device: &'a B::Device,
@@ -196,13 +208,17 @@ impl<B: Backend, N> Draw<'_, B, N> {
         let samples = sample(
             self.flow,
             &self.x0,
-            &self.task.training.shape,
+            self.shape,
             &self.given,
             plan,
             self.device,
             &mut |_, _, _| {},
         )?;
-        let features = self.features(&samples.values)?;
+        let values = match self.latents {
+            Some(latents) => latents.decode::<B>(&samples.values, 0, self.device)?,
+            None => samples.values,
+        };
+        let features = self.features(&values)?;
         Ok((features, samples.statistics.evaluations))
     }
 }
@@ -249,6 +265,7 @@ mod tests {
             n: 4,
             plan: config.plan(0),
             grid: GridName::Uniform,
+            latents: None,
         };
         assert_eq!(contest.unserved::<Flex, _, 4>(&flow), []);
         let classifier = digits::<Flex>(&FlexDevice);

@@ -18,7 +18,9 @@ use pyroclast_core::noise::Noise;
 use pyroclast_solvers::Control;
 use pyroclast_train::dataset::Overflow;
 use pyroclast_train::draw::{MethodName, Plan, SampleError, SamplingMethod, sample};
+use pyroclast_train::latents::Latents;
 use pyroclast_train::task::Task;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// The share of the work that drawing samples takes, for want of a better guess.
@@ -203,6 +205,9 @@ pub struct Protocol<M = MethodName> {
     pub bounds: usize,
     /// Steps of the bound of a continuous process.
     pub bound_steps: usize,
+    /// The latents that the model draws, if it is one of latents: they are decoded before they are
+    /// scored. There are no likelihoods then, which are of latents and not of pictures.
+    pub latents: Option<Arc<Latents>>,
 }
 
 /// Draws `n` samples and scores them. `k` numbers the repetition, which has its own source
@@ -238,29 +243,37 @@ where
         likelihoods,
         bounds,
         bound_steps,
+        latents,
     } = protocol.clone();
     let dataset = &task.training;
     let dim = dataset.dim();
+    let shape = (latents.as_ref()).map_or(&dataset.shape[..], |latents| &latents.info.shape);
     let noise = Noise::new(plan.seed);
-    let x0 = flow.path.source.for_sampling(n, dim, noise, k + 1);
+    let state_dim = shape.iter().product();
+    let x0 = flow.path.source.for_sampling(n, state_dim, noise, k + 1);
     let clock = Instant::now();
     let plan = Plan {
         seed: plan.seed.wrapping_add(k),
         ..plan
     };
-    let samples = sample(
+    let mut samples = sample(
         &flow.valid(),
         &x0,
-        &dataset.shape,
+        shape,
         &dataset.spread(n),
         &plan,
         device,
         &mut |first, _, _| seen("drawing samples", SAMPLED * first as f64 / n as f64),
     )?;
+    if let Some(latents) = &latents {
+        samples.values = latents.decode::<B>(&samples.values, 0, device)?;
+    }
     let seconds = clock.elapsed().as_secs_f64();
     seen("distances between paths", SAMPLED);
     let [test, other] = task.test_points(n, noise, k);
-    let npe = samples.path_energy.map(|energy| {
+    // The path of a latent has no distance in the data to compare with.
+    let energy = samples.path_energy.filter(|_| latents.is_none());
+    let npe = energy.map(|energy| {
         let scale = samples.source_scale as f32;
         let mut source = flow.path.source.for_sampling(n, dim, noise, (1 << 15) + k);
         source.iter_mut().for_each(|v| *v *= scale);
@@ -268,6 +281,10 @@ where
     });
     let seed = Noise::new(plan.seed);
     seen("likelihoods", 0.5);
+    let (likelihoods, bounds) = match latents {
+        Some(_) => (0, 0),
+        None => (likelihoods, bounds),
+    };
     let likelihood =
         likelihood::<B, _, D>(flow, task, likelihoods, seed, Control::default(), device)?;
     let chain = Chain {

@@ -36,6 +36,7 @@ mod map_rows;
 mod memorisation;
 mod moments;
 mod path_energy;
+pub mod reconstruction;
 mod sliced;
 mod spread;
 mod squared_distance;

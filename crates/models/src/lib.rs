@@ -35,7 +35,9 @@ mod taesd;
 mod unet;
 
 pub use attention::SelfAttention;
-pub use autoencoder::{Autoencoder, AutoencoderConfig, Posterior};
+pub use autoencoder::{
+    Autoencoder, AutoencoderConfig, NegativeElbo, Posterior, Reconstruction, image_and_rate,
+};
 pub use classifier::{Classifier, ClassifierConfig};
 pub use dit::{DiT, DiTConfig, SecondHalf, sine_positions};
 pub use embedding::{ClassEmbedding, NullClass, TimeEmbedding, TimeFeatures};

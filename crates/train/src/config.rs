@@ -5,6 +5,7 @@
 //! files.
 
 mod assignment;
+mod autoencoder;
 mod check;
 mod explain;
 mod legacy;
@@ -190,6 +191,9 @@ impl Config {
         if self.data.flip {
             trainer = trainer.flipping();
         }
+        if let NetworkConfig::Autoencoder(size) = &self.network {
+            trainer = trainer.loss_by(autoencoder::loss::<B, D>(size));
+        }
         trainer.about.data.section = Some(self.data.clone());
         trainer.about.network = Some(self.network.clone());
         trainer.about.sampling = self.sampling.clone();
@@ -325,6 +329,9 @@ impl Config {
     ///
     /// A learned variance takes its decoder from the data, unless the configuration sets one.
     pub fn flow<N>(&self, network: N, data: &Dataset) -> Flow<N> {
+        if self.network.is_autoencoder() {
+            return autoencoder::flow(network);
+        }
         let mut objective = self.objective;
         if let VarianceLoss::Hybrid { decoder, .. } = &mut objective.variance {
             decoder.get_or_insert_with(|| data.decoder());

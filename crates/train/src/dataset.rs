@@ -12,6 +12,7 @@ mod array;
 mod digits;
 mod error;
 mod file;
+mod moments;
 mod pictures;
 mod precision;
 mod samples;
@@ -29,6 +30,7 @@ use std::sync::Arc;
 
 pub use error::DatasetError;
 pub(crate) use file::load;
+pub(crate) use moments::Moments;
 pub use pictures::Loading;
 pub use scaling::{Logarithm, Overflow, Scaling};
 pub use source::DataSource;
@@ -290,6 +292,43 @@ impl Dataset {
     /// If a sample does not exist.
     pub fn gather(&self, rows: &[usize]) -> Vec<f32> {
         self.samples.gather(rows, self.dim())
+    }
+
+    /// The same samples as latents of this shape.
+    pub(crate) fn as_latents(&self, moments: Moments, shape: Vec<usize>) -> Self {
+        Self {
+            name: self.name.clone(),
+            samples: Samples::Moments(moments),
+            shape,
+            given: self.given.clone(),
+            columns: Vec::new(),
+            table: None,
+            class_names: self.class_names.clone(),
+            eight_bit: false,
+        }
+    }
+
+    /// The values of a batch. Latents are drawn from their distributions; where `mirrors` is set,
+    /// each image is mirrored, left to right, with probability ½.
+    pub(crate) fn drawn(&self, rows: &[usize], mirrors: bool, noise: Noise, step: u64) -> Vec<f32> {
+        let mut coins = noise.fork("flip").draws(Stream::Data, step);
+        let flips: Vec<bool> = match mirrors {
+            true => rows.iter().map(|_| coins.uniform() < 0.5).collect(),
+            false => Vec::new(),
+        };
+        if let Samples::Moments(moments) = &self.samples {
+            let mut draws = noise.fork("posterior").draws(Stream::Data, step);
+            return moments.drawn(rows, &flips, &mut draws);
+        }
+        let mut values = self.gather(rows);
+        if let Some(&width) = self.shape.get(2) {
+            for (image, flip) in values.chunks_exact_mut(self.dim()).zip(flips) {
+                if flip {
+                    image.chunks_exact_mut(width).for_each(<[f32]>::reverse);
+                }
+            }
+        }
+        values
     }
 
     /// The dataset of the samples with these indices, in that order.

@@ -13,17 +13,22 @@ pub use scheduler::{scheduler_of, scheduler_settings};
 pub use verify::{GoldenError, Verify};
 
 use crate::config::{Config, ConfigError};
-use crate::dataset::Scaling;
+use crate::dataset::{Dataset, Scaling};
 use crate::draw::{MethodName, Sampling};
+use crate::latents::{LatentInfo, picture_shape};
 use crate::model::tensor_file::HostTensor;
 use crate::model::{About, DataInfo, ModelFile, ModelHeader, Origin};
-use crate::network::{Architecture, DiTSize, NetworkConfig, UNetSize};
+use crate::network::{Architecture, AutoencoderSize, DiTSize, NetworkConfig, TaesdSize, UNetSize};
 use pyroclast_core::named::OutOfRange;
 use pyroclast_core::objective::VarianceLoss;
-use pyroclast_models::SecondHalf;
+use pyroclast_models::{SecondHalf, TaesdParts};
 use pyroclast_weights::{
     Array, Config as Arguments, Convention, Fit, Layout, Structure, Tensors, WeightsError,
 };
+use std::sync::Arc;
+
+/// The height and width in the header of a network that takes images of any size.
+const ANY_SIZE: [usize; 2] = [256, 256];
 
 /// Why a network cannot become a model, or a model be written in a layout.
 #[derive(Debug, thiserror::Error)]
@@ -63,13 +68,7 @@ pub fn model_file(
     assignments: &[String],
 ) -> Result<ModelFile, ExchangeError> {
     let header = header(described(&fit.structure)?, convention, origin, assignments)?;
-    let tensor = |(name, Array { shape, values })| HostTensor {
-        name,
-        shape,
-        values,
-    };
-    let tensors = tensors.into_iter().map(tensor).collect();
-    Ok(ModelFile::new(header, weights.to_owned(), tensors))
+    Ok(ModelFile::new(header, weights.to_owned(), on_host(tensors)))
 }
 
 /// What a model's header says of a network.
@@ -100,9 +99,100 @@ fn described(structure: &Structure) -> Result<Described, ExchangeError> {
                 "a transformer with other conditions than classes",
             )),
         },
-        // Autoencoders have no time, so they are no model of a path.
-        _ => Err(ExchangeError::NoModel("an autoencoder")),
+        Structure::Autoencoder(config) => Ok(Described {
+            network: NetworkConfig::Autoencoder(AutoencoderSize::of(config)),
+            shape: shape(config.image_channels, ANY_SIZE),
+            classes: 0,
+            learns_variance: false,
+        }),
+        Structure::Taesd(config) if config.parts == TaesdParts::Both => Ok(Described {
+            network: NetworkConfig::Taesd(TaesdSize::of(config)),
+            shape: shape(config.image_channels, ANY_SIZE),
+            classes: 0,
+            learns_variance: false,
+        }),
+        _ => Err(ExchangeError::NoModel("half of an autoencoder")),
     }
+}
+
+/// The model file of an autoencoder of another project, for [`latents`](crate::latents).
+///
+/// # Errors
+/// [`ExchangeError`]: it is half of one, or a network of another kind.
+pub fn autoencoder_file(
+    fit: &Fit,
+    tensors: Tensors,
+    origin: Origin,
+    weights: &str,
+) -> Result<ModelFile, ExchangeError> {
+    let described = described(&fit.structure)?;
+    if !described.network.is_autoencoder() {
+        return Err(ExchangeError::NoModel("this network as an autoencoder"));
+    }
+    let flow = Config {
+        network: described.network.clone(),
+        ..Config::default()
+    }
+    .flow((), &Dataset::new("", Vec::new(), described.shape.clone()));
+    let header = ModelHeader {
+        path: flow.path,
+        objective: flow.objective,
+        about: About {
+            data: data(&origin.file, described.shape, 0),
+            latents: None,
+            network: Some(described.network),
+            origin: Some(origin),
+            sampling: Sampling::default(),
+            step: 0,
+            seed: 0,
+        },
+    };
+    Ok(ModelFile::new(header, weights.to_owned(), on_host(tensors)))
+}
+
+/// The model of pictures that an imported network of latents is together with their autoencoder,
+/// whose own scale and shift give the state of the flow: `(z − shift)·scale`.
+///
+/// # Errors
+/// [`ExchangeError`]: the other model is no autoencoder, or its latents have other channels.
+pub fn decoded_by(file: ModelFile, autoencoder: ModelFile) -> Result<ModelFile, ExchangeError> {
+    let about = &file.header().about;
+    let [shift, scale] = own_scale(&autoencoder);
+    let no_latents = |reason: String| ExchangeError::Convention(reason);
+    let [channels, height, width] = about.data.shape[..] else {
+        return Err(no_latents(
+            "only networks of images draw latents".to_owned(),
+        ));
+    };
+    let pictures = picture_shape(&autoencoder, [channels, height, width]);
+    let pictures = pictures.map_err(|error| no_latents(error.to_string()))?;
+    let mut header = file.header().clone();
+    let classes = header.about.data.classes.len();
+    header.about.data = data(&header.about.data.name, pictures.to_vec(), classes);
+    header.about.latents = Some(LatentInfo {
+        shape: [channels, height, width],
+        shift,
+        scale: scale.recip(),
+    });
+    let (weights, tensors) = (file.weights().to_owned(), file.tensors().to_vec());
+    Ok(ModelFile::new(header, weights, tensors).with_autoencoder(Arc::new(autoencoder)))
+}
+
+/// The shift and the scale of an autoencoder in the project that it was trained in.
+fn own_scale(autoencoder: &ModelFile) -> [f64; 2] {
+    match &autoencoder.header().about.network {
+        Some(NetworkConfig::Autoencoder(size)) => [size.shift, size.scale],
+        _ => [0.0, 1.0],
+    }
+}
+
+fn on_host(tensors: Tensors) -> Vec<HostTensor> {
+    let tensor = |(name, Array { shape, values })| HostTensor {
+        name,
+        shape,
+        values,
+    };
+    tensors.into_iter().map(tensor).collect()
 }
 
 fn header(
@@ -132,6 +222,7 @@ fn header(
         objective,
         about: About {
             data,
+            latents: None,
             network: Some(described.network),
             origin: Some(origin),
             sampling: sampling(convention),
@@ -183,8 +274,8 @@ fn with_clock(
 }
 
 fn architecture(header: &ModelHeader) -> Result<Architecture, ConfigError> {
-    let data = &header.about.data;
-    Config::of_model(header).architecture(&data.shape, data.classes.len())
+    let about = &header.about;
+    Config::of_model(header).architecture(about.state_shape(), about.data.classes.len())
 }
 
 /// The description of samples of this shape.
@@ -244,6 +335,7 @@ pub fn written_in(
         Architecture::UNet(unet) => Structure::UNet(unet),
         Architecture::DiT(dit) => Structure::DiT(dit),
         Architecture::Mlp(_) => return Err(ExchangeError::OtherNetwork("a multilayer perceptron")),
+        Architecture::Autoencoder(config) => Structure::Autoencoder(config),
     };
     let tensor = |tensor: &HostTensor| {
         let array = Array::new(tensor.shape.clone(), tensor.values.clone());

@@ -17,6 +17,7 @@ pub mod dataset;
 mod digest;
 pub mod draw;
 pub mod exchange;
+pub mod latents;
 pub mod learn;
 pub mod model;
 pub mod network;

@@ -13,6 +13,7 @@ pub use header::{About, DataInfo, ModelHeader, Origin};
 
 use crate::dataset::Overflow;
 use crate::draw::{Plan, SampleError, SamplingMethod, sample};
+use crate::latents::Latents;
 use crate::parameters::{device, slots, values};
 use burn::module::Module;
 use burn::tensor::backend::Backend;
@@ -21,6 +22,7 @@ use pyroclast_core::flow::Flow;
 use pyroclast_core::network::Network;
 use pyroclast_core::noise::Noise;
 use std::path::Path;
+use std::sync::Arc;
 use tensor_file::{HostTensor, TensorFileError};
 
 /// Why a model cannot be read or written.
@@ -69,6 +71,7 @@ pub enum ModelError {
 /// let about = About {
 ///     data: DataInfo::of_dataset(&points, &Scaling::identity()),
 ///     network: None,
+///     latents: None,
 ///     origin: None,
 ///     sampling: Default::default(),
 ///     step: 0,
@@ -96,6 +99,8 @@ pub struct Model<N> {
     pub about: About,
     /// The name of its weights among those of its run, such as `ema` or `power:0.1`.
     pub weights: String,
+    /// The latents that it is a model of, if it is one of latents: its samples are decoded.
+    pub latents: Option<Arc<Latents>>,
 }
 
 impl<N> Model<N> {
@@ -133,10 +138,15 @@ impl<N> Model<N> {
     {
         let (data, device) = (&self.about.data, self.device::<B>());
         let (source, noise) = (&self.flow.path.source, Noise::new(plan.seed));
-        let x0 = source.for_sampling(n, data.dim(), noise, 0);
+        let x0 = source.for_sampling(n, self.about.state_dim(), noise, 0);
         let unseen = &mut |_, _, _: &_| {};
-        let samples = sample(&self.flow, &x0, &data.shape, given, plan, &device, unseen)?;
-        let values = (data.without_samples()).in_units(&samples.values, &data.scaling);
+        let shape = self.about.state_shape();
+        let samples = sample(&self.flow, &x0, shape, given, plan, &device, unseen)?;
+        let samples = match &self.latents {
+            Some(latents) => latents.decode::<B>(&samples.values, 0, &device)?,
+            None => samples.values,
+        };
+        let values = (data.without_samples()).in_units(&samples, &data.scaling);
         let values = values.map_err(|Overflow(rows)| SampleError::NotFinite(rows))?;
         Ok(values.into_iter().map(|x| x as f32).collect())
     }
@@ -164,6 +174,7 @@ impl<N> Model<N> {
             flow,
             about,
             weights: "raw".to_owned(),
+            latents: None,
         }
     }
 
@@ -181,7 +192,12 @@ impl<N> Model<N> {
         let tensors: Vec<HostTensor> = tensors
             .map(|(slot, value)| HostTensor::of(slot.name, slot.shape, &value))
             .collect();
-        ModelFile::new(self.header(), self.weights.clone(), tensors).save(path)
+        let file = ModelFile::new(self.header(), self.weights.clone(), tensors);
+        match &self.latents {
+            Some(latents) => file.with_autoencoder(latents.autoencoder.clone()),
+            None => file,
+        }
+        .save(path)
     }
 
     /// Reads a model into a network of the same structure, and replaces the network's parameters.
@@ -227,6 +243,7 @@ mod tests {
         let scaling = Scaling::standardising(&points.reals(), 2);
         let about = About {
             data: DataInfo::of_dataset(&points, &scaling),
+            latents: None,
             network: None,
             origin: None,
             sampling: Default::default(),

@@ -3,9 +3,11 @@
 //! To add a network, write its file in the models' crate, then add a variant of [`NetworkConfig`]
 //! and an arm of [`Architecture::build`] here.
 
+mod autoencoder;
 mod dit;
 mod unet;
 
+pub use autoencoder::{AutoencoderSize, TaesdSize};
 pub use dit::DiTSize;
 pub use unet::UNetSize;
 
@@ -15,7 +17,8 @@ use pyroclast_core::named::{COUNT, Choice, Kind, OutOfRange, Range, Setting};
 use pyroclast_core::network::Network;
 use pyroclast_core::settings;
 use pyroclast_models::{
-    Activation, DiTConfig, Init, MlpConfig, NullClass, Size, TimeFeatures, TimeInput, UNetConfig,
+    Activation, AutoencoderConfig, DiTConfig, Init, MlpConfig, NullClass, Size, TimeFeatures,
+    TimeInput, UNetConfig,
 };
 use serde::{Deserialize, Serialize};
 use toml::Table;
@@ -31,6 +34,10 @@ pub enum NetworkConfig {
     Unet(UNetSize),
     /// A diffusion transformer.
     Dit(DiTSize),
+    /// An autoencoder.
+    Autoencoder(AutoencoderSize),
+    /// A tiny autoencoder, imported.
+    Taesd(TaesdSize),
 }
 
 settings! {
@@ -67,6 +74,7 @@ impl Setting for NetworkConfig {
     fn kind() -> Kind {
         let (mlp, unet) = (MlpSize::kind(), UNetSize::kind_with_layouts());
         let dit = DiTSize::kind();
+        let (autoencoder, taesd) = (AutoencoderSize::kind(), TaesdSize::kind());
         let choice = |name, about, parameters| Choice {
             name,
             aliases: &[],
@@ -77,6 +85,12 @@ impl Setting for NetworkConfig {
             choice("mlp", "A multilayer perceptron, for points.", mlp),
             choice("unet", "A UNet, for images.", unet),
             choice("dit", "A diffusion transformer, for images.", dit),
+            choice(
+                "autoencoder",
+                "An autoencoder of images, for the latents of other models.",
+                autoencoder,
+            ),
+            choice("taesd", "A tiny autoencoder, imported.", taesd),
         ])
     }
 
@@ -85,6 +99,8 @@ impl Setting for NetworkConfig {
             Self::Mlp(mlp) => mlp.check(key),
             Self::Unet(unet) => unet.check(key),
             Self::Dit(dit) => dit.check(key),
+            Self::Autoencoder(autoencoder) => autoencoder.check(key),
+            Self::Taesd(taesd) => taesd.check(key),
         }
     }
 }
@@ -98,6 +114,8 @@ pub enum Architecture {
     UNet(UNetConfig),
     /// A diffusion transformer, for images.
     DiT(DiTConfig),
+    /// An autoencoder of images.
+    Autoencoder(AutoencoderConfig),
 }
 
 impl NetworkConfig {
@@ -105,16 +123,21 @@ impl NetworkConfig {
     /// "no class", and there is no guidance.
     pub fn needs_class(&self) -> bool {
         match self {
-            Self::Mlp(_) => false,
+            Self::Mlp(_) | Self::Autoencoder(_) | Self::Taesd(_) => false,
             Self::Unet(unet) => unet.null_class == NullClass::Absent,
             Self::Dit(dit) => dit.null_class == NullClass::Absent,
         }
     }
 
+    /// Whether it makes latents of pictures and draws nothing.
+    pub fn is_autoencoder(&self) -> bool {
+        matches!(self, Self::Autoencoder(_) | Self::Taesd(_))
+    }
+
     /// The sinusoids of the time that it has; none for a network whose clock cannot be set.
     pub fn time(&self) -> Option<TimeFeatures> {
         match self {
-            Self::Mlp(_) => None,
+            Self::Mlp(_) | Self::Autoencoder(_) | Self::Taesd(_) => None,
             Self::Unet(unet) => Some(unet.time),
             Self::Dit(dit) => Some(dit.time),
         }
@@ -124,7 +147,7 @@ impl NetworkConfig {
     #[must_use]
     pub fn with_time(mut self, time: TimeFeatures) -> Self {
         match &mut self {
-            Self::Mlp(_) => {}
+            Self::Mlp(_) | Self::Autoencoder(_) | Self::Taesd(_) => {}
             Self::Unet(unet) => unet.time = time,
             Self::Dit(dit) => dit.time = time,
         }
@@ -137,6 +160,8 @@ impl NetworkConfig {
             Self::Mlp(_) => "MLP",
             Self::Unet(_) => "UNet",
             Self::Dit(_) => "DiT",
+            Self::Autoencoder(_) => "autoencoder",
+            Self::Taesd(_) => "tiny autoencoder",
         }
     }
 
@@ -154,6 +179,8 @@ impl NetworkConfig {
             Self::Mlp(mlp) => changed(mlp),
             Self::Unet(unet) => changed(unet),
             Self::Dit(dit) => changed(dit),
+            Self::Autoencoder(autoencoder) => changed(autoencoder),
+            Self::Taesd(taesd) => changed(taesd),
         }
     }
 
@@ -207,6 +234,33 @@ impl NetworkConfig {
                     None => Ok(Architecture::DiT(config)),
                 }
             }
+            (Self::Autoencoder(size), &[c, h, w]) => {
+                let config = size.config(c);
+                let factor = config.factor();
+                let problem = config.problem().or_else(|| {
+                    let fits = h.is_multiple_of(factor) && w.is_multiple_of(factor);
+                    (!fits).then(|| {
+                        format!(
+                            "{} levels halve an image {} times, which {h}×{w} pixels do not allow",
+                            config.widths.len(),
+                            config.widths.len() - 1
+                        )
+                    })
+                });
+                match problem {
+                    Some(problem) => Err(refuse("autoencoder", problem)),
+                    None => Ok(Architecture::Autoencoder(config)),
+                }
+            }
+            (Self::Autoencoder(_), shape) => Err(refuse(
+                "autoencoder",
+                format!("an autoencoder takes images, and a sample has shape {shape:?}"),
+            )),
+            (Self::Taesd(_), _) => Err(refuse(
+                "taesd",
+                "a tiny autoencoder is imported, and not trained here; set network.kind=autoencoder"
+                    .to_owned(),
+            )),
             (Self::Mlp(_), shape) => Err(refuse(
                 "mlp",
                 format!(
@@ -249,6 +303,8 @@ impl Architecture {
             Self::Mlp(mlp) => mlp.size(),
             Self::UNet(unet) => unet.size(),
             Self::DiT(dit) => dit.size(),
+            // An image of any size: that of the latents does not change the parameters.
+            Self::Autoencoder(config) => config.size([config.factor(); 2]),
         }
     }
 
@@ -262,6 +318,7 @@ impl Architecture {
             Self::Mlp(mlp) => user.with::<_, 2>(mlp.init(init)),
             Self::UNet(unet) => user.with::<_, 4>(unet.init(init)),
             Self::DiT(dit) => user.with::<_, 4>(dit.init(init)),
+            Self::Autoencoder(config) => user.with::<_, 4>(config.init(init)),
         }
     }
 }

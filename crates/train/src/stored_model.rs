@@ -2,6 +2,7 @@
 
 use crate::config::{Config, ConfigError};
 use crate::dataset::Loading;
+use crate::latents::Latents;
 use crate::learn::{Latest, Run, RunError, Weights, WeightsError};
 use crate::model::{Model, ModelError, ModelFile, ModelHeader};
 use crate::network::WithNetwork;
@@ -12,6 +13,7 @@ use pyroclast_core::network::Network;
 use pyroclast_core::noise::Noise;
 use pyroclast_models::Init;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Why a stored model cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -219,6 +221,17 @@ impl StoredModel {
         }
     }
 
+    /// The latents that it is a model of, if it is one of latents.
+    ///
+    /// # Errors
+    /// [`StoredModelError::Weights`] if the run lacks the autoencoder, or it is damaged.
+    pub fn latents(&self) -> Result<Option<Arc<Latents>>, StoredModelError> {
+        match &self.place {
+            Place::Run(_, latest) => Ok(latest.latents()?),
+            Place::File(file) => Ok(file.latents()),
+        }
+    }
+
     /// The model as a file, ready to be saved.
     ///
     /// # Errors
@@ -301,7 +314,7 @@ impl StoredModel {
             let path = self.path.display().to_string();
             return Err(StoredModelError::OwnNetwork(path));
         }
-        let (shape, classes) = (&about.data.shape, about.data.classes.len());
+        let (shape, classes) = (about.state_shape(), about.data.classes.len());
         let architecture = self.config().architecture(shape, classes)?;
         // Before the network is allocated: the header of a stranger's file may ask for any size.
         let found = self.parameters();

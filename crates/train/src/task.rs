@@ -2,6 +2,7 @@
 
 use crate::dataset::{DataSource, Dataset, DatasetError, Loading, Scaling, load};
 use crate::digest::hex;
+use crate::latents::Latents;
 use pyroclast_core::noise::{Noise, Stream};
 use pyroclast_core::shown::shown;
 use pyroclast_core::toy::Toy;
@@ -56,6 +57,8 @@ pub struct Task {
     pub validation: Arc<Dataset>,
     /// The map from the data's units to the model's scale.
     pub scaling: Scaling,
+    /// What the samples are latents of, if they are latents of pictures.
+    pub latents: Option<Arc<Latents>>,
     toy: Option<Toy>,
 }
 
@@ -87,6 +90,7 @@ impl Task {
                 training: points(data.size, 0),
                 validation: points(VALIDATION_POINTS, 1),
                 scaling: Scaling::identity(),
+                latents: None,
                 toy: Some(toy),
             });
         }
@@ -164,6 +168,7 @@ impl Task {
             training: Arc::new(training),
             validation: Arc::new(validation),
             scaling,
+            latents: None,
             toy: None,
         }
     }

@@ -80,6 +80,7 @@ pub(crate) fn run(arguments: Compare) -> Result<ExitCode> {
         n: arguments.n as usize,
         plan,
         grid,
+        latents: stored.latents()?,
     };
     let job = Comparing {
         stored: &stored,

@@ -1,6 +1,7 @@
 //! `pyroclast evaluate`: scores a model, in a table or as JSON.
 
-use super::open;
+use super::reconstruct::reconstructions;
+use super::{is_autoencoder, open_any};
 use crate::Usage;
 use crate::args::{Evaluate, Features};
 use crate::device::{self, Job};
@@ -44,7 +45,10 @@ const ROWS_OF_BOUND: usize = 256;
 const LIKELIHOODS: (usize, usize) = (2000, 64);
 
 pub(crate) fn run(arguments: Evaluate) -> Result<ExitCode> {
-    let stored = open(&arguments.model)?;
+    let stored = open_any(&arguments.model)?;
+    if is_autoencoder(&stored) {
+        return reconstructions(&arguments, &stored);
+    }
     let config = &stored.config();
     let plan = plan(&arguments.solver, config, arguments.seed, true)?;
     let device = device::choose(arguments.model.device.name.as_deref())?;
@@ -77,7 +81,8 @@ pub(crate) fn run(arguments: Evaluate) -> Result<ExitCode> {
         (None, true) => likelihoods,
         (None, false) => 0,
     };
-    check_densities(&arguments, bounds, config, &task)?;
+    let is_of_latents = stored.header().about.latents.is_some();
+    check_densities(&arguments, bounds, config, &task, is_of_latents)?;
     if let Some(path) = &arguments.bound_terms {
         check_terms(path, bounds)?;
     }
@@ -107,6 +112,7 @@ pub(crate) fn run(arguments: Evaluate) -> Result<ExitCode> {
             likelihoods,
             bounds,
             bound_steps: bound_steps as usize,
+            latents: stored.latents()?,
         },
         features: &arguments.features,
         repetitions: u64::from(arguments.seeds),
@@ -216,8 +222,10 @@ fn check_densities(
     bounds: usize,
     config: &Config,
     task: &Task,
+    is_of_latents: bool,
 ) -> Result<()> {
-    let has_density = config.path.source == Source::Normal && !task.validation.is_empty();
+    let has_density =
+        config.path.source == Source::Normal && !task.validation.is_empty() && !is_of_latents;
     let asks = |n: Option<u32>| n.is_some_and(|n| n > 0);
     let flags = [
         ("likelihoods", asks(arguments.likelihoods)),
@@ -226,8 +234,8 @@ fn check_densities(
     ];
     if let Some((flag, _)) = flags.iter().find(|(_, is_given)| *is_given && !has_density) {
         bail!(Usage(format!(
-            "--{flag} has nothing to compute: a density needs path.source=normal and held-out data \
-             (data.validation); leave it out"
+            "--{flag} has nothing to compute: a density needs path.source=normal, held-out data \
+             (data.validation), and a model of the data itself, not of latents; leave it out"
         )));
     }
     let is_continuous = config.path.schedule.table().is_none();

@@ -12,7 +12,10 @@ use burn::backend::Autodiff;
 use burn::tensor::backend::Backend;
 use pyroclast_core::named::UnknownName;
 use pyroclast_core::shown::shown;
-use pyroclast_train::exchange::{ExchangeError, GoldenError, Verify, model_file};
+use pyroclast_models::{TaesdConfig, TaesdParts};
+use pyroclast_train::exchange::{
+    ExchangeError, GoldenError, Verify, autoencoder_file, decoded_by, model_file,
+};
 use pyroclast_train::exchange::{scheduler_of, scheduler_settings};
 use pyroclast_train::learn::Weights;
 use pyroclast_train::model::tensor_file::TensorFileError;
@@ -46,6 +49,12 @@ pub(crate) fn run(arguments: Import) -> Result<ExitCode> {
             let read = Read::of(&arguments)?;
             if read.is_autoencoder() {
                 return autoencoder(&arguments, read, golden.as_ref(), device);
+            }
+            if arguments.decoder.is_some() {
+                bail!(Usage(format!(
+                    "{} is no half of an autoencoder; leave --decoder out",
+                    arguments.source.display()
+                )));
             }
             let mut found = Found::of(read, &arguments)?;
             let stored = found.model(&arguments)?;
@@ -149,26 +158,28 @@ fn differ<'a>(arguments: &Import, differences: impl Iterator<Item = &'a f64>) ->
     )
 }
 
-/// Says what an autoencoder is, and verifies it. It has no time, so there is no model to write.
+/// Says what an autoencoder is, verifies it, and writes it: for the latents of other models.
 fn autoencoder(
     arguments: &Import,
-    read: Read,
+    mut read: Read,
     golden: Option<&Golden>,
     device: device::Name,
 ) -> Result<ExitCode> {
     for (flag, is_given) in [
-        ("out", arguments.out.is_some()),
         ("convention", arguments.convention.is_some()),
         ("data", arguments.data.is_some()),
         ("set", !arguments.set.is_empty()),
+        ("latents", arguments.latents.is_some()),
     ] {
         if is_given {
             bail!(Usage(format!(
-                "{} is an autoencoder, which has no time and is no model to sample from; leave \
-                 --{flag} out to verify it, and load it through the library",
+                "{} is an autoencoder, which has no time and draws nothing; leave --{flag} out",
                 arguments.source.display()
             )));
         }
+    }
+    if let Some(decoder) = &arguments.decoder {
+        read.join(Read::of_file(arguments, decoder)?, decoder)?;
     }
     let parameters: usize = read
         .tensors
@@ -206,6 +217,7 @@ fn autoencoder(
                 "assumed": read.fit.assumed,
                 "parameters": parameters,
                 "differences": named,
+                "file": arguments.out,
             })
         );
     } else {
@@ -219,6 +231,29 @@ fn autoencoder(
     };
     if !all().all(|difference| *difference <= TOLERANCE) {
         bail!(differ(arguments, all()));
+    }
+    if let Some(out) = &arguments.out {
+        let origin = Origin {
+            file: read.file,
+            layout: read.layout.name.to_owned(),
+            convention: "autoencoder".to_owned(),
+        };
+        let weights = match read.part.as_str() {
+            "" => Weights::Raw.to_string(),
+            part => part.to_owned(),
+        };
+        let file = autoencoder_file(&read.fit, read.tensors, origin, &weights);
+        let file = file.map_err(|error| match error {
+            ExchangeError::NoModel(what) => anyhow!(Usage(format!(
+                "{} holds {what}; give the decoder's file by --decoder",
+                arguments.source.display()
+            ))),
+            other => anyhow!(other),
+        })?;
+        file.save(out)?;
+        if !arguments.json {
+            say!("model        {}", out.display());
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -287,7 +322,11 @@ struct Found {
 
 impl Read {
     fn of(arguments: &Import) -> Result<Self> {
-        let source = &arguments.source;
+        Self::of_file(arguments, &arguments.source)
+    }
+
+    /// The same, of another file than the first.
+    fn of_file(arguments: &Import, source: &Path) -> Result<Self> {
         let name = || source.display().to_string();
         if let Ok(file) = std::fs::metadata(source) {
             let bytes = file.len().saturating_mul(2);
@@ -323,6 +362,37 @@ impl Read {
             others: checkpoint.others,
             precision: checkpoint.precision,
         })
+    }
+
+    /// Joins the encoder of a tiny autoencoder with a decoder.
+    fn join(&mut self, decoder: Self, path: &Path) -> Result<()> {
+        let (Structure::Taesd(own), Structure::Taesd(other)) =
+            (&mut self.fit.structure, &decoder.fit.structure)
+        else {
+            bail!(Usage(format!(
+                "--decoder {}: only the halves of tiny autoencoders are separate files",
+                path.display()
+            )));
+        };
+        let joined = TaesdConfig {
+            parts: TaesdParts::Both,
+            ..*own
+        };
+        let halves = [own.parts, other.parts];
+        let is_joined = TaesdConfig {
+            parts: TaesdParts::Both,
+            ..*other
+        } == joined;
+        if halves != [TaesdParts::Encoder, TaesdParts::Decoder] || !is_joined {
+            bail!(Usage(format!(
+                "{} and {} are not the encoder and the decoder of one autoencoder",
+                self.file, decoder.file
+            )));
+        }
+        *own = joined;
+        self.tensors.extend(decoder.tensors);
+        self.count += decoder.count;
+        Ok(())
     }
 
     fn is_autoencoder(&self) -> bool {
@@ -423,6 +493,14 @@ impl Found {
             }
             other => anyhow!(other),
         })?;
+        let file = match &arguments.latents {
+            None => file,
+            Some(path) => {
+                let autoencoder = ModelFile::open(path).context("--latents")?;
+                let decoded = decoded_by(file, autoencoder);
+                decoded.map_err(|error| Usage(format!("--latents: {error}")))?
+            }
+        };
         Ok(StoredModel::of_file(file, &arguments.source)?)
     }
 

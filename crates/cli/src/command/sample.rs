@@ -71,6 +71,11 @@ pub(crate) fn run(arguments: Sample) -> Result<ExitCode> {
                 .into()
         ));
     }
+    if arguments.tile.is_some() && stored.header().about.latents.is_none() {
+        bail!(Usage(
+            "--tile is for a model of latents, whose samples are decoded; leave it out".into()
+        ));
+    }
     let device = device::choose(arguments.model.device.name.as_deref())?;
     check_guidance(&arguments.solver, &plan, &task)?;
     let classes = Classes::of(&arguments, &task)?;
@@ -85,6 +90,7 @@ pub(crate) fn run(arguments: Sample) -> Result<ExitCode> {
             n,
             classes: &classes,
             trajectory: arguments.trajectory,
+            tile: arguments.tile.unwrap_or(0) as usize,
             take,
         };
         device::run_on(device, job)
@@ -150,7 +156,7 @@ pub(crate) fn run(arguments: Sample) -> Result<ExitCode> {
         let labels = classes.of_rows(0..n);
         animate(
             path,
-            &paced(drawn.states, task.training.is_image()),
+            &drawn.states,
             labels.as_deref(),
             &backdrop,
             &task.scaling,
@@ -315,6 +321,8 @@ struct Sampling<'a> {
     n: usize,
     classes: &'a Classes,
     trajectory: bool,
+    /// The side of the tiles that pictures are decoded in; 0 for whole ones.
+    tile: usize,
     take: Taker<'a>,
 }
 
@@ -335,17 +343,22 @@ impl<B: Backend> WithModel<Autodiff<B>> for Sampling<'_> {
         N::InnerModule: Network<B, D>,
     {
         let (flow, device) = (model.flow.valid(), &model.device::<Autodiff<B>>());
-        let dataset = &self.task.training;
+        let (dataset, latents) = (&self.task.training, model.latents.as_deref());
+        let (shape, dim) = (model.about.state_shape(), model.about.state_dim());
+        let decoded = |states: Vec<f32>| match latents {
+            Some(latents) => latents.decode::<B>(&states, self.tile, device),
+            None => Ok(states),
+        };
         let steps = self.plan.steps();
         let mut watch = Watch::new(self.n, steps, self.trajectory);
         let mut evaluations = 0;
-        let rows = CHUNK * (PART / (CHUNK * dataset.dim())).max(1);
+        let rows = CHUNK * (PART / (CHUNK * dim)).max(1);
         let noise = Noise::new(self.plan.seed);
         let source = &flow.path.source;
-        let parts = source.for_sampling_in_parts(self.n, dataset.dim(), noise, 0, rows);
+        let parts = source.for_sampling_in_parts(self.n, dim, noise, 0, rows);
         for (part, x0) in parts.enumerate() {
             let first = part * rows;
-            let n = x0.len() / dataset.dim();
+            let n = x0.len() / dim;
             let labels = self.classes.of_rows(first..first + n);
             let given = (labels.as_deref()).map_or_else(Given::nothing, |labels| {
                 Given::labels(labels, dataset.classes())
@@ -355,14 +368,17 @@ impl<B: Backend> WithModel<Autodiff<B>> for Sampling<'_> {
                 ..self.plan.clone()
             };
             let mut observe = |row: usize, t: f64, x: &Tensor<B, D>| watch.see(first + row, t, x);
-            let shape = &dataset.shape;
             let samples = sample(&flow, &x0, shape, &given, &plan, device, &mut observe)?;
             evaluations = evaluations.max(samples.statistics.evaluations);
-            (self.take)(samples.values, labels.as_deref())?;
+            (self.take)(decoded(samples.values)?, labels.as_deref())?;
+        }
+        let mut states = paced(watch.states, dataset.is_image() && latents.is_none());
+        for state in &mut states {
+            state.values = decoded(std::mem::take(&mut state.values))?;
         }
         Ok(Drawn {
             evaluations,
-            states: watch.states,
+            states,
         })
     }
 }

@@ -1,10 +1,11 @@
 //! `pyroclast train`: trains a model and records it in the folder of a run.
 
+use super::reconstruct::{held_out, spread};
 use crate::Usage;
 use crate::args::Train;
 use crate::device::{self, Job};
 use crate::export::{self, picture_labels, picture_size, save_png};
-use crate::loading::{one_source, with_progress};
+use crate::loading::{one_source, with_progress, with_progress_of};
 use crate::memory::{self, product};
 use crate::progress::{Progress, minutes};
 use crate::report;
@@ -17,11 +18,13 @@ use pyroclast_core::condition::Given;
 use pyroclast_core::network::Network;
 use pyroclast_core::noise::Noise;
 use pyroclast_core::toy::Toy;
+use pyroclast_metrics::reconstruction::reconstructed;
 use pyroclast_models::Init;
 use pyroclast_plot::{Series, line_chart, write_png};
 use pyroclast_train::config::{Config, ConfigError, is_data, presets, suitable};
-use pyroclast_train::dataset::DataSource;
-use pyroclast_train::draw::{Samples, sample};
+use pyroclast_train::dataset::{DataSource, Loading};
+use pyroclast_train::draw::sample;
+use pyroclast_train::latents::{encode, latent_shape};
 use pyroclast_train::learn::{
     EventFile, Latest, Next, Outcome, Record, Run, RunError, RunLock, Summary, TrainError, Trainer,
     Watcher, Weights, WeightsError,
@@ -40,6 +43,8 @@ use std::time::Instant;
 
 /// The exit code after Ctrl-C, by the convention of shells.
 const INTERRUPTED: u8 = 130;
+/// The rows of pictures that an autoencoder in training is shown by, each with what becomes of it.
+const PAIRS: usize = 4;
 
 pub(crate) fn run(mut arguments: Train) -> Result<ExitCode> {
     arguments.source = one_source(arguments.source, &arguments.more)?;
@@ -71,7 +76,8 @@ pub(crate) fn run(mut arguments: Train) -> Result<ExitCode> {
     check_data_memory(&config)?;
     let noise = Noise::new(config.training.seed);
     let mut task = with_progress(|loading| Ok(Task::load_by(&config.data, noise, loading)?))?;
-    check_memory(&config, &task)?;
+    let autoencoder = autoencoder(&config, resumed.as_ref())?;
+    check_memory(&config, &task, autoencoder.as_deref())?;
     let init_from = (arguments.init_from.as_deref())
         .map(|path| StoredModel::open(path, Weights::default())?.file())
         .transpose()?;
@@ -95,6 +101,9 @@ pub(crate) fn run(mut arguments: Train) -> Result<ExitCode> {
             (run, lock)
         }
     };
+    if let Some(autoencoder) = &autoencoder {
+        autoencoder.save(run.autoencoder_path())?;
+    }
     note!(
         "training on {} ({} samples) with {device}; writing to {}",
         task.training.name,
@@ -109,6 +118,7 @@ pub(crate) fn run(mut arguments: Train) -> Result<ExitCode> {
         lock,
         config: &config,
         task: &task,
+        autoencoder,
         resume: arguments.resume,
         any_data: arguments.new_data,
         init_from,
@@ -131,7 +141,7 @@ pub(crate) fn run(mut arguments: Train) -> Result<ExitCode> {
     match outcome {
         (Outcome::Finished, picture) => {
             let loss = draw_curve(&run)?;
-            let about = DataInfo::of_dataset(&task.training, &task.scaling);
+            let about = DataInfo::of_task(&task);
             let page = report::write(&run, &config.to_toml(), &about)?;
             if arguments.json {
                 let (picture, steps) = (picture.as_deref(), config.training.steps);
@@ -148,7 +158,13 @@ pub(crate) fn run(mut arguments: Train) -> Result<ExitCode> {
             }
             say!("loss     {}", loss.display());
             say!("report   {}", page.display());
-            say!("next     pyroclast sample {folder} --trajectory");
+            if config.network.is_autoencoder() {
+                say!("next     pyroclast evaluate {folder}");
+                let data = quoted(&config.data.name);
+                say!("then     pyroclast train {data} --set data.latents={folder}");
+            } else {
+                say!("next     pyroclast sample {folder} --trajectory");
+            }
             Ok(ExitCode::SUCCESS)
         }
         (Outcome::Interrupted { step }, picture) if arguments.json => {
@@ -240,9 +256,16 @@ fn check_data_memory(config: &Config) -> Result<()> {
 
 /// Refuses a network and settings that do not fit the data, and a training that does not fit into
 /// memory.
-fn check_memory(config: &Config, task: &Task) -> Result<()> {
+fn check_memory(config: &Config, task: &Task, autoencoder: Option<&ModelFile>) -> Result<()> {
     let dataset = &task.training;
-    let architecture = config.architecture(&dataset.shape, dataset.classes());
+    let check = || config.check_data(&dataset.shape, dataset.classes());
+    if autoencoder.is_some() {
+        check().map_err(ConfigError::from)?;
+    }
+    let latent = autoencoder.map(|file| latent_shape(file, &dataset.shape));
+    let latent = latent.transpose()?;
+    let shape = latent.as_ref().map_or(&dataset.shape[..], |shape| shape);
+    let architecture = config.architecture(shape, dataset.classes());
     let architecture = architecture.with_context(|| {
         let is_as_it_was = dataset.is_image() && config.data.resolution == 0;
         let advice = if is_as_it_was {
@@ -250,12 +273,13 @@ fn check_memory(config: &Config, task: &Task) -> Result<()> {
         } else {
             ""
         };
-        let (name, shape) = (&dataset.name, &dataset.shape);
-        format!("samples of {name} have shape {shape:?}{advice}")
+        let (name, kind) = match latent {
+            Some(_) => (&dataset.name, "latents"),
+            None => (&dataset.name, "samples"),
+        };
+        format!("{kind} of {name} have shape {shape:?}{advice}")
     })?;
-    config
-        .check_data(&dataset.shape, dataset.classes())
-        .map_err(ConfigError::from)?;
+    check().map_err(ConfigError::from)?;
     let size = architecture.size();
     memory::check(
         &format!(
@@ -266,18 +290,42 @@ fn check_memory(config: &Config, task: &Task) -> Result<()> {
             },
             config.training.batch
         ),
-        config.memory(size, dataset.dim()),
+        config.memory(size, shape.iter().product()),
         "set a smaller network or training.batch",
     )?;
     memory::check_steps(config.sampling.steps)
 }
 
+/// The autoencoder whose latents are learned, if there is one: that of the run, or the one that the
+/// configuration names.
+fn autoencoder(config: &Config, resumed: Option<&Resumed>) -> Result<Option<Arc<ModelFile>>> {
+    let name = &config.data.latents;
+    if name.is_empty() {
+        return Ok(None);
+    }
+    let of_run = resumed.map(|resumed| resumed.run.autoencoder_path());
+    let file = match of_run.filter(|path| path.exists()) {
+        Some(path) => ModelFile::open(path)?,
+        None => {
+            let stored = StoredModel::open(Path::new(name), Weights::default());
+            stored
+                .and_then(StoredModel::file)
+                .with_context(|| format!("data.latents = {name}"))?
+        }
+    };
+    Ok(Some(Arc::new(file)))
+}
+
 /// Data files by their absolute path, so that the run can be resumed and scored from anywhere.
 fn absolute(config: &mut Config) -> Result<()> {
-    let path = Path::new(&config.data.name);
-    if config.data.is_path() && path.exists() {
-        let path = std::path::absolute(path).context("the current folder is gone")?;
-        config.data.name = path.to_string_lossy().into_owned();
+    let data = &mut config.data;
+    let is_path = data.is_path();
+    for (name, is_path) in [(&mut data.name, is_path), (&mut data.latents, true)] {
+        let path = Path::new(name.as_str());
+        if is_path && path.exists() {
+            let path = std::path::absolute(path).context("the current folder is gone")?;
+            *name = path.to_string_lossy().into_owned();
+        }
     }
     Ok(())
 }
@@ -429,6 +477,8 @@ struct TrainJob<'a> {
     lock: RunLock,
     config: &'a Config,
     task: &'a Task,
+    /// That of the latents that are learned.
+    autoencoder: Option<Arc<ModelFile>>,
     resume: bool,
     any_data: bool,
     init_from: Option<ModelFile>,
@@ -438,11 +488,20 @@ impl Job for TrainJob<'_> {
     type Output = Result<(Outcome, Option<PathBuf>)>;
 
     fn run<B: Backend>(self, device: B::Device) -> Self::Output {
-        let dataset = &self.task.training;
-        let architecture = (self.config).architecture(&dataset.shape, dataset.classes())?;
-        let mut init = Init::new(Noise::new(self.config.training.seed), &device);
+        let latents = self.autoencoder.clone().map(|file| {
+            let flip = self.config.data.flip;
+            let encode =
+                |loading: &Loading<'_>| Ok(encode::<B>(self.task, file, flip, loading, &device)?);
+            with_progress_of("encod", encode)
+        });
+        let latents = latents.transpose()?;
+        let task = latents.as_ref().unwrap_or(self.task);
+        let job = TrainJob { task, ..self };
+        let dataset = &task.training;
+        let architecture = (job.config).architecture(&dataset.shape, dataset.classes())?;
+        let mut init = Init::new(Noise::new(job.config.training.seed), &device);
         let job = OnDevice::<Autodiff<B>> {
-            job: self,
+            job,
             device: &device,
         };
         architecture.build(&mut init, job)
@@ -471,6 +530,7 @@ impl<B: Backend> WithNetwork<Autodiff<B>> for OnDevice<'_, Autodiff<B>> {
             resume,
             any_data,
             init_from,
+            ..
         } = self.job;
         let mut trainer = config.trainer(network, task.clone(), self.device);
         if any_data {
@@ -575,18 +635,31 @@ impl<'a> Console<'a> {
     {
         let step = trainer.step;
         let path = self.picture_of(step);
-        let drawn = samples(trainer, self.config).and_then(|samples| {
-            let dataset = &trainer.task.training;
-            let title = format!("{} after {step} steps", dataset.name);
-            let labels = picture_labels(dataset.classes());
-            let picture = export::picture(
-                &samples.values,
-                labels.as_deref(),
-                dataset,
-                &trainer.task.scaling,
-                &title,
-                None,
-            );
+        let is_autoencoder = self.config.network.is_autoencoder();
+        let drawn = match is_autoencoder {
+            true => Ok(side_by_side(trainer)),
+            false => samples(trainer, self.config),
+        };
+        let drawn = drawn.and_then(|values| {
+            let task = &trainer.task;
+            let pixels = (task.latents.as_ref()).map(|l| l.pixels.without_samples());
+            let dataset = pixels.as_ref().unwrap_or(&task.training);
+            let (title, labels) = match is_autoencoder {
+                true => (
+                    format!("{} and as decoded, after {step} steps", dataset.name),
+                    None,
+                ),
+                false => (
+                    format!("{} after {step} steps", dataset.name),
+                    picture_labels(dataset.classes()),
+                ),
+            };
+            let scaling = match &task.latents {
+                Some(latents) => &latents.pixels.scaling,
+                None => &task.scaling,
+            };
+            let picture =
+                export::picture(&values, labels.as_deref(), dataset, scaling, &title, None);
             save_png(&path, &picture)?;
             let mut png = Vec::new();
             write_png(&mut png, &picture)?;
@@ -655,8 +728,26 @@ where
     }
 }
 
-/// The samples of a picture, on the model's scale.
-fn samples<B, N, const D: usize>(trainer: &Trainer<B, N, D>, config: &Config) -> Result<Samples>
+/// Pictures that are held out, in rows, and below each row what the autoencoder makes of it.
+fn side_by_side<B, N, const D: usize>(trainer: &Trainer<B, N, D>) -> Vec<f32>
+where
+    B: AutodiffBackend,
+    N: Network<B, D> + AutodiffModule<B>,
+    N::InnerModule: Network<B::InnerBackend, D>,
+{
+    let pictures = held_out(&trainer.task);
+    let n = (PAIRS * export::COLUMNS).min(pictures.len());
+    let rows = spread(n, pictures.len());
+    let (network, device) = (trainer.averaged().network, trainer.device());
+    let found = reconstructed::<B::InnerBackend, _, D>(&network, pictures, &rows, device);
+    let originals = pictures.gather(&rows);
+    let row = export::COLUMNS * pictures.dim();
+    let pairs = originals.chunks(row).zip(found.images.chunks(row));
+    pairs.flat_map(|(a, b)| [a, b].concat()).collect()
+}
+
+/// The samples of a picture, on the scale of a model of pictures.
+fn samples<B, N, const D: usize>(trainer: &Trainer<B, N, D>, config: &Config) -> Result<Vec<f32>>
 where
     B: AutodiffBackend,
     N: Network<B, D> + AutodiffModule<B>,
@@ -679,7 +770,11 @@ where
         trainer.device(),
         &mut |_, _, _| {},
     );
-    Ok(samples?)
+    let values = samples?.values;
+    match &trainer.task.latents {
+        Some(latents) => Ok(latents.decode::<B::InnerBackend>(&values, 0, trainer.device())?),
+        None => Ok(values),
+    }
 }
 
 /// Draws `loss.png` from the metrics, and returns its path.

@@ -50,11 +50,16 @@ impl<B: Backend> Posterior<B> {
     /// `KL(q ‖ N(0, I)) = ½·Σ(μ² + e^λ − 1 − λ)` of each image, `[batch]`, in nats.
     pub fn kl(&self) -> Tensor<B, 1> {
         let [batch, channels, height, width] = self.mean.dims();
+        let rows = self.rate().reshape([batch, channels * height * width]);
+        rows.sum_dim(1).reshape([batch])
+    }
+
+    /// The terms of that sum, of the shape of the mean.
+    pub fn rate(&self) -> Tensor<B, 4> {
         let each = self.mean.clone().square() + self.log_variance.clone().exp()
             - self.log_variance.clone()
             - 1.0;
-        let rows = each.reshape([batch, channels * height * width]);
-        (rows.sum_dim(1) * 0.5).reshape([batch])
+        each * 0.5
     }
 }
 

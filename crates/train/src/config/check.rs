@@ -86,6 +86,7 @@ impl Config {
             "a chain is trained on its own times, drawn uniformly; leave \
              path.times.distribution=uniform and path.times.clip=0",
         )?;
+        self.check_autoencoder()?;
         self.check_effects()
     }
 
@@ -214,7 +215,7 @@ impl Config {
     pub fn check_data(&self, shape: &[usize], classes: usize) -> Result<(), OutOfRange> {
         let usual = Self::default();
         let (training, sampling) = (&self.training, &self.sampling);
-        let has_classes = classes > 0;
+        let has_classes = classes > 0 && !self.network.is_autoencoder();
         let (data, is_image) = (&self.data, shape.len() == 3);
         rule(
             is_image || data.resolution == 0,
@@ -227,6 +228,12 @@ impl Config {
             "data.flip",
             data.flip,
             "only pictures are mirrored; leave it out",
+        )?;
+        rule(
+            is_image || data.latents.is_empty(),
+            "data.latents",
+            &data.latents,
+            "only pictures have latents; leave it out",
         )?;
         rule(
             has_classes || training.label_dropout == usual.training.label_dropout,

@@ -1,9 +1,11 @@
-//! The samples of a dataset: numbers in memory, or pictures that are read when they are asked for.
+//! The samples of a dataset: numbers in memory, or pictures and latents that are read when they are
+//! asked for.
 //!
 //! A picture on disk has pixels p ∈ {0, …, 255}, of values `levels[p]`; on the model's scale that
 //! is `p/127.5 − 1`.
 
 use super::Scaling;
+use super::moments::Moments;
 use pyroclast_data::{PictureSet, Pixels};
 use std::borrow::Cow;
 use std::ops::Range;
@@ -18,6 +20,8 @@ pub(super) enum Samples {
     Reals(Vec<f64>),
     /// On disk.
     Pictures(Pictures),
+    /// Latents of pictures, on disk; on the model's scale.
+    Moments(Moments),
 }
 
 /// Some of the pictures of a set.
@@ -32,28 +36,44 @@ pub(super) struct Pictures {
     digest: Arc<str>,
 }
 
+/// Rows of a file, in order.
 #[derive(Debug, Clone, PartialEq)]
-enum Rows {
+pub(super) enum Rows {
     Range(Range<usize>),
     /// Row numbers of four bytes: no set has more.
     List(Arc<[u32]>),
 }
 
 impl Rows {
-    fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         match self {
             Self::Range(range) => range.len(),
             Self::List(list) => list.len(),
         }
     }
 
-    fn get(&self, i: usize) -> usize {
+    pub(super) fn get(&self, i: usize) -> usize {
         match self {
             Self::Range(range) => {
                 assert!(i < range.len(), "sample {i} of {}", range.len());
                 range.start + i
             }
             Self::List(list) => list[i] as usize,
+        }
+    }
+
+    /// Some of these rows.
+    pub(super) fn select(&self, rows: &[usize]) -> Self {
+        Self::List(rows.iter().map(|&row| self.get(row) as u32).collect())
+    }
+
+    pub(super) fn digest(&self, part: &mut dyn FnMut(&[u8])) {
+        match self {
+            Self::Range(range) => part(format!("{range:?}").as_bytes()),
+            Self::List(rows) => {
+                let rows = rows.iter().flat_map(|row| row.to_le_bytes());
+                part(&rows.collect::<Vec<u8>>());
+            }
         }
     }
 }
@@ -70,9 +90,8 @@ impl Pictures {
     }
 
     fn select(&self, rows: &[usize]) -> Self {
-        let rows = rows.iter().map(|&row| self.rows.get(row) as u32);
         Self {
-            rows: Rows::List(rows.collect()),
+            rows: self.rows.select(rows),
             ..self.clone()
         }
     }
@@ -106,6 +125,7 @@ impl Samples {
             Self::Numbers(values) => values.len() / dim,
             Self::Reals(values) => values.len() / dim,
             Self::Pictures(pictures) => pictures.rows.len(),
+            Self::Moments(moments) => moments.len(),
         }
     }
 
@@ -117,6 +137,7 @@ impl Samples {
                 Cow::Owned(values.map(|&x| x as f32).collect())
             }
             Self::Pictures(pictures) => Cow::Owned(pictures.gather(rows)),
+            Self::Moments(moments) => Cow::Owned(moments.means(rows)),
         }
     }
 
@@ -133,6 +154,7 @@ impl Samples {
                 .flat_map(|row| values[row * dim..(row + 1) * dim].iter().map(|&x| x as f32))
                 .collect(),
             Self::Pictures(pictures) => pictures.gather(rows.iter().copied()),
+            Self::Moments(moments) => moments.means(rows.iter().copied()),
         }
     }
 
@@ -144,6 +166,7 @@ impl Samples {
                 Self::Reals(rows.iter().flat_map(row).collect())
             }
             Self::Pictures(pictures) => Self::Pictures(pictures.select(rows)),
+            Self::Moments(moments) => Self::Moments(moments.select(rows)),
         }
     }
 
@@ -165,6 +188,8 @@ impl Samples {
             Self::Reals(_) if *scaling == Scaling::identity() => {}
             Self::Reals(values) => *self = Self::Numbers(scaling.to_model(values)),
             Self::Pictures(pictures) => pictures.map(|levels| scaling.apply(levels)),
+            // They are scaled as they are read, by what was measured on all of them.
+            Self::Moments(_) => {}
         }
     }
 
@@ -175,6 +200,7 @@ impl Samples {
             Self::Numbers(values) => *self = Self::Reals(scaling.to_data_unchecked(values)),
             Self::Reals(_) => {}
             Self::Pictures(pictures) => pictures.map(|levels| scaling.invert(levels)),
+            Self::Moments(_) => {}
         }
     }
 
@@ -182,7 +208,7 @@ impl Samples {
     /// them.
     pub(super) fn levels(&self) -> Option<(f64, f64, f64)> {
         match self {
-            Self::Numbers(_) | Self::Reals(_) => None,
+            Self::Numbers(_) | Self::Reals(_) | Self::Moments(_) => None,
             Self::Pictures(pictures) => {
                 let levels = &pictures.levels;
                 Some((f64::from(levels[0]), f64::from(levels[255]), 255.0))
@@ -203,14 +229,9 @@ impl Samples {
             }
             Self::Pictures(pictures) => {
                 part(pictures.digest.as_bytes());
-                match &pictures.rows {
-                    Rows::Range(range) => part(format!("{range:?}").as_bytes()),
-                    Rows::List(rows) => {
-                        let rows = rows.iter().flat_map(|row| row.to_le_bytes());
-                        part(&rows.collect::<Vec<u8>>());
-                    }
-                }
+                pictures.rows.digest(&mut part);
             }
+            Self::Moments(moments) => moments.digest(&mut part),
         }
     }
 }

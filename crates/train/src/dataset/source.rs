@@ -50,6 +50,9 @@ settings! {
         skip_broken: bool = false,
         /// Whether half of the pictures are mirrored, anew in every batch: not for text or digits.
         flip: bool = false,
+        /// The autoencoder whose latents are learned in place of pictures: a model file, or the
+        /// folder of its run. Empty for the pictures themselves.
+        latents: String = String::new(),
         /// What stands between the cells of a table: auto, or `,`, `;`, `|` or tab.
         separator: String = "auto".to_owned() => Range {
             holds: |separator| ["auto", ",", ";", "|", "tab"].contains(&separator.as_str()),

@@ -1,5 +1,6 @@
 //! Errors of sampling.
 
+use crate::latents::LatentError;
 use pyroclast_solvers::SolveError;
 use pyroclast_solvers::entry::MethodError;
 use pyroclast_solvers::sampler::Unsupported;
@@ -12,6 +13,9 @@ pub enum SampleError {
     /// The adaptive solve stopped early.
     #[error(transparent)]
     Solve(#[from] SolveError),
+    /// The autoencoder of a model of latents cannot decode them.
+    #[error("{0}")]
+    Latents(String),
     /// The method cannot choose its steps, or lacks an option or a value of one.
     #[error("{error}{}", remedy(error))]
     Method {
@@ -97,5 +101,11 @@ fn remedy(error: &MethodError) -> String {
         MethodError::NotAdaptive { .. } => format!(", or use one of {}", MethodName::adaptive()),
         MethodError::NoOption { option, .. } => format!(", or use {}", MethodName::takers(option)),
         _ => String::new(),
+    }
+}
+
+impl From<LatentError> for SampleError {
+    fn from(error: LatentError) -> Self {
+        Self::Latents(error.to_string())
     }
 }

@@ -58,10 +58,10 @@ impl<B: AutodiffBackend> WithModel<B> for Verify<'_> {
         let (data, n) = (&model.about.data, golden.len());
         let input = |message: &str| GoldenError::Input(format!("{GOLDEN}{message}"));
         let shape: Option<[usize; D]> = golden.x.shape.clone().try_into().ok();
-        let Some(shape) = shape.filter(|shape| shape[1..] == data.shape[..]) else {
+        let Some(shape) = shape.filter(|shape| shape[1..] == *model.about.state_shape()) else {
             return Err(GoldenError::Shape {
                 found: golden.x.shape.clone(),
-                expected: data.shape.clone(),
+                expected: model.about.state_shape().to_vec(),
             });
         };
         let times = golden.t.as_ref().ok_or_else(|| {

@@ -83,10 +83,7 @@ impl Batcher {
         let rows = self.rows(step, order);
         let mut draws = self.noise.draws(Stream::Source, step);
         let x0 = self.path.source.points(self.size, dim, &mut draws);
-        let mut x1 = self.dataset.gather(&rows);
-        if self.flip {
-            self.mirror(&mut x1, step);
-        }
+        let x1 = self.dataset.drawn(&rows, self.flip, self.noise, step);
         let classes = (self.dataset.labels())
             .map(|labels| rows.iter().map(|&row| labels[row]).collect::<Vec<_>>());
         let mut draws = self.noise.draws(Stream::Coupling, step);
@@ -113,19 +110,6 @@ impl Batcher {
             }),
             t: self.times(step),
             given: self.dataset.given.select(&rows).dropped(&dropped),
-        }
-    }
-
-    /// Mirrors each image, left to right, with probability ½.
-    fn mirror(&self, images: &mut [f32], step: u64) {
-        let Some(&width) = self.dataset.shape.get(2) else {
-            return;
-        };
-        let mut draws = self.noise.fork("flip").draws(Stream::Data, step);
-        for image in images.chunks_exact_mut(self.dataset.dim()) {
-            if draws.uniform() < 0.5 {
-                image.chunks_exact_mut(width).for_each(<[f32]>::reverse);
-            }
         }
     }
 

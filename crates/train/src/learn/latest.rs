@@ -6,14 +6,16 @@ use super::average::{Law, Profile, coefficients, relative_error};
 use super::checkpoint::{CHECKPOINT, CheckpointError, Lists, PLAIN, SNAPSHOT};
 use super::run::{Run, RunError};
 use super::weights::Weights;
+use crate::latents::Latents;
 use crate::model::tensor_file::HostTensor;
-use crate::model::{Model, ModelFile, ModelHeader};
+use crate::model::{Model, ModelError, ModelFile, ModelHeader};
 use crate::parameters::{Slot, device, slots, with_values};
 use burn::module::Module;
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
 use pyroclast_core::flow::Flow;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// The largest error of reconstructed weights, relative to their norm. Beyond it the result would
 /// be another average than the one that its name promises.
@@ -76,6 +78,9 @@ pub enum WeightsError {
         /// What is wrong with it.
         source: CheckpointError,
     },
+    /// The autoencoder of a run of latents cannot be used.
+    #[error(transparent)]
+    Autoencoder(#[from] ModelError),
     /// The folder of the run cannot be used.
     #[error(transparent)]
     Run(#[from] RunError),
@@ -131,10 +136,12 @@ impl Latest {
         let values = self.weights::<B>(choice, &slots::<B, N>(&network), &device)?;
         let header = self.header().clone();
         let network = with_values(network, values);
+        let latents = self.latents()?;
         Ok(Model {
             flow: Flow::new(network, header.path, header.objective),
             about: header.about,
             weights: choice.to_string(),
+            latents,
         })
     }
 
@@ -155,7 +162,28 @@ impl Latest {
         };
         let tensors = slots.into_iter().zip(values).map(tensor).collect();
         let header = self.header().clone();
-        Ok(ModelFile::new(header, choice.to_string(), tensors))
+        let file = ModelFile::new(header, choice.to_string(), tensors);
+        Ok(match self.latents()? {
+            Some(latents) => file.with_autoencoder(latents.autoencoder.clone()),
+            None => file,
+        })
+    }
+
+    /// The latents that it is a model of, with the autoencoder that the run keeps.
+    ///
+    /// # Errors
+    /// [`WeightsError::Autoencoder`] if the run lacks it, or it is damaged.
+    pub fn latents(&self) -> Result<Option<Arc<Latents>>, WeightsError> {
+        let about = &self.header().about;
+        let Some(info) = about.latents.clone() else {
+            return Ok(None);
+        };
+        let autoencoder = Arc::new(ModelFile::open(self.run.autoencoder_path())?);
+        Ok(Some(Arc::new(Latents {
+            info,
+            autoencoder,
+            pixels: about.data.clone(),
+        })))
     }
 
     /// The parameters after the step of the checkpoint, in the order of the slots.

@@ -1,7 +1,7 @@
 //! The folder of a run.
 //!
 //! `config.toml · metrics.jsonl · checkpoints/step-*.safetensors · ema/step-*.safetensors ·
-//! samples/*.png`
+//! samples/*.png`, and of a model of latents `autoencoder.safetensors`
 //!
 //! A run is never overwritten, only resumed. A run that a program started without a configuration
 //! has no `config.toml`. When a run resumes, lines of `metrics.jsonl` after its checkpoint are
@@ -189,6 +189,11 @@ impl Run {
 
     fn metrics_path(&self) -> PathBuf {
         self.folder.join("metrics.jsonl")
+    }
+
+    /// The path of the autoencoder whose latents are trained on.
+    pub fn autoencoder_path(&self) -> PathBuf {
+        self.folder.join("autoencoder.safetensors")
     }
 
     /// The path of the checkpoint after this step.

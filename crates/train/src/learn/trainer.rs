@@ -119,6 +119,7 @@ where
         let parameters = inner(values(&flow.network));
         let about = About {
             data: DataInfo::of_task(&task),
+            latents: (task.latents.as_ref()).map(|latents| latents.info.clone()),
             network: None,
             origin: None,
             sampling: Default::default(),
@@ -401,6 +402,7 @@ where
             flow: self.averaged(),
             about: self.header().about,
             weights: "ema".to_owned(),
+            latents: self.task.latents.clone(),
         }
     }
 
@@ -480,6 +482,7 @@ where
                 "data",
                 self.any_data || about.data.digest == own.about.data.digest,
             ),
+            ("set of latents", about.latents == own.about.latents),
         ] {
             if !agrees {
                 return Err(mismatch(format!("it was trained on another {what}")));

@@ -2,21 +2,28 @@
 
 use super::tensor_file::{self, HostTensor};
 use super::{Model, ModelError, ModelHeader};
+use crate::latents::Latents;
 use crate::parameters::{Slot, device, slots, with_values};
 use burn::module::Module;
 use burn::tensor::backend::Backend;
 use pyroclast_core::flow::Flow;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
+use std::sync::Arc;
 
 /// The kind of a model file, in messages and in its header.
 const KIND: &str = "model";
+/// What the names of an autoencoder's tensors begin with, in the file of a model of its latents.
+const AUTOENCODER: &str = "autoencoder.";
 
 /// The header of a model file.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Header {
     model: ModelHeader,
     weights: String,
+    /// The autoencoder of a model of latents, whose tensors are in the same file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    autoencoder: Option<Box<Header>>,
 }
 
 /// The contents of a model file, before they are loaded into a network.
@@ -26,6 +33,7 @@ pub struct ModelFile {
     /// The path of the file, for messages.
     path: String,
     tensors: Vec<HostTensor>,
+    autoencoder: Option<Arc<ModelFile>>,
 }
 
 impl ModelFile {
@@ -36,10 +44,30 @@ impl ModelFile {
             header: Header {
                 model: header,
                 weights,
+                autoencoder: None,
             },
             path: "the model".to_owned(),
             tensors,
+            autoencoder: None,
         }
+    }
+
+    /// The same, which holds the autoencoder of its latents too, so that it can be sampled anywhere.
+    #[must_use]
+    pub fn with_autoencoder(mut self, autoencoder: Arc<ModelFile>) -> Self {
+        self.header.autoencoder = Some(Box::new(autoencoder.header.clone()));
+        self.autoencoder = Some(autoencoder);
+        self
+    }
+
+    /// The autoencoder of its latents, if it is a model of latents.
+    pub fn autoencoder(&self) -> Option<&Arc<ModelFile>> {
+        self.autoencoder.as_ref()
+    }
+
+    /// Where it was read from, for messages.
+    pub fn path(&self) -> &str {
+        &self.path
     }
 
     /// The path, the objective, the data and the network of the model.
@@ -71,8 +99,16 @@ impl ModelFile {
     /// [`ModelError`]: parameters that are not finite, or a folder that cannot be written. The old
     /// file is untouched then.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), ModelError> {
-        let (header, tensors) = (&self.header, &self.tensors);
-        Ok(tensor_file::write(path.as_ref(), KIND, header, tensors)?)
+        let (path, header) = (path.as_ref(), &self.header);
+        let Some(autoencoder) = &self.autoencoder else {
+            return Ok(tensor_file::write(path, KIND, header, &self.tensors)?);
+        };
+        let mut tensors = self.tensors.clone();
+        tensors.extend((autoencoder.tensors.iter()).map(|tensor| HostTensor {
+            name: format!("{AUTOENCODER}{}", tensor.name),
+            ..tensor.clone()
+        }));
+        Ok(tensor_file::write(path, KIND, header, &tensors)?)
     }
 
     /// Reads and checks a model file.
@@ -82,14 +118,48 @@ impl ModelFile {
     pub fn open(path: impl AsRef<Path>) -> Result<Self, ModelError> {
         let (header, tensors) = tensor_file::read::<Header>(path.as_ref(), KIND)?;
         let path = path.as_ref().display().to_string();
-        match header.model.problem() {
-            Some(reason) => Err(ModelError::Header { path, reason }),
-            None => Ok(Self {
-                header,
-                path,
-                tensors,
-            }),
+        let own = header.autoencoder.as_deref();
+        let problem = (header.model.problem())
+            .or_else(|| own.and_then(|own| own.model.problem()))
+            .or_else(|| {
+                let is_of_latents = header.model.about.latents.is_some();
+                (is_of_latents != own.is_some()).then(|| {
+                    "it is a model of latents without their autoencoder, or the reverse".to_owned()
+                })
+            });
+        if let Some(reason) = problem {
+            return Err(ModelError::Header { path, reason });
         }
+        let (mut of_autoencoder, tensors): (Vec<_>, Vec<_>) = (tensors.into_iter())
+            .partition(|tensor| own.is_some() && tensor.name.starts_with(AUTOENCODER));
+        for tensor in &mut of_autoencoder {
+            tensor.name.drain(..AUTOENCODER.len());
+        }
+        let autoencoder = own.map(|own| {
+            Arc::new(Self {
+                header: own.clone(),
+                path: path.clone(),
+                tensors: of_autoencoder,
+                autoencoder: None,
+            })
+        });
+        Ok(Self {
+            header,
+            path,
+            tensors,
+            autoencoder,
+        })
+    }
+
+    /// The latents that it is a model of, if it is one of latents.
+    pub fn latents(&self) -> Option<Arc<Latents>> {
+        let about = &self.header().about;
+        let (info, autoencoder) = about.latents.as_ref().zip(self.autoencoder.as_ref())?;
+        Some(Arc::new(Latents {
+            info: info.clone(),
+            autoencoder: autoencoder.clone(),
+            pixels: about.data.clone(),
+        }))
     }
 
     /// The model with this network, whose parameters are replaced by those of the file.
@@ -117,10 +187,12 @@ impl ModelFile {
             objective,
             about,
         } = self.header.model.clone();
+        let latents = self.latents();
         Ok(Model {
             flow: Flow::new(network, path, objective),
             about,
             weights: self.header.weights.clone(),
+            latents,
         })
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::dataset::{DataSource, Dataset, Scaling, Table};
 use crate::draw::Sampling;
+use crate::latents::LatentInfo;
 use crate::network::NetworkConfig;
 use crate::task::Task;
 use pyroclast_core::named::Setting;
@@ -27,6 +28,9 @@ pub struct ModelHeader {
 pub struct About {
     /// The data that it was trained on.
     pub data: DataInfo,
+    /// The latents that it was trained on in place of pictures: samples of it are decoded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latents: Option<LatentInfo>,
     /// The configuration of its network; `None` for a network of your own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network: Option<NetworkConfig>,
@@ -83,6 +87,21 @@ pub struct DataInfo {
     pub section: Option<DataSource>,
 }
 
+impl About {
+    /// The shape of the state of the flow: of a latent, or of a sample itself.
+    pub fn state_shape(&self) -> &[usize] {
+        match &self.latents {
+            Some(latents) => &latents.shape,
+            None => &self.data.shape,
+        }
+    }
+
+    /// The number of values of the state of the flow.
+    pub fn state_dim(&self) -> usize {
+        self.state_shape().iter().product()
+    }
+}
+
 impl ModelHeader {
     /// The first thing that makes the header unusable, if there is one.
     pub(crate) fn problem(&self) -> Option<String> {
@@ -98,6 +117,7 @@ impl ModelHeader {
         out_of_range
             .map(|error| error.to_string())
             .or_else(|| about.data.problem())
+            .or_else(|| about.latents.as_ref().and_then(LatentInfo::problem))
     }
 }
 
@@ -120,8 +140,12 @@ impl DataInfo {
         }
     }
 
-    /// The description of the data of a task, with its digest.
+    /// The description of the data of a task, with its digest: of the pictures, if it is one of
+    /// latents.
     pub fn of_task(task: &Task) -> Self {
+        if let Some(latents) = &task.latents {
+            return latents.pixels.clone();
+        }
         Self {
             digest: Some(task.digest()),
             ..Self::of_dataset(&task.training, &task.scaling)

@@ -1,0 +1,147 @@
+//! `pyroclast evaluate` of an autoencoder: how well it gives held-out pictures back.
+
+use crate::Usage;
+use crate::args::{Evaluate, Features};
+use crate::command::evaluate::data_of;
+use crate::device::{self, Job};
+use crate::features;
+use crate::say::{fixed, say};
+use anyhow::{Result, bail};
+use burn::backend::Autodiff;
+use burn::module::AutodiffModule;
+use burn::tensor::backend::Backend;
+use pyroclast_core::network::Network;
+use pyroclast_metrics::frechet_distance;
+use pyroclast_metrics::reconstruction::{Reconstructed, reconstructed};
+use pyroclast_train::dataset::Dataset;
+use pyroclast_train::model::Model;
+use pyroclast_train::stored_model::{StoredModel, WithModel};
+use pyroclast_train::task::Task;
+use serde_json::json;
+use std::process::ExitCode;
+
+/// The most pictures, unless -n says another number.
+const N: usize = 2048;
+
+/// Scores an autoencoder.
+pub(super) fn reconstructions(arguments: &Evaluate, stored: &StoredModel) -> Result<ExitCode> {
+    let task = data_of(stored, &arguments.model.run)?;
+    let pictures = held_out(&task);
+    let most = pictures.len();
+    let n = match arguments.n {
+        Some(n) if n as usize > most => bail!(Usage(format!(
+            "-n {n} is more than the {most} pictures that there are; give -n {most} or less"
+        ))),
+        Some(n) => n as usize,
+        None => N.min(most),
+    };
+    let device = device::choose(arguments.model.device.name.as_deref())?;
+    let job = Reconstructing {
+        stored,
+        task: &task,
+        rows: spread(n, most),
+        features: &arguments.features,
+    };
+    let (found, distance) = device::run_on(device, job)?;
+    let bits = found.rate / std::f64::consts::LN_2 / pictures.dim() as f64;
+    if arguments.json {
+        say!(
+            "{}",
+            json!({
+                "n": n,
+                "psnr": found.psnr,
+                "absolute_error": found.error,
+                "bits_per_dimension": bits,
+                "frechet": distance.as_ref().map(|(distance, _)| distance),
+                "features": distance.as_ref().map(|(_, about)| about),
+                "weights": stored.weights(),
+            })
+        );
+        return Ok(ExitCode::SUCCESS);
+    }
+    let part = if task.validation.is_empty() {
+        ""
+    } else {
+        "held-out "
+    };
+    say!(
+        "{}: {n} {part}pictures, encoded and decoded, weights {}",
+        task.training.name,
+        stored.weights()
+    );
+    say!("{:<28} {:>10}", "PSNR (dB)", fixed(found.psnr, 2));
+    say!("{:<28} {:>10}", "absolute error", fixed(found.error, 4));
+    say!("{:<28} {:>10}", "rate, bits per dimension", fixed(bits, 3));
+    match distance {
+        Some((distance, about)) => {
+            say!("{:<28} {:>10}", "Fréchet distance", fixed(distance, 4));
+            say!("features: {about}");
+        }
+        None => say!(
+            "{:<28} not available without a classifier; see --features and --inception",
+            "Fréchet distance"
+        ),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The held-out pictures, or those of the training if none are.
+pub(super) fn held_out(task: &Task) -> &Dataset {
+    match task.validation.is_empty() {
+        true => &task.training,
+        false => &task.validation,
+    }
+}
+
+/// `n` of `all` rows, evenly spread.
+pub(super) fn spread(n: usize, all: usize) -> Vec<usize> {
+    (0..n).map(|i| i * all / n).collect()
+}
+
+struct Reconstructing<'a> {
+    stored: &'a StoredModel,
+    task: &'a Task,
+    rows: Vec<usize>,
+    features: &'a Features,
+}
+
+/// The pictures as they come back, and the distance of their features from those of the originals,
+/// with what the features are.
+type Scored = (Reconstructed, Option<(f64, String)>);
+
+impl Job for Reconstructing<'_> {
+    type Output = Result<Scored>;
+
+    fn run<B: Backend>(self, device: B::Device) -> Self::Output {
+        self.stored.with_model::<Autodiff<B>, _>(&device, self)?
+    }
+}
+
+impl<B: Backend> WithModel<Autodiff<B>> for Reconstructing<'_> {
+    type Output = Result<Scored>;
+
+    fn with<N, const D: usize>(self, model: Model<N>) -> Self::Output
+    where
+        N: Network<Autodiff<B>, D> + AutodiffModule<Autodiff<B>>,
+        N::InnerModule: Network<B, D>,
+    {
+        let (flow, device) = (model.flow.valid(), &model.device::<Autodiff<B>>());
+        let pictures = held_out(self.task);
+        let found = reconstructed::<B, _, D>(&flow.network, pictures, &self.rows, device);
+        let config = self.stored.config();
+        let network = features::network::<B>(self.features, &config, self.task, device)?;
+        let distance = network.map(|network| {
+            let of = |values: &[f32]| -> Result<Vec<f32>> {
+                let values = pictures.in_units(values, &self.task.scaling);
+                let values = values.map_err(|_| anyhow::anyhow!("pictures are not finite"))?;
+                let values: Vec<f32> = values.into_iter().map(|x| x as f32).collect();
+                Ok(network.features(&values, device, &mut |_| {}))
+            };
+            let (real, back) = (of(&pictures.gather(&self.rows))?, of(&found.images)?);
+            let width = real.len() / self.rows.len();
+            let distance = frechet_distance(&real, &back, width);
+            Ok::<_, anyhow::Error>((distance, network.about()))
+        });
+        Ok((found, distance.transpose()?))
+    }
+}

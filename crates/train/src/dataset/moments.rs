@@ -1,0 +1,106 @@
+//! Latents of pictures as the moments of their distributions, read when they are asked for.
+//!
+//! `z = μ + s·ε, ε ~ N(0, I)`, then `(z − shift)/scale`
+//!
+//! A row on disk is μ, then s, of the picture and, where pictures are mirrored, of its mirror
+//! image: an encoder does not give the mirrored latent of a mirrored picture.
+
+use super::samples::Rows;
+use pyroclast_core::noise::Draws;
+use pyroclast_data::Pixels;
+use std::sync::Arc;
+
+/// Bytes of a number.
+const BYTES: usize = 4;
+
+/// Some of the rows of a file of moments.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Moments {
+    pixels: Pixels,
+    rows: Rows,
+    dim: usize,
+    shift: f32,
+    scale: f32,
+    digest: Arc<str>,
+}
+
+impl Moments {
+    /// All rows of `[n, views, 2, dim]` numbers of four bytes, little-endian: of the pictures, or
+    /// of them and their mirror images.
+    ///
+    /// # Panics
+    /// If a row is of another size.
+    pub(crate) fn new(pixels: Pixels, dim: usize, [shift, scale]: [f64; 2], digest: &str) -> Self {
+        let view = 2 * dim * BYTES;
+        assert!(
+            pixels.width() == view || pixels.width() == 2 * view,
+            "one or two views"
+        );
+        Self {
+            rows: Rows::Range(0..pixels.len()),
+            pixels,
+            dim,
+            shift: shift as f32,
+            scale: scale as f32,
+            digest: digest.into(),
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    pub(super) fn select(&self, rows: &[usize]) -> Self {
+        Self {
+            rows: self.rows.select(rows),
+            ..self.clone()
+        }
+    }
+
+    /// The means of these rows, on the model's scale.
+    pub(super) fn means(&self, rows: impl Iterator<Item = usize>) -> Vec<f32> {
+        let mut out = Vec::new();
+        for row in rows {
+            let moments = self.read(row);
+            out.extend(moments[..self.dim].iter().map(|mean| self.scaled(*mean)));
+        }
+        out
+    }
+
+    /// A latent of each of these rows, drawn anew from its distribution; where there are two views
+    /// and `flips` has a true, that of the mirror image.
+    pub(super) fn drawn(&self, rows: &[usize], flips: &[bool], draws: &mut Draws) -> Vec<f32> {
+        let mut out = Vec::with_capacity(rows.len() * self.dim);
+        for (i, &row) in rows.iter().enumerate() {
+            let moments = self.read(row);
+            let mirrored = flips.get(i) == Some(&true) && moments.len() > 2 * self.dim;
+            let view = &moments[if mirrored { 2 * self.dim } else { 0 }..];
+            let noise = draws.normals(self.dim);
+            let means_and_deviations = view[..self.dim].iter().zip(&view[self.dim..2 * self.dim]);
+            out.extend(
+                (means_and_deviations.zip(noise))
+                    .map(|((mean, deviation), noise)| self.scaled(mean + deviation * noise)),
+            );
+        }
+        out
+    }
+
+    pub(super) fn digest(&self, part: &mut dyn FnMut(&[u8])) {
+        part(self.digest.as_bytes());
+        self.rows.digest(part);
+    }
+
+    fn scaled(&self, value: f32) -> f32 {
+        (value - self.shift) / self.scale
+    }
+
+    fn read(&self, row: usize) -> Vec<f32> {
+        let mut bytes = vec![0; self.pixels.width()];
+        (self.pixels.read(self.rows.get(row), &mut bytes))
+            .expect("an open file of moments can be read to its end");
+        let words = bytes.chunks_exact(BYTES);
+        words
+            .map(|word| f32::from_le_bytes([word[0], word[1], word[2], word[3]]))
+            .collect()
+    }
+}

@@ -1,0 +1,240 @@
+//! An autoencoder on a device, of any kind, behind one pair of maps.
+
+use super::{LatentError, LatentInfo, Latents, shapes};
+use crate::model::ModelFile;
+use crate::network::NetworkConfig;
+use burn::tensor::backend::Backend;
+use burn::tensor::{Tensor, TensorData};
+use pyroclast_core::noise::Noise;
+use pyroclast_models::{Autoencoder, Init, Taesd};
+
+/// Latents that are decoded at a time.
+const ROWS: usize = 64;
+/// The share of a tile in which it overlaps the next.
+const OVERLAP: f64 = 0.25;
+
+/// An autoencoder on a device.
+///
+/// # Shapes
+/// - images: `[batch, channels, height, width]`, in [−1, 1]
+/// - latents: `[batch, latent_channels, height/factor, width/factor]`
+#[derive(Debug)]
+pub struct Codec<B: Backend> {
+    network: Network<B>,
+    factor: usize,
+}
+
+#[derive(Debug)]
+enum Network<B: Backend> {
+    Variational(Autoencoder<B>),
+    /// One without a distribution, and whether its pixels are in [−1, 1].
+    Tiny(Taesd<B>, bool),
+}
+
+impl<B: Backend> Codec<B> {
+    /// The autoencoder in a model file.
+    ///
+    /// # Errors
+    /// [`LatentError`]: the model is of another kind, or damaged.
+    pub fn load(file: &ModelFile, device: &B::Device) -> Result<Self, LatentError> {
+        let Some(own) = shapes(file) else {
+            return Err(LatentError::NoAutoencoder {
+                path: file.path().to_owned(),
+            });
+        };
+        let mut init = Init::new(Noise::new(0), device);
+        let network = match &file.header().about.network {
+            Some(NetworkConfig::Autoencoder(size)) => {
+                let network: Autoencoder<B> = size.config(own.channels).init(&mut init);
+                Network::Variational(file.model::<B, _>(network)?.flow.network)
+            }
+            Some(NetworkConfig::Taesd(size)) => {
+                let network: Taesd<B> = size.config(own.channels).init(&mut init);
+                Network::Tiny(file.model::<B, _>(network)?.flow.network, size.signed)
+            }
+            _ => unreachable!("only autoencoders have the shapes of one"),
+        };
+        Ok(Self {
+            network,
+            factor: own.factor,
+        })
+    }
+
+    /// The mean and the standard deviation of the latents of these images.
+    pub fn encode(&self, x: Tensor<B, 4>) -> [Tensor<B, 4>; 2] {
+        match &self.network {
+            Network::Variational(network) => {
+                let posterior = network.encode(x);
+                let deviation = (posterior.log_variance.clone() * 0.5).exp();
+                [posterior.mean, deviation]
+            }
+            Network::Tiny(network, signed) => {
+                let x = if *signed { x } else { x * 0.5 + 0.5 };
+                let z = network.encode(x);
+                [z.clone(), z.zeros_like()]
+            }
+        }
+    }
+
+    /// The images of these latents, in about [−1, 1].
+    pub fn decode(&self, z: Tensor<B, 4>) -> Tensor<B, 4> {
+        match &self.network {
+            Network::Variational(network) => network.decode(z),
+            Network::Tiny(network, signed) => match (network.decode(z), signed) {
+                (x, true) => x,
+                (x, false) => x * 2.0 - 1.0,
+            },
+        }
+    }
+
+    /// The images of these latents, decoded in square tiles of `side` pixels that overlap by a
+    /// quarter and are faded into each other: for images whose decoding does not fit into memory.
+    ///
+    /// A normalisation and an attention see one tile at a time, so colours may drift a little from
+    /// those of an image decoded in one piece.
+    pub fn decode_tiled(&self, z: Tensor<B, 4>, side: usize) -> Tensor<B, 4> {
+        let [batch, _, height, width] = z.dims();
+        let side = (side / self.factor).max(2);
+        if height.max(width) <= side {
+            return self.decode(z);
+        }
+        let device = z.device();
+        let mut image: Option<Tensor<B, 4>> = None;
+        let mut weights: Option<Tensor<B, 4>> = None;
+        for top in starts(height, side) {
+            for left in starts(width, side) {
+                let [rows, columns] = [height.min(side), width.min(side)];
+                let tile = z.clone().narrow(2, top, rows).narrow(3, left, columns);
+                let tile = self.decode(tile);
+                let channels = tile.dims()[1];
+                let [down, across] = [(rows, top, height), (columns, left, width)]
+                    .map(|(length, first, all)| self.ramp(length, first, all));
+                let weight: Vec<f32> = (down.iter())
+                    .flat_map(|y| across.iter().map(move |x| x * y))
+                    .collect();
+                let shape = [1, 1, down.len(), across.len()];
+                let weight: Tensor<B, 4> =
+                    Tensor::from_data(TensorData::new(weight, shape), &device);
+                let place = |tile: Tensor<B, 4>| {
+                    let f = self.factor;
+                    let after =
+                        |all: usize, first: usize, length: usize| (all - first - length) * f;
+                    tile.pad(
+                        (
+                            left * f,
+                            after(width, left, columns),
+                            top * f,
+                            after(height, top, rows),
+                        ),
+                        0.0,
+                    )
+                };
+                let weighted = place(
+                    tile * weight
+                        .clone()
+                        .expand([batch, channels, down.len(), across.len()]),
+                );
+                let weight = place(weight);
+                image = Some(match image {
+                    Some(image) => image + weighted,
+                    None => weighted,
+                });
+                weights = Some(match weights {
+                    Some(weights) => weights + weight,
+                    None => weight,
+                });
+            }
+        }
+        let (image, weights) = image.zip(weights).expect("at least one tile");
+        let dims = image.dims();
+        image / weights.expand(dims)
+    }
+
+    /// The weights of a tile's pixels along an axis: rising to 1 over the overlap, but where the
+    /// image ends.
+    fn ramp(&self, length: usize, first: usize, all: usize) -> Vec<f32> {
+        let pixels = length * self.factor;
+        let overlap = (pixels as f64 * OVERLAP).max(1.0);
+        let rise = |distance: usize| ((distance as f64 + 0.5) / overlap).min(1.0);
+        (0..pixels)
+            .map(|i| {
+                let before = if first == 0 { 1.0 } else { rise(i) };
+                let after = if first + length == all {
+                    1.0
+                } else {
+                    rise(pixels - 1 - i)
+                };
+                (before * after) as f32
+            })
+            .collect()
+    }
+}
+
+/// Where tiles begin that cover an axis.
+fn starts(length: usize, side: usize) -> Vec<usize> {
+    let stride = ((side as f64 * (1.0 - OVERLAP)) as usize).max(1);
+    let last = length.saturating_sub(side);
+    let mut starts: Vec<usize> = (0..last).step_by(stride).collect();
+    starts.push(last);
+    starts
+}
+
+impl Latents {
+    /// Its autoencoder on a device.
+    ///
+    /// # Errors
+    /// As [`Codec::load`].
+    pub fn codec<B: Backend>(&self, device: &B::Device) -> Result<Codec<B>, LatentError> {
+        Codec::load(&self.autoencoder, device)
+    }
+
+    /// The pictures of a flow's states, in about [−1, 1], as a model of pixels would have drawn
+    /// them. `tile` is the side of the tiles that larger pictures are decoded in, in pixels; 0 for
+    /// whole pictures.
+    ///
+    /// # Shapes
+    /// - states: `[n, latent shape…]`; result: `[n, picture shape…]`, row-major
+    ///
+    /// # Errors
+    /// As [`Codec::load`].
+    pub fn decode<B: Backend>(
+        &self,
+        states: &[f32],
+        tile: usize,
+        device: &B::Device,
+    ) -> Result<Vec<f32>, LatentError> {
+        let codec = self.codec::<B>(device)?;
+        let LatentInfo {
+            shape: [channels, height, width],
+            shift,
+            scale,
+        } = self.info;
+        let dim = channels * height * width;
+        let mut pictures = Vec::new();
+        for rows in states.chunks(ROWS * dim) {
+            let shape = [rows.len() / dim, channels, height, width];
+            let y: Tensor<B, 4> = Tensor::from_data(TensorData::new(rows.to_vec(), shape), device);
+            let z = y * scale + shift;
+            let x = match tile {
+                0 => codec.decode(z),
+                tile => codec.decode_tiled(z, tile),
+            };
+            let values = x.into_data().convert::<f32>().into_vec::<f32>();
+            pictures.extend(values.expect("converted to f32 just now"));
+        }
+        Ok(pictures)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tiles_cover_an_axis_and_end_with_it() {
+        assert_eq!(starts(10, 4), [0, 3, 6]);
+        assert_eq!(starts(11, 4), [0, 3, 6, 7]);
+        assert_eq!(starts(4, 4), [0]);
+        assert_eq!(starts(3, 4), [0]);
+    }
+}
