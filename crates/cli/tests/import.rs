@@ -171,16 +171,42 @@ fn autoencoders_give_the_latents_and_images_that_they_gave() {
             said.stdout
         );
         place.fails(
-            &format!("import {file} --out m.safetensors"),
+            &format!("import {file} --convention edm"),
             2,
-            &["is an autoencoder", "leave --out out"],
+            &["is an autoencoder", "leave --convention out"],
         );
+        // Written, it is for the latents of other models, and goes back as it came.
+        place.ok(&format!("import {file} --out m.safetensors"));
+        place.ok(&format!(
+            "export m.safetensors --layout {layout} --out back.safetensors"
+        ));
+        let (before, after) = (place.path(file), place.path("back.safetensors"));
+        assert!(stored(&after) == stored(&before), "{file}");
         place.fails(
             &format!("import {file} --verify dit.safetensors --device flex"),
             1,
             &["golden.latent"],
         );
     }
+}
+
+#[test]
+fn a_network_of_latents_is_decoded_by_its_autoencoder() {
+    let place = networks();
+    place.ok("import diffusers_autoencoder_kl.safetensors --out vae.safetensors");
+    place.ok(
+        "import dit.safetensors --layout dit --latents vae.safetensors --verify dit.safetensors \
+         --out d.safetensors",
+    );
+    place.ok("sample d.safetensors -n 2 --steps 2 --device flex --out s.npy");
+    let samples = fs::read(place.path("s.npy")).expect("samples");
+    let header = String::from_utf8_lossy(&samples[..128]).into_owned();
+    assert!(header.contains("(2, 3, 16, 16"), "{header}");
+    place.fails(
+        "import torchcfm_unet.safetensors --latents vae.safetensors",
+        2,
+        &["--latents", "4 channels, and these have 3"],
+    );
 }
 
 #[test]

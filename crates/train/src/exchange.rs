@@ -44,7 +44,10 @@ pub enum ExchangeError {
     #[error(transparent)]
     Weights(#[from] WeightsError),
     /// The model has another kind of network, or one of the user's own.
-    #[error("this model has {0}, and a layout of another project is one of UNets or transformers")]
+    #[error(
+        "this model has {0}, and a layout of another project is one of UNets, transformers or \
+         autoencoders"
+    )]
     OtherNetwork(&'static str),
     /// A network that no model file holds.
     #[error("no model file holds {0}; load it through the library")]
@@ -331,18 +334,29 @@ pub fn written_in(
     if header.about.network.is_none() {
         return Err(ExchangeError::OtherNetwork("a network of its own program"));
     }
-    let structure = match architecture(header)? {
-        Architecture::UNet(unet) => Structure::UNet(unet),
-        Architecture::DiT(dit) => Structure::DiT(dit),
-        Architecture::Mlp(_) => return Err(ExchangeError::OtherNetwork("a multilayer perceptron")),
-        Architecture::Autoencoder(config) => Structure::Autoencoder(config),
-    };
+    let structure = structure(header)?;
     let tensor = |tensor: &HostTensor| {
         let array = Array::new(tensor.shape.clone(), tensor.values.clone());
         (tensor.name.clone(), array)
     };
     let tensors = file.tensors().iter().map(tensor).collect();
     Ok(pyroclast_weights::export(layout, &structure, &tensors)?)
+}
+
+/// What the network of a model is, among those that other projects have.
+fn structure(header: &ModelHeader) -> Result<Structure, ExchangeError> {
+    let about = &header.about;
+    if let (Some(NetworkConfig::Taesd(size)), Some(&channels)) =
+        (&about.network, about.data.shape.first())
+    {
+        return Ok(Structure::Taesd(size.config(channels)));
+    }
+    match architecture(header)? {
+        Architecture::UNet(unet) => Ok(Structure::UNet(unet)),
+        Architecture::DiT(dit) => Ok(Structure::DiT(dit)),
+        Architecture::Autoencoder(config) => Ok(Structure::Autoencoder(config)),
+        Architecture::Mlp(_) => Err(ExchangeError::OtherNetwork("a multilayer perceptron")),
+    }
 }
 
 impl From<OutOfRange> for ExchangeError {
