@@ -26,9 +26,9 @@ pub struct Codec<B: Backend> {
 
 #[derive(Debug)]
 enum Network<B: Backend> {
-    Variational(Autoencoder<B>),
+    Variational(Box<Autoencoder<B>>),
     /// One without a distribution, and whether its pixels are in [−1, 1].
-    Tiny(Taesd<B>, bool),
+    Tiny(Box<Taesd<B>>, bool),
 }
 
 impl<B: Backend> Codec<B> {
@@ -46,11 +46,14 @@ impl<B: Backend> Codec<B> {
         let network = match &file.header().about.network {
             Some(NetworkConfig::Autoencoder(size)) => {
                 let network: Autoencoder<B> = size.config(own.channels).init(&mut init);
-                Network::Variational(file.model::<B, _>(network)?.flow.network)
+                Network::Variational(Box::new(file.model::<B, _>(network)?.flow.network))
             }
             Some(NetworkConfig::Taesd(size)) => {
                 let network: Taesd<B> = size.config(own.channels).init(&mut init);
-                Network::Tiny(file.model::<B, _>(network)?.flow.network, size.signed)
+                Network::Tiny(
+                    Box::new(file.model::<B, _>(network)?.flow.network),
+                    size.signed,
+                )
             }
             _ => unreachable!("only autoencoders have the shapes of one"),
         };
