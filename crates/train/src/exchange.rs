@@ -184,7 +184,7 @@ fn with_clock(
 
 fn architecture(header: &ModelHeader) -> Result<Architecture, ConfigError> {
     let data = &header.about.data;
-    Config::of_model(header).architecture(&data.shape, data.classes.len())
+    Config::of_model(header).architecture(&data.shape, data.conditions())
 }
 
 /// The description of samples of this shape.
@@ -202,6 +202,7 @@ fn data(name: &str, shape: Vec<usize>, classes: usize) -> DataInfo {
         } else {
             Scaling::identity()
         },
+        condition: None,
         digest: None,
         section: None,
     }

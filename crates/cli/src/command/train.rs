@@ -48,6 +48,9 @@ pub(crate) fn run(mut arguments: Train) -> Result<ExitCode> {
     assignments.extend(arguments.seed.map(|n| format!("training.seed={n}")));
     assignments.extend(arguments.size.map(|n| format!("data.resolution={n}")));
     assignments.extend((arguments.label.iter()).map(|name| format!("data.label={name:?}")));
+    let condition = arguments.condition.iter();
+    assignments
+        .extend(condition.map(|path| format!("data.condition={:?}", path.to_string_lossy())));
     assignments.extend(
         arguments
             .skip_broken
@@ -219,9 +222,11 @@ fn configuration(arguments: &Train, assignments: &[String]) -> Result<Config> {
         "{source}: {} samples of shape {:?}{}; the network and training of the preset {preset}",
         dataset.len() + task.validation.len(),
         dataset.shape,
-        match dataset.classes() {
-            0 => String::new(),
-            classes => format!(", {classes} classes"),
+        match (dataset.classes(), dataset.conditions().beside) {
+            (0, None) => String::new(),
+            (0, Some(kind)) => format!(", each with one of the {kind}"),
+            (classes, None) => format!(", {classes} classes"),
+            (classes, Some(kind)) => format!(", {classes} classes, each with one of the {kind}"),
         }
     );
     let (shape, classes) = (&dataset.shape, dataset.classes());
@@ -242,7 +247,7 @@ fn check_data_memory(config: &Config) -> Result<()> {
 /// memory.
 fn check_memory(config: &Config, task: &Task) -> Result<()> {
     let dataset = &task.training;
-    let architecture = config.architecture(&dataset.shape, dataset.classes());
+    let architecture = config.architecture(&dataset.shape, dataset.conditions());
     let architecture = architecture.with_context(|| {
         let is_as_it_was = dataset.is_image() && config.data.resolution == 0;
         let advice = if is_as_it_was {
@@ -254,7 +259,7 @@ fn check_memory(config: &Config, task: &Task) -> Result<()> {
         format!("samples of {name} have shape {shape:?}{advice}")
     })?;
     config
-        .check_data(&dataset.shape, dataset.classes())
+        .check_data(&dataset.shape, dataset.conditions())
         .map_err(ConfigError::from)?;
     let size = architecture.size();
     memory::check(
@@ -278,6 +283,11 @@ fn absolute(config: &mut Config) -> Result<()> {
     if config.data.is_path() && path.exists() {
         let path = std::path::absolute(path).context("the current folder is gone")?;
         config.data.name = path.to_string_lossy().into_owned();
+    }
+    let path = Path::new(&config.data.condition);
+    if path.exists() {
+        let path = std::path::absolute(path).context("the current folder is gone")?;
+        config.data.condition = path.to_string_lossy().into_owned();
     }
     Ok(())
 }
@@ -387,6 +397,7 @@ impl Resumed {
                 data.shape
             );
         }
+        let task = task.conditioned_as(data.condition.as_ref());
         let task = task.rescaled(&data.scaling);
         if may_be_new || data.digest.as_ref() == Some(&task.digest()) {
             return Ok(task);
@@ -439,7 +450,7 @@ impl Job for TrainJob<'_> {
 
     fn run<B: Backend>(self, device: B::Device) -> Self::Output {
         let dataset = &self.task.training;
-        let architecture = (self.config).architecture(&dataset.shape, dataset.classes())?;
+        let architecture = (self.config).architecture(&dataset.shape, dataset.conditions())?;
         let mut init = Init::new(Noise::new(self.config.training.seed), &device);
         let job = OnDevice::<Autodiff<B>> {
             job: self,
@@ -665,9 +676,14 @@ where
     let (flow, dataset) = (trainer.averaged(), &trainer.task.training);
     let (n, seed) = (picture_size(dataset), config.training.seed);
     let labels = (dataset.is_image()).then(|| picture_labels(dataset.classes()));
+    let beside = Given {
+        labels: None,
+        ..dataset.spread(n)
+    };
     let given = (labels.flatten()).map_or_else(Given::nothing, |labels| {
         Given::labels(&labels, dataset.classes())
     });
+    let given = given.and(beside);
     let source = &flow.path.source;
     let x0 = source.for_sampling(n, dataset.dim(), Noise::new(seed), 0);
     let samples = sample(
