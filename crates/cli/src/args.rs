@@ -49,6 +49,7 @@ pub(crate) enum Command {
     ///   pyroclast train photos --size 64
     ///   pyroclast train table.csv --steps 5000
     ///   pyroclast train moons --steps 2000 --set training.batch=256 --out runs/short
+    ///   pyroclast train photos --condition attributes.csv
     ///   pyroclast train digits --resume
     ///
     /// `pyroclast presets moons > mine.toml` writes a configuration file to change and train.
@@ -63,6 +64,7 @@ pub(crate) enum Command {
     ///
     ///   pyroclast sample runs/digits --trajectory
     ///   pyroclast sample runs/digits --class 7 -n 100 --guidance 2 --out sevens.npy
+    ///   pyroclast sample runs/photos --condition wanted.csv --guidance 2
     ///   pyroclast sample runs/moons --method dopri5 --rtol 1e-4 --out moons.csv
     #[command(verbatim_doc_comment)]
     Sample(Sample),
@@ -71,8 +73,10 @@ pub(crate) enum Command {
     /// Prints distances between samples and data (W2, sliced W2, energy distance), the energy and
     /// straightness of the paths, and the likelihood of held-out data. With a classifier it adds
     /// Fréchet distance, KID, precision and recall; for a diffusion, the variational bound. The
-    /// score of a perfect sampler is the distance between two disjoint sets of data. For a
-    /// run, the scores are kept in its folder (evaluation.json) and shown in its report.html.
+    /// score of a perfect sampler is the distance between two disjoint sets of data. A conditional
+    /// model samples under conditions of the training data, and scores held-out samples under their
+    /// own. For a run, the scores are kept in its folder (evaluation.json) and shown in its
+    /// report.html.
     ///
     ///   pyroclast evaluate runs/moons --seeds 5
     ///   pyroclast evaluate runs/digits --method heun --steps 20 --json
@@ -257,6 +261,17 @@ pub(crate) struct Train {
     /// Leave out pictures that cannot be read: short for --set data.skip-broken=true.
     #[arg(long)]
     pub(crate) skip_broken: bool,
+    /// A file with a condition of each sample beside its class, one row per sample in their order:
+    /// short for --set data.condition=FILE.
+    ///
+    /// Vectors are a table of numbers (.csv, with names in its first row) or an array [n, d] (.npy),
+    /// whose columns are standardised. Embeddings of text are an array [n, tokens, width]; in a .npz
+    /// file with x and mask, the mask [n, tokens] is 1 for tokens that count. Images beside the
+    /// samples, such as masks, are an array [n, channels, height, width]. The samples of a folder
+    /// are in the order of their paths, those of `train` before those of `test`. In training one
+    /// condition in ten is dropped (training.label-dropout), so that samples can be guided.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) condition: Option<PathBuf>,
     /// The folder of the run [default: runs/NAME, or runs/NAME-2 and so on if that exists].
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
@@ -565,6 +580,11 @@ pub(crate) struct Sample {
     /// Draw only this class, given by its name or number [default: all classes in turn].
     #[arg(long, value_name = "CLASS")]
     pub(crate) class: Option<String>,
+    /// The conditions of the samples, in the units and the format of the file that the model was
+    /// trained with: row i is that of sample i, and after the last the first follows. Columns of a
+    /// table are read by their names. Without -n as many samples are drawn as it has rows.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) condition: Option<PathBuf>,
     /// The file to write: .png (all samples in one picture), .npy, .csv, .safetensors, .npz (8-bit
     /// pictures, as guided-diffusion's evaluator reads them), or .zip (a PNG file per image, in
     /// EDM's layout); without an extension, a new folder with a PNG file per

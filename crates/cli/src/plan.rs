@@ -112,7 +112,7 @@ pub(crate) fn check_guidance(solver: &Solver, plan: &Plan, task: &Task) -> Resul
         ("guidance-rescale", solver.guidance_rescale.is_some()),
     ];
     let given = || flags.iter().filter(|(_, is_given)| *is_given);
-    if task.training.classes() == 0 {
+    if !task.training.conditions().any() {
         if let Some((flag, _)) = given().next() {
             bail!(unguided(flag, task));
         }

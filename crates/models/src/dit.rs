@@ -15,7 +15,6 @@ mod block;
 mod config;
 mod network;
 mod positions;
-mod sequence;
 
 pub use config::{DiTConfig, SecondHalf};
 pub use network::DiT;

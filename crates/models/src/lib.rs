@@ -30,6 +30,7 @@ mod layer;
 mod mlp;
 mod norm;
 mod residual;
+mod sequence;
 mod size;
 mod taesd;
 mod unet;

@@ -151,6 +151,7 @@ mod tests {
         let flat = UNetConfig {
             multipliers: vec![2.0],
             blocks: 2,
+            sequence: 5,
             ..plain.clone()
         };
         let blocks = UNetConfig {
@@ -167,6 +168,7 @@ mod tests {
         let means = UNetConfig {
             resample: Resample::Plain,
             null_class: NullClass::Absent,
+            sequence: 5,
             ..deep.clone()
         };
         for config in [plain, deep, flat, blocks, means] {

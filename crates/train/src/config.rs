@@ -18,7 +18,7 @@ pub use preset::{Preset, is_data, presets};
 pub use suited::suitable;
 pub use training::{MOST_STEPS, Training};
 
-use crate::dataset::{DataSource, Dataset};
+use crate::dataset::{Conditions, DataSource, Dataset};
 use crate::draw::{Plan, Sampling};
 use crate::learn::{Recorder, Run, RunError, Trainer};
 use crate::model::ModelHeader;
@@ -286,14 +286,15 @@ impl Config {
         self.objective.variance != VarianceLoss::None
     }
 
-    /// The network, sized for samples of this shape and this many classes (0 for none).
+    /// The network, sized for samples of this shape with these conditions; a number is one of
+    /// classes, 0 for none.
     ///
     /// # Errors
     /// [`ConfigError::Value`] if the network or the source does not fit such samples.
     pub fn architecture(
         &self,
         shape: &[usize],
-        classes: usize,
+        conditions: impl Into<Conditions>,
     ) -> Result<Architecture, ConfigError> {
         if let (Source::Toy(toy), false) = (&self.path.source, shape == [2]) {
             return Err(ConfigError::Value(OutOfRange {
@@ -305,7 +306,7 @@ impl Config {
                 ),
             }));
         }
-        Ok((self.network).architecture(shape, classes, self.learns_variance())?)
+        Ok((self.network).architecture(shape, conditions, self.learns_variance())?)
     }
 
     /// The bytes of memory that a training takes at least, for a network of this size and samples

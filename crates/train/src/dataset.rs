@@ -9,6 +9,7 @@
 //! the noise and maps samples back.
 
 mod array;
+mod condition;
 mod digits;
 mod error;
 mod file;
@@ -28,6 +29,8 @@ use samples::Samples;
 use std::borrow::Cow;
 use std::sync::Arc;
 
+pub use condition::{Condition, ConditionKind, Conditions};
+pub(crate) use condition::{Divided, divided};
 pub use error::DatasetError;
 pub(crate) use file::load;
 pub(crate) use moments::Moments;
@@ -369,6 +372,12 @@ impl Dataset {
     /// # Panics
     /// If `validation` is not in [0, 1).
     pub fn split(&self, validation: f64, noise: Noise) -> (Self, Self) {
+        let [kept, held] = self.split_rows(validation, noise);
+        (self.select(&kept), self.select(&held))
+    }
+
+    /// The rows of the two parts of [`Dataset::split`].
+    fn split_rows(&self, validation: f64, noise: Noise) -> [Vec<usize>; 2] {
         assert!(
             (0.0..1.0).contains(&validation),
             "the validation part is in [0, 1), not {validation}"
@@ -381,7 +390,7 @@ impl Dataset {
         let mut kept = held.split_off(held_out);
         held.sort_unstable();
         kept.sort_unstable();
-        (self.select(&kept), self.select(&held))
+        [kept, held]
     }
 
     /// The scaling that suits these samples: all pixels of images to [-1, 1], each column of other
@@ -458,7 +467,27 @@ impl Dataset {
     /// Feeds the samples and their conditions to a digest, part by part.
     pub(crate) fn digest(&self, mut part: impl FnMut(&[u8])) {
         self.samples.digest(&mut part);
-        part(format!("{:?}", self.given).as_bytes());
+        // As it was written before there were large conditions: digests are stored.
+        let small = Given {
+            labels: self.given.labels.clone(),
+            vectors: self.given.vectors.clone(),
+            ..Given::nothing()
+        };
+        part(format!("{small:?}").as_bytes());
+        let bytes = |values: &[f32]| -> Vec<u8> {
+            values
+                .iter()
+                .flat_map(|value| value.to_le_bytes())
+                .collect()
+        };
+        if let Some(rows) = &self.given.sequences {
+            part(format!("{:?} {:?}", rows.shape(), rows.lengths()).as_bytes());
+            part(&bytes(rows.values()));
+        }
+        if let Some(rows) = &self.given.images {
+            part(format!("{:?}", rows.shape()).as_bytes());
+            part(&bytes(rows.values()));
+        }
     }
 }
 

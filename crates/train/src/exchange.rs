@@ -278,7 +278,7 @@ fn with_clock(
 
 fn architecture(header: &ModelHeader) -> Result<Architecture, ConfigError> {
     let about = &header.about;
-    Config::of_model(header).architecture(about.state_shape(), about.data.classes.len())
+    Config::of_model(header).architecture(about.state_shape(), about.data.conditions())
 }
 
 /// The description of samples of this shape.
@@ -296,6 +296,7 @@ fn data(name: &str, shape: Vec<usize>, classes: usize) -> DataInfo {
         } else {
             Scaling::identity()
         },
+        condition: None,
         digest: None,
         section: None,
     }

@@ -11,6 +11,7 @@ pub use autoencoder::{AutoencoderSize, TaesdSize};
 pub use dit::DiTSize;
 pub use unet::UNetSize;
 
+use crate::dataset::{ConditionKind, Conditions};
 use burn::module::AutodiffModule;
 use burn::tensor::backend::AutodiffBackend;
 use pyroclast_core::named::{COUNT, Choice, Kind, OutOfRange, Range, Setting};
@@ -184,21 +185,37 @@ impl NetworkConfig {
         }
     }
 
-    /// The network, sized for samples of this shape and this many classes (0 for none).
+    /// The network, sized for samples of this shape with these conditions; a number is one of
+    /// classes, 0 for none.
     ///
     /// # Errors
     /// [`OutOfRange`] if the network does not fit such samples.
     pub fn architecture(
         &self,
         shape: &[usize],
-        classes: usize,
+        conditions: impl Into<Conditions>,
         learns_variance: bool,
     ) -> Result<Architecture, OutOfRange> {
+        let Conditions { classes, beside } = conditions.into();
         let refuse = |value: &str, remedy: String| OutOfRange {
             key: "network".to_owned(),
             value: value.to_owned(),
             remedy,
         };
+        let (mut attributes, mut sequence, mut channels_beside) = (0, 0, 0);
+        match beside {
+            None => {}
+            Some(ConditionKind::Vectors { width }) => attributes = width,
+            Some(ConditionKind::Sequences { width, .. }) => sequence = width,
+            Some(ConditionKind::Images { channels, .. }) => channels_beside = channels,
+        }
+        if let (&[_], Some(kind), 0) = (shape, beside, attributes) {
+            let remedy = format!(
+                "points are conditioned on classes and vectors, not on {kind}; give the numbers of \
+                 each as a vector"
+            );
+            return Err(refuse(self.name(), remedy));
+        }
         match (self, shape) {
             (Self::Mlp(mlp), &[dim]) => Ok(Architecture::Mlp(MlpConfig {
                 dim,
@@ -210,12 +227,15 @@ impl NetworkConfig {
                     n => TimeInput::Sinusoids(n),
                 },
                 classes,
-                attributes: 0,
+                attributes,
                 learns_variance,
             })),
             (Self::Unet(unet), &[c, h, w]) => {
                 let config = UNetConfig {
                     classes,
+                    attributes,
+                    sequence,
+                    beside: channels_beside,
                     learns_variance,
                     ..unet.config(c, [h, w])
                 };
@@ -227,6 +247,9 @@ impl NetworkConfig {
             (Self::Dit(dit), &[c, h, w]) => {
                 let config = DiTConfig {
                     classes,
+                    attributes,
+                    sequence,
+                    beside: channels_beside,
                     ..dit.config(c, [h, w], learns_variance)
                 };
                 match config.problem() {

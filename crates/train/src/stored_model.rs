@@ -79,6 +79,19 @@ pub enum StoredModelError {
         /// The shape of the model's samples.
         expected: Vec<usize>,
     },
+    /// The conditions of the data are now of another kind or size than those of the model.
+    #[error(
+        "{data} now has conditions that are {found}, but the model was trained on {expected}; \
+         restore the file of conditions, or train again"
+    )]
+    OtherCondition {
+        /// The name of the data.
+        data: String,
+        /// The conditions that there are.
+        found: String,
+        /// The conditions of the model.
+        expected: String,
+    },
 }
 
 /// A trained model in the folder of a run, or in a file.
@@ -285,6 +298,15 @@ impl StoredModel {
                 expected: expected.clone(),
             });
         }
+        let (found, expected) = (task.training.conditions(), about.data.conditions());
+        if let Some(expected) = expected.beside.filter(|_| found.beside != expected.beside) {
+            return Err(StoredModelError::OtherCondition {
+                data: section.name.clone(),
+                found: found.beside.map_or("none".into(), |kind| kind.to_string()),
+                expected: expected.to_string(),
+            });
+        }
+        let task = task.conditioned_as(about.data.condition.as_ref());
         Ok(task.rescaled(&about.data.scaling))
     }
 
@@ -314,8 +336,8 @@ impl StoredModel {
             let path = self.path.display().to_string();
             return Err(StoredModelError::OwnNetwork(path));
         }
-        let (shape, classes) = (about.state_shape(), about.data.classes.len());
-        let architecture = self.config().architecture(shape, classes)?;
+        let (shape, conditions) = (about.state_shape(), about.data.conditions());
+        let architecture = self.config().architecture(shape, conditions)?;
         // Before the network is allocated: the header of a stranger's file may ask for any size.
         let found = self.parameters();
         let expected = architecture.size().parameters;

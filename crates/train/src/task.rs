@@ -1,6 +1,8 @@
 //! A learning task: training data, held-out data, and the scaling of both.
 
-use crate::dataset::{DataSource, Dataset, DatasetError, Loading, Scaling, load};
+use crate::dataset::{
+    Condition, DataSource, Dataset, DatasetError, Divided, Loading, Scaling, divided, load,
+};
 use crate::digest::hex;
 use crate::latents::Latents;
 use pyroclast_core::noise::{Noise, Stream};
@@ -59,6 +61,8 @@ pub struct Task {
     pub scaling: Scaling,
     /// What the samples are latents of, if they are latents of pictures.
     pub latents: Option<Arc<Latents>>,
+    /// The file of conditions that the samples have beside their classes, if there is one.
+    pub condition: Option<Condition>,
     toy: Option<Toy>,
 }
 
@@ -91,6 +95,7 @@ impl Task {
                 validation: points(VALIDATION_POINTS, 1),
                 scaling: Scaling::identity(),
                 latents: None,
+                condition: None,
                 toy: Some(toy),
             });
         }
@@ -103,8 +108,13 @@ impl Task {
         };
         if data.name == "digits" {
             // The digits that ship with the library are on the model's scale already.
-            let (training, held_out) = unlabelled(Dataset::digits()).split(data.validation, noise);
-            return Ok(Self::new(training, held_out, Scaling::identity()));
+            let digits = unlabelled(Dataset::digits());
+            let nothing = digits.select(&[]);
+            let divided = divided(data, digits, nothing, noise)?;
+            return Ok(Self {
+                condition: divided.condition,
+                ..Self::new(divided.training, divided.held_out, Scaling::identity())
+            });
         }
         let path = Path::new(&data.name);
         // A file that is not there is missed as a file.
@@ -119,16 +129,17 @@ impl Task {
         }
         let loaded = load(data, loading)?;
         let (training, held_out) = (unlabelled(loaded.training), unlabelled(loaded.held_out));
-        let (training, held_out) = if held_out.is_empty() {
-            training.split(data.validation, noise)
-        } else {
-            (training, held_out)
-        };
-        Ok(if loaded.are_pictures {
+        let Divided {
+            training,
+            held_out,
+            condition,
+        } = divided(data, training, held_out, noise)?;
+        let task = if loaded.are_pictures {
             Self::new(training, held_out, Dataset::scaling_of_pictures())
         } else {
             (training, held_out).into()
-        })
+        };
+        Ok(Self { condition, ..task })
     }
 
     /// The k-th draw of two disjoint sets of `n` data points each: new points of a toy
@@ -169,6 +180,7 @@ impl Task {
             validation: Arc::new(validation),
             scaling,
             latents: None,
+            condition: None,
             toy: None,
         }
     }
@@ -188,6 +200,25 @@ impl Task {
             *part = Arc::new(own.unscaled(&self.scaling).scaled(scaling));
         }
         self.scaling = scaling.clone();
+        self
+    }
+
+    /// The same data with its conditions on the scale of those of a model that was trained on other
+    /// data.
+    #[must_use]
+    pub fn conditioned_as(mut self, condition: Option<&Condition>) -> Self {
+        let (Some(own), Some(other)) = (&self.condition, condition) else {
+            return self;
+        };
+        if own.scaling == other.scaling || own.kind != other.kind {
+            return self;
+        }
+        for part in [&mut self.training, &mut self.validation] {
+            let data = Arc::make_mut(part);
+            let moved = other.rescaled(&data.given, &own.scaling);
+            data.given = data.given.clone().and(moved);
+        }
+        self.condition = Some(other.clone());
         self
     }
 

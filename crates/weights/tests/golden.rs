@@ -5,7 +5,7 @@ mod support;
 use burn::module::Module;
 use burn::tensor::backend::Backend;
 use burn::tensor::{DType, Tensor, TensorData};
-use pyroclast_core::condition::{Images, Labels, Vectors};
+use pyroclast_core::condition::{Images, Labels, Sequences, Vectors};
 use pyroclast_core::network::Network;
 use pyroclast_core::noise::Noise;
 use pyroclast_models::{Init, UNet};
@@ -102,7 +102,10 @@ impl Golden {
         let labels = labels.map(|labels| Labels::from_rows(&labels, &device));
         let condition = (
             labels.unwrap_or_default(),
-            (Vectors::default(), Images::default()),
+            (
+                Vectors::default(),
+                (Images::default(), Sequences::default()),
+            ),
         );
         let data = TensorData::new(times, [batch]).convert_dtype(dtype);
         let t = Tensor::from_data(data, (&device, dtype));

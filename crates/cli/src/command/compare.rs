@@ -35,7 +35,7 @@ pub(crate) fn run(arguments: Compare) -> Result<ExitCode> {
     }
     let device = device::choose(arguments.model.device.name.as_deref())?;
     let task = data_of(&stored, &arguments.model.run)?;
-    if arguments.guidance != 1.0 && task.training.classes() == 0 {
+    if arguments.guidance != 1.0 && !task.training.conditions().any() {
         bail!(unguided("guidance", &task));
     }
     let named = !arguments.methods.is_empty();

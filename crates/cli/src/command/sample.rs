@@ -79,7 +79,12 @@ pub(crate) fn run(arguments: Sample) -> Result<ExitCode> {
     let device = device::choose(arguments.model.device.name.as_deref())?;
     check_guidance(&arguments.solver, &plan, &task)?;
     let classes = Classes::of(&arguments, &task)?;
-    let n = (arguments.n).map_or_else(|| picture_size(&task.training), |n| n as usize);
+    let condition = condition(&arguments, &stored)?;
+    let usual_n = || match &condition {
+        Some(given) => given.len().unwrap_or_default(),
+        None => picture_size(&task.training),
+    };
+    let n = (arguments.n).map_or_else(usual_n, |n| n as usize);
     check_memory(n, &task, &plan, format, arguments.trajectory)?;
     let start = Instant::now();
     let draw = |take: Taker<'_>| {
@@ -89,6 +94,7 @@ pub(crate) fn run(arguments: Sample) -> Result<ExitCode> {
             plan,
             n,
             classes: &classes,
+            condition: condition.as_ref(),
             trajectory: arguments.trajectory,
             tile: arguments.tile.unwrap_or(0) as usize,
             take,
@@ -212,6 +218,22 @@ fn check_memory(
     memory::check_steps(steps)
 }
 
+/// The conditions of --condition, if the model has a condition beside its classes.
+fn condition(arguments: &Sample, stored: &StoredModel) -> Result<Option<Given>> {
+    let model = arguments.model.run.display();
+    match (&stored.header().about.data.condition, &arguments.condition) {
+        (None, None) => Ok(None),
+        (Some(condition), Some(path)) => Ok(Some(condition.read(path)?)),
+        (None, Some(path)) => bail!(Usage(format!(
+            "{model} takes no condition beside a class; leave out --condition {}",
+            path.display()
+        ))),
+        (Some(condition), None) => bail!(Usage(format!(
+            "{model} is conditioned on {condition}; give --condition FILE, with one row per sample"
+        ))),
+    }
+}
+
 /// The data to draw behind samples; an empty dataset if none is to be drawn, or it cannot be loaded
 /// or has changed.
 fn backdrop(stored: &StoredModel, without_data: &Task, is_drawn: bool) -> Arc<Dataset> {
@@ -247,9 +269,15 @@ impl Classes {
             ))),
             Some(class) => Ok(Self::Only(class_of(class, &task.training)?)),
             None if classes == 0 => Ok(Self::None),
-            None if arguments.n.is_none() && task.training.is_image() => Ok(Self::Rows(classes)),
+            None if Self::fill_rows(arguments, task) => Ok(Self::Rows(classes)),
             None => Ok(Self::InTurn(classes)),
         }
+    }
+
+    /// Whether each row of a picture is of one class.
+    fn fill_rows(arguments: &Sample, task: &Task) -> bool {
+        let is_usual = arguments.n.is_none() && arguments.condition.is_none();
+        is_usual && task.training.is_image()
     }
 
     fn any(&self) -> bool {
@@ -320,6 +348,8 @@ struct Sampling<'a> {
     plan: Plan,
     n: usize,
     classes: &'a Classes,
+    /// The conditions beside the classes, in turn.
+    condition: Option<&'a Given>,
     trajectory: bool,
     /// The side of the tiles that pictures are decoded in; 0 for whole ones.
     tile: usize,
@@ -363,6 +393,12 @@ impl<B: Backend> WithModel<Autodiff<B>> for Sampling<'_> {
             let given = (labels.as_deref()).map_or_else(Given::nothing, |labels| {
                 Given::labels(labels, dataset.classes())
             });
+            let beside = self.condition.map_or_else(Given::nothing, |all| {
+                let known = all.len().unwrap_or_default();
+                let rows: Vec<usize> = (first..first + n).map(|i| i % known).collect();
+                all.select(&rows)
+            });
+            let given = given.and(beside);
             let plan = Plan {
                 first_row: first,
                 ..self.plan.clone()

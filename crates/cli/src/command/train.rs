@@ -53,6 +53,9 @@ pub(crate) fn run(mut arguments: Train) -> Result<ExitCode> {
     assignments.extend(arguments.seed.map(|n| format!("training.seed={n}")));
     assignments.extend(arguments.size.map(|n| format!("data.resolution={n}")));
     assignments.extend((arguments.label.iter()).map(|name| format!("data.label={name:?}")));
+    let condition = arguments.condition.iter();
+    assignments
+        .extend(condition.map(|path| format!("data.condition={:?}", path.to_string_lossy())));
     assignments.extend(
         arguments
             .skip_broken
@@ -235,9 +238,11 @@ fn configuration(arguments: &Train, assignments: &[String]) -> Result<Config> {
         "{source}: {} samples of shape {:?}{}; the network and training of the preset {preset}",
         dataset.len() + task.validation.len(),
         dataset.shape,
-        match dataset.classes() {
-            0 => String::new(),
-            classes => format!(", {classes} classes"),
+        match (dataset.classes(), dataset.conditions().beside) {
+            (0, None) => String::new(),
+            (0, Some(kind)) => format!(", each with one of the {kind}"),
+            (classes, None) => format!(", {classes} classes"),
+            (classes, Some(kind)) => format!(", {classes} classes, each with one of the {kind}"),
         }
     );
     let (shape, classes) = (&dataset.shape, dataset.classes());
@@ -258,14 +263,14 @@ fn check_data_memory(config: &Config) -> Result<()> {
 /// memory.
 fn check_memory(config: &Config, task: &Task, autoencoder: Option<&ModelFile>) -> Result<()> {
     let dataset = &task.training;
-    let check = || config.check_data(&dataset.shape, dataset.classes());
+    let check = || config.check_data(&dataset.shape, dataset.conditions());
     if autoencoder.is_some() {
         check().map_err(ConfigError::from)?;
     }
     let latent = autoencoder.map(|file| latent_shape(file, &dataset.shape));
     let latent = latent.transpose()?;
     let shape = latent.as_ref().map_or(&dataset.shape[..], |shape| shape);
-    let architecture = config.architecture(shape, dataset.classes());
+    let architecture = config.architecture(shape, dataset.conditions());
     let architecture = architecture.with_context(|| {
         let is_as_it_was = dataset.is_image() && config.data.resolution == 0;
         let advice = if is_as_it_was {
@@ -326,6 +331,11 @@ fn absolute(config: &mut Config) -> Result<()> {
             let path = std::path::absolute(path).context("the current folder is gone")?;
             *name = path.to_string_lossy().into_owned();
         }
+    }
+    let path = Path::new(&config.data.condition);
+    if path.exists() {
+        let path = std::path::absolute(path).context("the current folder is gone")?;
+        config.data.condition = path.to_string_lossy().into_owned();
     }
     Ok(())
 }
@@ -435,6 +445,7 @@ impl Resumed {
                 data.shape
             );
         }
+        let task = task.conditioned_as(data.condition.as_ref());
         let task = task.rescaled(&data.scaling);
         if may_be_new || data.digest.as_ref() == Some(&task.digest()) {
             return Ok(task);
@@ -498,7 +509,7 @@ impl Job for TrainJob<'_> {
         let task = latents.as_ref().unwrap_or(self.task);
         let job = TrainJob { task, ..self };
         let dataset = &task.training;
-        let architecture = (job.config).architecture(&dataset.shape, dataset.classes())?;
+        let architecture = (job.config).architecture(&dataset.shape, dataset.conditions())?;
         let mut init = Init::new(Noise::new(job.config.training.seed), &device);
         let job = OnDevice::<Autodiff<B>> {
             job,
@@ -756,9 +767,14 @@ where
     let (flow, dataset) = (trainer.averaged(), &trainer.task.training);
     let (n, seed) = (picture_size(dataset), config.training.seed);
     let labels = (dataset.is_image()).then(|| picture_labels(dataset.classes()));
+    let beside = Given {
+        labels: None,
+        ..dataset.spread(n)
+    };
     let given = (labels.flatten()).map_or_else(Given::nothing, |labels| {
         Given::labels(&labels, dataset.classes())
     });
+    let given = given.and(beside);
     let source = &flow.path.source;
     let x0 = source.for_sampling(n, dataset.dim(), Noise::new(seed), 0);
     let samples = sample(

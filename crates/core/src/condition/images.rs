@@ -34,6 +34,11 @@ impl ImageRows {
         self.shape
     }
 
+    /// All values, row-major.
+    pub fn values(&self) -> &[f32] {
+        &self.values
+    }
+
     fn size(&self) -> usize {
         self.shape.iter().product()
     }

@@ -43,6 +43,16 @@ impl SequenceRows {
         [self.tokens, self.width]
     }
 
+    /// All values, row-major; zeros beyond the end of a sequence.
+    pub fn values(&self) -> &[f32] {
+        &self.values
+    }
+
+    /// The tokens of each sequence that count.
+    pub fn lengths(&self) -> &[usize] {
+        &self.lengths
+    }
+
     pub(super) fn len(&self) -> usize {
         self.lengths.len()
     }
@@ -82,6 +92,17 @@ struct Padded<B: Backend> {
 }
 
 impl<B: Backend> Sequences<B> {
+    /// Sequences of tokens, `[batch, tokens, width]`, of which those count that `counts` says,
+    /// `[batch, tokens]`.
+    ///
+    /// # Panics
+    /// If the two have different numbers of tokens.
+    pub fn from_tensors(tokens: Tensor<B, 3>, counts: Tensor<B, 2, Bool>) -> Self {
+        let [batch, count, _] = tokens.dims();
+        assert_eq!(counts.dims(), [batch, count], "one flag per token");
+        Self(Some(Padded { tokens, counts }))
+    }
+
     /// The tokens, `[batch, tokens, width]`, zero beyond a sequence's end, and which of them count,
     /// `[batch, tokens]`. Without sequences there are no tokens: `[batch, 0, width]` cannot be built on every
     /// backend, so it is none.

@@ -36,6 +36,11 @@ impl VectorRows {
         self.width
     }
 
+    /// The vectors; zeros where one was dropped.
+    pub fn rows(&self) -> impl Iterator<Item = &[f32]> {
+        (self.flagged.chunks_exact(self.width + 1)).map(|row| &row[..self.width])
+    }
+
     pub(super) fn len(&self) -> usize {
         self.flagged.len() / (self.width + 1)
     }

@@ -1,9 +1,9 @@
 //! A block of the transformer, modulated by an embedding: adaLN-Zero.
 
-use super::sequence::{Context, CrossAttention};
 use crate::attention::attend;
 use crate::init::Init;
 use crate::layer::dense;
+use crate::sequence::{Context, CrossAttention};
 use burn::module::Module;
 use burn::nn::Linear;
 use burn::tensor::Tensor;
@@ -40,7 +40,7 @@ impl<B: Backend> Block<B> {
             modulation: init.zero_linear(width, 6 * width),
             qkv: init.xavier_linear(width, 3 * width),
             out: init.xavier_linear(width, width),
-            sequence: attends.then(|| CrossAttention::new(width, heads, init)),
+            sequence: attends.then(|| CrossAttention::new(width, width, heads, init)),
             first: init.xavier_linear(width, hidden),
             second: init.xavier_linear(hidden, width),
             heads,

@@ -3,10 +3,10 @@
 use super::block::{Block, EPSILON};
 use super::config::{DiTConfig, SINUSOIDS, SecondHalf};
 use super::positions::positions;
-use super::sequence::SequenceEmbedding;
 use crate::embedding::{ClassEmbedding, TimeEmbedding, VectorEmbedding};
 use crate::init::Init;
 use crate::layer::{convolve, dense, with_image};
+use crate::sequence::SequenceEmbedding;
 use burn::module::Module;
 use burn::nn::Linear;
 use burn::nn::conv::Conv2d;
@@ -246,6 +246,28 @@ mod tests {
         assert!(!near(&of(&padded, 5, 3), &two));
         let nothing = output(&network, &x, &Given::nothing());
         assert!(near(&of(&padded, 5, 0), &nothing));
+    }
+
+    #[test]
+    fn a_token_that_does_not_count_has_no_influence_bit_for_bit() {
+        let config = DiTConfig {
+            width: 16,
+            depth: 2,
+            heads: 2,
+            sequence: 3,
+            ..DiTConfig::new(1, [4, 4])
+        };
+        let (network, device) = (shaken(&config), Default::default());
+        crate::sequence::check_mask(|sequences| {
+            let mut draws = Noise::new(8).draws(Stream::Source, 0);
+            let x = draws.normal_tensor([2, 1, 4, 4], &device, DType::F32);
+            let t = Tensor::from_data([0.4, 0.7], &device);
+            let condition = (
+                Default::default(),
+                (Default::default(), (Default::default(), sequences)),
+            );
+            network.forward(x, t, &condition)
+        });
     }
 
     #[test]

@@ -4,6 +4,7 @@ use crate::attention;
 use crate::embedding::{NullClass, TimeFeatures};
 use crate::norm::Normalisation;
 use crate::residual::{Modulation, ResidualConfig, Resize};
+use crate::sequence;
 use crate::size::Size;
 use pyroclast_core::named;
 
@@ -150,6 +151,9 @@ pub struct UNetConfig {
     pub attributes: usize,
     /// Channels of an image to condition on, of the same height and width as the state; 0 for none.
     pub beside: usize,
+    /// Numbers in each token of a sequence that the pixels attend to, such as encoded text; 0 for
+    /// none. They do where they attend to each other, and in the middle always.
+    pub sequence: usize,
     /// Whether the network also predicts a variance, which doubles its output channels.
     pub learns_variance: bool,
 }
@@ -182,6 +186,7 @@ impl UNetConfig {
             augmentation: 0,
             attributes: 0,
             beside: 0,
+            sequence: 0,
             learns_variance: false,
         }
     }
@@ -266,7 +271,7 @@ impl UNetConfig {
     fn indivisible(&self, widths: &[usize]) -> Option<String> {
         let attending = (0..widths.len()).filter(|&level| self.attends(level));
         let mut attending: Vec<usize> = attending.map(|level| widths[level]).collect();
-        if self.middle_attends() {
+        if self.middle_attends() || self.sequence > 0 {
             attending.extend(widths.last());
         }
         for heads in [self.heads, self.heads_up.unwrap_or(self.heads)] {
@@ -313,7 +318,9 @@ impl UNetConfig {
             let pixels = pixels(level);
             let block = self.block(inputs, outputs).size(pixels);
             if attends {
-                block.and(attention::size(outputs as u64, pixels))
+                block
+                    .and(attention::size(outputs as u64, pixels))
+                    .and(self.reading_size(outputs, pixels))
             } else {
                 block
             }
@@ -360,6 +367,9 @@ impl UNetConfig {
         }
         let middle = widths.last().copied().unwrap_or(self.channels);
         let first = widths.first().copied().unwrap_or(self.channels) as u64;
+        if !self.middle_attends() {
+            size = size.and(self.reading_size(middle, pixels(last)));
+        }
         size.and(stage(middle, middle, last, self.middle_attends()))
             .and(stage(middle, middle, last, false))
             .norm(first, pixels(0))
@@ -387,7 +397,21 @@ impl UNetConfig {
                 .linear((self.attributes as u64).saturating_add(1), embedding)
                 .linear(embedding, embedding);
         }
+        if self.sequence > 0 {
+            size = size
+                .linear(self.sequence as u64, embedding)
+                .linear(embedding, embedding)
+                .table(1, embedding);
+        }
         size
+    }
+
+    /// The size of what reads a sequence, if there is one, on images of this many pixels.
+    fn reading_size(&self, channels: usize, pixels: u64) -> Size {
+        match self.sequence {
+            0 => Size::default(),
+            _ => sequence::size([channels, self.embedding()].map(|n| n as u64), pixels),
+        }
     }
 
     /// A block at one size.

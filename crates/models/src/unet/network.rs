@@ -8,24 +8,29 @@ use crate::init::Init;
 use crate::layer::{convolve, double, with_image, with_zeros_beyond};
 use crate::norm::GroupNorm;
 use crate::residual::{ResidualBlock, Resize, scaled};
+use crate::sequence::{Context, PixelsToSequence, SequenceEmbedding};
 use burn::module::Module;
 use burn::nn::Linear;
 use burn::nn::conv::Conv2d;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
-use pyroclast_core::condition::{Images, Labels, Vectors};
+use pyroclast_core::condition::{Images, Labels, Sequences, Vectors};
 use pyroclast_core::network::Network;
 use pyroclast_core::noise::Draws;
 use pyroclast_kernels::{concat, silu};
 
-/// A UNet for images, `[batch, channels, height, width]`, conditioned on any of a class, attributes
-/// and an image. If it learns a variance, its output has twice the channels.
+/// The deviation of the first weights of the embedding of a sequence, as in a transformer.
+const DEVIATION: f64 = 0.02;
+
+/// A UNet for images, `[batch, channels, height, width]`, conditioned on any of a class,
+/// attributes, an image and a sequence. If it learns a variance, its output has twice the channels.
 #[derive(Module, Debug)]
 pub struct UNet<B: Backend> {
     time: TimeEmbedding<B>,
     classes: Option<ClassEmbedding<B>>,
     augmentation: Option<Linear<B>>,
     attributes: Option<VectorEmbedding<B>>,
+    sequence: Option<SequenceEmbedding<B>>,
     beside: usize,
     stem: Conv2d<B>,
     down: Vec<Level<B>>,
@@ -37,11 +42,12 @@ pub struct UNet<B: Backend> {
     class_input: ClassInput,
 }
 
-/// A residual block, with or without attention after it.
+/// A residual block, with or without attention after it, to the other pixels and to a sequence.
 #[derive(Module, Debug)]
 struct Stage<B: Backend> {
     block: ResidualBlock<B>,
     attention: Option<SelfAttention<B>>,
+    sequence: Option<PixelsToSequence<B>>,
     skip_scale: f64,
 }
 
@@ -80,6 +86,8 @@ impl UNetConfig {
         });
         let attributes =
             (self.attributes > 0).then(|| VectorEmbedding::new(self.attributes, embedding, init));
+        let sequence = (self.sequence > 0)
+            .then(|| SequenceEmbedding::new(self.sequence, embedding, DEVIATION, init));
         let stem = init.conv(self.image_channels + self.beside, self.stem_width(), 3, 1);
         let levels = |plan: &[LevelPlan], change: Resize, init: &mut Init<'_, B>| -> Vec<_> {
             plan.iter()
@@ -97,6 +105,7 @@ impl UNetConfig {
             classes,
             augmentation,
             attributes,
+            sequence,
             beside: self.beside,
             stem,
             down,
@@ -115,6 +124,10 @@ impl UNetConfig {
             attention: plan.heads.map(|heads| {
                 let norm = self.norm.init(channels, init.device());
                 SelfAttention::after(norm, channels, heads, init)
+            }),
+            sequence: plan.reads.map(|heads| {
+                let norm = self.norm.init(channels, init.device());
+                PixelsToSequence::new(norm, [channels, self.embedding()], heads, init)
             }),
             skip_scale: self.skip_scale,
         }
@@ -160,12 +173,19 @@ impl<B: Backend> Stage<B> {
         &self,
         x: Tensor<B, 4>,
         embedding: &Tensor<B, 2>,
+        context: Option<&Context<B>>,
         draws: Option<&mut Draws>,
     ) -> Tensor<B, 4> {
         let h = self.block.forward(x, embedding.clone(), draws);
-        match &self.attention {
+        let h = match &self.attention {
             Some(attention) => scaled(attention.forward(h), self.skip_scale),
             None => h,
+        };
+        match (&self.sequence, context) {
+            (Some(sequence), Some(context)) => {
+                scaled(sequence.forward(h, context), self.skip_scale)
+            }
+            _ => h,
         }
     }
 }
@@ -251,12 +271,16 @@ impl<B: Backend> UNet<B> {
         mut draws: Option<&mut Draws>,
     ) -> Tensor<B, 4> {
         let embedding = self.embed(t, condition, augmentation);
-        let (_, (_, beside)) = condition;
+        let (_, (_, (beside, sequences))) = condition;
+        let [batch, ..] = x.dims();
+        let context = self.sequence.as_ref();
+        let context = context.map(|embed| embed.forward(sequences, batch));
+        let context = context.as_ref();
         let mut h = convolve(&self.stem, with_image(x, beside, self.beside));
         let mut skips = vec![h.clone()];
         for level in &self.down {
             for stage in &level.stages {
-                h = stage.forward(h, &embedding, draws.as_deref_mut());
+                h = stage.forward(h, &embedding, context, draws.as_deref_mut());
                 skips.push(h.clone());
             }
             if level.change != Resize::Keep {
@@ -265,14 +289,19 @@ impl<B: Backend> UNet<B> {
             }
         }
         for stage in &self.middle {
-            h = stage.forward(h, &embedding, draws.as_deref_mut());
+            h = stage.forward(h, &embedding, context, draws.as_deref_mut());
         }
         for level in &self.up {
             for stage in &level.stages {
                 let skip = skips
                     .pop()
                     .expect("each stage on the way up was built for one skip");
-                h = stage.forward(concat(h, skip, 1), &embedding, draws.as_deref_mut());
+                h = stage.forward(
+                    concat(h, skip, 1),
+                    &embedding,
+                    context,
+                    draws.as_deref_mut(),
+                );
             }
             if level.change != Resize::Keep {
                 h = level.resized(h, &embedding, draws.as_deref_mut());
@@ -282,8 +311,8 @@ impl<B: Backend> UNet<B> {
     }
 }
 
-/// A class, attributes, and an image of the size of the state.
-type Condition<B> = (Labels<B>, (Vectors<B>, Images<B>));
+/// A class, attributes, an image of the size of the state, and a sequence.
+type Condition<B> = (Labels<B>, (Vectors<B>, (Images<B>, Sequences<B>)));
 
 impl<B: Backend> Network<B, 4> for UNet<B> {
     type Condition = Condition<B>;
@@ -436,5 +465,75 @@ mod tests {
         let image = Given::images(&[1.0, 2.0, 3.0, 4.0], [1, 2, 2]);
         assert_ne!(output(&image), output(&Given::nothing()));
         assert_eq!(output(&image.dropped(&[true])), output(&Given::nothing()));
+    }
+
+    #[test]
+    fn every_condition_acts_and_none_is_as_if_dropped() {
+        let config = UNetConfig {
+            channels: 8,
+            heads: Heads::Count(2),
+            classes: 3,
+            attributes: 2,
+            beside: 1,
+            sequence: 3,
+            ..UNetConfig::new(1, [4, 4])
+        };
+        // Pixels attend to the sequence even where they do not attend to each other.
+        for config in [
+            config.clone(),
+            UNetConfig {
+                attention: vec![4, 2],
+                ..config
+            },
+        ] {
+            let device = Default::default();
+            let network: UNet<NdArray> = config.init(&mut Init::new(Noise::new(7), &device));
+            let network = network.map(&mut Shake(Noise::new(9).draws(Stream::Source, 0)));
+            let mut draws = Noise::new(8).draws(Stream::Source, 0);
+            let x: Tensor<NdArray, 4> = draws.normal_tensor([1, 1, 4, 4], &device, DType::F32);
+            let output = |given: &Given| -> Vec<f32> {
+                let condition = super::Condition::upload(given, &device);
+                let t = Tensor::from_data([0.4], &device);
+                let y = network.forward(x.clone(), t, &condition);
+                y.into_data().to_vec().expect("single precision")
+            };
+            let parts = [
+                Given::labels(&[1], 3),
+                Given::vectors(&[0.5, -1.0], 2),
+                Given::images(&draws.normals(16), [1, 4, 4]),
+                Given::sequences(&draws.normals(6), [2, 3], &[2]),
+            ];
+            let nothing = output(&Given::nothing());
+            let all = parts.iter().cloned().fold(Given::nothing(), Given::and);
+            // Zeros of weight zero are added for the tokens that were dropped.
+            let near = |a: &[f32], b: &[f32]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-5);
+            assert!(near(&output(&all.dropped(&[true])), &nothing));
+            for one in &parts {
+                assert!(!near(&output(one), &nothing), "{one:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_token_that_does_not_count_has_no_influence_bit_for_bit() {
+        let config = UNetConfig {
+            channels: 8,
+            attention: vec![4, 2],
+            sequence: 3,
+            ..UNetConfig::new(1, [4, 4])
+        };
+        let device = Default::default();
+        let network: UNet<NdArray> = config.init(&mut Init::new(Noise::new(7), &device));
+        let network = network.map(&mut Shake(Noise::new(9).draws(Stream::Source, 0)));
+        crate::sequence::check_mask(|sequences| {
+            let mut draws = Noise::new(8).draws(Stream::Source, 0);
+            let x = draws.normal_tensor([2, 1, 4, 4], &device, DType::F32);
+            let t = Tensor::from_data([0.4, 0.7], &device);
+            let condition = (
+                Default::default(),
+                (Default::default(), (Default::default(), sequences)),
+            );
+            network.forward(x, t, &condition)
+        });
     }
 }

@@ -32,6 +32,8 @@ pub struct StagePlan {
     pub block: ResidualConfig,
     /// The heads of the attention.
     pub heads: Option<usize>,
+    /// The heads of the attention to a sequence.
+    pub reads: Option<usize>,
 }
 
 /// What changes the size of an image between two levels.
@@ -56,12 +58,14 @@ impl UNetConfig {
         }
         let widths = self.widths();
         let last = widths.len() - 1;
-        let stage = |inputs: usize, outputs: usize, attends: bool, up: bool| {
+        let stage = |inputs: usize, outputs: usize, [attends, reads]: [bool; 2], up: bool| {
             let heads = if up { self.heads_up } else { None };
             let heads = heads.unwrap_or(self.heads);
+            let heads = |is_there: bool| is_there.then(|| heads.of(outputs).expect("no problem"));
             StagePlan {
                 block: self.block(inputs, outputs),
-                heads: attends.then(|| heads.of(outputs).expect("no problem")),
+                heads: heads(attends),
+                reads: heads(self.sequence > 0 && (attends || reads)),
             }
         };
         let change = |channels: usize, resize: Resize| match self.resample {
@@ -77,7 +81,7 @@ impl UNetConfig {
         for (level, &own) in widths.iter().enumerate() {
             let mut stages = Vec::new();
             for _ in 0..self.blocks {
-                stages.push(stage(current, own, self.attends(level), false));
+                stages.push(stage(current, own, [self.attends(level), false], false));
                 current = own;
                 skips.push(own);
             }
@@ -92,8 +96,8 @@ impl UNetConfig {
             });
         }
         let middle = [
-            stage(current, current, self.middle_attends(), false),
-            stage(current, current, false, false),
+            stage(current, current, [self.middle_attends(), true], false),
+            stage(current, current, [false; 2], false),
         ];
         let mut up = Vec::new();
         for (level, &own) in widths.iter().enumerate().rev() {
@@ -104,7 +108,7 @@ impl UNetConfig {
                     .expect("the way down left one skip for each block on the way up");
                 let wanted = self.up_attention == UpAttention::Every || i == self.blocks;
                 let attends = self.attends(level) && wanted;
-                stages.push(stage(current + skip, own, attends, true));
+                stages.push(stage(current + skip, own, [attends, false], true));
                 current = own;
             }
             up.push(LevelPlan {

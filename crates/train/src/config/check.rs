@@ -5,6 +5,7 @@
 //! default is never refused, since stored configurations are complete.
 
 use super::Config;
+use crate::dataset::{ConditionKind, Conditions};
 use crate::draw::GridName;
 use crate::network::NetworkConfig;
 use pyroclast_core::coupling::Coupling;
@@ -108,6 +109,12 @@ impl Config {
             "a toy distribution draws points of its own for the validation; leave it out",
         )?;
         rule(
+            !is_toy || data.condition.is_empty(),
+            "data.condition",
+            &data.condition,
+            "a toy distribution draws its points, and none has a row; leave it out",
+        )?;
+        rule(
             !is_toy || data.labels,
             "data.labels",
             data.labels,
@@ -207,15 +214,22 @@ impl Config {
         )
     }
 
-    /// Refuses what is set and would do nothing on samples of this shape and this many classes (0
-    /// for none).
+    /// Refuses what is set and would do nothing on samples of this shape with these conditions; a
+    /// number is one of classes, 0 for none.
     ///
     /// # Errors
     /// [`ConfigError::Value`](super::ConfigError::Value) with the first such key.
-    pub fn check_data(&self, shape: &[usize], classes: usize) -> Result<(), OutOfRange> {
+    pub fn check_data(
+        &self,
+        shape: &[usize],
+        conditions: impl Into<Conditions>,
+    ) -> Result<(), OutOfRange> {
+        let conditions = conditions.into();
         let usual = Self::default();
         let (training, sampling) = (&self.training, &self.sampling);
-        let has_classes = classes > 0 && !self.network.is_autoencoder();
+        let is_autoencoder = self.network.is_autoencoder();
+        let has_classes = conditions.classes > 0 && !is_autoencoder;
+        let is_given = conditions.any() && !is_autoencoder;
         let (data, is_image) = (&self.data, shape.len() == 3);
         rule(
             is_image || data.resolution == 0,
@@ -236,7 +250,13 @@ impl Config {
             "only pictures have latents; leave it out",
         )?;
         rule(
-            has_classes || training.label_dropout == usual.training.label_dropout,
+            !data.flip || !matches!(conditions.beside, Some(ConditionKind::Images { .. })),
+            "data.flip",
+            data.flip,
+            "an image beside a picture is not mirrored with it; leave it out",
+        )?;
+        rule(
+            is_given || training.label_dropout == usual.training.label_dropout,
             "training.label-dropout",
             training.label_dropout,
             "the data has no labels to drop; leave it out",
@@ -255,19 +275,19 @@ impl Config {
             "the data has no classes to pair within; set path.coupling=optimal-transport",
         )?;
         rule(
-            has_classes || sampling.guidance == usual.sampling.guidance,
+            is_given || sampling.guidance == usual.sampling.guidance,
             "sampling.guidance",
             sampling.guidance,
             "the data has no classes to guide towards; leave it out",
         )?;
         rule(
-            has_classes || sampling.guidance_interval.is_empty(),
+            is_given || sampling.guidance_interval.is_empty(),
             "sampling.guidance-interval",
             format!("{:?}", sampling.guidance_interval),
             "the data has no classes to guide towards; leave it out",
         )?;
         rule(
-            (has_classes && shape.len() == 3) || sampling.guidance_rescale == 0.0,
+            (is_given && shape.len() == 3) || sampling.guidance_rescale == 0.0,
             "sampling.guidance-rescale",
             sampling.guidance_rescale,
             "only guided images are rescaled; leave it out",

@@ -20,6 +20,14 @@ pub enum DatasetError {
         /// The file or folder.
         path: PathBuf,
     },
+    /// A file gives no condition of each sample.
+    #[error("{} gives no conditions: {reason}", path.display())]
+    Condition {
+        /// The file.
+        path: PathBuf,
+        /// Why not, and the remedy.
+        reason: String,
+    },
     /// A column varies by too little for its size.
     #[error(
         "column {column} of {} varies by {std} about {mean}, which double precision cannot \

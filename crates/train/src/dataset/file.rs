@@ -139,7 +139,7 @@ fn name(path: &Path) -> String {
 }
 
 /// The text of a table, inflated if its name says so.
-fn text(path: &Path) -> Result<Vec<u8>, DatasetError> {
+pub(super) fn text(path: &Path) -> Result<Vec<u8>, DatasetError> {
     let bytes = fs::read(path).map_err(|source| DatasetError::Unreadable {
         path: path.into(),
         source,

@@ -26,6 +26,11 @@ settings! {
             holds: |share| (0.0..1.0).contains(share),
             remedy: "give a share in [0, 1)",
         },
+        /// A file with a condition of each sample, in the order of the samples, training set first:
+        /// a table of numbers, or a .npy file of vectors [n, d], sequences such as encoded text
+        /// [n, tokens, width], or images beside the samples [n, channels, height, width]; a .npz
+        /// file with x and mask says which tokens count. Empty for none.
+        condition: String = String::new(),
         /// Whether to use the labels, if the data has any.
         labels: bool = true,
         /// The name of a table's column of labels; empty for one that is called label or class.

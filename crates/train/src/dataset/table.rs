@@ -5,9 +5,11 @@
 
 mod cells;
 mod column;
+mod plain;
 mod read;
 
 pub use column::{Column, ColumnKind, ColumnKinds, Content};
+pub(super) use plain::plain;
 pub use read::Missing;
 pub(super) use read::read;
 

@@ -87,8 +87,10 @@ pub fn encode<B: Backend>(
         autoencoder,
         pixels: DataInfo::of_task(task),
     };
+    let condition = task.condition.clone();
     let mut task = Task::new(training, held_out, scaling);
     task.latents = Some(Arc::new(latents));
+    task.condition = condition;
     Ok(task)
 }
 

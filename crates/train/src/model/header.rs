@@ -1,6 +1,6 @@
 //! The description of a model in the header of its file.
 
-use crate::dataset::{DataSource, Dataset, Scaling, Table};
+use crate::dataset::{Condition, Conditions, DataSource, Dataset, Scaling, Table};
 use crate::draw::Sampling;
 use crate::latents::LatentInfo;
 use crate::network::NetworkConfig;
@@ -79,6 +79,9 @@ pub struct DataInfo {
     pub eight_bit: bool,
     /// The map from the units of the data to the model's scale.
     pub scaling: Scaling,
+    /// The condition that the samples have beside their classes; `None` for none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub condition: Option<Condition>,
     /// The digest of the data ([`Task::digest`]), if it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
@@ -135,6 +138,7 @@ impl DataInfo {
             table: dataset.table.as_deref().cloned(),
             eight_bit: dataset.eight_bit,
             scaling: scaling.clone(),
+            condition: Condition::of(&dataset.given),
             digest: None,
             section: None,
         }
@@ -146,9 +150,11 @@ impl DataInfo {
         if let Some(latents) = &task.latents {
             return latents.pixels.clone();
         }
+        let data = Self::of_dataset(&task.training, &task.scaling);
         Self {
             digest: Some(task.digest()),
-            ..Self::of_dataset(&task.training, &task.scaling)
+            condition: task.condition.clone().or(data.condition),
+            ..data
         }
     }
 
@@ -157,13 +163,24 @@ impl DataInfo {
         self.shape.iter().product()
     }
 
-    /// A dataset of this name, shape and classes, without samples.
+    /// What the samples are conditioned on.
+    pub fn conditions(&self) -> Conditions {
+        Conditions {
+            classes: self.classes.len(),
+            beside: self.condition.as_ref().map(|condition| condition.kind),
+        }
+    }
+
+    /// A dataset of this name, shape and conditions, without samples.
     pub fn without_samples(&self) -> Dataset {
         let mut dataset = Dataset::new(&*self.name, Vec::new(), self.shape.clone());
         dataset.columns = self.columns.clone();
         dataset.table = self.table.clone().map(Arc::new);
         dataset.eight_bit = self.eight_bit;
         dataset.class_names = self.classes.clone();
+        if let Some(condition) = &self.condition {
+            dataset.given = condition.kind.of_none();
+        }
         match self.classes.len() {
             0 => dataset,
             classes => dataset.with_labels(&[], classes),
@@ -189,6 +206,9 @@ impl DataInfo {
                 "its table does not fit samples of shape {:?}",
                 self.shape
             ));
+        }
+        if let Some(problem) = self.condition.as_ref().and_then(Condition::problem) {
+            return Some(problem);
         }
         (!self.columns.is_empty() && self.columns.len() != dim).then(|| {
             format!(

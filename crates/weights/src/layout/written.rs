@@ -167,6 +167,7 @@ fn differences(own: &UNetConfig, other: &UNetConfig) -> Vec<String> {
         augmentation,
         attributes,
         beside,
+        sequence,
         learns_variance
     ];
     { fields.into_iter() }
@@ -278,10 +279,19 @@ mod tests {
             "torchcfm",
             &UNetConfig {
                 attributes: 3,
-                ..same
+                ..same.clone()
             },
         );
         let message = message.expect_err("no attributes there");
         assert!(message.contains("no place for attributes."), "{message}");
+        let message = written(
+            "torchcfm",
+            &UNetConfig {
+                sequence: 3,
+                ..same
+            },
+        );
+        let message = message.expect_err("no sequence there");
+        assert!(message.contains("no place for sequence."), "{message}");
     }
 }
