@@ -155,7 +155,8 @@ impl Rows {
     pub(super) fn in_order(&mut self, names: &[String]) {
         let place = |name: &String| self.columns.iter().position(|own| own == name);
         let places: Option<Vec<usize>> = names.iter().map(place).collect();
-        let Some(places) = places.filter(|places| places.len() == self.columns.len()) else {
+        let all = self.columns.len();
+        let Some(places) = places.filter(|places| all > 0 && places.len() == all) else {
             return;
         };
         let width = places.len();
