@@ -19,8 +19,10 @@ pub(super) fn of<S: Simd, T: Float, const MR: usize>(
     let panel = |(panel, out): (usize, &mut [[T; MR]])| {
         for c in 0..channels {
             let mut kernels = [[T::default(); MR]; 9];
-            for r in 0..MR.min(outputs - panel * MR) {
-                let kernel: &[T; 9] = weight.at(panel * MR + r, c).first_chunk().expect("3×3");
+            let rows = 0..MR.min(outputs - panel * MR);
+            let rows = rows.map(|r| weight.at(panel * MR + r, c));
+            for (r, kernel) in rows.enumerate() {
+                let kernel: &[T; 9] = kernel.first_chunk().expect("3×3");
                 for (p, value) in kernel.iter().enumerate() {
                     kernels[if weight.turned { 8 - p } else { p }][r] = *value;
                 }
