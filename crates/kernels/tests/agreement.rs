@@ -358,6 +358,13 @@ fn convolutions_are_the_composed_ones() {
         ([37, 16, 8, 8], [16, 3, 3], window(1, 1)),
         ([7, 16, 4, 4], [32, 3, 3], window(1, 1)),
         ([8, 16, 4, 4], [32, 3, 3], window(1, 1)),
+        // So many channels that tasks share the outputs.
+        ([3, 130, 4, 4], [140, 3, 3], window(1, 1)),
+        ([2, 96, 3, 3], [97, 3, 3], window(2, 1)),
+        // Strides for which dx is made class by class, and for which it is not.
+        ([2, 5, 8, 8], [6, 2, 2], window(2, 0)),
+        ([2, 5, 9, 11], [6, 5, 4], window(3, 2)),
+        ([2, 5, 6, 7], [6, 3, 3], window(4, 1)),
         // The gradient of a spread input is as large as the input.
         ([2, 16, 2, 2], [17, 3, 3], window(2, 2)),
     ] {
@@ -397,24 +404,23 @@ fn an_empty_batch_gives_an_empty_one() {
     type A = Autodiff<Flex>;
     let device = Default::default();
     let x = Tensor::<A, 4>::zeros([0, 3, 8, 8], &device).require_grad();
-    let weight = Tensor::<A, 4>::ones([4, 3, 3, 3], &device).require_grad();
-    let bias = Tensor::<A, 1>::ones([4], &device);
-    let y = conv2d(
-        x.clone(),
-        weight.clone(),
-        bias,
-        Window {
-            stride: 1,
-            padding: 1,
-        },
-    );
-    assert_eq!(y.dims(), [0, 4, 8, 8]);
-    let gradients = y.sum().backward();
-    let dw = weight.grad(&gradients).expect("tracked");
-    assert_eq!(
-        dw.into_data(),
-        Tensor::<Flex, 4>::zeros([4, 3, 3, 3], &device).into_data()
-    );
+    let window = Window {
+        stride: 1,
+        padding: 1,
+    };
+    for channels in [3, 16] {
+        let x = Tensor::<A, 4>::zeros([0, channels, 8, 8], &device).require_grad();
+        let weight = Tensor::<A, 4>::ones([20, channels, 3, 3], &device).require_grad();
+        let bias = Tensor::<A, 1>::ones([20], &device);
+        let y = conv2d(x, weight.clone(), bias, window);
+        assert_eq!(y.dims(), [0, 20, 8, 8]);
+        let gradients = y.sum().backward();
+        let dw = weight.grad(&gradients).expect("tracked");
+        assert_eq!(
+            dw.into_data(),
+            Tensor::<Flex, 4>::zeros([20, channels, 3, 3], &device).into_data()
+        );
+    }
     let grouping = Grouping {
         groups: 1,
         epsilon: 1e-5,

@@ -3,7 +3,7 @@
 //! All of them run on one loop, [`crate::flex::tile::product`]: a tile of MR × NR sums that stays
 //! in registers while it runs over a long axis.
 //! - `correlation`: the value; and dx, which is the correlation of dy, spread out by the stride,
-//!   with the kernel rotated by 180° and its channels exchanged;
+//!   with the kernel rotated by 180° and its channels exchanged; `strided` has a shorter way to dx;
 //! - `weight_gradient`: dW and the gradient of the bias.
 //!
 //! Each is computed in one of two ways: by `direct`, or with fewer multiplications by `winograd`
@@ -14,6 +14,7 @@ mod direct;
 mod gather;
 mod planes;
 mod split;
+mod strided;
 mod unpadded;
 mod weight_gradient;
 mod winograd;
@@ -26,8 +27,9 @@ use crate::window::Window;
 use burn::tensor::backend::Backend;
 use burn::tensor::{Shape, Tensor};
 use burn_flex::{Flex, FlexTensor};
-use correlation::Correlation;
+use correlation::{Correlation, Kernels};
 use planes::Planes;
+use strided::Strided;
 use weight_gradient::WeightGradient;
 
 pub(crate) fn conv2d<B: Backend>(
@@ -99,15 +101,24 @@ fn forward<T: Tiles>(
         outputs,
         size,
     };
-    // Row-major [outputs, channels·rows·columns], as it lies.
-    let (x, weight) = (slice::<T>(x), slice(weight));
-    let y = correlate(&correlation, x, weight, Some(slice(bias)));
+    let kernels = Kernels {
+        weight: slice::<T>(weight),
+        row: channels,
+        turned: false,
+        places: rows * columns,
+    };
+    let y = correlate(&correlation, slice(x), kernels, Some(slice(bias)));
     from_vec(y, Shape::from([batch, outputs, size[0], size[1]]))
 }
 
 /// The value of a correlation. The way it is computed depends on the sizes of one sample alone, so
 /// a sample's output does not depend on its batch.
-fn correlate<T: Tiles>(of: &Correlation, x: &[T], weight: &[T], bias: Option<&[T]>) -> Vec<T> {
+fn correlate<T: Tiles>(
+    of: &Correlation,
+    x: &[T],
+    weight: Kernels<'_, T>,
+    bias: Option<&[T]>,
+) -> Vec<T> {
     let sizes = [of.planes.size, of.size];
     let channels = [of.planes.channels, of.outputs];
     if winograd::pays(of.kernel, of.stride, sizes, channels) {
@@ -121,7 +132,7 @@ fn correlate<T: Tiles>(of: &Correlation, x: &[T], weight: &[T], bias: Option<&[T
         T::on_tiles(direct::correlation::Direct {
             of,
             x,
-            weight,
+            weight: &weight.in_order(),
             bias,
         })
     }
@@ -147,6 +158,16 @@ fn of_input<T: Tiles>(
     let (shape, [outputs, channels, rows, columns]) = (dims(x), dims(weight));
     let [_, _, height, width] = shape;
     let [_, _, g_height, g_width] = dims(g);
+    let strided = Strided {
+        window,
+        channels: [outputs, channels],
+        size: [height, width],
+        pixels: [g_height, g_width],
+        kernel: [rows, columns],
+    };
+    if let Some(dx) = strided.gradient::<T>(slice(weight), slice(g)) {
+        return from_vec(dx, Shape::from(shape));
+    }
     let correlation = Correlation {
         planes: Planes {
             channels: outputs,
@@ -163,21 +184,14 @@ fn of_input<T: Tiles>(
         outputs: channels,
         size: [height, width],
     };
-    let rotated = rotated(slice::<T>(weight), [outputs, channels, rows * columns]);
-    let dx = correlate(&correlation, slice::<T>(g), &rotated, None);
+    let kernels = Kernels {
+        weight: slice::<T>(weight),
+        row: channels,
+        turned: true,
+        places: rows * columns,
+    };
+    let dx = correlate(&correlation, slice(g), kernels, None);
     from_vec(dx, Shape::from(shape))
-}
-
-/// `[outputs, channels, places]` → `[channels, outputs, places]`, with the places in reverse order.
-fn rotated<T: Tiles>(weight: &[T], [outputs, channels, places]: [usize; 3]) -> Vec<T> {
-    let mut out = Vec::with_capacity(weight.len());
-    for c in 0..channels {
-        for o in 0..outputs {
-            let start = (o * channels + c) * places;
-            out.extend(weight[start..start + places].iter().rev());
-        }
-    }
-    out
 }
 
 fn of_parameters<T: Tiles>(

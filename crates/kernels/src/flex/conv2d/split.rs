@@ -2,6 +2,9 @@
 
 use std::ops::Range;
 
+/// Multiplications of a sample that are worth waking another thread for.
+const MANY: usize = 1 << 21;
+
 /// How the output is split into tasks: each writes some samples, or where there are few samples,
 /// some channels of one.
 #[derive(Debug, Clone, Copy)]
@@ -15,9 +18,16 @@ pub(super) struct Split {
 }
 
 impl Split {
-    /// Tasks of `samples` samples of a batch, or of whole panels of channels.
-    pub(super) fn new(outputs: usize, batch: usize, samples: usize, panel: usize) -> Self {
-        let parts = if batch < 8 {
+    /// Tasks of `samples` samples of a batch, or of whole panels of channels where a sample takes
+    /// many `multiplications`.
+    pub(super) fn new(
+        outputs: usize,
+        batch: usize,
+        samples: usize,
+        panel: usize,
+        multiplications: usize,
+    ) -> Self {
+        let parts = if batch < 8 && multiplications >= MANY {
             outputs.div_ceil(4 * panel).min(4)
         } else {
             1

@@ -60,7 +60,8 @@ impl<T: Float> Tiled<T> for Direct<'_, T> {
                 (0..rows).flat_map(move |i| (0..columns).map(move |j| c * plane + i * line + j))
             })
             .collect();
-        let split = Split::new(outputs, batch, PIXELS.div_ceil(pixels), MR);
+        let samples = PIXELS.div_ceil(pixels);
+        let split = Split::new(outputs, batch, samples, MR, of.multiplications());
         let part = split.channels;
         let run_of = match (unpadded, stride) {
             (Some(_), _) => run_length(pixels, NR),

@@ -1,6 +1,6 @@
 //! The value: lanes are tiles, and each of the 16 places is a product over the input channels.
 
-use crate::flex::conv2d::correlation::Correlation;
+use crate::flex::conv2d::correlation::{Correlation, Kernels};
 use crate::flex::conv2d::gather::{by_run, gather, run_length};
 use crate::flex::conv2d::split::Split;
 use crate::flex::conv2d::winograd::{PLACES, filters, put, transform_back, transform_pixels};
@@ -14,7 +14,7 @@ use rayon::prelude::*;
 pub(in crate::flex::conv2d) struct Winograd<'a, T> {
     pub(in crate::flex::conv2d) of: &'a Correlation,
     pub(in crate::flex::conv2d) x: &'a [T],
-    pub(in crate::flex::conv2d) weight: &'a [T],
+    pub(in crate::flex::conv2d) weight: Kernels<'a, T>,
     pub(in crate::flex::conv2d) bias: Option<&'a [T]>,
 }
 
@@ -43,7 +43,8 @@ impl<T: Float> Tiled<T> for Winograd<'_, T> {
             return y;
         }
         let filters = filters::of::<S, T, MR>(simd, weight, outputs, channels);
-        let split = Split::new(outputs, batch, (2 * NR).div_ceil(pixels / 4), MR);
+        let samples = (2 * NR).div_ceil(pixels / 4);
+        let split = Split::new(outputs, batch, samples, MR, of.multiplications());
         let (at_once, part) = (split.at_once, split.channels);
         // Tiles side by side in a row.
         let run = run_length(width / 2, NR);

@@ -1,14 +1,16 @@
 //! 3×3 kernels as 16 places, and back.
 
+use crate::flex::conv2d::correlation::Kernels;
 use crate::flex::conv2d::winograd::PLACES;
 use crate::flex::float::Float;
+use crate::flex::simd::CHUNK;
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 /// `G g Gᵀ` as `[panels, places, channels, MR]`; outputs beyond the last are 0.
 pub(super) fn of<S: Simd, T: Float, const MR: usize>(
     simd: S,
-    weight: &[T],
+    weight: Kernels<'_, T>,
     outputs: usize,
     channels: usize,
 ) -> Vec<[T; MR]> {
@@ -17,10 +19,12 @@ pub(super) fn of<S: Simd, T: Float, const MR: usize>(
     let panel = |(panel, out): (usize, &mut [[T; MR]])| {
         for c in 0..channels {
             let mut kernels = [[T::default(); MR]; 9];
-            for r in 0..MR.min(outputs - panel * MR) {
-                let start = ((panel * MR + r) * channels + c) * 9;
-                for (kernels, value) in kernels.iter_mut().zip(&weight[start..start + 9]) {
-                    kernels[r] = *value;
+            let rows = 0..MR.min(outputs - panel * MR);
+            let rows = rows.map(|r| weight.at(panel * MR + r, c));
+            for (r, kernel) in rows.enumerate() {
+                let kernel: &[T; 9] = kernel.first_chunk().expect("3×3");
+                for (p, value) in kernel.iter().enumerate() {
+                    kernels[if weight.turned { 8 - p } else { p }][r] = *value;
                 }
             }
             let mut columns = [[[T::default(); MR]; 4]; 3];
@@ -36,6 +40,7 @@ pub(super) fn of<S: Simd, T: Float, const MR: usize>(
         }
     };
     out.par_chunks_mut(PLACES * channels)
+        .with_min_len((CHUNK / (PLACES * channels * MR)).max(1))
         .enumerate()
         .for_each(|job| {
             simd.vectorize(
@@ -59,20 +64,21 @@ fn lines<T: Float, const MR: usize>([a, b, c]: [&[T; MR]; 3]) -> [[T; MR]; 4] {
     out
 }
 
-/// `Gᵀ u G` of the sums u, tiles `[panels, lanes, places]`, as `[outputs, channels, 3, 3]`.
+/// `Gᵀ u G` of the sums u, tiles `[places, panels, lanes]`, as `[outputs, channels, 3, 3]`.
 pub(super) fn gradient<S: Simd, T: Float, const MR: usize, const NR: usize>(
     simd: S,
     sums: &[[[T; NR]; MR]],
     outputs: usize,
     channels: usize,
 ) -> Vec<T> {
-    let lanes = channels.div_ceil(NR);
     let mut out = vec![T::default(); outputs * channels * 9];
     out.par_chunks_mut(MR * channels * 9)
-        .zip(sums.par_chunks(lanes * PLACES))
-        .for_each(|(out, sums)| {
+        .enumerate()
+        .for_each(|(panel, out)| {
             simd.vectorize(Panel {
                 sums,
+                panel,
+                panels: outputs.div_ceil(MR),
                 channels,
                 out,
             });
@@ -83,6 +89,8 @@ pub(super) fn gradient<S: Simd, T: Float, const MR: usize, const NR: usize>(
 /// MR outputs.
 struct Panel<'a, T, const MR: usize, const NR: usize> {
     sums: &'a [[[T; NR]; MR]],
+    panel: usize,
+    panels: usize,
     channels: usize,
     out: &'a mut [T],
 }
@@ -92,16 +100,22 @@ impl<T: Float, const MR: usize, const NR: usize> WithSimd for Panel<'_, T, MR, N
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
+        let lanes = self.channels.div_ceil(NR);
         for (r, out) in self.out.chunks_exact_mut(self.channels * 9).enumerate() {
-            let lanes = self.sums.chunks_exact(PLACES);
-            for (sums, out) in lanes.zip(out.chunks_mut(NR * 9)) {
+            for (lane, out) in out.chunks_mut(NR * 9).enumerate() {
+                let first = self.panel * lanes + lane;
+                let places = self.sums[first..].iter().step_by(self.panels * lanes);
+                let mut sums = [&self.sums[first][r]; PLACES];
+                for (sums, place) in sums.iter_mut().zip(places) {
+                    *sums = &place[r];
+                }
                 let mut kernel = [[T::default(); NR]; 9];
                 for half in 0..2 {
                     let mut rows = [[T::splat(simd, T::default()); 3]; 4];
                     for (row, sums) in rows.iter_mut().zip(sums.as_chunks::<4>().0) {
                         let mut lines = [T::splat(simd, T::default()); 4];
                         for (line, sums) in lines.iter_mut().zip(sums) {
-                            *line = T::vectors::<S>(&sums[r])[half];
+                            *line = T::vectors::<S>(&sums[..])[half];
                         }
                         *row = gradient_lines::<S, T>(simd, lines);
                     }

@@ -1,15 +1,23 @@
 //! The gradient of the kernel: lanes are channels, and each of the 16 places is a product over the
 //! tiles.
 
-use crate::flex::conv2d::weight_gradient::{Sums, WeightGradient, add_bias, bias_of, over_samples};
+use crate::flex::conv2d::weight_gradient::{
+    Sums, WeightGradient, Work, add_bias, bias_of, over_samples,
+};
 use crate::flex::conv2d::winograd::{PLACES, filters, put, transform_gradient, transform_pixels};
 use crate::flex::float::Float;
 use crate::flex::tile::{Tiled, load, product, store};
 use crate::flex::transpose::Transpose;
 use pulp::{Simd, WithSimd};
+use std::ops::Range;
 
-/// Bytes of the transformed tiles, at most: a second-level cache holds them.
+/// Bytes of the transformed tiles, at most, if there are more than [`LEAST`]: a second-level cache
+/// holds them.
 const CACHE: usize = 1 << 19;
+/// Tiles that are transformed at a time, at least: sums are loaded and stored once for each time.
+const LEAST: usize = 64;
+/// And at most.
+const MOST: usize = 128;
 
 /// The gradients from images and the gradient of the output.
 pub(in crate::flex::conv2d) struct Winograd<'a, T> {
@@ -26,17 +34,29 @@ impl<T: Float> Tiled<T> for Winograd<'_, T> {
         let Self { of, x, g } = self;
         let layout = Layout::new::<T, NR>(of);
         let tiles = PLACES * of.outputs.div_ceil(MR) * layout.lanes;
-        let sizes = [tiles, of.pixels[0] * of.pixels[1] / 4];
+        let work = Work {
+            tiles,
+            steps: of.pixels[0] * of.pixels[1] / 4,
+            unit: NR,
+        };
         let scratch = || Scratch::<T, NR>::new(&layout);
-        let (sums, db) = over_samples(of, sizes, [x, g], scratch, |scratch, [x, g]| {
+        let parts = over_samples(of, work, [x, g], scratch, |scratch, outputs, [x, g]| {
             simd.vectorize(Share::<'_, T, MR, NR> {
                 layout: &layout,
+                outputs,
                 scratch,
                 x,
                 g,
             })
         });
-        let dw = filters::gradient(simd, &sums, of.outputs, of.channels);
+        let (mut dw, mut db) = (Vec::new(), Vec::new());
+        for (sums, bias) in parts {
+            dw.extend(filters::gradient(simd, &sums, bias.len(), of.channels));
+            db.extend(bias);
+        }
+        // Of an empty batch there are no parts.
+        dw.resize(of.outputs * of.channels * 9, T::default());
+        db.resize(of.outputs, T::default());
         (dw, db)
     }
 }
@@ -44,7 +64,8 @@ impl<T: Float> Tiled<T> for Winograd<'_, T> {
 /// How pixels and tiles are laid out, with the channels side by side in lanes.
 struct Layout {
     channels: usize,
-    outputs: usize,
+    /// Channels of the output.
+    all: usize,
     /// Pixels per sample.
     pixels: usize,
     /// Tiles, as wide as NR, per pixel's input channels.
@@ -65,7 +86,7 @@ impl Layout {
         let pixels = height * width;
         let (lanes, output_lanes) = (of.channels.div_ceil(NR), of.outputs.div_ceil(NR));
         let bytes = PLACES * (lanes + output_lanes) * NR * size_of::<T>();
-        let at_once = (CACHE / bytes).clamp(16, 128);
+        let at_once = (CACHE / bytes).clamp(LEAST, MOST);
         let samples = at_once.div_ceil((pixels / 4).max(1));
         let corners = (0..samples).flat_map(|s| {
             let rows = (0..height).step_by(2);
@@ -74,7 +95,7 @@ impl Layout {
         let tile = |(s, corner)| Tile::new(corner, of.size, s * pixels, samples * pixels);
         Self {
             channels: of.channels,
-            outputs: of.outputs,
+            all: of.outputs,
             pixels,
             lanes,
             output_lanes,
@@ -91,7 +112,7 @@ struct Scratch<T, const NR: usize> {
     rows: Vec<[T; NR]>,
     /// The pixels of the output's gradient.
     gradients: Vec<[T; NR]>,
-    /// The transformed tiles of both, `[places, at once]`.
+    /// The transformed tiles of both, `[places, lanes, at once]`.
     columns: Vec<[T; NR]>,
     left: Vec<[T; NR]>,
 }
@@ -109,9 +130,11 @@ impl<T: Float, const NR: usize> Scratch<T, NR> {
     }
 }
 
-/// Some samples.
+/// Some outputs, summed over some samples.
 struct Share<'a, T, const MR: usize, const NR: usize> {
     layout: &'a Layout,
+    /// The first is one of a tile of NR, and all of that tile are here.
+    outputs: Range<usize>,
     scratch: &'a mut Scratch<T, NR>,
     x: &'a [T],
     g: &'a [T],
@@ -124,21 +147,23 @@ impl<T: Float, const MR: usize, const NR: usize> WithSimd for Share<'_, T, MR, N
     fn with_simd<S: Simd>(self, simd: S) -> Sums<T, MR, NR> {
         let Layout {
             channels,
-            outputs,
+            all,
             pixels: area,
             lanes,
-            output_lanes,
             samples,
             at_once,
             ref tiles,
+            ..
         } = *self.layout;
+        let (first, outputs) = (self.outputs.start, self.outputs.len());
+        let output_lanes = outputs.div_ceil(NR);
         let Scratch {
             rows,
             gradients,
             columns,
             left,
         } = self.scratch;
-        let (input, output) = (channels * area, outputs * area);
+        let (input, output) = (channels * area, all * area);
         let panels = outputs.div_ceil(MR);
         let transpose = Transpose::<NR>::new::<S, T>(simd);
         let mut sums = vec![[[T::default(); NR]; MR]; panels * lanes * PLACES];
@@ -155,6 +180,7 @@ impl<T: Float, const MR: usize, const NR: usize> WithSimd for Share<'_, T, MR, N
                 let rows = rows.as_flattened_mut();
                 transpose.apply(simd, x, area, [channels, area], rows, row);
                 let out = gradients.as_flattened_mut();
+                let g = &g[first * area..];
                 transpose.apply(simd, g, area, [outputs, area], out, of_gradient);
                 add_bias(gradients, &mut bias);
             }
@@ -162,7 +188,7 @@ impl<T: Float, const MR: usize, const NR: usize> WithSimd for Share<'_, T, MR, N
                 for (t, tile) in tiles.iter().enumerate() {
                     for lane in 0..lanes {
                         let at = tile.sees.map(|pixel| pixel * lanes + lane);
-                        let to = &mut columns[t * lanes + lane..];
+                        let to = &mut columns[lane * at_once + t..];
                         for half in 0..2 {
                             let d = pixels::<S, T, NR, 4>(rows, &at, half);
                             put::<S, T, NR>(
@@ -175,7 +201,7 @@ impl<T: Float, const MR: usize, const NR: usize> WithSimd for Share<'_, T, MR, N
                     }
                     for lane in 0..output_lanes {
                         let at = tile.covers.map(|pixel| pixel * output_lanes + lane);
-                        let to = &mut left[t * output_lanes + lane..];
+                        let to = &mut left[lane * at_once + t..];
                         for half in 0..2 {
                             let y = pixels::<S, T, NR, 2>(gradients, &at, half);
                             put::<S, T, NR>(
@@ -187,20 +213,23 @@ impl<T: Float, const MR: usize, const NR: usize> WithSimd for Share<'_, T, MR, N
                         }
                     }
                 }
-                let (left, _) = left.as_flattened().as_chunks::<MR>();
-                let step = output_lanes * NR / MR;
+                // Both operands of a place's sums for a tile of outputs stay in the first-level cache.
+                let panels_per_lane = NR / MR;
                 for place in 0..PLACES {
-                    let left = &left[place * at_once * step..];
+                    let left = &left[place * at_once * output_lanes..];
                     let columns = &columns[place * at_once * lanes..];
-                    for lane in 0..lanes {
-                        for panel in 0..panels {
-                            let sums = &mut sums[(panel * lanes + lane) * PLACES + place];
-                            let columns = columns[lane..].iter().step_by(lanes);
-                            let left = left[panel..].iter().step_by(step);
-                            let steps = left.zip(columns).take(tiles.len());
-                            let tile = product(simd, load::<S, T, MR, NR>(sums), steps);
-                            store::<S, T, MR, NR>(tile, sums);
-                        }
+                    for (panel, lane) in (0..output_lanes).flat_map(|l| {
+                        let panels = l * panels_per_lane..panels.min((l + 1) * panels_per_lane);
+                        (0..lanes).flat_map(move |lane| panels.clone().map(move |p| (p, lane)))
+                    }) {
+                        let (row, part) = (panel / panels_per_lane, panel % panels_per_lane);
+                        let left = left[row * at_once..][..tiles.len()].as_flattened();
+                        let left = left.as_chunks::<MR>().0[part..].iter();
+                        let columns = &columns[lane * at_once..][..tiles.len()];
+                        let steps = left.step_by(panels_per_lane).zip(columns);
+                        let sums = &mut sums[(place * panels + panel) * lanes + lane];
+                        let tile = product(simd, load::<S, T, MR, NR>(sums), steps);
+                        store::<S, T, MR, NR>(tile, sums);
                     }
                 }
             }
