@@ -22,7 +22,7 @@ use pyroclast_metrics::reconstruction::reconstructed;
 use pyroclast_models::Init;
 use pyroclast_plot::{Series, line_chart, write_png};
 use pyroclast_train::config::{Config, ConfigError, is_data, presets, suitable};
-use pyroclast_train::dataset::{DataSource, Loading};
+use pyroclast_train::dataset::{ConditionKind, DataSource, Loading};
 use pyroclast_train::draw::sample;
 use pyroclast_train::latents::{encode, latent_shape};
 use pyroclast_train::learn::{
@@ -269,6 +269,16 @@ fn check_memory(config: &Config, task: &Task, autoencoder: Option<&ModelFile>) -
     }
     let latent = autoencoder.map(|file| latent_shape(file, &dataset.shape));
     let latent = latent.transpose()?;
+    if let (Some([_, rows, columns]), Some(ConditionKind::Images { height, width, .. })) =
+        (latent, dataset.conditions().beside)
+        && (height, width) != (rows, columns)
+    {
+        bail!(Usage(format!(
+            "data.condition = {}: its images stand beside pictures of {height}×{width}, and not \
+             beside their latents of {rows}×{columns}; leave out data.latents",
+            config.data.condition
+        )));
+    }
     let shape = latent.as_ref().map_or(&dataset.shape[..], |shape| shape);
     let architecture = config.architecture(shape, dataset.conditions());
     let architecture = architecture.with_context(|| {
