@@ -88,6 +88,7 @@ fn what_has_no_latents_is_said_in_a_line() {
         &["vae is an autoencoder", "data.latents=vae"],
     );
     place.fails("compare vae", 2, &["is an autoencoder"]);
+    place.fails("evaluate vae --steps 5", 2, &["leave --steps out"]);
     place.fails(
         "train moons --set data.latents=vae",
         2,

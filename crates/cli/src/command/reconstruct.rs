@@ -25,6 +25,7 @@ const N: usize = 2048;
 
 /// Scores an autoencoder.
 pub(super) fn reconstructions(arguments: &Evaluate, stored: &StoredModel) -> Result<ExitCode> {
+    check(arguments)?;
     let task = data_of(stored, &arguments.model.run)?;
     let pictures = held_out(&task);
     let most = pictures.len();
@@ -83,6 +84,37 @@ pub(super) fn reconstructions(arguments: &Evaluate, stored: &StoredModel) -> Res
         ),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Refuses options of how samples are drawn and scored, which do nothing here.
+fn check(arguments: &Evaluate) -> Result<()> {
+    let solver = &arguments.solver;
+    let flags = [
+        ("method", solver.method.is_some()),
+        ("steps", solver.steps.is_some()),
+        ("rtol", solver.rtol.is_some()),
+        ("atol", solver.atol.is_some()),
+        ("grid", solver.grid.is_some()),
+        ("guidance", solver.guidance.is_some()),
+        ("guidance-interval", solver.guidance_interval.is_some()),
+        ("guidance-rescale", solver.guidance_rescale.is_some()),
+        ("clip", solver.clip),
+        ("thresholding", solver.thresholding),
+        ("schedule", solver.schedule.is_some()),
+        ("likelihoods", arguments.likelihoods.is_some()),
+        ("bounds", arguments.bounds.is_some()),
+        ("bound-steps", arguments.bound_steps.is_some()),
+        ("bound-terms", arguments.bound_terms.is_some()),
+        ("seeds", arguments.seeds != 1),
+        ("seed", arguments.seed != 0),
+    ];
+    match flags.into_iter().find(|(_, is_given)| *is_given) {
+        Some((flag, _)) => bail!(Usage(format!(
+            "{} is an autoencoder, which draws no samples; leave --{flag} out",
+            arguments.model.run.display()
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// The held-out pictures, or those of the training if none are.

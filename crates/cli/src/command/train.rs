@@ -17,6 +17,7 @@ use burn::tensor::backend::{AutodiffBackend, Backend};
 use pyroclast_core::condition::Given;
 use pyroclast_core::network::Network;
 use pyroclast_core::noise::Noise;
+use pyroclast_core::shown::shown;
 use pyroclast_core::toy::Toy;
 use pyroclast_metrics::reconstruction::reconstructed;
 use pyroclast_models::Init;
@@ -276,7 +277,7 @@ fn check_memory(config: &Config, task: &Task, autoencoder: Option<&ModelFile>) -
         bail!(Usage(format!(
             "data.condition = {}: its images stand beside pictures of {height}×{width}, and not \
              beside their latents of {rows}×{columns}; leave out data.latents",
-            config.data.condition
+            shown(&config.data.condition)
         )));
     }
     let shape = latent.as_ref().map_or(&dataset.shape[..], |shape| shape);
@@ -325,7 +326,7 @@ fn autoencoder(config: &Config, resumed: Option<&Resumed>) -> Result<Option<Arc<
             let stored = StoredModel::open(Path::new(name), Weights::default());
             stored
                 .and_then(StoredModel::file)
-                .with_context(|| format!("data.latents = {name}"))?
+                .with_context(|| format!("data.latents = {}", shown(name)))?
         }
     };
     Ok(Some(Arc::new(file)))

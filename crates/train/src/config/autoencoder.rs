@@ -11,6 +11,7 @@ use pyroclast_core::loss::SampleLoss;
 use pyroclast_core::objective::Objective;
 use pyroclast_core::path::Path;
 use pyroclast_core::prediction::Prediction;
+use pyroclast_core::shown::shown;
 use pyroclast_core::time_sampler::TimeDistribution;
 
 fn path() -> Path {
@@ -90,7 +91,7 @@ impl Config {
         if !self.data.latents.is_empty() {
             return refuse(
                 "data.latents",
-                self.data.latents.clone(),
+                shown(&self.data.latents),
                 "an autoencoder is trained on pictures; leave it out",
             );
         }

@@ -14,6 +14,7 @@ use pyroclast_core::objective::VarianceLoss;
 use pyroclast_core::path::Gamma;
 use pyroclast_core::prediction::Prediction;
 use pyroclast_core::schedule::Schedule;
+use pyroclast_core::shown::shown;
 use pyroclast_core::time_sampler::TimeDistribution;
 use pyroclast_core::toy::Toy;
 use pyroclast_core::weighting::Weighting;
@@ -111,7 +112,7 @@ impl Config {
         rule(
             !is_toy || data.condition.is_empty(),
             "data.condition",
-            &data.condition,
+            shown(&data.condition),
             "a toy distribution draws its points, and none has a row; leave it out",
         )?;
         rule(
@@ -246,7 +247,7 @@ impl Config {
         rule(
             is_image || data.latents.is_empty(),
             "data.latents",
-            &data.latents,
+            shown(&data.latents),
             "only pictures have latents; leave it out",
         )?;
         rule(
