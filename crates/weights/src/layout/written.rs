@@ -292,6 +292,6 @@ mod tests {
             },
         );
         let message = message.expect_err("no sequence there");
-        assert!(message.contains("no place for sequence."), "{message}");
+        assert!(message.contains(".sequence.attention."), "{message}");
     }
 }
