@@ -264,12 +264,12 @@ pub(crate) struct Train {
     /// A file with a condition of each sample beside its class, one row per sample in their order:
     /// short for --set data.condition=FILE.
     ///
-    /// Vectors are a table of numbers (.csv, with names in its first row) or an array [n, d] (.npy),
-    /// whose columns are standardised. Embeddings of text are an array [n, tokens, width]; in a .npz
-    /// file with x and mask, the mask [n, tokens] is 1 for tokens that count. Images beside the
-    /// samples, such as masks, are an array [n, channels, height, width]. The samples of a folder
-    /// are in the order of their paths, those of `train` before those of `test`. In training one
-    /// condition in ten is dropped (training.label-dropout), so that samples can be guided.
+    /// Vectors are a table of numbers (.csv, with names in its first row) or an array [n, d]
+    /// (.npy), whose columns are standardised. Embeddings of text are an array [n, tokens, width];
+    /// in a .npz file with x and mask, the mask [n, tokens] is 1 for tokens that count. Images
+    /// beside the samples, such as masks, are an array [n, channels, height, width]. The samples of
+    /// a folder are in the order of their paths, those of `train` before those of `test`. In training
+    /// one condition in ten is dropped (training.label-dropout), so that samples can be guided.
     #[arg(long, value_name = "FILE")]
     pub(crate) condition: Option<PathBuf>,
     /// The folder of the run [default: runs/NAME, or runs/NAME-2 and so on if that exists].

@@ -20,10 +20,13 @@ pub(crate) mod train;
 
 use crate::Usage;
 use crate::args::Model;
+use crate::loading::with_progress;
 use crate::say::{note, quoted};
 use anyhow::{Result, bail};
 use pyroclast_train::network::NetworkConfig;
 use pyroclast_train::stored_model::StoredModel;
+use pyroclast_train::task::Task;
+use std::path::Path;
 
 /// Opens the model of samples that a command line names. Prints a note if it has not been trained.
 fn open(model: &Model) -> Result<StoredModel> {
@@ -54,4 +57,17 @@ fn open_any(model: &Model) -> Result<StoredModel> {
         );
     }
     Ok(stored)
+}
+
+/// The data to score a model on. Prints a note if it is not the data that the model was trained on.
+fn data_of(stored: &StoredModel, path: &Path) -> Result<Task> {
+    let task = with_progress(|loading| Ok(stored.task_by(loading)?))?;
+    if !stored.is_trained_on(&task) {
+        note!(
+            "note: {} is not the data that {} was trained on",
+            stored.config().data.name,
+            path.display()
+        );
+    }
+    Ok(task)
 }

@@ -16,6 +16,7 @@ mod file;
 mod moments;
 mod pictures;
 mod precision;
+mod rows;
 mod samples;
 mod scaling;
 mod source;

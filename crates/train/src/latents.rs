@@ -16,6 +16,7 @@ pub use codec::Codec;
 pub use encode::encode;
 
 use crate::dataset::DatasetError;
+use crate::draw::SampleError;
 use crate::model::{DataInfo, ModelError, ModelFile};
 use crate::network::NetworkConfig;
 use serde::{Deserialize, Serialize};
@@ -74,6 +75,12 @@ pub enum LatentError {
     /// The data cannot be used.
     #[error(transparent)]
     Dataset(#[from] DatasetError),
+}
+
+impl From<LatentError> for SampleError {
+    fn from(error: LatentError) -> Self {
+        Self::Latents(error.to_string())
+    }
 }
 
 /// What a model of latents records of them.

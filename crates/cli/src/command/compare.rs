@@ -1,7 +1,6 @@
 //! `pyroclast compare`: compares samplers at equal cost, in a table and a picture.
 
-use super::evaluate::data_of;
-use super::open;
+use super::{data_of, open};
 use crate::Usage;
 use crate::args::{Compare, Features};
 use crate::device::{self, Job};

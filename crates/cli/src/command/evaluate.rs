@@ -1,13 +1,12 @@
 //! `pyroclast evaluate`: scores a model, in a table or as JSON.
 
 use super::reconstruct::reconstructions;
-use super::{is_autoencoder, open_any};
+use super::{data_of, is_autoencoder, open_any};
 use crate::Usage;
 use crate::args::{Evaluate, Features};
 use crate::device::{self, Job};
 use crate::export::check_file;
 use crate::features;
-use crate::loading::with_progress;
 use crate::memory::{self, product};
 use crate::plan::{check_guidance, plan};
 use crate::progress::Bar;
@@ -191,19 +190,6 @@ impl<B: Backend> WithModel<Autodiff<B>> for Evaluation<'_> {
             .collect();
         Ok((scores?, about))
     }
-}
-
-/// The data to score a model on. Prints a note if it is not the data that the model was trained on.
-pub(super) fn data_of(stored: &StoredModel, path: &Path) -> Result<Task> {
-    let task = with_progress(|loading| Ok(stored.task_by(loading)?))?;
-    if !stored.is_trained_on(&task) {
-        note!(
-            "note: {} is not the data that {} was trained on",
-            stored.config().data.name,
-            path.display()
-        );
-    }
-    Ok(task)
 }
 
 /// Checks before an evaluation that the terms of a bound can be written after it.

@@ -1,8 +1,8 @@
 //! `pyroclast evaluate` of an autoencoder: how well it gives held-out pictures back.
 
+use super::data_of;
 use crate::Usage;
 use crate::args::{Evaluate, Features};
-use crate::command::evaluate::data_of;
 use crate::device::{self, Job};
 use crate::features;
 use crate::say::{fixed, say};

@@ -5,7 +5,7 @@
 //! A row on disk is μ, then s, of the picture and, where pictures are mirrored, of its mirror
 //! image: an encoder does not give the mirrored latent of a mirrored picture.
 
-use super::samples::Rows;
+use super::rows::Rows;
 use pyroclast_core::noise::Draws;
 use pyroclast_data::Pixels;
 use std::sync::Arc;

@@ -1,6 +1,5 @@
 //! Errors of sampling.
 
-use crate::latents::LatentError;
 use pyroclast_solvers::SolveError;
 use pyroclast_solvers::entry::MethodError;
 use pyroclast_solvers::sampler::Unsupported;
@@ -101,11 +100,5 @@ fn remedy(error: &MethodError) -> String {
         MethodError::NotAdaptive { .. } => format!(", or use one of {}", MethodName::adaptive()),
         MethodError::NoOption { option, .. } => format!(", or use {}", MethodName::takers(option)),
         _ => String::new(),
-    }
-}
-
-impl From<LatentError> for SampleError {
-    fn from(error: LatentError) -> Self {
-        Self::Latents(error.to_string())
     }
 }

@@ -52,7 +52,8 @@ impl ModelFile {
         }
     }
 
-    /// The same, which holds the autoencoder of its latents too, so that it can be sampled anywhere.
+    /// The same, which holds the autoencoder of its latents too, so that it can be sampled
+    /// anywhere.
     #[must_use]
     pub fn with_autoencoder(mut self, autoencoder: Arc<ModelFile>) -> Self {
         self.header.autoencoder = Some(Box::new(autoencoder.header.clone()));

@@ -14,8 +14,8 @@ const PARTIAL: usize = 1 << 23;
 /// clear and to add.
 const STEPS: usize = 128;
 
-/// Numbers of the sums from which on tasks share the outputs too, so that fewer sums are cleared and
-/// added: those of 128 channels to as many.
+/// Numbers of the sums from which on tasks share the outputs too, so that fewer sums are cleared
+/// and added: those of 128 channels to as many.
 const LARGE: usize = 1 << 18;
 /// Steps per task then.
 const LONG: usize = 1 << 10;

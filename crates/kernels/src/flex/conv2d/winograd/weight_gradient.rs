@@ -213,7 +213,8 @@ impl<T: Float, const MR: usize, const NR: usize> WithSimd for Share<'_, T, MR, N
                         }
                     }
                 }
-                // Both operands of a place's sums for a tile of outputs stay in the first-level cache.
+                // Both operands of a place's sums for a tile of outputs stay in the first
+                // level of the cache.
                 let panels_per_lane = NR / MR;
                 for place in 0..PLACES {
                     let left = &left[place * at_once * output_lanes..];
