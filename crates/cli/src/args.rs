@@ -294,6 +294,10 @@ pub(crate) struct Train {
     /// Set a key of the configuration, such as training.batch=256; can be repeated.
     #[arg(long, value_name = "KEY=VALUE")]
     pub(crate) set: Vec<String>,
+    /// The trained model, the folder of a run or a model file, whose velocity a model of few steps
+    /// learns: short for --set few-step.teacher=MODEL, beside --set few-step.method=NAME.
+    #[arg(long, value_name = "MODEL")]
+    pub(crate) teacher: Option<PathBuf>,
     /// Start from the weights of a trained model with the same network, the folder of a run or a
     /// model file, to fine-tune it on other data.
     #[arg(long, value_name = "MODEL", conflicts_with = "resume")]
@@ -771,10 +775,14 @@ pub(crate) struct Export {
 
 #[derive(Debug, Args)]
 pub(crate) struct Classifier {
-    /// digits, or a .csv or .csv.gz file with a column named label that holds the classes 0, 1, 2
-    /// and so on.
+    /// digits; pictures in classes, as for `pyroclast train`; or a .csv or .csv.gz file with a
+    /// column named label that holds the classes 0, 1, 2 and so on.
     #[arg(value_name = "DATA")]
     pub(crate) data: String,
+    /// The height and width that pictures are brought to, that of the samples to be compared
+    /// [default: as they are].
+    #[arg(long, value_name = "PIXELS", conflicts_with = "shape")]
+    pub(crate) size: Option<u32>,
     /// The file to write, ending in .safetensors.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: PathBuf,

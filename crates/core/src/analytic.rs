@@ -7,8 +7,10 @@ mod dataset;
 mod gaussian;
 mod marginal;
 mod mixture;
+mod quantile_map;
 
 pub use dataset::Dataset;
 pub use gaussian::Gaussian;
 pub use marginal::Marginal;
 pub use mixture::GaussianMixture;
+pub use quantile_map::QuantileMap;

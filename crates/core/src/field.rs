@@ -6,6 +6,7 @@
 //! on every one of them. Axis 0 of a state is the batch.
 
 use crate::endpoints::Endpoints;
+use crate::flow_map::FlowMap;
 use crate::schedule::Schedule;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
@@ -22,6 +23,11 @@ use std::cell::Cell;
 pub trait VectorField<B: Backend, const D: usize> {
     /// `u_t(x)`.
     fn velocity(&self, t: f64, x: Tensor<B, D>) -> Tensor<B, D>;
+
+    /// The map of this field from time to time, if it knows that without a solver.
+    fn flow_map(&self) -> Option<&dyn FlowMap<B, D>> {
+        None
+    }
 }
 
 impl<B, F, const D: usize> VectorField<B, D> for F
@@ -232,6 +238,19 @@ impl<B: Backend, F: VectorField<B, D> + ?Sized, const D: usize> VectorField<B, D
 {
     fn velocity(&self, t: f64, x: Tensor<B, D>) -> Tensor<B, D> {
         self.count().velocity(t, x)
+    }
+
+    fn flow_map(&self) -> Option<&dyn FlowMap<B, D>> {
+        self.field.flow_map().is_some().then_some(self)
+    }
+}
+
+/// # Panics
+/// If the field knows no flow map.
+impl<B: Backend, F: VectorField<B, D> + ?Sized, const D: usize> FlowMap<B, D> for Counted<'_, F> {
+    fn map(&self, t: f64, r: f64, x: Tensor<B, D>) -> Tensor<B, D> {
+        let map = self.count().flow_map();
+        map.expect("a field that knows its flow map").map(t, r, x)
     }
 }
 

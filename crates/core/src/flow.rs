@@ -10,6 +10,7 @@ use crate::condition::Condition;
 use crate::ddpm::{ReverseStep, variational_term};
 use crate::endpoints::Endpoints;
 use crate::field::{BatchField, Denoiser, LearnedVariance, VectorField};
+use crate::flow_map::FlowMap;
 use crate::loss::SampleLoss;
 use crate::network::Network;
 use crate::noise::Draws;
@@ -207,7 +208,7 @@ impl<N> Flow<N> {
         // A velocity's target is the path's own derivative, which includes γ; the others are read
         // off the endpoints.
         let target = match self.objective.prediction {
-            Prediction::Velocity => sample.d_x_t,
+            prediction if prediction.is_velocity() => sample.d_x_t,
             other => other.target(&sample.coefficients, sample.endpoints),
         };
         (sample.coefficients, target)
@@ -288,6 +289,10 @@ impl<N> Flow<N> {
             Preconditioning::None => x,
             input => x * per_sample.tensor(coefficients.iter().map(|&c| input.scale(c))),
         };
+        if self.objective.prediction.takes_duration() {
+            let duration = time.zeros_like();
+            return (self.network).forward_over(x, time, duration, condition, dropout);
+        }
         match dropout {
             Some(draws) => self.network.forward_training(x, time, condition, draws),
             None => self.network.forward(x, time, condition),
@@ -368,13 +373,18 @@ impl<N, C> Conditioned<'_, N, C> {
             self.flow.objective.preconditioning,
             self.flow.path.schedule.at(t),
         );
-        let data = TensorData::from([input.time(t, c)]).convert_dtype(x.dtype());
-        let time = Tensor::<B, 1>::from_data(data, (&x.device(), x.dtype())).expand([shape[0]]);
+        let time = for_all(input.time(t, c), &x);
         let x = match input {
             Preconditioning::None => x,
             input => x * input.scale(c),
         };
-        halves(self.flow.network.forward(x, time, &self.condition), shape)
+        let network = &self.flow.network;
+        if self.flow.objective.prediction.takes_duration() {
+            let duration = time.zeros_like();
+            let output = network.forward_over(x, time, duration, &self.condition, None);
+            return (output, None);
+        }
+        halves(network.forward(x, time, &self.condition), shape)
     }
 
     fn decoded<B: Backend, const D: usize>(
@@ -392,6 +402,12 @@ impl<N, C> Conditioned<'_, N, C> {
             variance,
         )
     }
+}
+
+/// One number for each sample of a batch.
+fn for_all<B: Backend, const D: usize>(value: f64, x: &Tensor<B, D>) -> Tensor<B, 1> {
+    let data = TensorData::from([value]).convert_dtype(x.dtype());
+    Tensor::<B, 1>::from_data(data, (&x.device(), x.dtype())).expand([x.dims()[0]])
 }
 
 /// An output of twice the channels, in its two halves; any other as it is.
@@ -413,10 +429,35 @@ where
     N: Network<B, D, Condition = C>,
 {
     fn velocity(&self, t: f64, x: Tensor<B, D>) -> Tensor<B, D> {
-        match self.flow.objective.prediction {
-            Prediction::Velocity => self.output(t, x).0,
-            _ => Prediction::Velocity.encode(self.flow.path.schedule.at(t), self.decoded(t, x).0),
+        if self.flow.objective.prediction.is_velocity() {
+            return self.output(t, x).0;
         }
+        Prediction::Velocity.encode(self.flow.path.schedule.at(t), self.decoded(t, x).0)
+    }
+
+    fn flow_map(&self) -> Option<&dyn FlowMap<B, D>> {
+        let knows = self.flow.objective.prediction.takes_duration();
+        knows.then_some(self)
+    }
+}
+
+/// `X(t, r, x) = x + (r − t)·u_θ(x, t, r)`
+///
+/// # Panics
+/// If the network takes no duration.
+impl<B, N, C, const D: usize> FlowMap<B, D> for Conditioned<'_, N, C>
+where
+    B: Backend,
+    N: Network<B, D, Condition = C>,
+{
+    fn map(&self, t: f64, r: f64, x: Tensor<B, D>) -> Tensor<B, D> {
+        x.clone() + self.average_velocity(t, r, x) * (r - t)
+    }
+
+    fn average_velocity(&self, t: f64, r: f64, x: Tensor<B, D>) -> Tensor<B, D> {
+        let [time, duration] = [t, self.flow.objective.prediction.duration(r - t)];
+        let [time, duration] = [for_all(time, &x), for_all(duration, &x)];
+        (self.flow.network).forward_over(x, time, duration, &self.condition, None)
     }
 }
 
@@ -433,7 +474,7 @@ where
         let output = (self.flow).rows(t, &coefficients, x.clone(), &condition, None);
         let (output, _) = halves(output, x.dims());
         match self.flow.objective.prediction {
-            Prediction::Velocity => output,
+            prediction if prediction.is_velocity() => output,
             prediction => prediction.velocity_rows(&coefficients, x, output),
         }
     }
@@ -456,7 +497,9 @@ where
         let c = self.flow.path.schedule.at(t);
         match self.flow.objective.prediction {
             Prediction::Noise | Prediction::Score => c.alpha > 0.0,
-            Prediction::Velocity => c.delta().is_finite() && c.delta() != 0.0,
+            Prediction::Velocity | Prediction::AverageVelocity { .. } => {
+                c.delta().is_finite() && c.delta() != 0.0
+            }
             Prediction::Data | Prediction::V | Prediction::Edm { .. } => true,
         }
     }

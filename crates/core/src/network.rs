@@ -3,6 +3,7 @@
 //! `output = N_θ(x_t, t, condition)`
 
 use crate::condition::Condition;
+use crate::jvp::Direction;
 use crate::noise::Draws;
 use burn::module::Module;
 use burn::tensor::Tensor;
@@ -13,7 +14,7 @@ use burn::tensor::backend::Backend;
 /// # Shapes
 /// - x: `[batch, …]`, and the output alike
 /// - t: `[batch]`, in [0, 1], one time per sample
-pub trait Network<B: Backend, const D: usize>: Module<B> {
+pub trait Network<B: Backend, const D: usize>: Module<B> + 'static {
     /// What the output is conditioned on, beside the time: `()` for nothing.
     type Condition: Condition<B>;
 
@@ -36,5 +37,41 @@ pub trait Network<B: Backend, const D: usize>: Module<B> {
     ) -> Tensor<B, D> {
         let _ = dropout;
         self.forward(x, t, condition)
+    }
+
+    /// The output for a step that starts at t and has this duration: `u_θ(x, t, t + duration)`, an
+    /// average velocity. A duration may be 0, and negative for a step back.
+    ///
+    /// # Shapes
+    /// - duration: `[batch]`
+    ///
+    /// # Panics
+    /// If the network was built without an input for the duration, as any is unless it says
+    /// otherwise.
+    fn forward_over(
+        &self,
+        x: Tensor<B, D>,
+        t: Tensor<B, 1>,
+        duration: Tensor<B, 1>,
+        condition: &Self::Condition,
+        dropout: Option<&mut Draws>,
+    ) -> Tensor<B, D> {
+        let _ = (x, t, duration, condition, dropout);
+        panic!("this network has no input for the duration of a step")
+    }
+
+    /// The output of [`Network::forward_over`] without dropout, and its derivative along a
+    /// direction, from tangents that the layers carry along; `None` for a network whose layers
+    /// carry none. [`Derivative`](crate::jvp::Derivative) has the ways that any network has.
+    fn tangent_over(
+        &self,
+        x: Tensor<B, D>,
+        t: Tensor<B, 1>,
+        duration: Tensor<B, 1>,
+        condition: &Self::Condition,
+        direction: &Direction<B, D>,
+    ) -> Option<(Tensor<B, D>, Tensor<B, D>)> {
+        let _ = (x, t, duration, condition, direction);
+        None
     }
 }

@@ -54,6 +54,8 @@ pub enum Stream {
     Likelihood = 12,
     /// The pairs of a coupling that is not a permutation.
     Coupling = 13,
+    /// The durations of a training batch of steps.
+    Duration = 14,
 }
 
 /// The source of all randomness of a run: a seed.

@@ -8,7 +8,7 @@
 
 use crate::endpoints::Endpoints;
 use crate::named;
-use crate::named::POSITIVE;
+use crate::named::{POSITIVE, Range};
 use crate::per_sample::PerSample;
 use crate::schedule::{Coefficients, Schedule};
 use burn::tensor::Tensor;
@@ -26,6 +26,18 @@ named! {
         /// `Δ = α̇σ − σ̇α`: regular wherever the SNR grows, at both ends of the linear and
         /// trigonometric paths too.
         "velocity" => Velocity,
+        /// The velocity on average from t to r, `u(x, t, r) = (X(t, r, x) − x)/(r − t)` with X the
+        /// flow map, of a network that also takes the duration r − t (Frans et al. 2024; Geng et
+        /// al. 2025). Where r = t it is the velocity, which decodes as that does.
+        "average-velocity" => AverageVelocity {
+            /// How many of the smallest steps a model of shortcuts knows lead from noise to data, a
+            /// power of two; it knows those of 1/steps, 2/steps, 4/steps and so on. With 0 a model
+            /// knows every duration.
+            steps: usize = 0 => Range {
+                holds: |n| *n == 0 || n.is_power_of_two(),
+                remedy: "give a power of two such as 128, or 0 for a model of every duration",
+            },
+        },
         /// The data x1. Decoding x̂0 divides by σ: singular at t = 1.
         "data" => Data,
         /// The noise x0, often ε (Ho et al. 2020). Decoding x̂1 divides by α: singular at t = 0
@@ -49,6 +61,30 @@ named! {
 }
 
 impl Prediction {
+    /// Whether the output is the velocity, at least where a step has no duration.
+    pub fn is_velocity(self) -> bool {
+        matches!(self, Self::Velocity | Self::AverageVelocity { .. })
+    }
+
+    /// The duration that the network is shown for a step: none for the smallest of a model of
+    /// shortcuts, or a smaller one, over which it knows the velocity alone.
+    pub fn duration(self, duration: f64) -> f64 {
+        match self {
+            // Half as much again, so that rounding does not decide.
+            Self::AverageVelocity { steps }
+                if steps > 0 && duration.abs() * (steps as f64) < 1.5 =>
+            {
+                0.0
+            }
+            _ => duration,
+        }
+    }
+
+    /// Whether the network takes the duration of a step beside its time.
+    pub fn takes_duration(self) -> bool {
+        matches!(self, Self::AverageVelocity { .. })
+    }
+
     /// The endpoints that a network output at `x` stands for, with one time for the batch.
     ///
     /// velocity: `x̂1 = (σu − σ̇x)/Δ, x̂0 = (α̇x − αu)/Δ` · data: `x̂0 = (x − αx̂1)/σ` · noise:
@@ -86,7 +122,9 @@ impl Prediction {
     fn data_shares(self, c: Coefficients) -> (f64, f64) {
         let Coefficients { alpha, sigma, .. } = c;
         match self {
-            Self::Velocity => (-c.d_sigma / c.delta(), sigma / c.delta()),
+            Self::Velocity | Self::AverageVelocity { .. } => {
+                (-c.d_sigma / c.delta(), sigma / c.delta())
+            }
             Self::Data => (0.0, 1.0),
             Self::Noise => (1.0 / alpha, -sigma / alpha),
             Self::Score => (1.0 / alpha, sigma * sigma / alpha),
@@ -106,7 +144,9 @@ impl Prediction {
     fn noise_shares(self, c: Coefficients) -> (f64, f64) {
         let Coefficients { alpha, sigma, .. } = c;
         match self {
-            Self::Velocity => (c.d_alpha / c.delta(), -alpha / c.delta()),
+            Self::Velocity | Self::AverageVelocity { .. } => {
+                (c.d_alpha / c.delta(), -alpha / c.delta())
+            }
             Self::Data => (1.0 / sigma, -alpha / sigma),
             Self::Noise => (0.0, 1.0),
             Self::Score => (0.0, -sigma),
@@ -149,7 +189,7 @@ impl Prediction {
             Self::Data => ends.x1,
             Self::Noise => ends.x0,
             Self::Score => ends.x0 * of(|w| w.1),
-            Self::Velocity | Self::V | Self::Edm { .. } => {
+            Self::Velocity | Self::AverageVelocity { .. } | Self::V | Self::Edm { .. } => {
                 ends.x1 * of(|w| w.0) + ends.x0 * of(|w| w.1)
             }
         }
@@ -180,7 +220,7 @@ impl Prediction {
     ) -> Tensor<B, D> {
         let per_sample = PerSample::like(&x);
         let shares = |c: &Coefficients| {
-            if self == Self::Velocity {
+            if self.is_velocity() {
                 return (0.0, 1.0);
             }
             let (data, noise) = (self.data_shares(*c), self.noise_shares(*c));
@@ -197,7 +237,7 @@ impl Prediction {
     /// The target as `a·x1 + b·x0`.
     fn weights(self, c: Coefficients) -> (f64, f64) {
         match self {
-            Self::Velocity => (c.d_alpha, c.d_sigma),
+            Self::Velocity | Self::AverageVelocity { .. } => (c.d_alpha, c.d_sigma),
             Self::Data => (1.0, 0.0),
             Self::Noise => (0.0, 1.0),
             Self::Score => (0.0, -1.0 / c.sigma),
@@ -217,7 +257,7 @@ impl Prediction {
     pub fn error_ratio(self, c: Coefficients) -> f64 {
         let Coefficients { alpha, sigma, .. } = c;
         let root = match self {
-            Self::Velocity => c.delta() / sigma,
+            Self::Velocity | Self::AverageVelocity { .. } => c.delta() / sigma,
             Self::Data => 1.0,
             Self::Noise => alpha / sigma,
             Self::Score => alpha / (sigma * sigma),
@@ -243,7 +283,7 @@ impl Prediction {
         let finite = c.d_alpha.is_finite() && c.d_sigma.is_finite();
         finite
             && match self {
-                Self::Velocity | Self::V | Self::Edm { .. } => true,
+                Self::Velocity | Self::AverageVelocity { .. } | Self::V | Self::Edm { .. } => true,
                 Self::Data => c.sigma > 0.0,
                 Self::Noise | Self::Score => c.alpha > 0.0,
             }

@@ -2,6 +2,7 @@
 
 mod forward;
 pub(crate) mod gelu_tanh;
+mod slope;
 
 use serde::{Deserialize, Serialize};
 

@@ -17,6 +17,10 @@ use pyroclast_core::named::{FINITE, Range};
 use pyroclast_core::{named, settings};
 use pyroclast_kernels::{Activation, concat};
 
+/// What a network says that was built for models of every step, and is asked for one of a duration.
+pub(crate) const WITHOUT_DURATIONS: &str =
+    "this network has no input for the duration of a step; build it with durations";
+
 settings! {
     /// How the time becomes sinusoids, of which there are 2h.
     ///
@@ -62,6 +66,31 @@ impl TimeFeatures {
     /// # Panics
     /// If the width is odd.
     pub fn of<B: Backend>(&self, t: Tensor<B, 1>, width: usize) -> Tensor<B, 2> {
+        let row = self.row(&t, width);
+        let mut angles = t.unsqueeze_dim::<2>(1) * row(self.scale);
+        if self.offset != 0.0 {
+            angles = angles + row(self.offset);
+        }
+        self.in_order(angles.clone().cos(), angles.sin())
+    }
+
+    /// The derivatives of the features in the time, `[batch]` → `[batch, width]`.
+    ///
+    /// # Panics
+    /// If the width is odd.
+    pub fn slope<B: Backend>(&self, t: Tensor<B, 1>, width: usize) -> Tensor<B, 2> {
+        let row = self.row(&t, width);
+        let angles = t.unsqueeze_dim::<2>(1) * row(self.scale) + row(self.offset);
+        let (sines, cosines) = (angles.clone().sin(), angles.cos());
+        self.in_order(sines * row(-self.scale), cosines * row(self.scale))
+    }
+
+    /// The rates of the sinusoids times a factor, `[1, width/2]`, on the device of the times.
+    fn row<B: Backend>(
+        &self,
+        t: &Tensor<B, 1>,
+        width: usize,
+    ) -> impl Fn(f64) -> Tensor<B, 2> + use<B> {
         assert!(
             width.is_multiple_of(2),
             "sinusoidal features need an even width, not {width}"
@@ -71,16 +100,15 @@ impl TimeFeatures {
         let rates: Vec<f64> = (0..half)
             .map(|i| (-(10_000_f64.ln()) * i as f64 / last).exp())
             .collect();
-        let row = |factor: f64| {
+        let (device, dtype) = (t.device(), t.dtype());
+        move |factor: f64| {
             let values: Vec<f64> = rates.iter().map(|rate| factor * rate).collect();
-            let data = TensorData::new(values, [1, half]).convert_dtype(t.dtype());
-            Tensor::<B, 2>::from_data(data, (&t.device(), t.dtype()))
-        };
-        let mut angles = t.clone().unsqueeze_dim::<2>(1) * row(self.scale);
-        if self.offset != 0.0 {
-            angles = angles + row(self.offset);
+            let data = TensorData::new(values, [1, half]).convert_dtype(dtype);
+            Tensor::<B, 2>::from_data(data, (&device, dtype))
         }
-        let (cosines, sines) = (angles.clone().cos(), angles.sin());
+    }
+
+    fn in_order<B: Backend>(&self, cosines: Tensor<B, 2>, sines: Tensor<B, 2>) -> Tensor<B, 2> {
         let parts = if self.sines_first {
             vec![sines, cosines]
         } else {

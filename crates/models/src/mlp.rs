@@ -1,9 +1,9 @@
 //! A multilayer perceptron on `[x, t]`.
 //!
 //! `h_0 = [x, e(t), e(y), c]`, `h_{i+1} = act(W_i·h_i + b_i)`, `output = W_L·h_L + b_L`, with a
-//! class y and attributes c
+//! class y and attributes c; `e(r − t)` beside `e(t)` where steps have a duration
 
-use crate::embedding::{ClassEmbedding, sinusoids};
+use crate::embedding::{ClassEmbedding, TimeFeatures, WITHOUT_DURATIONS, sinusoids};
 use crate::init::Init;
 use crate::layer::dense;
 use crate::size::Size;
@@ -12,7 +12,9 @@ use burn::nn::Linear;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use pyroclast_core::condition::{Labels, Vectors};
+use pyroclast_core::jvp::Direction;
 use pyroclast_core::network::Network;
+use pyroclast_core::noise::Draws;
 use pyroclast_kernels::{Activation, concat};
 
 /// How the time enters.
@@ -45,6 +47,8 @@ pub struct MlpConfig {
     pub attributes: usize,
     /// Whether the network also predicts a variance, which doubles its outputs.
     pub learns_variance: bool,
+    /// Whether the duration of a step enters beside its time.
+    pub durations: bool,
 }
 
 impl MlpConfig {
@@ -60,6 +64,7 @@ impl MlpConfig {
             classes: 0,
             attributes: 0,
             learns_variance: false,
+            durations: false,
         }
     }
 
@@ -85,6 +90,7 @@ impl MlpConfig {
             TimeInput::Plain => 1,
             TimeInput::Sinusoids(n) => n,
         };
+        let times = if self.durations { 2 * time } else { time };
         let embedded = if self.classes > 0 { self.width } else { 0 };
         // One more input says whether there are attributes.
         let attributes = match self.attributes {
@@ -92,7 +98,7 @@ impl MlpConfig {
             numbers => numbers + 1,
         };
         let outputs = self.dim * if self.learns_variance { 2 } else { 1 };
-        let inputs = self.dim + time + embedded + attributes;
+        let inputs = self.dim + times + embedded + attributes;
         (inputs as u64, outputs as u64)
     }
 
@@ -121,6 +127,7 @@ impl MlpConfig {
             attributes: self.attributes,
             activation: self.activation,
             time: self.time,
+            durations: self.durations,
         }
     }
 }
@@ -136,23 +143,43 @@ pub struct Mlp<B: Backend> {
     activation: Activation,
     #[module(skip)]
     time: TimeInput,
+    durations: bool,
 }
 
-impl<B: Backend> Network<B, 2> for Mlp<B> {
-    type Condition = (Labels<B>, Vectors<B>);
+/// A class, and attributes.
+type Condition<B> = (Labels<B>, Vectors<B>);
 
-    fn forward(
+impl TimeInput {
+    /// What enters for each time: `[batch]` → `[batch, features]`.
+    fn of<B: Backend>(self, t: Tensor<B, 1>) -> Tensor<B, 2> {
+        match self {
+            Self::Plain => t.unsqueeze_dim(1),
+            Self::Sinusoids(n) => sinusoids(t, n),
+        }
+    }
+
+    /// The derivative of what enters, as the time moves at this speed.
+    fn tangent<B: Backend>(self, t: Tensor<B, 1>, speed: f64) -> Tensor<B, 2> {
+        match self {
+            Self::Plain => t.full_like(speed).unsqueeze_dim(1),
+            Self::Sinusoids(n) => TimeFeatures::default().slope(t, n) * speed,
+        }
+    }
+}
+
+impl<B: Backend> Mlp<B> {
+    /// What enters the first layer.
+    fn inputs(
         &self,
         x: Tensor<B, 2>,
-        t: Tensor<B, 1>,
-        (labels, attributes): &Self::Condition,
+        times: impl IntoIterator<Item = Tensor<B, 1>>,
+        (labels, attributes): &Condition<B>,
     ) -> Tensor<B, 2> {
         let (batch, device, dtype) = (x.dims()[0], x.device(), x.dtype());
-        let time = match self.time {
-            TimeInput::Plain => t.unsqueeze_dim::<2>(1),
-            TimeInput::Sinusoids(n) => sinusoids(t, n),
-        };
-        let mut h = concat(x, time, 1);
+        let mut h = x;
+        for t in times {
+            h = concat(h, self.time.of(t), 1);
+        }
         if let Some(classes) = &self.classes {
             h = concat(h, classes.forward(labels, batch), 1);
         }
@@ -160,16 +187,81 @@ impl<B: Backend> Network<B, 2> for Mlp<B> {
             let flagged = attributes.flagged(batch, self.attributes, &device);
             h = concat(h, flagged.cast(dtype), 1);
         }
-        for (i, layer) in self.layers.iter().enumerate() {
-            let last = i + 1 == self.layers.len();
-            let activation = if last {
-                Activation::Identity
-            } else {
-                self.activation
-            };
-            h = dense(layer, h, activation);
-        }
         h
+    }
+
+    /// The layers, with what comes after each.
+    fn layers(&self) -> impl Iterator<Item = (&Linear<B>, Activation)> {
+        let last = self.layers.len() - 1;
+        let activation = move |i| match i == last {
+            true => Activation::Identity,
+            false => self.activation,
+        };
+        (self.layers.iter().enumerate()).map(move |(i, layer)| (layer, activation(i)))
+    }
+
+    fn outputs(&self, inputs: Tensor<B, 2>) -> Tensor<B, 2> {
+        self.layers()
+            .fold(inputs, |h, (layer, activation)| dense(layer, h, activation))
+    }
+}
+
+impl<B: Backend> Network<B, 2> for Mlp<B> {
+    type Condition = Condition<B>;
+
+    fn forward(
+        &self,
+        x: Tensor<B, 2>,
+        t: Tensor<B, 1>,
+        condition: &Self::Condition,
+    ) -> Tensor<B, 2> {
+        self.outputs(self.inputs(x, [t], condition))
+    }
+
+    fn forward_over(
+        &self,
+        x: Tensor<B, 2>,
+        t: Tensor<B, 1>,
+        duration: Tensor<B, 1>,
+        condition: &Self::Condition,
+        _: Option<&mut Draws>,
+    ) -> Tensor<B, 2> {
+        assert!(self.durations, "{}", WITHOUT_DURATIONS);
+        self.outputs(self.inputs(x, [t, duration], condition))
+    }
+
+    /// `ḣ_{i+1} = act'(z_i)·W_i·ḣ_i`
+    fn tangent_over(
+        &self,
+        x: Tensor<B, 2>,
+        t: Tensor<B, 1>,
+        duration: Tensor<B, 1>,
+        condition: &Self::Condition,
+        direction: &Direction<B, 2>,
+    ) -> Option<(Tensor<B, 2>, Tensor<B, 2>)> {
+        let moving = match &direction.x {
+            Some(v) => v.clone(),
+            None => x.zeros_like(),
+        };
+        let along_t = self.time.tangent(t.clone(), direction.t);
+        let along_duration = self.time.tangent(duration.clone(), direction.duration);
+        let mut h = self.inputs(x, [t, duration], condition);
+        let mut tangent = concat(concat(moving, along_t, 1), along_duration, 1);
+        let ([_, inputs], [_, moved]) = (h.dims(), tangent.dims());
+        // Conditions stay.
+        if inputs > moved {
+            let still = h.clone().narrow(1, moved, inputs - moved).zeros_like();
+            tangent = concat(tangent, still, 1);
+        }
+        for (layer, activation) in self.layers() {
+            let z = dense(layer, h, Activation::Identity);
+            tangent = tangent.matmul(layer.weight.val());
+            if activation != Activation::Identity {
+                tangent = tangent * activation.slope(z.clone());
+            }
+            h = activation.forward(z);
+        }
+        Some((h, tangent))
     }
 }
 

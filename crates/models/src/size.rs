@@ -127,6 +127,7 @@ mod tests {
             classes: 3,
             attributes: 2,
             learns_variance: true,
+            durations: true,
             depth: 4,
             ..MlpConfig::new(2)
         };
@@ -146,6 +147,7 @@ mod tests {
             attributes: 3,
             beside: 2,
             learns_variance: true,
+            durations: true,
             ..plain.clone()
         };
         let flat = UNetConfig {

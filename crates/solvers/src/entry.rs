@@ -92,6 +92,9 @@ macro_rules! methods {
     (@requirements Sde, $name:expr, $method:ident) => {
         $crate::entry::Requirements::of_velocity($name, $method.noise_level > 0.0)
     };
+    (@requirements FlowMap, $name:expr, $method:ident) => {
+        $crate::entry::Requirements::of_flow_map($name, $method.adds_noise())
+    };
     (@requirements $ode:ident, $name:expr, $method:ident) => {{
         let _ = $method;
         $crate::entry::Requirements::of_velocity($name, false)

@@ -17,6 +17,7 @@ mod dense;
 pub mod divergence;
 pub mod entry;
 mod error;
+pub mod flow_map;
 pub mod gradient;
 pub mod grid;
 pub mod langevin;

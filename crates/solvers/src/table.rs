@@ -1,6 +1,6 @@
 //! The table of methods: the entries of all rooms, and how a name finds its own.
 //!
-//! Each room lists its methods: [`tableau`], [`sde`] and [`sampler`]. An entry of a room declares
+//! Each room lists its methods: [`tableau`], [`sde`], [`sampler`] and [`flow_map`]. An entry of a room declares
 //! the method's file, what the file exports, and a description with a closure that makes the
 //! method. Parsing, help, error messages and documentation are all printed from it.
 
@@ -9,7 +9,7 @@ use crate::entry::{
     Described, Description, Kind, MethodError, Requirements, SamplingMethod, Settings, Solve,
     Solved,
 };
-use crate::{sampler, sde, tableau};
+use crate::{flow_map, sampler, sde, tableau};
 use burn::tensor::backend::Backend;
 use pyroclast_core::named::{self, Choice, UnknownName};
 use std::str::FromStr;
@@ -45,7 +45,7 @@ macro_rules! rooms {
     };
 }
 
-rooms! { tableau, sde, sampler }
+rooms! { tableau, sde, sampler, flow_map }
 
 /// The number of methods in all rooms.
 const COUNT: usize = {
@@ -81,6 +81,12 @@ impl MethodName {
     pub fn of(kind: Kind) -> impl Iterator<Item = Self> {
         let all = Self::ALL.iter().copied();
         all.filter(move |method| method.kind == kind)
+    }
+
+    /// The methods that sample models of any prediction: all but those along a learned flow map.
+    pub fn for_any_model() -> impl Iterator<Item = Self> {
+        let all = Self::ALL.iter().copied();
+        all.filter(|method| method.kind != Kind::FlowMap)
     }
 
     /// The names of the adaptive methods, separated by commas.

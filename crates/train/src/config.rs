@@ -28,6 +28,7 @@ use assignment::assign;
 use burn::module::AutodiffModule;
 use burn::tensor::backend::AutodiffBackend;
 use pyroclast_core::coupling::Coupling;
+use pyroclast_core::few_step::FewStep;
 use pyroclast_core::flow::Flow;
 use pyroclast_core::named::{OutOfRange, UnknownName, nearest};
 use pyroclast_core::network::Network;
@@ -83,6 +84,19 @@ pub enum ConfigError {
 }
 
 settings! {
+    /// `[few-step]`: the training of a model that samples in one to four steps.
+    #[derive(Clone, PartialEq)]
+    pub struct FewStepTraining {
+        /// What the model learns beside the velocity: the average velocity of steps of any
+        /// duration.
+        method: FewStep = FewStep::None,
+        /// A run or a model file whose velocity is learned, in place of that of the pairs; empty to
+        /// train from scratch.
+        teacher: String = String::new(),
+    }
+}
+
+settings! {
     /// A run's configuration.
     #[derive(Clone, PartialEq)]
     pub struct Config {
@@ -94,6 +108,8 @@ settings! {
         path: Path = Path::default(),
         /// `[objective]`: what the network learns on the path.
         objective: Objective = Objective::default(),
+        /// `[few-step]`: the training of a model that samples in one to four steps.
+        few_step: FewStepTraining = FewStepTraining::default(),
         /// `[network]`: the network and its size.
         network: NetworkConfig = NetworkConfig::default(),
         /// `[training]`: the optimizer, the averages, and the length of the run.
@@ -183,6 +199,7 @@ impl Config {
             .adamw(training.adamw())
             .ema(training.ema)
             .condition_dropout(training.label_dropout)
+            .few_step(self.few_step.method)
             .log_every(training.log_every)
             .validate_every(training.validate_every);
         for law in training.averages() {
@@ -278,12 +295,17 @@ impl Config {
 
     /// The default plan for sampling, with noise of this seed.
     pub fn plan(&self, seed: u64) -> Plan {
-        self.sampling.plan(&self.objective, seed)
+        self.sampling.plan(&self.objective(), seed)
     }
 
-    /// Whether the network outputs a variance besides its prediction.
-    pub fn learns_variance(&self) -> bool {
-        self.objective.variance != VarianceLoss::None
+    /// What the network learns: what `[objective]` says, or the average velocity if `[few-step]`
+    /// trains one.
+    pub fn objective(&self) -> Objective {
+        let prediction = self.few_step.method.prediction();
+        Objective {
+            prediction: prediction.unwrap_or(self.objective.prediction),
+            ..self.objective
+        }
     }
 
     /// The network, sized for samples of this shape with these conditions; a number is one of
@@ -306,7 +328,7 @@ impl Config {
                 ),
             }));
         }
-        Ok((self.network).architecture(shape, conditions, self.learns_variance())?)
+        Ok((self.network).architecture(shape, conditions, &self.objective())?)
     }
 
     /// The bytes of memory that a training takes at least, for a network of this size and samples
@@ -333,7 +355,7 @@ impl Config {
         if self.network.is_autoencoder() {
             return autoencoder::flow(network);
         }
-        let mut objective = self.objective;
+        let mut objective = self.objective();
         if let VarianceLoss::Hybrid { decoder, .. } = &mut objective.variance {
             decoder.get_or_insert_with(|| data.decoder());
         }

@@ -227,7 +227,7 @@ mod tests {
             (flow(exploding), false),
         ];
         for (flow, ends_clean) in &flows {
-            for &method in MethodName::ALL {
+            for method in MethodName::for_any_model() {
                 if method == MethodName::DDPM && !ends_clean {
                     continue;
                 }

@@ -6,6 +6,7 @@
 //! - [`model`]: a trained model in one file
 //! - [`draw`]: sampling from a model with any method
 //! - [`stored_model`]: a trained model opened from a run folder or from a file
+//! - [`teacher`]: a stored model that one of few steps learns from
 //! - [`exchange`]: networks of other projects as models, and back
 //! - [`config`]: data, path, network, training and sampling, described in one TOML file
 
@@ -26,3 +27,4 @@ pub mod parameters;
 pub mod rows;
 pub mod stored_model;
 pub mod task;
+pub mod teacher;

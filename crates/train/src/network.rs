@@ -16,6 +16,7 @@ use burn::module::AutodiffModule;
 use burn::tensor::backend::AutodiffBackend;
 use pyroclast_core::named::{COUNT, Choice, Kind, OutOfRange, Range, Setting};
 use pyroclast_core::network::Network;
+use pyroclast_core::objective::{Objective, VarianceLoss};
 use pyroclast_core::settings;
 use pyroclast_models::{
     Activation, AutoencoderConfig, DiTConfig, Init, MlpConfig, NullClass, Size, TimeFeatures,
@@ -185,8 +186,8 @@ impl NetworkConfig {
         }
     }
 
-    /// The network, sized for samples of this shape with these conditions; a number is one of
-    /// classes, 0 for none.
+    /// The network for an objective, sized for samples of this shape with these conditions; a
+    /// number is one of classes, 0 for none.
     ///
     /// # Errors
     /// [`OutOfRange`] if the network does not fit such samples.
@@ -194,9 +195,11 @@ impl NetworkConfig {
         &self,
         shape: &[usize],
         conditions: impl Into<Conditions>,
-        learns_variance: bool,
+        objective: &Objective,
     ) -> Result<Architecture, OutOfRange> {
         let Conditions { classes, beside } = conditions.into();
+        let learns_variance = objective.variance != VarianceLoss::None;
+        let durations = objective.prediction.takes_duration();
         let refuse = |value: &str, remedy: String| OutOfRange {
             key: "network".to_owned(),
             value: value.to_owned(),
@@ -229,6 +232,7 @@ impl NetworkConfig {
                 classes,
                 attributes,
                 learns_variance,
+                durations,
             })),
             (Self::Unet(unet), &[c, h, w]) => {
                 let config = UNetConfig {
@@ -237,6 +241,7 @@ impl NetworkConfig {
                     sequence,
                     beside: channels_beside,
                     learns_variance,
+                    durations,
                     ..unet.config(c, [h, w])
                 };
                 match config.problem() {
@@ -250,6 +255,7 @@ impl NetworkConfig {
                     attributes,
                     sequence,
                     beside: channels_beside,
+                    durations,
                     ..dit.config(c, [h, w], learns_variance)
                 };
                 match config.problem() {

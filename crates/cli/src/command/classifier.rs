@@ -4,17 +4,21 @@ use crate::Usage;
 use crate::args::Classifier;
 use crate::device::{self, Job};
 use crate::export::check_file;
+use crate::loading::with_progress;
 use crate::progress::{Progress, minutes};
 use crate::say::{note, say};
 use anyhow::{Result, bail};
 use burn::backend::Autodiff;
 use burn::tensor::backend::Backend;
+use pyroclast_core::noise::Noise;
 use pyroclast_metrics::classifier::{About, Settings, train};
-use pyroclast_train::dataset::Dataset;
+use pyroclast_train::dataset::{DataSource, Dataset};
 use pyroclast_train::learn::Record;
+use pyroclast_train::task::Task;
 use serde_json::json;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Instant;
 
 pub(crate) fn run(arguments: Classifier) -> Result<ExitCode> {
@@ -75,13 +79,18 @@ pub(crate) fn run(arguments: Classifier) -> Result<ExitCode> {
 /// The data to learn, with the shape given by --shape.
 fn data(arguments: &Classifier) -> Result<Dataset> {
     let name = arguments.data.as_str();
+    let is_table = |end: &str| ["csv", "gz"].contains(&end) && name.contains(".csv");
+    let end = Path::new(name).extension().and_then(|end| end.to_str());
     let mut dataset = if name == "digits" {
         Dataset::digits()
-    } else if Path::new(name).extension().is_some() {
+    } else if end.is_some_and(is_table) || !arguments.shape.is_empty() {
         Dataset::read(name)?
+    } else if end.is_some() || name == "emoji" || Path::new(name).exists() {
+        pictures(arguments)?
     } else {
         bail!(Usage(format!(
-            "no labelled data is called `{name}`; give digits or a .csv file"
+            "no labelled data is called `{name}`; give digits, emoji, pictures in classes, or a \
+             .csv file"
         )));
     };
     let shape = &arguments.shape;
@@ -102,6 +111,20 @@ fn data(arguments: &Classifier) -> Result<Dataset> {
     }
     dataset.shape = arguments.shape.clone();
     Ok(dataset)
+}
+
+/// Pictures, as a training reads them. Those that are held out there are left out here too.
+fn pictures(arguments: &Classifier) -> Result<Dataset> {
+    let source = DataSource {
+        name: arguments.data.clone(),
+        resolution: arguments.size.unwrap_or_default() as usize,
+        ..DataSource::default()
+    };
+    let noise = Noise::new(arguments.seed);
+    let task = with_progress(|loading| Ok(Task::load_by(&source, noise, loading)?))?;
+    Ok(Arc::unwrap_or_clone(
+        task.in_the_units_of_the_data().training,
+    ))
 }
 
 struct Training<'a> {

@@ -68,6 +68,7 @@ fn about(kind: Kind) -> &'static str {
         Kind::AdaptiveOde => "on the velocity, by a number of steps or by --rtol and --atol",
         Kind::Sde => "on the SDE that has the model's marginals",
         Kind::Sampler => "on the denoised data",
+        Kind::FlowMap => "along a learned flow map",
     }
 }
 
@@ -82,6 +83,7 @@ fn describe(method: MethodName) {
     let plan = Plan::new(method, 1, 0);
     let requirements = plan.requirements();
     let needs = match requirements.schedule {
+        _ if requirements.flow_map => "a model that has learned its flow map (few-step.method)",
         Some(Requirement::VariancePreserving) => "a schedule with α² + σ² = 1",
         Some(Requirement::Signal) => "some signal where the grid starts",
         _ => "any schedule",

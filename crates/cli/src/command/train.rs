@@ -35,6 +35,7 @@ use pyroclast_train::network::WithNetwork;
 use pyroclast_train::numbered::{first_free, last_taken};
 use pyroclast_train::stored_model::StoredModel;
 use pyroclast_train::task::Task;
+use pyroclast_train::teacher;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -53,6 +54,9 @@ pub(crate) fn run(mut arguments: Train) -> Result<ExitCode> {
     assignments.extend(arguments.steps.map(|n| format!("training.steps={n}")));
     assignments.extend(arguments.seed.map(|n| format!("training.seed={n}")));
     assignments.extend(arguments.size.map(|n| format!("data.resolution={n}")));
+    let named = arguments.teacher.iter();
+    assignments
+        .extend(named.map(|path| format!("few-step.teacher={:?}", path.to_string_lossy())));
     assignments.extend((arguments.label.iter()).map(|name| format!("data.label={name:?}")));
     let condition = arguments.condition.iter();
     assignments
@@ -81,7 +85,12 @@ pub(crate) fn run(mut arguments: Train) -> Result<ExitCode> {
     let noise = Noise::new(config.training.seed);
     let mut task = with_progress(|loading| Ok(Task::load_by(&config.data, noise, loading)?))?;
     let autoencoder = autoencoder(&config, resumed.as_ref())?;
+    let teacher = learned_from(&config, resumed.as_ref())?;
     check_memory(&config, &task, autoencoder.as_deref())?;
+    // That of latents is checked once there are some.
+    if let (Some(file), None) = (&teacher, &autoencoder) {
+        teacher::check(file, &config.few_step.teacher, &config.path, &task)?;
+    }
     let init_from = (arguments.init_from.as_deref())
         .map(|path| StoredModel::open(path, Weights::default())?.file())
         .transpose()?;
@@ -108,6 +117,9 @@ pub(crate) fn run(mut arguments: Train) -> Result<ExitCode> {
     if let Some(autoencoder) = &autoencoder {
         autoencoder.save(run.autoencoder_path())?;
     }
+    if let Some(teacher) = &teacher {
+        teacher.save(run.teacher_path())?;
+    }
     note!(
         "training on {} ({} samples) with {device}; writing to {}",
         task.training.name,
@@ -123,6 +135,7 @@ pub(crate) fn run(mut arguments: Train) -> Result<ExitCode> {
         config: &config,
         task: &task,
         autoencoder,
+        teacher,
         resume: arguments.resume,
         any_data: arguments.new_data,
         init_from,
@@ -315,28 +328,42 @@ fn check_memory(config: &Config, task: &Task, autoencoder: Option<&ModelFile>) -
 /// The autoencoder whose latents are learned, if there is one: that of the run, or the one that the
 /// configuration names.
 fn autoencoder(config: &Config, resumed: Option<&Resumed>) -> Result<Option<Arc<ModelFile>>> {
-    let name = &config.data.latents;
+    let of_run = resumed.map(|resumed| resumed.run.autoencoder_path());
+    Ok(model_of("data.latents", &config.data.latents, of_run)?.map(Arc::new))
+}
+
+/// The model that one of few steps learns from, if there is one, likewise.
+fn learned_from(config: &Config, resumed: Option<&Resumed>) -> Result<Option<ModelFile>> {
+    let of_run = resumed.map(|resumed| resumed.run.teacher_path());
+    model_of("few-step.teacher", &config.few_step.teacher, of_run)
+}
+
+/// The copy of a model in the run if there is one, or else the model that a key names, if it names
+/// one.
+fn model_of(key: &str, name: &str, of_run: Option<PathBuf>) -> Result<Option<ModelFile>> {
     if name.is_empty() {
         return Ok(None);
     }
-    let of_run = resumed.map(|resumed| resumed.run.autoencoder_path());
     let file = match of_run.filter(|path| path.exists()) {
         Some(path) => ModelFile::open(path)?,
         None => {
             let stored = StoredModel::open(Path::new(name), Weights::default());
-            stored
-                .and_then(StoredModel::file)
-                .with_context(|| format!("data.latents = {}", shown(name)))?
+            (stored.and_then(StoredModel::file))
+                .with_context(|| format!("{key} = {}", shown(name)))?
         }
     };
-    Ok(Some(Arc::new(file)))
+    Ok(Some(file))
 }
 
 /// Data files by their absolute path, so that the run can be resumed and scored from anywhere.
 fn absolute(config: &mut Config) -> Result<()> {
     let data = &mut config.data;
     let is_path = data.is_path();
-    for (name, is_path) in [(&mut data.name, is_path), (&mut data.latents, true)] {
+    for (name, is_path) in [
+        (&mut data.name, is_path),
+        (&mut data.latents, true),
+        (&mut config.few_step.teacher, true),
+    ] {
         let path = Path::new(name.as_str());
         if is_path && path.exists() {
             let path = std::path::absolute(path).context("the current folder is gone")?;
@@ -501,6 +528,8 @@ struct TrainJob<'a> {
     task: &'a Task,
     /// That of the latents that are learned.
     autoencoder: Option<Arc<ModelFile>>,
+    /// What a model of few steps learns from.
+    teacher: Option<ModelFile>,
     resume: bool,
     any_data: bool,
     init_from: Option<ModelFile>,
@@ -552,6 +581,7 @@ impl<B: Backend> WithNetwork<Autodiff<B>> for OnDevice<'_, Autodiff<B>> {
             resume,
             any_data,
             init_from,
+            teacher: taught,
             ..
         } = self.job;
         let mut trainer = config.trainer(network, task.clone(), self.device);
@@ -560,6 +590,16 @@ impl<B: Backend> WithNetwork<Autodiff<B>> for OnDevice<'_, Autodiff<B>> {
         }
         if let Some(model) = init_from {
             trainer = trainer.init_from(&model)?;
+        }
+        if let Some(file) = &taught {
+            let teacher = teacher::teacher(
+                file,
+                &config.few_step.teacher,
+                &config.path,
+                task,
+                self.device,
+            )?;
+            trainer = trainer.teacher(teacher);
         }
         if resume {
             run.restore(&mut trainer)?;

@@ -4,6 +4,7 @@
 
 use crate::endpoints::Endpoints;
 use crate::field::{Denoiser, VectorField};
+use crate::flow_map::FlowMap;
 use crate::schedule::Schedule;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
@@ -57,6 +58,19 @@ impl<B: Backend, S: Schedule, const D: usize> VectorField<B, D> for Gaussian<B, 
         let rate = c.d_alpha * c.alpha * self.std.powi(2) + c.d_sigma * c.sigma;
         let centred = x - self.mean.clone() * c.alpha;
         centred * (rate / variance) + self.mean.clone() * c.d_alpha
+    }
+
+    fn flow_map(&self) -> Option<&dyn FlowMap<B, D>> {
+        Some(self)
+    }
+}
+
+/// `X(t, r, x) = α_r·μ + √(v_r/v_t)·(x − α_t·μ)`
+impl<B: Backend, S: Schedule, const D: usize> FlowMap<B, D> for Gaussian<B, S, D> {
+    fn map(&self, t: f64, r: f64, x: Tensor<B, D>) -> Tensor<B, D> {
+        let (from, to) = (self.schedule.at(t), self.schedule.at(r));
+        let centred = x - self.mean.clone() * from.alpha;
+        centred * (to.std(self.std) / from.std(self.std)) + self.mean.clone() * to.alpha
     }
 }
 

@@ -129,6 +129,15 @@ impl Given {
         }
     }
 
+    /// Whether a sample has no condition, or every part of its condition was dropped.
+    ///
+    /// # Panics
+    /// If the sample does not exist.
+    pub fn is_dropped(&self, row: usize) -> bool {
+        let own = self.select(&[row]);
+        own.clone().dropped(&[true]) == own
+    }
+
     /// The conditions of samples that follow one another.
     ///
     /// # Panics

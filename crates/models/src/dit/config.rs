@@ -50,6 +50,8 @@ pub struct DiTConfig {
     pub sequence: usize,
     /// What the last layer computes beside the output.
     pub second_half: SecondHalf,
+    /// Whether the duration of a step enters beside its time, by sinusoids of its own.
+    pub durations: bool,
 }
 
 impl DiTConfig {
@@ -71,6 +73,7 @@ impl DiTConfig {
             beside: 0,
             sequence: 0,
             second_half: SecondHalf::Absent,
+            durations: false,
         }
     }
 
@@ -184,9 +187,10 @@ impl DiTConfig {
                 ..Size::default()
             })
         };
-        let mut size = Size::default()
+        let time = Size::default()
             .linear(SINUSOIDS as u64, width)
             .linear(width, width);
+        let mut size = time.times(1 + u64::from(self.durations));
         if self.classes > 0 {
             let trained = u64::from(self.null_class == NullClass::Trained);
             size = size.table((self.classes as u64).saturating_add(trained), width);

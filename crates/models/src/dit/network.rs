@@ -3,7 +3,7 @@
 use super::block::{Block, EPSILON};
 use super::config::{DiTConfig, SINUSOIDS, SecondHalf};
 use super::positions::positions;
-use crate::embedding::{ClassEmbedding, TimeEmbedding, VectorEmbedding};
+use crate::embedding::{ClassEmbedding, TimeEmbedding, VectorEmbedding, WITHOUT_DURATIONS};
 use crate::init::Init;
 use crate::layer::{convolve, dense, with_image};
 use crate::sequence::SequenceEmbedding;
@@ -14,6 +14,7 @@ use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use pyroclast_core::condition::{Images, Labels, Sequences, Vectors};
 use pyroclast_core::network::Network;
+use pyroclast_core::noise::Draws;
 use pyroclast_kernels::{Activation, layer_norm, silu};
 
 /// The deviation of the first weights of the embeddings.
@@ -24,6 +25,7 @@ const DEVIATION: f64 = 0.02;
 #[derive(Module, Debug)]
 pub struct DiT<B: Backend> {
     time: TimeEmbedding<B>,
+    duration: Option<TimeEmbedding<B>>,
     classes: Option<ClassEmbedding<B>>,
     attributes: Option<VectorEmbedding<B>>,
     sequence: Option<SequenceEmbedding<B>>,
@@ -67,15 +69,25 @@ impl DiTConfig {
         let patches = init.patches(channels, width, self.patch);
         let hidden = self.hidden();
         let blocks = (0..self.depth).map(|_| Block::new(width, hidden, self.heads, attends, init));
+        let blocks = blocks.collect();
+        let modulation = init.zero_linear(width, 2 * width);
+        let head = init.zero_linear(width, self.patch * self.patch * self.computed());
+        // Drawn last, so that the other parameters are those of the network without it.
+        let duration = self.durations.then(|| {
+            let mut layer = |inputs: usize| init.normal_linear(inputs, width, DEVIATION);
+            let layers = [layer(SINUSOIDS), layer(width)];
+            TimeEmbedding::of_layers(self.time, layers)
+        });
         DiT {
             time,
+            duration,
             classes,
             attributes,
             sequence,
             patches,
-            blocks: blocks.collect(),
-            modulation: init.zero_linear(width, 2 * width),
-            head: init.zero_linear(width, self.patch * self.patch * self.computed()),
+            blocks,
+            modulation,
+            head,
             beside: self.beside,
             patch: self.patch,
             second_half: self.second_half,
@@ -84,8 +96,8 @@ impl DiTConfig {
 }
 
 impl<B: Backend> DiT<B> {
-    /// The embedding of time, class and attributes, after the SiLU that all blocks share.
-    fn embed(&self, t: Tensor<B, 1>, condition: &Condition<B>) -> Tensor<B, 2> {
+    /// The embedding of time, duration, class and attributes, after the SiLU that all blocks share.
+    fn embed(&self, (t, duration): Step<B>, condition: &Condition<B>) -> Tensor<B, 2> {
         let (labels, (attributes, _)) = condition;
         let [batch] = t.dims();
         let mut embedding = self.time.embed(self.time.features(t));
@@ -94,6 +106,9 @@ impl<B: Backend> DiT<B> {
         }
         if let Some(embed) = &self.attributes {
             embedding = embedding + embed.forward(attributes, batch);
+        }
+        if let (Some(embed), Some(duration)) = (&self.duration, duration) {
+            embedding = embedding + embed.embed(embed.features(duration));
         }
         silu(embedding)
     }
@@ -107,21 +122,9 @@ impl<B: Backend> DiT<B> {
         let pixels = pixels.permute([0, 5, 1, 3, 2, 4]);
         pixels.reshape([batch, channels, rows * patch, columns * patch])
     }
-}
 
-/// A class, attributes, an image of the size of the state, and a sequence.
-type Condition<B> = (Labels<B>, (Vectors<B>, (Images<B>, Sequences<B>)));
-
-impl<B: Backend> Network<B, 4> for DiT<B> {
-    type Condition = Condition<B>;
-
-    fn forward(
-        &self,
-        x: Tensor<B, 4>,
-        t: Tensor<B, 1>,
-        condition: &Self::Condition,
-    ) -> Tensor<B, 4> {
-        let embedding = self.embed(t, condition);
+    fn run(&self, x: Tensor<B, 4>, step: Step<B>, condition: &Condition<B>) -> Tensor<B, 4> {
+        let embedding = self.embed(step, condition);
         let (_, (_, (image, sequences))) = condition;
         let [batch, channels, ..] = x.dims();
         let x = convolve(&self.patches, with_image(x, image, self.beside));
@@ -142,6 +145,37 @@ impl<B: Backend> Network<B, 4> for DiT<B> {
             SecondHalf::Absent | SecondHalf::Variance => y,
             SecondHalf::Dropped => y.narrow(1, 0, channels),
         }
+    }
+}
+
+/// The time at which a step starts, and its duration if the network takes one.
+type Step<B> = (Tensor<B, 1>, Option<Tensor<B, 1>>);
+
+/// A class, attributes, an image of the size of the state, and a sequence.
+type Condition<B> = (Labels<B>, (Vectors<B>, (Images<B>, Sequences<B>)));
+
+impl<B: Backend> Network<B, 4> for DiT<B> {
+    type Condition = Condition<B>;
+
+    fn forward(
+        &self,
+        x: Tensor<B, 4>,
+        t: Tensor<B, 1>,
+        condition: &Self::Condition,
+    ) -> Tensor<B, 4> {
+        self.run(x, (t, None), condition)
+    }
+
+    fn forward_over(
+        &self,
+        x: Tensor<B, 4>,
+        t: Tensor<B, 1>,
+        duration: Tensor<B, 1>,
+        condition: &Self::Condition,
+        _: Option<&mut Draws>,
+    ) -> Tensor<B, 4> {
+        assert!(self.duration.is_some(), "{}", WITHOUT_DURATIONS);
+        self.run(x, (t, Some(duration)), condition)
     }
 }
 

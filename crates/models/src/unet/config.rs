@@ -156,6 +156,8 @@ pub struct UNetConfig {
     pub sequence: usize,
     /// Whether the network also predicts a variance, which doubles its output channels.
     pub learns_variance: bool,
+    /// Whether the duration of a step enters beside its time, by sinusoids of its own.
+    pub durations: bool,
 }
 
 impl UNetConfig {
@@ -188,6 +190,7 @@ impl UNetConfig {
             beside: 0,
             sequence: 0,
             learns_variance: false,
+            durations: false,
         }
     }
 
@@ -378,9 +381,10 @@ impl UNetConfig {
 
     fn embeddings_size(&self) -> Size {
         let (channels, embedding) = (self.channels as u64, self.embedding() as u64);
-        let mut size = Size::default()
+        let time = Size::default()
             .linear(channels, embedding)
             .linear(embedding, embedding);
+        let mut size = time.times(1 + u64::from(self.durations));
         if self.classes > 0 {
             let trained = u64::from(self.null_class == NullClass::Trained);
             let rows = (self.classes as u64).saturating_add(trained);

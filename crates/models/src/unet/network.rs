@@ -3,7 +3,7 @@
 use super::config::{ClassInput, Resample, UNetConfig};
 use super::plan::{Change, LevelPlan, StagePlan};
 use crate::attention::SelfAttention;
-use crate::embedding::{ClassEmbedding, TimeEmbedding, VectorEmbedding};
+use crate::embedding::{ClassEmbedding, TimeEmbedding, VectorEmbedding, WITHOUT_DURATIONS};
 use crate::init::Init;
 use crate::layer::{convolve, double, with_image, with_zeros_beyond};
 use crate::norm::GroupNorm;
@@ -27,6 +27,7 @@ const DEVIATION: f64 = 0.02;
 #[derive(Module, Debug)]
 pub struct UNet<B: Backend> {
     time: TimeEmbedding<B>,
+    duration: Option<TimeEmbedding<B>>,
     classes: Option<ClassEmbedding<B>>,
     augmentation: Option<Linear<B>>,
     attributes: Option<VectorEmbedding<B>>,
@@ -100,8 +101,13 @@ impl UNetConfig {
             .collect();
         let up = levels(&plan.up, Resize::Double, init);
         let finest = self.widths()[0];
+        let head = init.zero_conv(finest, self.outputs(), 3);
+        // Drawn last, so that the other parameters are those of the network without it.
+        let duration =
+            (self.durations).then(|| TimeEmbedding::new(self.time, channels, embedding, init));
         UNet {
             time,
+            duration,
             classes,
             augmentation,
             attributes,
@@ -112,7 +118,7 @@ impl UNetConfig {
             middle,
             up,
             norm: self.norm.init(finest, init.device()),
-            head: init.zero_conv(finest, self.outputs(), 3),
+            head,
             class_input: self.class_input,
         }
     }
@@ -232,14 +238,14 @@ impl<B: Backend> UNet<B> {
             self.augmentation.is_some(),
             "this network takes no numbers of augmentation"
         );
-        self.run(x, t, condition, Some(augmentation), None)
+        self.run(x, (t, None), condition, Some(augmentation), None)
     }
 
-    /// The embedding of time, class, augmentation and attributes, after the SiLU that all blocks
+    /// The embedding of time, duration, class, augmentation and attributes, after the SiLU that all blocks
     /// share.
     fn embed(
         &self,
-        t: Tensor<B, 1>,
+        (t, duration): Step<B>,
         (labels, (attributes, _)): &Condition<B>,
         augmentation: Option<Tensor<B, 2>>,
     ) -> Tensor<B, 2> {
@@ -259,18 +265,21 @@ impl<B: Backend> UNet<B> {
         if let Some(embed) = &self.attributes {
             embedding = embedding + embed.forward(attributes, batch);
         }
+        if let (Some(embed), Some(duration)) = (&self.duration, duration) {
+            embedding = embedding + embed.embed(embed.features(duration));
+        }
         silu(embedding)
     }
 
     fn run(
         &self,
         x: Tensor<B, 4>,
-        t: Tensor<B, 1>,
+        step: Step<B>,
         condition: &Condition<B>,
         augmentation: Option<Tensor<B, 2>>,
         mut draws: Option<&mut Draws>,
     ) -> Tensor<B, 4> {
-        let embedding = self.embed(t, condition, augmentation);
+        let embedding = self.embed(step, condition, augmentation);
         let (_, (_, (beside, sequences))) = condition;
         let [batch, ..] = x.dims();
         let context = self.sequence.as_ref();
@@ -311,6 +320,9 @@ impl<B: Backend> UNet<B> {
     }
 }
 
+/// The time at which a step starts, and its duration if the network takes one.
+type Step<B> = (Tensor<B, 1>, Option<Tensor<B, 1>>);
+
 /// A class, attributes, an image of the size of the state, and a sequence.
 type Condition<B> = (Labels<B>, (Vectors<B>, (Images<B>, Sequences<B>)));
 
@@ -323,7 +335,7 @@ impl<B: Backend> Network<B, 4> for UNet<B> {
         t: Tensor<B, 1>,
         condition: &Self::Condition,
     ) -> Tensor<B, 4> {
-        self.run(x, t, condition, None, None)
+        self.run(x, (t, None), condition, None, None)
     }
 
     fn forward_training(
@@ -333,7 +345,19 @@ impl<B: Backend> Network<B, 4> for UNet<B> {
         condition: &Self::Condition,
         dropout: &mut Draws,
     ) -> Tensor<B, 4> {
-        self.run(x, t, condition, None, Some(dropout))
+        self.run(x, (t, None), condition, None, Some(dropout))
+    }
+
+    fn forward_over(
+        &self,
+        x: Tensor<B, 4>,
+        t: Tensor<B, 1>,
+        duration: Tensor<B, 1>,
+        condition: &Self::Condition,
+        dropout: Option<&mut Draws>,
+    ) -> Tensor<B, 4> {
+        assert!(self.duration.is_some(), "{}", WITHOUT_DURATIONS);
+        self.run(x, (t, Some(duration)), condition, None, dropout)
     }
 }
 

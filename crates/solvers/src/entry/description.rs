@@ -21,11 +21,19 @@ pub enum Kind {
     Sde,
     /// Steps with the denoised data on a fixed grid.
     Sampler,
+    /// Jumps along a flow map that a model has learned, on a fixed grid.
+    FlowMap,
 }
 
 impl Kind {
     /// All kinds, in the order in which they are listed.
-    pub const ALL: [Self; 4] = [Self::Ode, Self::AdaptiveOde, Self::Sde, Self::Sampler];
+    pub const ALL: [Self; 5] = [
+        Self::Ode,
+        Self::AdaptiveOde,
+        Self::Sde,
+        Self::Sampler,
+        Self::FlowMap,
+    ];
 }
 
 impl fmt::Display for Kind {
@@ -35,6 +43,7 @@ impl fmt::Display for Kind {
             Self::AdaptiveOde => "adaptive ODE method",
             Self::Sde => "SDE method",
             Self::Sampler => "diffusion sampler",
+            Self::FlowMap => "flow-map method",
         })
     }
 }
@@ -129,6 +138,8 @@ pub struct Requirements {
     pub schedule: Option<Requirement>,
     /// Whether the method adds noise, which requires that the score is known.
     pub adds_noise: bool,
+    /// Whether the method needs a field that knows its flow map.
+    pub flow_map: bool,
 }
 
 impl Requirements {
@@ -137,6 +148,14 @@ impl Requirements {
             name,
             schedule: Some(sampler.requirement()),
             adds_noise: sampler.adds_noise(),
+            flow_map: false,
+        }
+    }
+
+    pub(crate) fn of_flow_map(name: &'static str, adds_noise: bool) -> Self {
+        Self {
+            flow_map: true,
+            ..Self::of_velocity(name, adds_noise)
         }
     }
 
@@ -145,6 +164,7 @@ impl Requirements {
             name,
             schedule: None,
             adds_noise,
+            flow_map: false,
         }
     }
 }

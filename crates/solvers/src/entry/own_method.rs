@@ -97,6 +97,7 @@ impl<F> Described for OwnMethod<F> {
             name: self.description.name,
             schedule: self.schedule,
             adds_noise: self.adds_noise,
+            flow_map: false,
         }
     }
 }

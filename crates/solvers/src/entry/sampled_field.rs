@@ -6,6 +6,7 @@ use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use pyroclast_core::endpoints::Endpoints;
 use pyroclast_core::field::{Denoiser, LearnedVariance, VectorField};
+use pyroclast_core::flow_map::FlowMap;
 use pyroclast_core::schedule::Schedule;
 use std::fmt;
 
@@ -40,6 +41,10 @@ impl<B: Backend, const D: usize> fmt::Debug for SampledField<'_, B, D> {
 impl<B: Backend, const D: usize> VectorField<B, D> for SampledField<'_, B, D> {
     fn velocity(&self, t: f64, x: Tensor<B, D>) -> Tensor<B, D> {
         self.0.velocity(t, x)
+    }
+
+    fn flow_map(&self) -> Option<&dyn FlowMap<B, D>> {
+        self.0.flow_map()
     }
 }
 
@@ -78,6 +83,10 @@ where
 {
     fn velocity(&self, t: f64, x: Tensor<B, D>) -> Tensor<B, D> {
         self.0.velocity(t, x)
+    }
+
+    fn flow_map(&self) -> Option<&dyn FlowMap<B, D>> {
+        self.0.flow_map()
     }
 }
 

@@ -9,6 +9,7 @@ use crate::dataset::{ConditionKind, Conditions};
 use crate::draw::GridName;
 use crate::network::NetworkConfig;
 use pyroclast_core::coupling::Coupling;
+use pyroclast_core::few_step::FewStep;
 use pyroclast_core::named::{OutOfRange, Setting};
 use pyroclast_core::objective::VarianceLoss;
 use pyroclast_core::path::Gamma;
@@ -19,6 +20,9 @@ use pyroclast_core::time_sampler::TimeDistribution;
 use pyroclast_core::toy::Toy;
 use pyroclast_core::weighting::Weighting;
 use std::fmt::Display;
+
+/// The most that the time may be multiplied by in sinusoids whose difference is taken.
+const SMOOTH: f64 = 20.0;
 
 /// An error with the key, its value and a remedy, unless the rule holds.
 fn rule(holds: bool, key: &str, value: impl Display, remedy: &str) -> Result<(), OutOfRange> {
@@ -39,6 +43,7 @@ impl Config {
             ("data", &self.data as &dyn Check),
             ("path", &self.path),
             ("objective", &self.objective),
+            ("few-step", &self.few_step),
             ("network", &self.network),
             ("training", &self.training),
             ("sampling", &self.sampling),
@@ -48,7 +53,7 @@ impl Config {
         let (path, objective) = (&self.path, &self.objective);
         let prediction = objective.prediction;
         rule(
-            path.gamma == Gamma::None || prediction == Prediction::Velocity,
+            path.gamma == Gamma::None || prediction.is_velocity(),
             "path.gamma",
             path.gamma,
             "only a velocity learns the noise between the endpoints; set \
@@ -89,7 +94,68 @@ impl Config {
              path.times.distribution=uniform and path.times.clip=0",
         )?;
         self.check_autoencoder()?;
+        self.check_few_step()?;
         self.check_effects()
+    }
+
+    /// Refuses what does not go with the training of an average velocity.
+    fn check_few_step(&self) -> Result<(), OutOfRange> {
+        let (few_step, objective, usual) = (&self.few_step, &self.objective, Self::default());
+        let is_trained = few_step.method != FewStep::None;
+        rule(
+            is_trained || few_step.teacher.is_empty(),
+            "few-step.teacher",
+            shown(&few_step.teacher),
+            "only a model of few steps learns from a teacher; set few-step.method too",
+        )?;
+        if !is_trained {
+            return Ok(());
+        }
+        rule(
+            objective.prediction.is_velocity(),
+            "objective.prediction",
+            objective.prediction,
+            "few-step.method learns an average velocity; leave it out",
+        )?;
+        for (key, value, is_usual) in [
+            (
+                "objective.preconditioning",
+                objective.preconditioning.to_string(),
+                objective.preconditioning == usual.objective.preconditioning,
+            ),
+            (
+                "objective.weighting",
+                objective.weighting.to_string(),
+                objective.weighting == usual.objective.weighting,
+            ),
+            (
+                "objective.variance",
+                objective.variance.to_string(),
+                objective.variance == usual.objective.variance,
+            ),
+        ] {
+            let remedy = "few-step.method has a loss of its own; leave it out";
+            rule(is_usual, key, value, remedy)?;
+        }
+        let path = &self.path;
+        let regular = [0.0, 1.0].map(|t| Prediction::Velocity.is_regular(path.schedule.at(t)));
+        rule(
+            regular == [true, true] && path.schedule.table().is_none(),
+            "path.schedule",
+            &path.schedule,
+            "a step from noise to data needs a velocity that is finite at both ends; use linear or \
+             trigonometric",
+        )?;
+        // A difference over 4·10⁻³ does not see a wave of a period of 6·10⁻³.
+        let sinusoids = few_step.method.derivative().and(self.network.time());
+        let scale = sinusoids.map_or(0.0, |time| time.scale.abs());
+        rule(
+            scale <= SMOOTH,
+            "network.time.scale",
+            scale,
+            "few-step.method takes derivatives in the time, and the sinusoids are too fast for \
+             that; set network.time.scale=10, or few-step.method=shortcut",
+        )
     }
 
     /// Refuses what is set and would do nothing, whatever the data holds.
@@ -232,6 +298,20 @@ impl Config {
         let has_classes = conditions.classes > 0 && !is_autoencoder;
         let is_given = conditions.any() && !is_autoencoder;
         let (data, is_image) = (&self.data, shape.len() == 3);
+        rule(
+            !self.objective.prediction.takes_duration() || self.few_step.method != FewStep::None,
+            "objective.prediction",
+            self.objective.prediction,
+            "it is what few-step.method trains; set that, to mean-flow or shortcut for example",
+        )?;
+        let guided =
+            |method| matches!(method, FewStep::MeanFlow { guidance, .. } if guidance != 1.0);
+        rule(
+            is_given || !guided(self.few_step.method),
+            "few-step.method.mean-flow.guidance",
+            self.few_step.method,
+            "the data has no classes to guide towards; leave it out",
+        )?;
         rule(
             is_image || data.resolution == 0,
             "data.resolution",

@@ -34,6 +34,27 @@ pub enum SampleError {
          source = normal, or sample with a method that adds no noise"
     )]
     NeedsScore(&'static str),
+    /// The method jumps along a learned flow map, and there is none to jump along.
+    #[error(
+        "{0} needs a model that has learned its flow map, sampled as it is: train one with \
+         few-step.method, such as mean-flow or shortcut, and sample it without guidance, clipping, \
+         thresholding or another schedule; or use an ODE method such as heun"
+    )]
+    NeedsFlowMap(&'static str),
+    /// A model of shortcuts knows steps of dyadic sizes alone.
+    #[error(
+        "a model of shortcuts knows steps of 1, 1/2, 1/4 and so on down to 1/{steps}, each from a \
+         multiple of its size, and not one from t = {from} to {to}; take 1, 2, 4, … steps of a \
+         uniform grid"
+    )]
+    NotDyadic {
+        /// The number of the smallest steps from noise to data.
+        steps: usize,
+        /// Where the step starts.
+        from: f64,
+        /// Where it ends.
+        to: f64,
+    },
     /// The guidance weight is infinite or undefined.
     #[error("guidance = {0} is not a finite number; give 1 for the conditional model")]
     Guidance(f64),

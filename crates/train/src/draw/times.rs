@@ -3,7 +3,7 @@
 
 use super::{GridName, Plan, SampleError, Stepping};
 use burn::tensor::backend::Backend;
-use pyroclast_core::field::Denoiser;
+use pyroclast_core::field::{Denoiser, VectorField};
 use pyroclast_core::flow::Flow;
 use pyroclast_core::prediction::Prediction;
 use pyroclast_core::schedule::{AnySchedule, BetaTable, Schedule};
@@ -61,7 +61,43 @@ where
     if requirements.schedule.is_some() {
         check(&requirements, field, &grid)?;
     }
+    if requirements.flow_map {
+        if field.flow_map().is_none() {
+            return Err(SampleError::NeedsFlowMap(requirements.name));
+        }
+        check_durations(flow.objective.prediction, requirements, grid.times())?;
+    }
     Ok(Times::Grid(grid))
+}
+
+/// Refuses steps of durations that the model was not trained on.
+fn check_durations(
+    prediction: Prediction,
+    requirements: Requirements,
+    times: &[f64],
+) -> Result<(), SampleError> {
+    let Prediction::AverageVelocity { steps } = prediction else {
+        return Ok(());
+    };
+    let is_whole = |number: f64| (number - number.round()).abs() < 1e-6;
+    for pair in times.windows(2) {
+        // A sampler that adds noise jumps to the data each time, and goes back by itself.
+        let (from, to) = (
+            pair[0],
+            if requirements.adds_noise {
+                1.0
+            } else {
+                pair[1]
+            },
+        );
+        let duration = to - from;
+        let is_smallest = duration * (steps as f64) < 1.5;
+        let is_dyadic = is_whole(duration.log2()) && is_whole(from / duration);
+        if steps > 0 && !(duration > 0.0 && (is_smallest || is_dyadic)) {
+            return Err(SampleError::NotDyadic { steps, from, to });
+        }
+    }
+    Ok(())
 }
 
 /// The first time at which the network's output tells the data: 0 unless it is the noise or the

@@ -1,7 +1,8 @@
 //! The folder of a run.
 //!
 //! `config.toml · metrics.jsonl · checkpoints/step-*.safetensors · ema/step-*.safetensors ·
-//! samples/*.png`, and of a model of latents `autoencoder.safetensors`
+//! samples/*.png`, of a model of latents `autoencoder.safetensors`,
+//! and of one that learns from another `teacher.safetensors`
 //!
 //! A run is never overwritten, only resumed. A run that a program started without a configuration
 //! has no `config.toml`. When a run resumes, lines of `metrics.jsonl` after its checkpoint are
@@ -189,6 +190,11 @@ impl Run {
 
     fn metrics_path(&self) -> PathBuf {
         self.folder.join("metrics.jsonl")
+    }
+
+    /// The path of the model that is learned from, of a model of few steps.
+    pub fn teacher_path(&self) -> PathBuf {
+        self.folder.join("teacher.safetensors")
     }
 
     /// The path of the autoencoder whose latents are trained on.

@@ -19,10 +19,12 @@ use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{ElementConversion, Tensor, TensorData};
 use pyroclast_core::condition::Condition;
 use pyroclast_core::endpoints::Endpoints;
+use pyroclast_core::few_step::{FewStep, FewStepLoss, Teacher};
 use pyroclast_core::flow::Flow;
 use pyroclast_core::loss::SampleLoss;
 use pyroclast_core::network::Network;
 use pyroclast_core::noise::{Draws, Noise, Stream};
+use pyroclast_core::path::{Path as RandomPath, PathSample};
 use pyroclast_kernels::global_norm;
 use std::borrow::Borrow;
 use std::path::Path;
@@ -76,6 +78,8 @@ pub struct Trainer<B: AutodiffBackend, N, const D: usize> {
     /// The configuration that checkpoints store, as TOML.
     pub config: Option<String>,
     loss: Option<Box<dyn SampleLoss<B, D> + Send>>,
+    few_step: FewStep,
+    teacher: Option<Box<dyn Teacher<B::InnerBackend, D> + Send>>,
     learning_rate: LearningRate,
     batch: usize,
     condition_dropout: f64,
@@ -136,6 +140,8 @@ where
             about,
             config: None,
             loss: None,
+            few_step: FewStep::None,
+            teacher: None,
             learning_rate: LearningRate::constant(1e-3),
             batch: 512,
             condition_dropout: 0.1,
@@ -230,6 +236,26 @@ where
         self
     }
 
+    /// The same, training the average velocity of steps of any duration, from which a model samples
+    /// in one to four steps. The network takes durations, and the objective's prediction is
+    /// [`FewStep::prediction`].
+    ///
+    /// The loss that is logged is the mean squared error before it is weighted, and the validation
+    /// is that of flow matching, over steps without a duration.
+    #[must_use]
+    pub fn few_step(mut self, method: FewStep) -> Self {
+        self.few_step = method;
+        self
+    }
+
+    /// The same, learning the velocity of this model in place of that of the pairs, where few steps
+    /// are trained.
+    #[must_use]
+    pub fn teacher(mut self, teacher: Box<dyn Teacher<B::InnerBackend, D> + Send>) -> Self {
+        self.teacher = Some(teacher);
+        self
+    }
+
     /// The same with another number of steps between two losses that are read.
     #[must_use]
     pub fn log_every(mut self, steps: u64) -> Self {
@@ -313,14 +339,21 @@ where
     /// Takes one step, and returns the loss before it as a tensor on the device.
     pub fn step(&mut self, batch: &Batch) -> Tensor<B::InnerBackend, 1> {
         let mut dropout = self.noise.draws(Stream::Dropout, batch.step);
-        let loss = batch_loss(
-            &self.flow,
-            batch,
-            (self.loss.as_deref()).map(|loss| loss as &dyn SampleLoss<B, D>),
-            self.shape,
-            &self.device,
-            Some(&mut dropout),
-        );
+        let (loss, shown) = match self.few_step {
+            FewStep::None => {
+                let own = self
+                    .loss
+                    .as_deref()
+                    .map(|loss| loss as &dyn SampleLoss<B, D>);
+                let (shape, device) = (self.shape, &self.device);
+                let loss = batch_loss(&self.flow, batch, own, shape, device, Some(&mut dropout));
+                (loss.clone(), loss.inner())
+            }
+            method => {
+                let loss = self.few_step_loss(method, batch, &mut dropout);
+                (loss.loss, loss.error)
+            }
+        };
         let mut tape = loss.backward();
         let gradients = gradients::<B, N>(&self.flow.network, &mut tape);
         if self.keeps_norm {
@@ -335,7 +368,32 @@ where
         let tracked = parameters.into_iter().map(Tensor::from_inner).collect();
         self.flow.network = with_values(self.flow.network.clone(), tracked);
         self.step += 1;
-        loss.inner()
+        shown
+    }
+
+    /// The loss of a batch of steps of random durations.
+    fn few_step_loss(&self, method: FewStep, batch: &Batch, dropout: &mut Draws) -> FewStepLoss<B> {
+        let frozen = match method.learns_from_average() {
+            true => self.averaged(),
+            false => self.flow.valid(),
+        };
+        let mut draws = self.noise.draws(Stream::Duration, batch.step);
+        let steps = method.steps(batch.t.clone(), &self.flow.path, &mut draws);
+        let sample = points::<B, D>(&self.flow.path, batch, &steps.t, self.shape, &self.device);
+        let teacher = self
+            .teacher
+            .as_deref()
+            .map(|teacher| teacher as &dyn Teacher<_, D>);
+        let (flow, given) = (&self.flow, &batch.given);
+        method.loss(
+            flow,
+            &frozen,
+            teacher,
+            &sample,
+            &steps,
+            given,
+            Some(dropout),
+        )
     }
 
     /// The flow with the averaged parameters, on the inner backend.
@@ -536,20 +594,30 @@ where
     B: Backend,
     N: Network<B, D>,
 {
-    let mut shape = sample;
-    shape[0] = batch.t.len();
-    let upload = |values: &[f32]| -> Tensor<B, D> {
-        Tensor::from_data(TensorData::new(values.to_vec(), shape), device)
-    };
     let condition = N::Condition::upload(&batch.given, device);
-    let endpoints = Endpoints {
-        x0: upload(&batch.x0),
-        x1: upload(&batch.x1),
-    };
-    let z = batch.z.as_deref().map(upload);
-    let points = flow.path.sample(endpoints, z, &batch.t);
+    let points = points(&flow.path, batch, &batch.t, sample, device);
     match own {
         None => flow.loss(points, &condition, dropout),
         Some(own) => flow.loss_by(own, points, &condition, dropout),
     }
+}
+
+/// The points at these times on the paths of a batch, on the device.
+fn points<B: Backend, const D: usize>(
+    path: &RandomPath,
+    batch: &Batch,
+    t: &[f64],
+    sample: [usize; D],
+    device: &B::Device,
+) -> PathSample<B, D> {
+    let mut shape = sample;
+    shape[0] = t.len();
+    let upload = |values: &[f32]| -> Tensor<B, D> {
+        Tensor::from_data(TensorData::new(values.to_vec(), shape), device)
+    };
+    let endpoints = Endpoints {
+        x0: upload(&batch.x0),
+        x1: upload(&batch.x1),
+    };
+    path.sample(endpoints, batch.z.as_deref().map(upload), t)
 }

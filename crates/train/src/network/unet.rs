@@ -201,6 +201,7 @@ impl UNetSize {
 mod tests {
     use crate::config::Config;
     use crate::network::{Architecture, NetworkConfig, UNetSize};
+    use pyroclast_core::objective::{Objective, VarianceLoss};
     use pyroclast_models::{NAMED_UNETS, Resample, UNetConfig};
 
     fn network(toml: &str, set: &[&str]) -> Result<NetworkConfig, String> {
@@ -219,7 +220,17 @@ mod tests {
             let network = network(&format!("layout = \"{}\"", named.name), &[]).expect("a layout");
             let [height, width] = expected.image_size;
             let shape = [expected.image_channels, height, width];
-            let built = network.architecture(&shape, expected.classes, expected.learns_variance);
+            let objective = Objective {
+                variance: match expected.learns_variance {
+                    true => VarianceLoss::Hybrid {
+                        weight: 0.001,
+                        decoder: None,
+                    },
+                    false => VarianceLoss::None,
+                },
+                ..Objective::default()
+            };
+            let built = network.architecture(&shape, expected.classes, &objective);
             assert_eq!(built, Ok(Architecture::UNet(expected)), "{}", named.name);
         }
     }
@@ -288,7 +299,7 @@ mod tests {
             classes: 10,
             ..UNetConfig::new(1, [8, 8])
         };
-        let built = network.architecture(&[1, 8, 8], 10, false);
+        let built = network.architecture(&[1, 8, 8], 10, &Objective::default());
         assert_eq!(built, Ok(Architecture::UNet(expected)));
     }
 }

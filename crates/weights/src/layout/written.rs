@@ -168,7 +168,8 @@ fn differences(own: &UNetConfig, other: &UNetConfig) -> Vec<String> {
         attributes,
         beside,
         sequence,
-        learns_variance
+        learns_variance,
+        durations
     ];
     { fields.into_iter() }
         .filter(|(_, own, other)| own != other)

@@ -1,0 +1,171 @@
+//! Models of few steps from the real binary: trained with and without a teacher, resumed, sampled,
+//! and what is refused.
+
+mod place;
+
+use place::Place;
+use std::fs;
+
+/// Points by a small network, after a few steps.
+const QUICK: &str = "--steps 6 --device flex --set training.batch=16 --set network.width=8 \
+    --set data.size=200 --set training.log-every=2 --set training.save-every=2";
+
+#[test]
+fn every_training_runs_and_samples_in_one_step() {
+    let place = Place::new();
+    place.ok(&format!("train moons --out teacher {QUICK}"));
+    for method in [
+        "mean-flow",
+        "shortcut",
+        "semigroup",
+        "lagrangian",
+        "eulerian",
+    ] {
+        for (name, teacher) in [("scratch", ""), ("taught", "--teacher teacher")] {
+            let run = format!("{method}-{name}");
+            place.ok(&format!(
+                "train moons --out {run} {QUICK} --set few-step.method={method} {teacher}"
+            ));
+            let ran = place.ok(&format!(
+                "sample {run} -n 7 --method flow-map --steps 1 --out a.csv"
+            ));
+            assert!(
+                ran.stderr.is_empty() || !ran.stderr.contains("error"),
+                "{}",
+                ran.stderr
+            );
+            let rows = fs::read_to_string(place.path("a.csv")).expect("samples");
+            assert_eq!(rows.lines().count(), 7 + 1, "{run}: {rows}");
+            // Its velocity is that of any model.
+            place.ok(&format!(
+                "sample {run} -n 3 --method heun --steps 3 --out b.csv"
+            ));
+        }
+    }
+    // A model file knows what it is.
+    place.ok("export mean-flow-scratch --out m.safetensors");
+    place.ok("sample m.safetensors -n 3 --method flow-map --steps 2 --out c.csv");
+    // And one of images, on a network that has no tangents of its own.
+    place.ok(
+        "train digits-mean-flow --out images --steps 2 --device flex --set training.batch=4 \
+         --set network.channels=8",
+    );
+    place.ok("sample images -n 2 --out d.png");
+    place.ok(
+        "train digits-shortcut --out small --steps 2 --device flex --set training.batch=8 \
+         --set network.channels=8",
+    );
+    place.ok("sample small -n 2 --steps 4 --out e.png");
+}
+
+#[test]
+fn a_run_with_a_teacher_resumes_as_if_it_had_not_been_interrupted() {
+    let place = Place::new();
+    place.ok(&format!("train moons --out teacher {QUICK}"));
+    let train =
+        format!("train moons {QUICK} --set few-step.method=lagrangian --set training.cosine=false");
+    place.ok(&format!("{train} --teacher teacher --out whole"));
+    let shorter = train.replace("--steps 6", "--steps 4");
+    place.ok(&format!("{shorter} --teacher teacher --out part"));
+    // The run keeps its teacher.
+    fs::rename(place.path("teacher"), place.path("gone")).expect("a folder");
+    place.ok(&format!("{train} --out part --resume"));
+    let sampled = |run: &str| {
+        place.ok(&format!("sample {run} -n 3 --out {run}.csv --seed 1"));
+        fs::read_to_string(place.path(&format!("{run}.csv"))).expect("samples")
+    };
+    assert_eq!(sampled("part"), sampled("whole"));
+}
+
+#[test]
+fn what_does_not_go_together_is_refused_in_one_line() {
+    let place = Place::new();
+    place.ok(&format!("train moons --out plain {QUICK}"));
+    place.ok(&format!(
+        "train moons --out trigonometric {QUICK} --set path.schedule=trigonometric"
+    ));
+    place.ok(&format!(
+        "train moons --out shortcut {QUICK} --set few-step.method.shortcut.steps=8"
+    ));
+    place.ok(
+        "train digits --out digits --steps 1 --device flex --set training.batch=2 \
+         --set network.channels=8",
+    );
+    let train = format!("train moons {QUICK} --set few-step.method=lagrangian");
+    let digits = "train digits --steps 1 --device flex --set few-step.method";
+    for (command, code, parts) in [
+        (
+            format!("{train} --teacher digits"),
+            1,
+            &["digits", "[1, 8, 8]", "[2]"][..],
+        ),
+        (
+            format!("{train} --teacher trigonometric"),
+            1,
+            &["the schedule trigonometric", "linear"],
+        ),
+        (
+            format!("{train} --teacher nowhere"),
+            1,
+            &["few-step.teacher", "nowhere"],
+        ),
+        (
+            format!("train moons {QUICK} --teacher plain"),
+            2,
+            &["few-step.teacher", "set few-step.method too"],
+        ),
+        (
+            format!("{train} --set objective.prediction=noise"),
+            2,
+            &["objective.prediction = noise", "average velocity"],
+        ),
+        (
+            format!("{train} --set path.schedule=vp"),
+            2,
+            &["path.schedule = vp", "finite at both ends"],
+        ),
+        (
+            format!("train moons {QUICK} --set objective.prediction=average-velocity"),
+            2,
+            &["objective.prediction", "few-step.method"],
+        ),
+        (
+            format!("train moons {QUICK} --set few-step.method.mean-flow.guidance=2"),
+            2,
+            &["few-step.method.mean-flow.guidance", "no classes"],
+        ),
+        (
+            format!("train moons {QUICK} --set few-step.method.shortcut.steps=6"),
+            2,
+            &["few-step.method.shortcut.steps = 6", "power of two"],
+        ),
+        (
+            format!("{digits}=mean-flow"),
+            2,
+            &["network.time.scale = 1000", "scale=10"],
+        ),
+        (
+            "sample plain --method flow-map --steps 1".to_owned(),
+            2,
+            &["flow-map needs a model", "few-step.method"],
+        ),
+        (
+            "sample shortcut --method flow-map --steps 3".to_owned(),
+            2,
+            &["a model of shortcuts", "1, 2, 4"],
+        ),
+        (
+            "sample shortcut --method flow-map --steps 1 --clip".to_owned(),
+            2,
+            &["flow-map needs a model", "without guidance, clipping"],
+        ),
+        (
+            // Pairs by transport leave the score unknown.
+            "sample shortcut --method renoise --steps 2".to_owned(),
+            2,
+            &["renoise adds noise"],
+        ),
+    ] {
+        place.fails(&command, code, parts);
+    }
+}

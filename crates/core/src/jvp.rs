@@ -1,0 +1,187 @@
+//! The derivative of a network along a direction: a Jacobian–vector product.
+//!
+//! `d/dh u_θ(x + h·v, t + h·a, duration + h·b)` at h = 0
+//!
+//! The losses of few-step models need it for their targets, which hold no gradient of the
+//! parameters. There are three ways:
+//!
+//! | way | cost, in evaluations | error |
+//! |---|---|---|
+//! | [tangents](Network::tangent_over) that the layers carry along | 2 to 3 | rounding |
+//! | [`difference`] of two evaluations | 2, besides the output's own | 10⁻⁴ in single precision |
+//! | [`double_backward`] | about 6 | rounding |
+//!
+//! The last needs the network on a tape over a tape, which doubles what has to be compiled, and burn
+//! has no second derivative of its interpolation, by which a UNet changes sizes: training uses the
+//! first two, and the third checks them.
+
+use crate::condition::{Condition, Given};
+use crate::named;
+use crate::named::Range;
+use crate::network::Network;
+use burn::backend::Autodiff;
+use burn::module::{AutodiffModule, HasAutodiffModule};
+use burn::tensor::Tensor;
+use burn::tensor::backend::Backend;
+
+/// A direction in the inputs of a network.
+///
+/// # Shapes
+/// - x: as the state
+#[derive(Debug, Clone)]
+pub struct Direction<B: Backend, const D: usize> {
+    /// Along the state; `None` for not at all.
+    pub x: Option<Tensor<B, D>>,
+    /// Along the time.
+    pub t: f64,
+    /// Along the duration.
+    pub duration: f64,
+}
+
+named! {
+    /// How the derivative of a network along a direction is found.
+    #[derive(Clone, Copy, PartialEq)]
+    pub enum Derivative as "way to differentiate" {
+        /// By the tangents of the network's layers if they carry any, as those of an MLP do, and by
+        /// a difference otherwise.
+        "auto" => Auto,
+        /// By the central difference of two evaluations. Of use only if the network is smooth in the
+        /// time: sinusoids of 1000·t are not.
+        "difference" => Difference {
+            /// How far each of the two is from the point.
+            step: f64 = STEP => Range {
+                holds: |step| (1e-5..=0.1).contains(step),
+                remedy: "give a number from 1e-5 to 0.1",
+            },
+        },
+    }
+}
+
+/// The step of a difference: what it cuts off, of the order step², is as much as the rounding of
+/// single precision, of the order 10⁻⁷/step.
+const STEP: f64 = 4e-3;
+
+/// By the network's own tangents if it has some.
+impl Default for Derivative {
+    fn default() -> Self {
+        Self::Auto
+    }
+}
+
+impl Derivative {
+    /// `u_θ(x, t, t + duration)` and its derivative along the direction.
+    pub fn along<B, N, const D: usize>(
+        self,
+        network: &N,
+        (x, t, duration): (Tensor<B, D>, Tensor<B, 1>, Tensor<B, 1>),
+        condition: &N::Condition,
+        direction: &Direction<B, D>,
+    ) -> (Tensor<B, D>, Tensor<B, D>)
+    where
+        B: Backend,
+        N: Network<B, D>,
+    {
+        let step = match self {
+            Self::Difference { step } => step,
+            Self::Auto => {
+                let inputs = (x.clone(), t.clone(), duration.clone());
+                let exact =
+                    (network).tangent_over(inputs.0, inputs.1, inputs.2, condition, direction);
+                if let Some(both) = exact {
+                    return both;
+                }
+                STEP
+            }
+        };
+        let inputs = (x.clone(), t.clone(), duration.clone());
+        let slope = difference(network, inputs, condition, direction, step);
+        (network.forward_over(x, t, duration, condition, None), slope)
+    }
+}
+
+/// The central difference `[u(+h) − u(−h)]/2h` along a direction.
+pub fn difference<B, N, const D: usize>(
+    network: &N,
+    (x, t, duration): (Tensor<B, D>, Tensor<B, 1>, Tensor<B, 1>),
+    condition: &N::Condition,
+    direction: &Direction<B, D>,
+    step: f64,
+) -> Tensor<B, D>
+where
+    B: Backend,
+    N: Network<B, D>,
+{
+    let at = |h: f64| {
+        let x = match &direction.x {
+            Some(v) => x.clone() + v.clone() * h,
+            None => x.clone(),
+        };
+        let (t, duration) = (
+            t.clone() + h * direction.t,
+            duration.clone() + h * direction.duration,
+        );
+        network.forward_over(x, t, duration, condition, None)
+    };
+    (at(step) - at(-step)) * (0.5 / step)
+}
+
+/// The derivative along a direction to rounding, for any network, by two passes backward:
+/// `g(w) = ∇⟨u, w⟩` is linear in w, so that `∇_w⟨g(w), direction⟩` is it.
+///
+/// It runs on `Autodiff<Autodiff<B>>`, where kernels run the operations that they are composed of.
+///
+/// # Panics
+/// If the network does not depend on its inputs at all.
+pub fn double_backward<B, N, M, const D: usize>(
+    network: &N,
+    (x, t, duration): (Tensor<B, D>, Tensor<B, 1>, Tensor<B, 1>),
+    given: &Given,
+    direction: &Direction<B, D>,
+) -> Tensor<B, D>
+where
+    B: Backend,
+    N: HasAutodiffModule<Autodiff<B>> + burn::module::Module<B>,
+    N::TrainModule: HasAutodiffModule<Autodiff<Autodiff<B>>, TrainModule = M>,
+    M: Network<Autodiff<Autodiff<B>>, D>
+        + AutodiffModule<Autodiff<Autodiff<B>>, InnerModule = N::TrainModule>,
+{
+    type Once<B> = Autodiff<B>;
+    type Twice<B> = Autodiff<Autodiff<B>>;
+    let device = x.device();
+    let once: N::TrainModule = AutodiffModule::<Once<B>>::from_inner(network.clone());
+    let twice: M = AutodiffModule::<Twice<B>>::from_inner(once);
+    let condition = M::Condition::upload(given, &device);
+    let lift = |x: Tensor<B, 1>| -> Tensor<Twice<B>, 1> {
+        Tensor::<Twice<B>, 1>::from_inner(Tensor::from_inner(x)).require_grad()
+    };
+    let w = Tensor::<Once<B>, D>::from_inner(x.zeros_like()).require_grad();
+    let states = Tensor::<Twice<B>, D>::from_inner(Tensor::from_inner(x)).require_grad();
+    let (t, duration) = (lift(t), lift(duration));
+    let u = twice.forward_over(
+        states.clone(),
+        t.clone(),
+        duration.clone(),
+        &condition,
+        None,
+    );
+    let gradients = (u * Tensor::from_inner(w.clone())).sum().backward();
+    let mut along: Option<Tensor<Once<B>, 1>> = None;
+    let mut add = |term: Tensor<Once<B>, 1>| {
+        along = Some(match along.take() {
+            Some(sum) => sum + term,
+            None => term,
+        });
+    };
+    if let (Some(v), Some(g)) = (&direction.x, states.grad(&gradients)) {
+        add((g * Tensor::from_inner(v.clone())).sum());
+    }
+    for (factor, input) in [(direction.t, t), (direction.duration, duration)] {
+        if let (true, Some(g)) = (factor != 0.0, input.grad(&gradients)) {
+            add(g.sum() * factor);
+        }
+    }
+    let gradients = along
+        .expect("a network that depends on its inputs")
+        .backward();
+    w.grad(&gradients).expect("the sum is linear in w")
+}

@@ -1,0 +1,622 @@
+//! Models of few steps against exact flow maps: identities, losses and their fixed points,
+//! derivatives, samplers.
+//!
+//! Source N(0, 1), data N(m, s²), linear path: `X(t, r, x) = rm + √(v_r/v_t)·(x − tm)`,
+//! `v_t = (1 − t)² + t²s²`
+
+use burn::backend::Autodiff;
+use burn::module::{Module, Param};
+use burn::tensor::backend::Backend;
+use burn::tensor::{DType, Tensor};
+use burn_flex::Flex;
+use burn_ndarray::NdArray;
+use pyroclast::burn;
+use pyroclast::core::analytic::{Gaussian, QuantileMap};
+use pyroclast::core::condition::{Condition, Given};
+use pyroclast::core::endpoints::Endpoints;
+use pyroclast::core::few_step::{FewStep, Steps, Teacher};
+use pyroclast::core::field::{Counted, VectorField};
+use pyroclast::core::flow::Flow;
+use pyroclast::core::flow_map::FlowMap;
+use pyroclast::core::jvp::{Derivative, Direction, difference, double_backward};
+use pyroclast::core::network::Network;
+use pyroclast::core::noise::{Draws, Noise, Stream};
+use pyroclast::core::objective::Objective;
+use pyroclast::core::path::Path;
+use pyroclast::core::per_sample::from_host;
+use pyroclast::core::schedule::{Linear, Trigonometric};
+use pyroclast::models::{DiTConfig, Init, MlpConfig, TimeFeatures, TimeInput, UNetConfig};
+use pyroclast::solvers::flow_map::{Jump, Renoise, SolvedMap};
+use pyroclast::solvers::{EULER, Increments, RK4, TimeGrid, integrate};
+use pyroclast::train::dataset::Dataset;
+use pyroclast::train::draw::{MethodName, Plan, SampleError};
+use pyroclast::train::learn::Trainer;
+
+type B = NdArray<f64>;
+type A = Autodiff<B>;
+
+const MEAN: f64 = 0.7;
+const STD: f64 = 0.5;
+
+fn tensor<T: Backend, const D: usize>(values: &[f64], shape: [usize; D]) -> Tensor<T, D> {
+    from_host(values.to_vec(), shape, &Default::default(), DType::F64)
+}
+
+fn column(values: &[f64]) -> Tensor<B, 2> {
+    tensor(values, [values.len(), 1])
+}
+
+fn values<T: Backend, const D: usize>(x: Tensor<T, D>) -> Vec<f64> {
+    x.into_data().iter::<f64>().collect()
+}
+
+fn number<T: Backend, const D: usize>(x: Tensor<T, D>) -> f64 {
+    let [value] = values(x)[..] else {
+        panic!("one number");
+    };
+    value
+}
+
+#[track_caller]
+fn close(got: f64, expected: f64, tolerance: f64) {
+    assert!(
+        (got - expected).abs() <= tolerance,
+        "{got} instead of {expected}"
+    );
+}
+
+fn exact() -> Gaussian<B, Linear, 2> {
+    Gaussian {
+        mean: column(&[MEAN]),
+        std: STD,
+        schedule: Linear::default(),
+    }
+}
+
+/// `c·u`, with u the exact average velocity: c = 1 is what every training has to find.
+#[derive(Module, Debug)]
+struct Scaled<B: Backend> {
+    c: Param<Tensor<B, 1>>,
+}
+
+impl<B: Backend> Scaled<B> {
+    fn new(c: f64) -> Self {
+        let c = tensor(&[c], [1]);
+        Self {
+            c: Param::from_tensor(c),
+        }
+    }
+}
+
+fn variance<T: Backend>(t: Tensor<T, 2>) -> Tensor<T, 2> {
+    (t.clone() * -1.0 + 1.0).square() + t.square() * (STD * STD)
+}
+
+impl<T: Backend> Network<T, 2> for Scaled<T> {
+    type Condition = ();
+
+    fn forward(&self, x: Tensor<T, 2>, t: Tensor<T, 1>, (): &()) -> Tensor<T, 2> {
+        self.forward_over(x, t.clone(), t.zeros_like(), &(), None)
+    }
+
+    /// `u = m + (x − tm)·(√(v_r/v_t) − 1)/d`, with the quotient written so that d = 0 is no case
+    /// of its own: `√a − 1 = (a − 1)/(√a + 1)`, and `(v_r − v_t)/d = (1 + s²)(t + r) − 2`.
+    fn forward_over(
+        &self,
+        x: Tensor<T, 2>,
+        t: Tensor<T, 1>,
+        duration: Tensor<T, 1>,
+        (): &(),
+        _: Option<&mut Draws>,
+    ) -> Tensor<T, 2> {
+        let [t, d] = [t, duration].map(|v| v.unsqueeze_dim::<2>(1));
+        let r = t.clone() + d;
+        let (from, to) = (variance(t.clone()), variance(r.clone()));
+        let rate = ((t.clone() + r) * (1.0 + STD * STD) - 2.0) / from.clone();
+        let slope = rate / ((to / from).sqrt() + 1.0);
+        ((x - t * MEAN) * slope + MEAN) * self.c.val().unsqueeze_dim::<2>(0)
+    }
+}
+
+/// The exact velocity as a teacher.
+struct ExactVelocity;
+
+impl<T: Backend> Teacher<T, 2> for ExactVelocity {
+    fn velocities(&self, t: &[f64], x: Tensor<T, 2>, _: &Given) -> Tensor<T, 2> {
+        let t = tensor(t, [t.len()]);
+        Scaled::new(1.0).forward(x, t, &())
+    }
+}
+
+fn flow(c: f64) -> Flow<Scaled<A>> {
+    let prediction = FewStep::Semigroup { equal: 0.5 }.prediction().expect("one");
+    Flow::new(Scaled::new(c), Path::linear(), Objective::new(prediction))
+}
+
+/// A fine difference, for double precision.
+const FINE: Derivative = Derivative::Difference { step: 1e-5 };
+
+/// Every training, with derivatives for double precision.
+fn trainings() -> [(&'static str, FewStep); 5] {
+    [
+        (
+            "MeanFlow",
+            FewStep::MeanFlow {
+                equal: 0.25,
+                power: 0.0,
+                offset: 1e-3,
+                guidance: 1.0,
+                derivative: FINE,
+            },
+        ),
+        (
+            "Eulerian",
+            FewStep::Eulerian {
+                equal: 0.5,
+                derivative: FINE,
+            },
+        ),
+        (
+            "Lagrangian",
+            FewStep::Lagrangian {
+                equal: 0.5,
+                derivative: FINE,
+            },
+        ),
+        ("semigroup", FewStep::Semigroup { equal: 0.5 }),
+        (
+            "shortcut",
+            // So many that Euler's method over the smallest, for a step of twice the size, is exact.
+            FewStep::Shortcut {
+                equal: 0.75,
+                steps: 1 << 20,
+            },
+        ),
+    ]
+}
+
+/// The loss and the gradient of c on a batch of random pairs.
+fn loss(method: FewStep, c: f64, steps: Option<Steps>, teacher: bool, n: usize) -> (f64, f64) {
+    let path = Path::linear();
+    let mut draws = Noise::new(4).draws(Stream::Data, 0);
+    let steps = steps.unwrap_or_else(|| {
+        let t = path.times(n, &mut draws);
+        method.steps(t, &path, &mut draws)
+    });
+    let x0 = draws.normal_tensor([n, 1], &Default::default(), DType::F64);
+    let x1: Tensor<A, 2> = draws.normal_tensor([n, 1], &Default::default(), DType::F64);
+    let x1 = x1 * STD + MEAN;
+    let sample = path.sample(Endpoints { x0, x1 }, None, &steps.t);
+    let (flow, exact) = (flow(c), ExactVelocity);
+    let teacher = teacher.then_some(&exact as &dyn Teacher<B, 2>);
+    let given = Given::nothing();
+    let loss = method.loss(
+        &flow,
+        &flow.valid::<A>(),
+        teacher,
+        &sample,
+        &steps,
+        &given,
+        None,
+    );
+    let gradients = loss.loss.backward();
+    let gradient = flow.network.c.grad(&gradients).expect("a gradient");
+    (number(loss.error), number(gradient))
+}
+
+#[test]
+fn maps_have_their_closed_forms() {
+    let (map, x) = (exact(), column(&[1.3]));
+    close(
+        number(map.map(0.2, 0.9, x.clone())),
+        1.293_255_374_880_364,
+        1e-12,
+    );
+    let u = number(map.average_velocity(0.2, 0.9, x.clone()));
+    close(u, -0.009_635_178_742_337_01, 1e-12);
+    close(
+        number(map.velocity(0.2, x.clone())),
+        -0.638_461_538_461_538_5,
+        1e-12,
+    );
+    let halves = [(0.2, 0.55), (0.55, 0.9)];
+    let middle = map.map(0.2, 0.55, x.clone());
+    let halves = halves.map(|(t, r)| {
+        let from = if t < 0.5 { x.clone() } else { middle.clone() };
+        number(map.average_velocity(t, r, from))
+    });
+    close(halves[0], -0.446_315_651_871_852_7, 1e-12);
+    close(halves[1], 0.427_045_294_387_178_7, 1e-12);
+    close(0.5 * (halves[0] + halves[1]), u, 1e-12);
+    // One step from noise, where Euler's method gives the mean whatever the noise is.
+    close(number(map.map(0.0, 1.0, column(&[-0.4]))), 0.5, 1e-12);
+    let euler = integrate(
+        &map,
+        &EULER,
+        column(&[-0.4, 1.9]),
+        &TimeGrid::uniform(0.0, 1.0, 1),
+    );
+    for x in values(euler) {
+        close(x, MEAN, 1e-12);
+    }
+    // The network of the other tests is this map.
+    let inputs = (x.clone(), tensor(&[0.2], [1]), tensor(&[0.7], [1]));
+    let network = Scaled::<B>::new(1.0).forward_over(inputs.0, inputs.1, inputs.2, &(), None);
+    close(number(network), u, 1e-12);
+}
+
+#[test]
+fn a_solver_makes_the_maps_that_are_known() {
+    let x = column(&[-2.5, -0.3, 0.1, 1.9]);
+    let trigonometric = Gaussian {
+        mean: column(&[MEAN]),
+        std: STD,
+        schedule: Trigonometric,
+    };
+    let solved = |field: &dyn VectorField<B, 2>, t, r| {
+        let map = SolvedMap {
+            field,
+            method: RK4,
+            steps: 400,
+        };
+        values(map.map(t, r, x.clone()))
+    };
+    let mixture = QuantileMap {
+        means: vec![-1.5, 0.2, 2.0],
+        weights: vec![0.3, 0.2, 0.5],
+        stds: vec![0.4, 0.7, 0.5],
+        schedule: Linear::default(),
+    };
+    let field = pyroclast::core::analytic::GaussianMixture::new(
+        column(&mixture.means),
+        &mixture.weights,
+        &mixture.stds,
+        Linear::default(),
+    );
+    for (t, r) in [(0.0, 1.0), (0.2, 0.9), (0.8, 0.3)] {
+        let exact = values(trigonometric.map(t, r, x.clone()));
+        for (got, expected) in solved(&trigonometric, t, r).into_iter().zip(exact) {
+            close(got, expected, 1e-8);
+        }
+        let exact: Vec<f64> = values(FlowMap::<B, 2>::map(&mixture, t, r, x.clone()));
+        for (got, expected) in solved(&field, t, r).into_iter().zip(exact) {
+            close(got, expected, 1e-6);
+        }
+    }
+}
+
+#[test]
+fn the_exact_map_is_a_fixed_point_of_every_training() {
+    for (name, method) in trainings() {
+        let (error, gradient) = loss(method, 1.0, None, true, 64);
+        assert!(
+            error < 1e-15 && gradient.abs() < 1e-7,
+            "{name}: {error} {gradient}"
+        );
+        // And nothing near it is.
+        for c in [0.9, 1.1] {
+            let (error, gradient) = loss(method, c, None, true, 64);
+            assert!(error > 1e-4, "{name} at {c}: {error}");
+            assert!(gradient * (c - 1.0) > 0.0, "{name} at {c}: {gradient}");
+        }
+    }
+}
+
+#[test]
+fn without_a_teacher_only_the_spread_of_the_pairs_is_left() {
+    // Fixed times: the variance of the target at the exact map, v_r·s²/v_t², at every x.
+    let n = 40_000;
+    let steps = |t: f64, d: f64, equal| Steps {
+        t: vec![t; n],
+        durations: vec![d; n],
+        shares: vec![0.5; n],
+        equal,
+    };
+    let [(_, mean_flow), ..] = trainings();
+    let (error, gradient) = loss(mean_flow, 1.0, Some(steps(0.2, 0.7, 0)), false, n);
+    // Five standard errors of the mean of a squared normal.
+    let floor = 0.125_739_644_970_414_2;
+    close(error, floor, 5.0 * floor * (2.0 / n as f64).sqrt());
+    assert!(gradient.abs() < 0.01, "{gradient}");
+    // Flow matching has s²/v_t.
+    let (error, _) = loss(mean_flow, 1.0, Some(steps(0.2, 0.0, n)), false, n);
+    let floor = STD * STD / 0.65;
+    close(error, floor, 5.0 * floor * (2.0 / n as f64).sqrt());
+    // The others read the network's own velocity there, and have none.
+    for (name, method) in &trainings()[1..] {
+        let (error, _) = loss(*method, 1.0, Some(steps(0.25, 0.25, 0)), false, n);
+        assert!(error < 1e-15, "{name}: {error}");
+    }
+}
+
+#[test]
+fn steps_are_inside_the_path_and_dyadic_where_they_have_to_be() {
+    let path = Path::linear();
+    for (name, method) in trainings() {
+        let mut draws = Noise::new(2).draws(Stream::Duration, 0);
+        let t = path.times(1000, &mut draws);
+        let steps = method.steps(t.clone(), &path, &mut draws);
+        assert_eq!(steps.t[..steps.equal], t[..steps.equal], "{name}");
+        for (row, (&t, &d)) in steps.t.iter().zip(&steps.durations).enumerate() {
+            assert_eq!(d == 0.0, row < steps.equal, "{name}");
+            assert!(t >= 0.0 && d >= 0.0 && t + d <= 1.0, "{name}: {t} {d}");
+            if let (FewStep::Shortcut { steps: all, .. }, true) = (method, d > 0.0) {
+                assert!((t / d).fract() == 0.0 && d.log2().fract() == 0.0, "{t} {d}");
+                assert!(d * all as f64 >= 2.0);
+            }
+        }
+    }
+}
+
+/// The largest difference, relative to the largest expected value.
+fn apart<const D: usize>(got: Tensor<B, D>, expected: Tensor<B, D>) -> f64 {
+    let largest = |x: Tensor<B, D>| x.abs().max().into_scalar();
+    largest(got - expected.clone()) / largest(expected)
+}
+
+/// Adds noise to every parameter, since layers that start at zero hide the others.
+struct Shake(Draws);
+
+impl<T: Backend> burn::module::ModuleMapper<T> for Shake {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<T, D>>) -> Param<Tensor<T, D>> {
+        param.map(|old| {
+            let noise = self.0.normal_tensor(old.dims(), &old.device(), old.dtype());
+            old + noise * 0.1
+        })
+    }
+}
+
+fn shaken<N: Module<B>>(network: N) -> N {
+    network.map(&mut Shake(Noise::new(5).draws(Stream::Data, 0)))
+}
+
+#[test]
+fn derivatives_agree_on_every_network() {
+    let device = Default::default();
+    let mut draws = Noise::new(7).draws(Stream::Data, 0);
+    let mut normal = |n: usize| draws.normal_tensor::<B, 1>([n], &device, DType::F64);
+    let t = tensor::<B, 1>(&[0.1, 0.4, 0.8], [3]);
+    let duration = tensor::<B, 1>(&[0.7, 0.0, 0.2], [3]);
+    let given = Given::labels(&[0, 2, 1], 3).and(Given::vectors(&[0.5; 6], 2));
+    // The tangents of an MLP, with either form of the time.
+    let (x, v) = (normal(6).reshape([3, 2]), normal(6).reshape([3, 2]));
+    for (time, tolerance) in [(TimeInput::Plain, 1e-8), (TimeInput::Sinusoids(4), 1e-4)] {
+        let config = MlpConfig {
+            width: 16,
+            classes: 3,
+            attributes: 2,
+            durations: true,
+            time,
+            ..MlpConfig::new(2)
+        };
+        let network = shaken(config.init::<B>(&mut Init::new(Noise::new(0), &device)));
+        for direction in [
+            Direction {
+                x: Some(v.clone()),
+                t: 1.0,
+                duration: -1.0,
+            },
+            Direction {
+                x: None,
+                t: 0.0,
+                duration: 1.0,
+            },
+        ] {
+            let inputs = || (x.clone(), t.clone(), duration.clone());
+            let condition = Condition::upload(&given, &device);
+            let (u, exact) = Derivative::Auto.along(&network, inputs(), &condition, &direction);
+            let plain =
+                network.forward_over(x.clone(), t.clone(), duration.clone(), &condition, None);
+            assert!(apart(u, plain) < 1e-14);
+            let twice = double_backward(&network, inputs(), &given, &direction);
+            assert!(apart(exact.clone(), twice) < 1e-10);
+            let slope = difference(&network, inputs(), &condition, &direction, 1e-6);
+            assert!(apart(slope, exact) < tolerance);
+        }
+    }
+    // Networks of images, by two passes backward and by a difference.
+    let time = TimeFeatures {
+        scale: 10.0,
+        ..TimeFeatures::default()
+    };
+    let (x, v) = (
+        normal(48).reshape([3, 1, 4, 4]),
+        normal(48).reshape([3, 1, 4, 4]),
+    );
+    let direction = Direction {
+        x: Some(v),
+        t: 1.0,
+        duration: -1.0,
+    };
+    let inputs = || (x.clone(), t.clone(), duration.clone());
+    let unet = UNetConfig {
+        channels: 8,
+        // burn does not differentiate the change of size between levels twice.
+        multipliers: vec![1.0],
+        attention: vec![4],
+        classes: 3,
+        durations: true,
+        time,
+        ..UNetConfig::new(1, [4, 4])
+    };
+    let unet = shaken(unet.init::<B>(&mut Init::new(Noise::new(0), &device)));
+    let twice = double_backward(&unet, inputs(), &given, &direction);
+    let condition = Condition::upload(&given, &device);
+    let slope = difference(&unet, inputs(), &condition, &direction, 1e-5);
+    assert!(apart(slope, twice) < 1e-6);
+    let dit = DiTConfig {
+        width: 16,
+        depth: 2,
+        heads: 2,
+        classes: 3,
+        durations: true,
+        time,
+        ..DiTConfig::new(1, [4, 4])
+    };
+    let dit = shaken(dit.init::<B>(&mut Init::new(Noise::new(0), &device)));
+    let twice = double_backward(&dit, inputs(), &given, &direction);
+    let slope = difference(&dit, inputs(), &condition, &direction, 1e-5);
+    assert!(apart(slope, twice) < 1e-6);
+}
+
+#[test]
+fn jumps_are_exact_on_any_grid_and_cost_one_evaluation_each() {
+    let map = exact();
+    let x0 = column(&[-2.0, -0.4, 0.0, 1.1]);
+    for times in [vec![0.0, 1.0], vec![0.0, 0.3, 0.35, 1.0]] {
+        let grid = TimeGrid::new(times).expect("a grid");
+        let counted = Counted::new(&map);
+        let x1 = integrate(&counted, &Jump, x0.clone(), &grid);
+        assert_eq!(counted.evaluations(), grid.steps());
+        for (x1, x0) in values(x1).into_iter().zip(values(x0.clone())) {
+            close(x1, MEAN + STD * x0, 1e-12);
+        }
+        // And back.
+        let back = TimeGrid::new(grid.times().iter().rev().copied().collect());
+        let x = integrate(&map, &Jump, x0.clone(), &back.expect("a grid"));
+        for (x, x1) in values(x).into_iter().zip(values(x0.clone())) {
+            close(x, (x1 - MEAN) / STD, 1e-12);
+        }
+    }
+}
+
+#[test]
+fn renoised_samples_keep_the_distribution() {
+    let n = 40_000;
+    let mut draws = Noise::new(3).draws(Stream::Sampler, 9);
+    let x0 = draws.normal_tensor([n, 1], &Default::default(), DType::F64);
+    let method = Renoise {
+        brownian: Increments {
+            noise: Noise::new(8),
+            first: 0,
+        },
+    };
+    let x1 = values(integrate(
+        &exact(),
+        &method,
+        x0,
+        &TimeGrid::uniform(0.0, 1.0, 4),
+    ));
+    let mean = x1.iter().sum::<f64>() / n as f64;
+    let variance = x1.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / n as f64;
+    close(mean, MEAN, 5.0 * STD / (n as f64).sqrt());
+    close(
+        variance,
+        STD * STD,
+        5.0 * STD * STD * (2.0 / n as f64).sqrt(),
+    );
+}
+
+/// Mean and standard deviation of one-step samples of an MLP trained on N(m, s²) in the plane.
+fn trained(method: FewStep, steps: u64) -> [f64; 2] {
+    let device = Default::default();
+    let mut draws = Noise::new(1).draws(Stream::Data, 0);
+    let points: Vec<f32> = (draws.normals(2 * 2048).into_iter())
+        .map(|z| (MEAN + STD * f64::from(z)) as f32)
+        .collect();
+    let config = MlpConfig {
+        durations: true,
+        ..MlpConfig::new(2)
+    };
+    let network = config.init(&mut Init::<Autodiff<Flex>>::new(Noise::new(0), &device));
+    let objective = Objective::new(method.prediction().expect("a training"));
+    let flow = Flow::new(network, Path::linear(), objective);
+    let mut trainer = Trainer::new(flow, Dataset::rows(&points, 2), Noise::new(0), &device)
+        .batch(256)
+        .learning_rate(3e-3)
+        .ema(0.99)
+        .few_step(method);
+    trainer.run(steps, &mut ()).expect("a training");
+    let model = trainer.model();
+    let plan = Plan::new(MethodName::FLOW_MAP, 1, 5);
+    let x = model
+        .sample(4096, &Given::nothing(), &plan)
+        .expect("samples");
+    let n = x.len() as f64;
+    let mean = x.iter().map(|&x| f64::from(x)).sum::<f64>() / n;
+    let variance = x
+        .iter()
+        .map(|&x| (f64::from(x) - mean).powi(2))
+        .sum::<f64>()
+        / n;
+    [mean, variance.sqrt()]
+}
+
+#[test]
+fn a_model_trained_from_scratch_samples_in_one_step() {
+    let auto = Derivative::Auto;
+    for (name, method) in [
+        (
+            "MeanFlow",
+            FewStep::MeanFlow {
+                equal: 0.25,
+                power: 1.0,
+                offset: 1e-3,
+                guidance: 1.0,
+                derivative: auto,
+            },
+        ),
+        (
+            "Lagrangian",
+            FewStep::Lagrangian {
+                equal: 0.5,
+                derivative: auto,
+            },
+        ),
+        (
+            "Eulerian",
+            FewStep::Eulerian {
+                equal: 0.5,
+                derivative: auto,
+            },
+        ),
+        ("semigroup", FewStep::Semigroup { equal: 0.5 }),
+        (
+            "shortcut",
+            FewStep::Shortcut {
+                equal: 0.75,
+                steps: 128,
+            },
+        ),
+    ] {
+        let [mean, std] = trained(method, 3000);
+        // Euler's method on the velocity would give a deviation of 0.
+        assert!((mean - MEAN).abs() < 0.06, "{name}: mean {mean}");
+        assert!((std - STD).abs() < 0.06, "{name}: deviation {std}");
+    }
+}
+
+#[test]
+fn what_a_model_does_not_know_is_refused() {
+    let device = Default::default();
+    let network = |durations| {
+        let config = MlpConfig {
+            durations,
+            ..MlpConfig::new(2)
+        };
+        config.init(&mut Init::<Flex>::new(Noise::new(0), &device))
+    };
+    let shortcut = FewStep::Shortcut {
+        equal: 0.75,
+        steps: 8,
+    };
+    let objective = Objective::new(shortcut.prediction().expect("a training"));
+    let model = Flow::new(network(true), Path::linear(), objective);
+    let check = |flow: &Flow<_>, method, steps| {
+        pyroclast::train::draw::check::<Flex, _, _, 2>(flow, &Plan::new(method, steps, 0))
+    };
+    for steps in [1, 2, 4, 8, 16, 13] {
+        check(&model, MethodName::FLOW_MAP, steps).expect("steps that it knows");
+    }
+    for steps in [3, 5] {
+        let error = check(&model, MethodName::FLOW_MAP, steps).expect_err("not dyadic");
+        assert!(matches!(error, SampleError::NotDyadic { .. }), "{error}");
+    }
+    // Any ODE method takes any steps of its velocity.
+    check(&model, MethodName::HEUN, 3).expect("a velocity");
+    let plain = Flow::velocity(network(false), Path::linear());
+    for method in [MethodName::FLOW_MAP, MethodName::RENOISE] {
+        let error = check(&plain, method, 1).expect_err("no map");
+        assert!(error.to_string().contains("few-step.method"), "{error}");
+    }
+}
