@@ -30,7 +30,7 @@ use pyroclast::solvers::flow_map::{Jump, Renoise, SolvedMap};
 use pyroclast::solvers::{EULER, Increments, RK4, TimeGrid, integrate};
 use pyroclast::train::dataset::Dataset;
 use pyroclast::train::draw::{MethodName, Plan, SampleError};
-use pyroclast::train::learn::Trainer;
+use pyroclast::train::learn::{Pairs, Trainer};
 
 type B = NdArray<f64>;
 type A = Autodiff<B>;
@@ -618,5 +618,69 @@ fn what_a_model_does_not_know_is_refused() {
     for method in [MethodName::FLOW_MAP, MethodName::RENOISE] {
         let error = check(&plain, method, 1).expect_err("no map");
         assert!(error.to_string().contains("few-step.method"), "{error}");
+    }
+}
+
+#[test]
+fn the_second_rectified_flow_is_straight() {
+    // Pairs of the exact flow, x1 = m + s·x0: their paths cross nowhere, so that the error of the
+    // best velocity, m + (s − 1)·(x − tm)/(1 − t + ts), is 0, and one step of Euler's is exact.
+    let x0 = column(&[-2.0, -0.4, 0.0, 1.1]);
+    let x1 = exact().map(0.0, 1.0, x0.clone());
+    let t = [0.0, 0.3, 0.8, 1.0];
+    let sample = Path::linear().sample(Endpoints { x0, x1 }, None, &t);
+    let velocity = |t: f64, x: f64| MEAN + (STD - 1.0) * (x - t * MEAN) / (1.0 - t + t * STD);
+    close(velocity(0.3, 1.1), 0.176_470_588_235_294_1, 1e-14);
+    let points = values(sample.x_t).into_iter().zip(values(sample.d_x_t));
+    for (&t, (x, target)) in t.iter().zip(points) {
+        close(velocity(t, x), target, 1e-12);
+    }
+}
+
+#[test]
+fn a_student_of_pairs_jumps_as_its_teacher_flows() {
+    let device = Default::default();
+    let x0 = Noise::new(3).draws(Stream::Data, 0).normals(2 * 4096);
+    let map = |z: &f32| (MEAN + STD * f64::from(*z)) as f32;
+    let pairs = Pairs {
+        x1: x0.iter().map(map).collect(),
+        x0,
+        given: Given::nothing(),
+        dim: 2,
+    };
+    let config = MlpConfig {
+        durations: true,
+        ..MlpConfig::new(2)
+    };
+    let network = config.init(&mut Init::<Autodiff<Flex>>::new(Noise::new(0), &device));
+    let method = FewStep::Distillation {
+        equal: 0.5,
+        pairs: 4096,
+    };
+    let objective = Objective::new(method.prediction().expect("a training"));
+    let flow = Flow::new(network, Path::linear(), objective);
+    // Data that no pair holds: it is not read. Its scale is that of the pairs.
+    let data = Dataset::rows(&[1.0, 1.0, -1.0, -1.0].repeat(16), 2);
+    let mut trainer = Trainer::new(flow, data, Noise::new(0), &device)
+        .batch(256)
+        .learning_rate(3e-3)
+        .ema(0.99)
+        .few_step(method)
+        .pairs(&pairs);
+    trainer.run(1000, &mut ()).expect("a training");
+    let model = trainer.model();
+    for (method, steps) in [(MethodName::FLOW_MAP, 1), (MethodName::EULER, 1)] {
+        let plan = Plan::new(method, steps, 5);
+        let x = model
+            .sample(512, &Given::nothing(), &plan)
+            .expect("samples");
+        let x0 = Path::linear().source.for_sampling(512, 2, Noise::new(5), 0);
+        let square = x
+            .iter()
+            .zip(&x0)
+            .map(|(x, z)| (x - map(z)).powi(2))
+            .sum::<f32>();
+        let rms = (square / x.len() as f32).sqrt();
+        assert!(rms < 0.03, "{method}: {rms}");
     }
 }

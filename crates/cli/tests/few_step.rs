@@ -42,6 +42,17 @@ fn every_training_runs_and_samples_in_one_step() {
             ));
         }
     }
+    for (method, drawn) in [("reflow", "heun"), ("distillation", "flow-map")] {
+        let pairs =
+            format!("--set path.coupling=independent --set few-step.method.{method}.pairs=40");
+        place.ok(&format!(
+            "train moons --out {method} {QUICK} {pairs} --teacher teacher"
+        ));
+        assert!(place.path(method).join("pairs/00000.safetensors").exists());
+        place.ok(&format!(
+            "sample {method} -n 3 --method {drawn} --steps 1 --out {method}.csv"
+        ));
+    }
     // A model file knows what it is.
     place.ok("export mean-flow-scratch --out m.safetensors");
     place.ok("sample m.safetensors -n 3 --method flow-map --steps 2 --out c.csv");
@@ -138,6 +149,16 @@ fn what_does_not_go_together_is_refused_in_one_line() {
             format!("train moons {QUICK} --set few-step.method.shortcut.steps=6"),
             2,
             &["few-step.method.shortcut.steps = 6", "power of two"],
+        ),
+        (
+            format!("train moons {QUICK} --set few-step.method=reflow"),
+            2,
+            &["few-step.method", "give --teacher MODEL"],
+        ),
+        (
+            format!("train moons {QUICK} --set few-step.method=reflow --teacher plain"),
+            2,
+            &["path.coupling", "set path.coupling=independent"],
         ),
         (
             format!("{digits}=mean-flow"),

@@ -10,6 +10,7 @@
 //! | Lagrangian | `v(r, X) − d·∂_r u(x, t, r)`, `X = x + d·u(x, t, r)` |
 //! | semigroup | `γ·u(x, t, q) + (1 − γ)·u(X, q, r)`, `q = t + γd`, `X = x + γd·u(x, t, q)` |
 //! | shortcut | the same with γ = ½, d of a dyadic size, and u of the averaged parameters |
+//! | distillation | `x1 − x0` of a teacher's pair, from t = 0 to 1 |
 //!
 //! Source: Geng et al. 2025 (MeanFlow), algorithm 1; Frans et al. 2024 (shortcut models), algorithm
 //! 1; Boffi, Albergo & Vanden-Eijnden 2024 (flow map matching) for the Eulerian, the Lagrangian and
@@ -22,7 +23,7 @@ use crate::field::BatchField;
 use crate::flow::Flow;
 use crate::jvp::{Derivative, Direction};
 use crate::named;
-use crate::named::{FINITE, NOT_NEGATIVE, POSITIVE, Range as Allowed};
+use crate::named::{COUNT, FINITE, NOT_NEGATIVE, POSITIVE, Range as Allowed};
 use crate::network::Network;
 use crate::noise::Draws;
 use crate::path::{Path, PathSample};
@@ -89,6 +90,19 @@ named! {
             /// How the derivative is found.
             derivative: Derivative = Derivative::Auto,
         },
+        /// Reflow (Liu, Gong & Liu 2023): flow matching on pairs of noise and of what a teacher
+        /// makes of it, whose paths are nearly straight.
+        "reflow" => Reflow {
+            /// The pairs that the teacher makes.
+            pairs: usize = 50_000 => COUNT,
+        },
+        /// Reflow, and the jump from the noise of a pair to its data beside it.
+        "distillation" => Distillation {
+            /// Share of a batch whose steps have no duration: there it is flow matching.
+            equal: f64 = 0.5 => SHARE,
+            /// The pairs that the teacher makes.
+            pairs: usize = 50_000 => COUNT,
+        },
     }
 }
 
@@ -146,6 +160,7 @@ impl FewStep {
     pub fn prediction(&self) -> Option<Prediction> {
         match *self {
             Self::None => None,
+            Self::Reflow { .. } => Some(Prediction::Velocity),
             Self::Shortcut { steps, .. } => Some(Prediction::AverageVelocity { steps }),
             _ => Some(Prediction::AverageVelocity { steps: 0 }),
         }
@@ -157,8 +172,23 @@ impl FewStep {
             Self::MeanFlow { derivative, .. }
             | Self::Lagrangian { derivative, .. }
             | Self::Eulerian { derivative, .. } => Some(derivative),
-            Self::None | Self::Shortcut { .. } | Self::Semigroup { .. } => None,
+            _ => None,
         }
+    }
+
+    /// The number of pairs that a teacher makes for this training, if it needs some: the teacher
+    /// then has no further part in it.
+    pub fn pairs(&self) -> Option<usize> {
+        match *self {
+            Self::Reflow { pairs } | Self::Distillation { pairs, .. } => Some(pairs),
+            _ => None,
+        }
+    }
+
+    /// Whether the training has a loss of its own ([`FewStep::loss`]), and not that of the
+    /// objective.
+    pub fn has_loss(&self) -> bool {
+        !matches!(self, Self::None | Self::Reflow { .. })
     }
 
     /// Whether targets are made with the averaged parameters, and not with those in training.
@@ -171,8 +201,9 @@ impl FewStep {
     pub fn steps(&self, mut t: Vec<f64>, path: &Path, draws: &mut Draws) -> Steps {
         let n = t.len();
         let share = match *self {
-            Self::None => 1.0,
+            Self::None | Self::Reflow { .. } => 1.0,
             Self::MeanFlow { equal, .. }
+            | Self::Distillation { equal, .. }
             | Self::Shortcut { equal, .. }
             | Self::Semigroup { equal }
             | Self::Lagrangian { equal, .. }
@@ -189,6 +220,8 @@ impl FewStep {
                 t[i] = (t[i] / d).floor().min(last) * d;
                 durations[i] = d;
             }
+        } else if let Self::Distillation { .. } = *self {
+            (t[equal..].fill(0.0), durations[equal..].fill(1.0));
         } else if equal < n {
             let ends = path.times(n - equal, draws);
             for (i, end) in (equal..n).zip(ends) {
@@ -238,6 +271,8 @@ impl FewStep {
             teacher,
             steps,
             given,
+            jump: matches!(self, Self::Distillation { .. })
+                .then(|| (sample.endpoints.x1.clone() - x.clone()).inner()),
         };
         let target = self.target(&points, x.clone().inner(), pair);
         let per_sample = PerSample::like(&x);
@@ -330,7 +365,14 @@ impl FewStep {
                 let r: Vec<f64> = t.iter().zip(&d).map(|(t, d)| t + d).collect();
                 points.marginal(&r, rows.clone(), end) - slope * factor(&d)
             }
-            Self::None | Self::Semigroup { .. } | Self::Shortcut { .. } => {
+            Self::None | Self::Reflow { .. } | Self::Distillation { .. } => {
+                let jump = points
+                    .jump
+                    .clone()
+                    .expect("only distillation has pairs and a loss");
+                jump.narrow(0, rows.start, rows.len())
+            }
+            Self::Semigroup { .. } | Self::Shortcut { .. } => {
                 let given = points.of(rows.clone());
                 let shares = numbers(&points.steps.shares);
                 let rests: Vec<f64> = shares.iter().map(|share| 1.0 - share).collect();
@@ -360,6 +402,8 @@ struct Points<'a, B: Backend, N, const D: usize> {
     teacher: Option<&'a dyn Teacher<B, D>>,
     steps: &'a Steps,
     given: &'a Given,
+    /// `x1 − x_t`, for distillation.
+    jump: Option<Tensor<B, D>>,
 }
 
 impl<B: Backend, N: Network<B, D>, const D: usize> Points<'_, B, N, D> {

@@ -7,6 +7,7 @@
 //! - [`draw`]: sampling from a model with any method
 //! - [`stored_model`]: a trained model opened from a run folder or from a file
 //! - [`teacher`]: a stored model that one of few steps learns from
+//! - [`reflow`]: pairs of noise and of what a teacher makes of it
 //! - [`exchange`]: networks of other projects as models, and back
 //! - [`config`]: data, path, network, training and sampling, described in one TOML file
 
@@ -24,6 +25,7 @@ pub mod model;
 pub mod network;
 pub mod numbered;
 pub mod parameters;
+pub mod reflow;
 pub mod rows;
 pub mod stored_model;
 pub mod task;

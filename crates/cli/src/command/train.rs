@@ -33,6 +33,7 @@ use pyroclast_train::learn::{
 use pyroclast_train::model::{DataInfo, ModelFile, ModelHeader};
 use pyroclast_train::network::WithNetwork;
 use pyroclast_train::numbered::{first_free, last_taken};
+use pyroclast_train::reflow;
 use pyroclast_train::stored_model::StoredModel;
 use pyroclast_train::task::Task;
 use pyroclast_train::teacher;
@@ -55,8 +56,7 @@ pub(crate) fn run(mut arguments: Train) -> Result<ExitCode> {
     assignments.extend(arguments.seed.map(|n| format!("training.seed={n}")));
     assignments.extend(arguments.size.map(|n| format!("data.resolution={n}")));
     let named = arguments.teacher.iter();
-    assignments
-        .extend(named.map(|path| format!("few-step.teacher={:?}", path.to_string_lossy())));
+    assignments.extend(named.map(|path| format!("few-step.teacher={:?}", path.to_string_lossy())));
     assignments.extend((arguments.label.iter()).map(|name| format!("data.label={name:?}")));
     let condition = arguments.condition.iter();
     assignments
@@ -592,14 +592,7 @@ impl<B: Backend> WithNetwork<Autodiff<B>> for OnDevice<'_, Autodiff<B>> {
             trainer = trainer.init_from(&model)?;
         }
         if let Some(file) = &taught {
-            let teacher = teacher::teacher(
-                file,
-                &config.few_step.teacher,
-                &config.path,
-                task,
-                self.device,
-            )?;
-            trainer = trainer.teacher(teacher);
+            trainer = taught_by::<B, N, D>(trainer, file, config, run)?;
         }
         if resume {
             run.restore(&mut trainer)?;
@@ -611,6 +604,37 @@ impl<B: Backend> WithNetwork<Autodiff<B>> for OnDevice<'_, Autodiff<B>> {
         console.finish();
         Ok((outcome?, console.picture))
     }
+}
+
+/// The trainer with what it learns from a teacher: pairs that are made now, or its velocity.
+fn taught_by<B, N, const D: usize>(
+    trainer: Trainer<Autodiff<B>, N, D>,
+    file: &ModelFile,
+    config: &Config,
+    run: &Run,
+) -> Result<Trainer<Autodiff<B>, N, D>>
+where
+    B: Backend,
+    N: Network<Autodiff<B>, D> + AutodiffModule<Autodiff<B>>,
+    N::InnerModule: Network<B, D>,
+{
+    let (task, name) = (trainer.task.clone(), &config.few_step.teacher);
+    let device = trainer.device().clone();
+    let Some(n) = config.few_step.method.pairs() else {
+        let teacher = teacher::teacher(file, name, &config.path, &task, &device)?;
+        return Ok(trainer.teacher(teacher));
+    };
+    teacher::check(file, name, &config.path, &task)?;
+    note!(
+        "making {n} pairs of noise and what {} makes of it",
+        shown(name)
+    );
+    let progress = Progress::new(0, n as u64);
+    let seen = &mut |done| progress.step(done as u64);
+    let (folder, seed) = (run.pairs_path(), config.training.seed);
+    let pairs = reflow::pairs::<B>(file, &task, n, seed, &folder, &device, seen);
+    progress.finish();
+    Ok(trainer.pairs(&pairs?))
 }
 
 /// Shows the progress of a training and draws pictures, and stops the training after Ctrl-C.

@@ -111,6 +111,26 @@ impl Config {
         if !is_trained {
             return Ok(());
         }
+        if few_step.method.pairs().is_some() {
+            rule(
+                !few_step.teacher.is_empty(),
+                "few-step.method",
+                few_step.method,
+                "it is trained on pairs that another model makes; give --teacher MODEL",
+            )?;
+            rule(
+                self.path.coupling == usual.path.coupling,
+                "path.coupling",
+                &self.path.coupling,
+                "the teacher makes the pairs; set path.coupling=independent",
+            )?;
+            rule(
+                !self.data.flip,
+                "data.flip",
+                self.data.flip,
+                "the teacher makes the pairs, and none is mirrored; set data.flip=false",
+            )?;
+        }
         rule(
             objective.prediction.is_velocity(),
             "objective.prediction",

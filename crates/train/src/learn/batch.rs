@@ -7,6 +7,7 @@
 //! on the current one.
 
 use super::order::Order;
+use super::pairs::Pairs;
 use crate::dataset::Dataset;
 use pyroclast_core::condition::Given;
 use pyroclast_core::coupling::Coupling;
@@ -51,6 +52,7 @@ pub struct Batch {
 ///     condition_dropout: 0.0,
 ///     flip: false,
 ///     noise: Noise::new(0),
+///     pairs: None,
 /// };
 /// let batch = batcher.batch(7, &mut Order::default());
 /// assert_eq!((batch.x0.len(), batch.x1.len(), batch.t.len()), (6, 6, 3));
@@ -71,6 +73,8 @@ pub struct Batcher {
     pub flip: bool,
     /// The noise of the training.
     pub noise: Noise,
+    /// Pairs in place of those that the path draws of the data, if they are given.
+    pub pairs: Option<Arc<Pairs>>,
 }
 
 impl Batcher {
@@ -80,7 +84,14 @@ impl Batcher {
     /// and does not change the batch.
     pub fn batch(&self, step: u64, order: &mut Order) -> Batch {
         let dim = self.dataset.dim();
-        let rows = self.rows(step, order);
+        let all = self
+            .pairs
+            .as_ref()
+            .map_or(self.dataset.len(), |pairs| pairs.len());
+        let rows = self.rows(step, all, order);
+        if let Some(pairs) = &self.pairs {
+            return self.of_pairs(step, pairs.select(&rows));
+        }
         let mut draws = self.noise.draws(Stream::Source, step);
         let x0 = self.path.source.points(self.size, dim, &mut draws);
         let x1 = self.dataset.drawn(&rows, self.flip, self.noise, step);
@@ -96,6 +107,13 @@ impl Batcher {
                 .copied()
                 .collect(),
         };
+        let given = self.dataset.given.select(&rows);
+        self.of_pairs(step, Pairs { x0, x1, given, dim })
+    }
+
+    /// The batch of these pairs.
+    fn of_pairs(&self, step: u64, pairs: Pairs) -> Batch {
+        let Pairs { x0, x1, given, dim } = pairs;
         let mut draws = self.noise.draws(Stream::Labels, step);
         let drop = |_| draws.uniform() < self.condition_dropout;
         let dropped: Vec<bool> = (0..self.size).map(drop).collect();
@@ -109,7 +127,7 @@ impl Batcher {
                     .normals(self.size * dim)
             }),
             t: self.times(step),
-            given: self.dataset.given.select(&rows).dropped(&dropped),
+            given: given.dropped(&dropped),
         }
     }
 
@@ -127,8 +145,8 @@ impl Batcher {
     }
 
     /// The rows of a step. Every epoch visits each row once, in a new order.
-    fn rows(&self, step: u64, order: &mut Order) -> Vec<usize> {
-        let n = self.dataset.len() as u64;
+    fn rows(&self, step: u64, all: usize, order: &mut Order) -> Vec<usize> {
+        let n = all as u64;
         let first = step * self.size as u64;
         (first..first + self.size as u64)
             .map(|position| {
@@ -176,6 +194,7 @@ mod tests {
             condition_dropout: 0.0,
             flip: false,
             noise: Noise::new(3),
+            pairs: None,
         };
         batcher.batch(step, &mut Order::default())
     }
@@ -242,6 +261,7 @@ mod tests {
                 condition_dropout: 0.0,
                 flip,
                 noise: Noise::new(3),
+                pairs: None,
             };
             batcher.batch(2, &mut Order::default())
         };

@@ -3,6 +3,7 @@
 //! `config.toml · metrics.jsonl · checkpoints/step-*.safetensors · ema/step-*.safetensors ·
 //! samples/*.png`, of a model of latents `autoencoder.safetensors`,
 //! and of one that learns from another `teacher.safetensors`
+//! and perhaps `pairs/*.safetensors`
 //!
 //! A run is never overwritten, only resumed. A run that a program started without a configuration
 //! has no `config.toml`. When a run resumes, lines of `metrics.jsonl` after its checkpoint are
@@ -195,6 +196,11 @@ impl Run {
     /// The path of the model that is learned from, of a model of few steps.
     pub fn teacher_path(&self) -> PathBuf {
         self.folder.join("teacher.safetensors")
+    }
+
+    /// The folder of the pairs that a teacher makes, of a model that is trained on them.
+    pub fn pairs_path(&self) -> PathBuf {
+        self.folder.join("pairs")
     }
 
     /// The path of the autoencoder whose latents are trained on.

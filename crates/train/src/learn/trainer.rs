@@ -10,6 +10,7 @@ use super::batch::{Batch, Batcher, prefetch};
 use super::checkpoint::{Checkpoint, CheckpointError, save_snapshot};
 use super::optimizer::{AdamW, AdamWConfig, LearningRate};
 use super::order::Order;
+use super::pairs::Pairs;
 use super::{Next, Outcome, Record, TrainError, Watcher};
 use crate::model::{About, DataInfo, Model, ModelError, ModelFile, ModelHeader};
 use crate::parameters::{gradients, slots, values, with_values};
@@ -28,6 +29,7 @@ use pyroclast_core::path::{Path as RandomPath, PathSample};
 use pyroclast_kernels::global_norm;
 use std::borrow::Borrow;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// The most held-out samples that a validation reads: enough for three digits of the loss.
@@ -80,6 +82,8 @@ pub struct Trainer<B: AutodiffBackend, N, const D: usize> {
     loss: Option<Box<dyn SampleLoss<B, D> + Send>>,
     few_step: FewStep,
     teacher: Option<Box<dyn Teacher<B::InnerBackend, D> + Send>>,
+    /// Pairs to train on, and to validate on.
+    pairs: Option<[Arc<Pairs>; 2]>,
     learning_rate: LearningRate,
     batch: usize,
     condition_dropout: f64,
@@ -142,6 +146,7 @@ where
             loss: None,
             few_step: FewStep::None,
             teacher: None,
+            pairs: None,
             learning_rate: LearningRate::constant(1e-3),
             batch: 512,
             condition_dropout: 0.1,
@@ -256,6 +261,20 @@ where
         self
     }
 
+    /// The same on these pairs of noise and data in place of those that the path draws of the data,
+    /// of which a twentieth is held out. An order of its own visits them, and a coupling or a flip
+    /// does nothing to them.
+    ///
+    /// # Panics
+    /// If there is no pair, or their samples are of another size than the data's.
+    #[must_use]
+    pub fn pairs(mut self, pairs: &Pairs) -> Self {
+        assert!(!pairs.is_empty(), "there are no pairs to train on");
+        assert_eq!(pairs.dim, self.task.training.dim(), "pairs of other data");
+        self.pairs = Some(pairs.divided().map(Arc::new));
+        self
+    }
+
     /// The same with another number of steps between two losses that are read.
     #[must_use]
     pub fn log_every(mut self, steps: u64) -> Self {
@@ -340,7 +359,7 @@ where
     pub fn step(&mut self, batch: &Batch) -> Tensor<B::InnerBackend, 1> {
         let mut dropout = self.noise.draws(Stream::Dropout, batch.step);
         let (loss, shown) = match self.few_step {
-            FewStep::None => {
+            method if !method.has_loss() => {
                 let own = self
                     .loss
                     .as_deref()
@@ -434,6 +453,7 @@ where
             condition_dropout: self.condition_dropout,
             flip: self.flip,
             noise: self.noise,
+            pairs: self.pairs.as_ref().map(|[training, _]| training.clone()),
         }
     }
 
@@ -441,16 +461,19 @@ where
     /// ones at every validation. They are made one by one: together they may not fit into memory.
     fn validation(&self) -> impl Iterator<Item = Batch> + use<B, N, D> {
         let dataset = &self.task.validation;
+        let pairs = self.pairs.as_ref().map(|[_, held_out]| held_out.clone());
+        let all = pairs.as_ref().map_or(dataset.len(), |pairs| pairs.len());
         let batcher = Batcher {
             dataset: dataset.clone(),
-            size: self.batch.min(dataset.len()).max(1),
+            size: self.batch.min(all).max(1),
+            pairs,
             noise: self.noise.fork("validation"),
             condition_dropout: 0.0,
             flip: false,
             ..self.batcher()
         };
         let mut order = Order::default();
-        let n = dataset.len().min(VALIDATED.max(batcher.size)) / batcher.size;
+        let n = all.min(VALIDATED.max(batcher.size)) / batcher.size;
         (0..n as u64).map(move |step| batcher.batch(step, &mut order))
     }
 
