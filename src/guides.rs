@@ -1,4 +1,4 @@
-//! Guides for five common beginnings. Their programs are compiled and run as tests.
+//! Guides for six common beginnings. Their programs are compiled and run as tests.
 
 #[doc = include_str!("../docs/guides/your-data.md")]
 pub mod your_data {}
@@ -14,3 +14,6 @@ pub mod from_pytorch {}
 
 #[doc = include_str!("../docs/guides/latents.md")]
 pub mod latents {}
+
+#[doc = include_str!("../docs/guides/few-steps.md")]
+pub mod few_steps {}

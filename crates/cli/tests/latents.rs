@@ -26,6 +26,8 @@ fn a_model_of_latents_is_trained_and_sampled_anywhere() {
     let scores = json(&place, "evaluate vae -n 20 --json");
     assert!(scores["psnr"].as_f64().expect("a number") > 3.0);
     assert!(scores["bits_per_dimension"].as_f64().expect("a number") > 0.0);
+    let refused = ["an autoencoder, which draws no samples", "leave --eta out"];
+    place.fails("evaluate vae --eta 1", 2, &refused);
 
     place.ok(&format!(
         "{LATENT} --out run --set data.latents=vae --set data.flip=true"

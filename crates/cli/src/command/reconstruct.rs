@@ -14,6 +14,7 @@ use pyroclast_core::network::Network;
 use pyroclast_metrics::frechet_distance;
 use pyroclast_metrics::reconstruction::{Reconstructed, reconstructed};
 use pyroclast_train::dataset::Dataset;
+use pyroclast_train::draw::MethodName;
 use pyroclast_train::model::Model;
 use pyroclast_train::stored_model::{StoredModel, WithModel};
 use pyroclast_train::task::Task;
@@ -108,7 +109,13 @@ fn check(arguments: &Evaluate) -> Result<()> {
         ("seeds", arguments.seeds != 1),
         ("seed", arguments.seed != 0),
     ];
-    match flags.into_iter().find(|(_, is_given)| *is_given) {
+    let options = MethodName::all_options().into_iter();
+    let options = options.map(|option| (option.name, solver.options.0.get(option).is_some()));
+    match flags
+        .into_iter()
+        .chain(options)
+        .find(|(_, is_given)| *is_given)
+    {
         Some((flag, _)) => bail!(Usage(format!(
             "{} is an autoencoder, which draws no samples; leave --{flag} out",
             arguments.model.run.display()

@@ -9,6 +9,9 @@ use std::path::PathBuf;
 use std::process::{Child, Stdio};
 use tempfile::TempDir;
 
+/// Where tests keep decoded pictures: not in the cache of whoever runs them.
+const CACHE: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/cache");
+
 /// A temporary folder that commands run in.
 pub(crate) struct Place(TempDir);
 
@@ -37,6 +40,7 @@ impl Place {
         let output = Command::cargo_bin("pyroclast")
             .expect("the binary")
             .current_dir(self.0.path())
+            .env("PYROCLAST_CACHE", CACHE)
             .args(arguments.split_whitespace())
             .output()
             .expect("the binary runs");
@@ -93,6 +97,7 @@ impl Place {
     pub(crate) fn spawn(&self, arguments: &str) -> Child {
         std::process::Command::new(assert_cmd::cargo::cargo_bin!("pyroclast"))
             .current_dir(self.0.path())
+            .env("PYROCLAST_CACHE", CACHE)
             .args(arguments.split_whitespace())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
