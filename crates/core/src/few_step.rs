@@ -161,6 +161,8 @@ impl FewStep {
         match *self {
             Self::None => None,
             Self::Reflow { .. } => Some(Prediction::Velocity),
+            // One step is a jump; of two and more, each is Euler's.
+            Self::Distillation { .. } => Some(Prediction::AverageVelocity { steps: 2 }),
             Self::Shortcut { steps, .. } => Some(Prediction::AverageVelocity { steps }),
             _ => Some(Prediction::AverageVelocity { steps: 0 }),
         }

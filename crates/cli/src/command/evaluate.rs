@@ -18,7 +18,6 @@ use burn::module::AutodiffModule;
 use burn::tensor::backend::Backend;
 use pyroclast_core::network::Network;
 use pyroclast_core::path::Source;
-use pyroclast_core::prediction::Prediction;
 use pyroclast_metrics::evaluate::{Named, Protocol, Scores, evaluate, spreads};
 use pyroclast_metrics::{ColumnScore, FEATURE_METRICS, Spread};
 use pyroclast_train::atomic_file::write_atomically;
@@ -73,8 +72,7 @@ pub(crate) fn run(arguments: Evaluate) -> Result<ExitCode> {
         LIKELIHOODS.0
     };
     let likelihoods = arguments.likelihoods.map_or(usual, |n| n as usize);
-    let is_diffusion =
-        config.path.knows_score() && config.objective.prediction != Prediction::Velocity;
+    let is_diffusion = config.path.knows_score() && !config.objective.prediction.is_velocity();
     let bounds = match (arguments.bounds, is_diffusion) {
         (Some(n), _) => n as usize,
         (None, true) => likelihoods,
