@@ -223,7 +223,8 @@ impl FewStep {
                 durations[i] = d;
             }
         } else if let Self::Distillation { .. } = *self {
-            (t[equal..].fill(0.0), durations[equal..].fill(1.0));
+            t[equal..].fill(0.0);
+            durations[equal..].fill(1.0);
         } else if equal < n {
             let ends = path.times(n - equal, draws);
             for (i, end) in (equal..n).zip(ends) {
