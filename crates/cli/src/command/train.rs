@@ -625,6 +625,10 @@ where
         return Ok(trainer.teacher(teacher));
     };
     teacher::check(file, name, &config.path, &task)?;
+    // Noise and data, once whole and once divided.
+    let numbers = [n as u64, task.training.dim() as u64, 4, 4];
+    let what = format!("few-step.method = {}", config.few_step.method);
+    memory::check(&what, product(numbers), "make fewer pairs")?;
     note!(
         "making {n} pairs of noise and what {} makes of it",
         shown(name)
