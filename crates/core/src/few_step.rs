@@ -23,7 +23,7 @@ use crate::field::BatchField;
 use crate::flow::Flow;
 use crate::jvp::{Derivative, Direction};
 use crate::named;
-use crate::named::{COUNT, FINITE, NOT_NEGATIVE, POSITIVE, Range as Allowed};
+use crate::named::{COUNT, FINITE, POSITIVE, Range as Allowed};
 use crate::network::Network;
 use crate::noise::Draws;
 use crate::path::{Path, PathSample};
@@ -51,7 +51,10 @@ named! {
             /// Share of a batch whose steps have no duration: there it is flow matching.
             equal: f64 = 0.25 => SHARE,
             /// p in the weight `1/(‖Δ‖² + c)^p` of a sample, the square summed over its numbers.
-            power: f64 = 1.0 => NOT_NEGATIVE,
+            power: f64 = 1.0 => Allowed {
+                holds: |power| (0.0..=4.0).contains(power),
+                remedy: "give a number from 0 to 4",
+            },
             /// c in that weight.
             offset: f64 = 1e-3 => POSITIVE,
             /// w of guidance inside the training, `v ← w·v + (1 − w)·u(x, t, t | ∅)`: samples are

@@ -33,10 +33,10 @@ const HALVINGS: usize = 120;
 ///     stds: vec![0.1, 0.1],
 ///     schedule: Linear::default(),
 /// };
-/// // Half of the noise becomes each component; its median stays between them.
-/// let x0 = Tensor::<NdArray<f64>, 2>::from_data([[0.0], [0.674489750196]], &Default::default());
-/// let x1 = two.map(0.0, 1.0, x0).into_data().to_vec::<f64>().unwrap();
-/// assert!(x1[0].abs() < 1e-9 && (x1[1] - 2.0).abs() < 1e-9);
+/// // Half of the noise becomes each component, so that its quartiles become their means.
+/// let x0 = Tensor::<NdArray, 2>::from_data([[-0.674_489_8], [0.674_489_8]], &Default::default());
+/// let x1 = two.map(0.0, 1.0, x0).into_data().to_vec::<f32>().unwrap();
+/// assert!((x1[0] + 2.0).abs() < 1e-5 && (x1[1] - 2.0).abs() < 1e-5);
 /// ```
 #[derive(Debug, Clone)]
 pub struct QuantileMap<S> {

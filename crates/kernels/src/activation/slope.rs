@@ -3,7 +3,7 @@
 use super::gelu_tanh::{CUBE, SLOPE};
 use crate::activation::Activation;
 use burn::tensor::Tensor;
-use burn::tensor::activation::{sigmoid, tanh};
+use burn::tensor::activation::tanh;
 use burn::tensor::backend::Backend;
 use std::f64::consts::{FRAC_1_SQRT_2, TAU};
 
@@ -32,7 +32,8 @@ impl Activation {
                 x.full_like(SELU.0).mask_where(below, slope)
             }
             Self::Silu => {
-                let s = sigmoid(x.clone());
+                // burn's sigmoid computes in single precision.
+                let s = ((x.clone() * -1.0).exp() + 1.0).recip();
                 s.clone() * (x * (s * -1.0 + 1.0) + 1.0)
             }
             Self::Gelu => {
@@ -54,12 +55,14 @@ impl Activation {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use burn::tensor::DType;
     use burn_ndarray::NdArray;
 
     #[test]
     fn it_is_the_slope_of_the_function() {
-        type B = NdArray<f64>;
-        let x = Tensor::<B, 1>::from_data([-9.0, -1.3, -0.2, 0.4, 2.0, 30.0], &Default::default());
+        let device = Default::default();
+        let x = [-9.0, -1.3, -0.2, 0.4, 2.0, 30.0];
+        let x = Tensor::<NdArray<f64>, 1>::from_data(x, (&device, DType::F64));
         for (name, activation) in Activation::ALL {
             let h = 1e-5;
             let [up, down] = [h, -h].map(|h| activation.forward(x.clone() + h));

@@ -17,10 +17,10 @@ use pyroclast_core::flow_map::FlowMap;
 /// use pyroclast_solvers::flow_map::SolvedMap;
 /// use pyroclast_solvers::RK4;
 ///
-/// let decay = |_: f64, x: Tensor<NdArray<f64>, 2>| -x;
+/// let decay = |_: f64, x: Tensor<NdArray, 2>| -x;
 /// let map = SolvedMap { field: &decay, method: RK4, steps: 20 };
 /// let x = map.map(0.0, 1.0, Tensor::ones([1, 1], &Default::default())).into_scalar();
-/// assert!((x - (-1.0_f64).exp()).abs() < 1e-6);
+/// assert!((x - (-1.0_f32).exp()).abs() < 1e-6);
 /// ```
 #[derive(Debug, Clone, Copy)]
 pub struct SolvedMap<'a, F: ?Sized, M> {
