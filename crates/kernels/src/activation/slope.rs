@@ -46,7 +46,10 @@ impl Activation {
                 let inner = (square * (3.0 * CUBE) + 1.0) * SLOPE;
                 (y.clone() + 1.0) * 0.5 + x * (y.square() * -1.0 + 1.0) * inner * 0.5
             }
-            Self::Relu => x.greater_elem(0.0).float(),
+            Self::Relu => {
+                let dtype = x.dtype();
+                x.greater_elem(0.0).float().cast(dtype)
+            }
             Self::Tanh => tanh(x).square() * -1.0 + 1.0,
         }
     }
