@@ -18,8 +18,8 @@ use pyroclast::core::few_step::{FewStep, Steps, Teacher};
 use pyroclast::core::field::{Counted, VectorField};
 use pyroclast::core::flow::Flow;
 use pyroclast::core::flow_map::FlowMap;
-use pyroclast::core::jvp::{Derivative, Direction, difference, double_backward};
-use pyroclast::core::network::Network;
+use pyroclast::core::jvp::{Derivative, difference, double_backward};
+use pyroclast::core::network::{Direction, Network};
 use pyroclast::core::noise::{Draws, Noise, Stream};
 use pyroclast::core::objective::Objective;
 use pyroclast::core::path::Path;
@@ -166,7 +166,7 @@ fn trainings() -> [(&'static str, FewStep); 5] {
         ("semigroup", FewStep::Semigroup { equal: 0.5 }),
         (
             "shortcut",
-            // So many that Euler's method over the smallest, for a step of twice the size, is exact.
+            // So many that Euler's method over the smallest is exact.
             FewStep::Shortcut {
                 equal: 0.75,
                 steps: 1 << 20,
@@ -683,4 +683,45 @@ fn a_student_of_pairs_jumps_as_its_teacher_flows() {
         let rms = (square / x.len() as f32).sqrt();
         assert!(rms < 0.03, "{method}: {rms}");
     }
+}
+
+/// Checks that a network without the duration of a step gives what it gives for one of 0, and that
+/// any other duration acts.
+fn check_velocity<N: Network<B, D>, const D: usize>(network: &N, shape: [usize; D]) {
+    let device = Default::default();
+    let mut draws = Noise::new(7).draws(Stream::Data, 0);
+    let x: Tensor<B, D> = draws.normal_tensor(shape, &device, DType::F64);
+    let t = tensor::<B, 1>(&[0.1, 0.8], [2]);
+    let over = |duration: Tensor<B, 1>| {
+        let condition = Default::default();
+        network.forward_over(x.clone(), t.clone(), duration, &condition, None)
+    };
+    let velocity = network.forward(x.clone(), t.clone(), &Default::default());
+    assert_eq!(values(over(t.zeros_like())), values(velocity.clone()));
+    assert!(apart(over(t.ones_like()), velocity) > 1e-3);
+}
+
+#[test]
+fn over_no_duration_every_network_gives_its_velocity() {
+    let device = Default::default();
+    let init = &mut Init::new(Noise::new(0), &device);
+    let mlp = MlpConfig {
+        durations: true,
+        ..MlpConfig::new(2)
+    };
+    check_velocity(&shaken(mlp.init::<B>(init)), [2, 2]);
+    let unet = UNetConfig {
+        channels: 8,
+        durations: true,
+        ..UNetConfig::new(1, [4, 4])
+    };
+    check_velocity(&shaken(unet.init::<B>(init)), [2, 1, 4, 4]);
+    let dit = DiTConfig {
+        width: 16,
+        depth: 1,
+        heads: 2,
+        durations: true,
+        ..DiTConfig::new(1, [4, 4])
+    };
+    check_velocity(&shaken(dit.init::<B>(init)), [2, 1, 4, 4]);
 }

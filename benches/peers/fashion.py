@@ -2,8 +2,8 @@
 
     python fashion.py MINUTES IDX_FOLDER SAMPLES.npy [N]
 
-Trains for this long on the CPU, in minutes of processor time (on two cores, twice those of the clock), then draws N images (default 5000) of all classes in turn with 20 steps of Heun's
-method, and writes them as 8-bit numbers. Needs the packages torch, torchcfm and numpy.
+Trains for this long on the CPU, in minutes of processor time (on two cores, twice those of the clock), then draws
+N images (default 5000) of all classes in turn with 20 steps of Heun's method, and writes them as 8-bit numbers. Needs the packages torch, torchcfm and numpy.
 """
 
 import copy

@@ -10,6 +10,7 @@ pub(crate) mod distance;
 pub(crate) mod evaluate;
 pub(crate) mod export;
 pub(crate) mod import;
+mod learned_from;
 pub(crate) mod man;
 pub(crate) mod methods;
 pub(crate) mod presets;

@@ -21,10 +21,10 @@
 use crate::condition::{Condition, Given};
 use crate::field::BatchField;
 use crate::flow::Flow;
-use crate::jvp::{Derivative, Direction};
+use crate::jvp::{Derivative, Inputs};
 use crate::named;
 use crate::named::{COUNT, FINITE, POSITIVE, Range as Allowed};
-use crate::network::Network;
+use crate::network::{Direction, Network};
 use crate::noise::Draws;
 use crate::path::{Path, PathSample};
 use crate::per_sample::PerSample;
@@ -361,12 +361,11 @@ impl FewStep {
             Self::MeanFlow { derivative, .. } | Self::Eulerian { derivative, .. } => {
                 let marginal = || points.marginal(&t, rows.clone(), x.clone());
                 let v = along.unwrap_or_else(marginal);
-                let (_, slope) =
-                    points.derivative(derivative, rows.clone(), x.clone(), Some(v.clone()));
+                let slope = points.along_flow(derivative, rows.clone(), x, v.clone());
                 v + slope * factor(&d)
             }
             Self::Lagrangian { derivative, .. } => {
-                let (u, slope) = points.derivative(derivative, rows.clone(), x.clone(), None);
+                let (u, slope) = points.along_end(derivative, rows.clone(), x.clone());
                 let end = x + u * factor(&d);
                 let r: Vec<f64> = t.iter().zip(&d).map(|(t, d)| t + d).collect();
                 points.marginal(&r, rows.clone(), end) - slope * factor(&d)
@@ -459,31 +458,45 @@ impl<B: Backend, N: Network<B, D>, const D: usize> Points<'_, B, N, D> {
         }
     }
 
-    /// The average velocity, and its derivative: along the flow while the end stays, if there is a
-    /// velocity, or else as the end moves.
-    fn derivative(
+    /// What the network is evaluated at.
+    fn inputs(&self, rows: Range<usize>, x: Tensor<B, D>) -> Inputs<B, D> {
+        let per_sample = PerSample::like(&x);
+        let [t, duration] = [&self.steps.t, &self.steps.durations]
+            .map(|v| per_sample.flat(v[rows.clone()].iter().copied()));
+        (x, t, duration)
+    }
+
+    /// The derivative of the average velocity along the flow, as the end stays:
+    /// `(∂_t + v·∇_x)u(x, t, r)`.
+    fn along_flow(
         &self,
         way: Derivative,
         rows: Range<usize>,
         x: Tensor<B, D>,
-        velocity: Option<Tensor<B, D>>,
-    ) -> (Tensor<B, D>, Tensor<B, D>) {
-        let per_sample = PerSample::like(&x);
-        let [t, duration] = [&self.steps.t, &self.steps.durations]
-            .map(|v| per_sample.flat(v[rows.clone()].iter().copied()));
-        let condition = N::Condition::upload(&self.of(rows), &x.device());
-        let direction = match velocity {
-            Some(v) => Direction {
-                x: Some(v),
-                t: 1.0,
-                duration: -1.0,
-            },
-            None => Direction {
-                x: None,
-                t: 0.0,
-                duration: 1.0,
-            },
+        velocity: Tensor<B, D>,
+    ) -> Tensor<B, D> {
+        let condition = N::Condition::upload(&self.of(rows.clone()), &x.device());
+        let direction = Direction {
+            x: Some(velocity),
+            t: 1.0,
+            duration: -1.0,
         };
-        way.along(self.network, (x, t, duration), &condition, &direction)
+        way.slope(self.network, self.inputs(rows, x), &condition, &direction)
+    }
+
+    /// The average velocity, and its derivative as the end moves: `∂_r u(x, t, r)`.
+    fn along_end(
+        &self,
+        way: Derivative,
+        rows: Range<usize>,
+        x: Tensor<B, D>,
+    ) -> (Tensor<B, D>, Tensor<B, D>) {
+        let condition = N::Condition::upload(&self.of(rows.clone()), &x.device());
+        let direction = Direction {
+            x: None,
+            t: 0.0,
+            duration: 1.0,
+        };
+        way.along(self.network, self.inputs(rows, x), &condition, &direction)
     }
 }

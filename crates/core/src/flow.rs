@@ -289,10 +289,6 @@ impl<N> Flow<N> {
             Preconditioning::None => x,
             input => x * per_sample.tensor(coefficients.iter().map(|&c| input.scale(c))),
         };
-        if self.objective.prediction.takes_duration() {
-            let duration = time.zeros_like();
-            return (self.network).forward_over(x, time, duration, condition, dropout);
-        }
         match dropout {
             Some(draws) => self.network.forward_training(x, time, condition, draws),
             None => self.network.forward(x, time, condition),
@@ -378,13 +374,7 @@ impl<N, C> Conditioned<'_, N, C> {
             Preconditioning::None => x,
             input => x * input.scale(c),
         };
-        let network = &self.flow.network;
-        if self.flow.objective.prediction.takes_duration() {
-            let duration = time.zeros_like();
-            let output = network.forward_over(x, time, duration, &self.condition, None);
-            return (output, None);
-        }
-        halves(network.forward(x, time, &self.condition), shape)
+        halves(self.flow.network.forward(x, time, &self.condition), shape)
     }
 
     fn decoded<B: Backend, const D: usize>(

@@ -11,32 +11,21 @@
 //! | [`difference`] of two evaluations | 2, besides the output's own | 10⁻⁴ in single precision |
 //! | [`double_backward`] | about 6 | rounding |
 //!
-//! The last needs the network on a tape over a tape, which doubles what has to be compiled, and burn
-//! has no second derivative of its interpolation, by which a UNet changes sizes: training uses the
-//! first two, and the third checks them.
+//! The last needs the network on a tape over a tape, which doubles what has to be compiled, and
+//! burn has no second derivative of its interpolation, by which a UNet changes sizes: training uses
+//! the first two, and the third checks them.
 
 use crate::condition::{Condition, Given};
 use crate::named;
 use crate::named::Range;
-use crate::network::Network;
+use crate::network::{Direction, Network};
 use burn::backend::Autodiff;
 use burn::module::{AutodiffModule, HasAutodiffModule};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
-/// A direction in the inputs of a network.
-///
-/// # Shapes
-/// - x: as the state
-#[derive(Debug, Clone)]
-pub struct Direction<B: Backend, const D: usize> {
-    /// Along the state; `None` for not at all.
-    pub x: Option<Tensor<B, D>>,
-    /// Along the time.
-    pub t: f64,
-    /// Along the duration.
-    pub duration: f64,
-}
+/// A state, the time at which a step starts, and its duration.
+pub type Inputs<B, const D: usize> = (Tensor<B, D>, Tensor<B, 1>, Tensor<B, 1>);
 
 named! {
     /// How the derivative of a network along a direction is found.
@@ -45,8 +34,8 @@ named! {
         /// By the tangents of the network's layers if they carry any, as those of an MLP do, and by
         /// a difference otherwise.
         "auto" => Auto,
-        /// By the central difference of two evaluations. Of use only if the network is smooth in the
-        /// time: sinusoids of 1000·t are not.
+        /// By the central difference of two evaluations. Of use only if the network is smooth in
+        /// the time: sinusoids of 1000·t are not.
         "difference" => Difference {
             /// How far each of the two is from the point.
             step: f64 = STEP => Range {
@@ -69,11 +58,29 @@ impl Default for Derivative {
 }
 
 impl Derivative {
+    /// The derivative of `u_θ(x, t, t + duration)` along the direction.
+    pub fn slope<B, N, const D: usize>(
+        self,
+        network: &N,
+        inputs: Inputs<B, D>,
+        condition: &N::Condition,
+        direction: &Direction<B, D>,
+    ) -> Tensor<B, D>
+    where
+        B: Backend,
+        N: Network<B, D>,
+    {
+        match self.exact(network, &inputs, condition, direction) {
+            Ok((_, slope)) => slope,
+            Err(step) => difference(network, inputs, condition, direction, step),
+        }
+    }
+
     /// `u_θ(x, t, t + duration)` and its derivative along the direction.
     pub fn along<B, N, const D: usize>(
         self,
         network: &N,
-        (x, t, duration): (Tensor<B, D>, Tensor<B, 1>, Tensor<B, 1>),
+        inputs: Inputs<B, D>,
         condition: &N::Condition,
         direction: &Direction<B, D>,
     ) -> (Tensor<B, D>, Tensor<B, D>)
@@ -81,28 +88,43 @@ impl Derivative {
         B: Backend,
         N: Network<B, D>,
     {
-        let step = match self {
-            Self::Difference { step } => step,
-            Self::Auto => {
-                let inputs = (x.clone(), t.clone(), duration.clone());
-                let exact =
-                    (network).tangent_over(inputs.0, inputs.1, inputs.2, condition, direction);
-                if let Some(both) = exact {
-                    return both;
-                }
-                STEP
+        match self.exact(network, &inputs, condition, direction) {
+            Ok(both) => both,
+            Err(step) => {
+                let (x, t, duration) = inputs.clone();
+                let slope = difference(network, inputs, condition, direction, step);
+                (network.forward_over(x, t, duration, condition, None), slope)
             }
-        };
-        let inputs = (x.clone(), t.clone(), duration.clone());
-        let slope = difference(network, inputs, condition, direction, step);
-        (network.forward_over(x, t, duration, condition, None), slope)
+        }
+    }
+
+    /// Both by the network's own tangents, or the step of a difference in their place.
+    fn exact<B, N, const D: usize>(
+        self,
+        network: &N,
+        (x, t, duration): &Inputs<B, D>,
+        condition: &N::Condition,
+        direction: &Direction<B, D>,
+    ) -> Result<(Tensor<B, D>, Tensor<B, D>), f64>
+    where
+        B: Backend,
+        N: Network<B, D>,
+    {
+        match self {
+            Self::Difference { step } => Err(step),
+            Self::Auto => {
+                let (x, t, duration) = (x.clone(), t.clone(), duration.clone());
+                let both = network.tangent_over(x, t, duration, condition, direction);
+                both.ok_or(STEP)
+            }
+        }
     }
 }
 
 /// The central difference `[u(+h) − u(−h)]/2h` along a direction.
 pub fn difference<B, N, const D: usize>(
     network: &N,
-    (x, t, duration): (Tensor<B, D>, Tensor<B, 1>, Tensor<B, 1>),
+    (x, t, duration): Inputs<B, D>,
     condition: &N::Condition,
     direction: &Direction<B, D>,
     step: f64,
@@ -134,7 +156,7 @@ where
 /// If the network does not depend on its inputs at all.
 pub fn double_backward<B, N, M, const D: usize>(
     network: &N,
-    (x, t, duration): (Tensor<B, D>, Tensor<B, 1>, Tensor<B, 1>),
+    (x, t, duration): Inputs<B, D>,
     given: &Given,
     direction: &Direction<B, D>,
 ) -> Tensor<B, D>

@@ -3,11 +3,24 @@
 //! `output = N_θ(x_t, t, condition)`
 
 use crate::condition::Condition;
-use crate::jvp::Direction;
 use crate::noise::Draws;
 use burn::module::Module;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
+
+/// A direction in the inputs of a network, along which a derivative is taken.
+///
+/// # Shapes
+/// - x: as the state
+#[derive(Debug, Clone)]
+pub struct Direction<B: Backend, const D: usize> {
+    /// Along the state; `None` for not at all.
+    pub x: Option<Tensor<B, D>>,
+    /// Along the time.
+    pub t: f64,
+    /// Along the duration.
+    pub duration: f64,
+}
 
 /// A trainable function of a noisy state, its time and a condition.
 ///
@@ -18,7 +31,8 @@ pub trait Network<B: Backend, const D: usize>: Module<B> + 'static {
     /// What the output is conditioned on, beside the time: `()` for nothing.
     type Condition: Condition<B>;
 
-    /// The output, without randomness.
+    /// The output, without randomness. For a network that takes the duration of a step, it is that of
+    /// a step without one: the velocity.
     fn forward(
         &self,
         x: Tensor<B, D>,

@@ -7,6 +7,7 @@
 //! the range of a DDPM index.
 
 use crate::init::Init;
+use crate::inputs::Step;
 use crate::layer::dense;
 use burn::module::{Module, Param};
 use burn::nn::{Embedding, Linear};
@@ -16,10 +17,6 @@ use pyroclast_core::condition::{Labels, Vectors};
 use pyroclast_core::named::{FINITE, Range};
 use pyroclast_core::{named, settings};
 use pyroclast_kernels::{Activation, concat};
-
-/// What a network says that was built for models of every step, and is asked for one of a duration.
-pub(crate) const WITHOUT_DURATIONS: &str =
-    "this network has no input for the duration of a step; build it with durations";
 
 settings! {
     /// How the time becomes sinusoids, of which there are 2h.
@@ -165,6 +162,12 @@ impl<B: Backend> TimeEmbedding<B> {
     /// If the number of sinusoids is odd.
     pub fn features(&self, t: Tensor<B, 1>) -> Tensor<B, 2> {
         self.sinusoids.of(t, self.features)
+    }
+
+    /// The embedding of the duration of a step, of the time's width: zeros count as a duration of 0.
+    pub(crate) fn of_duration(&self, (t, duration): &Step<B>) -> Tensor<B, 2> {
+        let duration = duration.clone().unwrap_or_else(|| t.zeros_like());
+        self.embed(self.features(duration))
     }
 
     /// The embedding of sinusoids, to which others may have been added:

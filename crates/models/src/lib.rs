@@ -26,6 +26,7 @@ mod dropout;
 mod embedding;
 mod inception;
 mod init;
+mod inputs;
 mod layer;
 mod mlp;
 mod norm;

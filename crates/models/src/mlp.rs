@@ -3,8 +3,9 @@
 //! `h_0 = [x, e(t), e(y), c]`, `h_{i+1} = act(W_i·h_i + b_i)`, `output = W_L·h_L + b_L`, with a
 //! class y and attributes c; `e(r − t)` beside `e(t)` where steps have a duration
 
-use crate::embedding::{ClassEmbedding, TimeFeatures, WITHOUT_DURATIONS, sinusoids};
+use crate::embedding::{ClassEmbedding, TimeFeatures, sinusoids};
 use crate::init::Init;
+use crate::inputs::WITHOUT_DURATIONS;
 use crate::layer::dense;
 use crate::size::Size;
 use burn::module::Module;
@@ -12,8 +13,7 @@ use burn::nn::Linear;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use pyroclast_core::condition::{Labels, Vectors};
-use pyroclast_core::jvp::Direction;
-use pyroclast_core::network::Network;
+use pyroclast_core::network::{Direction, Network};
 use pyroclast_core::noise::Draws;
 use pyroclast_kernels::{Activation, concat};
 
@@ -215,7 +215,8 @@ impl<B: Backend> Network<B, 2> for Mlp<B> {
         t: Tensor<B, 1>,
         condition: &Self::Condition,
     ) -> Tensor<B, 2> {
-        self.outputs(self.inputs(x, [t], condition))
+        let duration = self.durations.then(|| t.zeros_like());
+        self.outputs(self.inputs(x, [t].into_iter().chain(duration), condition))
     }
 
     fn forward_over(

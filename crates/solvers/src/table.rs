@@ -1,7 +1,7 @@
 //! The table of methods: the entries of all rooms, and how a name finds its own.
 //!
-//! Each room lists its methods: [`tableau`], [`sde`], [`sampler`] and [`flow_map`]. An entry of a room declares
-//! the method's file, what the file exports, and a description with a closure that makes the
+//! Each room lists its methods: [`tableau`], [`sde`], [`sampler`] and [`flow_map`]. An entry of a
+//! room declares the method's file, what the file exports, and a description with a closure that makes the
 //! method. Parsing, help, error messages and documentation are all printed from it.
 
 use crate::entry::option::MethodOption;

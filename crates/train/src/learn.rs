@@ -12,6 +12,7 @@ mod batch;
 pub mod checkpoint;
 mod error;
 mod latest;
+mod loss;
 mod optimizer;
 mod order;
 mod pairs;

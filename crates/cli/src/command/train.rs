@@ -1,5 +1,6 @@
 //! `pyroclast train`: trains a model and records it in the folder of a run.
 
+use super::learned_from::{autoencoder, check_teacher, taught_by, teacher_of};
 use super::reconstruct::{held_out, spread};
 use crate::Usage;
 use crate::args::Train;
@@ -33,10 +34,8 @@ use pyroclast_train::learn::{
 use pyroclast_train::model::{DataInfo, ModelFile, ModelHeader};
 use pyroclast_train::network::WithNetwork;
 use pyroclast_train::numbered::{first_free, last_taken};
-use pyroclast_train::reflow;
 use pyroclast_train::stored_model::StoredModel;
 use pyroclast_train::task::Task;
-use pyroclast_train::teacher;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -84,12 +83,13 @@ pub(crate) fn run(mut arguments: Train) -> Result<ExitCode> {
     check_data_memory(&config)?;
     let noise = Noise::new(config.training.seed);
     let mut task = with_progress(|loading| Ok(Task::load_by(&config.data, noise, loading)?))?;
-    let autoencoder = autoencoder(&config, resumed.as_ref())?;
-    let teacher = learned_from(&config, resumed.as_ref())?;
+    let resumed_run = resumed.as_ref().map(|resumed| &resumed.run);
+    let autoencoder = autoencoder(&config, resumed_run)?;
+    let teacher = teacher_of(&config, resumed_run)?;
     check_memory(&config, &task, autoencoder.as_deref())?;
     // That of latents is checked once there are some.
     if let (Some(file), None) = (&teacher, &autoencoder) {
-        teacher::check(file, &config.few_step.teacher, &config.path, &task)?;
+        check_teacher(file, &config, &task)?;
     }
     let init_from = (arguments.init_from.as_deref())
         .map(|path| StoredModel::open(path, Weights::default())?.file())
@@ -323,36 +323,6 @@ fn check_memory(config: &Config, task: &Task, autoencoder: Option<&ModelFile>) -
         "set a smaller network or training.batch",
     )?;
     memory::check_steps(config.sampling.steps)
-}
-
-/// The autoencoder whose latents are learned, if there is one: that of the run, or the one that the
-/// configuration names.
-fn autoencoder(config: &Config, resumed: Option<&Resumed>) -> Result<Option<Arc<ModelFile>>> {
-    let of_run = resumed.map(|resumed| resumed.run.autoencoder_path());
-    Ok(model_of("data.latents", &config.data.latents, of_run)?.map(Arc::new))
-}
-
-/// The model that one of few steps learns from, if there is one, likewise.
-fn learned_from(config: &Config, resumed: Option<&Resumed>) -> Result<Option<ModelFile>> {
-    let of_run = resumed.map(|resumed| resumed.run.teacher_path());
-    model_of("few-step.teacher", &config.few_step.teacher, of_run)
-}
-
-/// The copy of a model in the run if there is one, or else the model that a key names, if it names
-/// one.
-fn model_of(key: &str, name: &str, of_run: Option<PathBuf>) -> Result<Option<ModelFile>> {
-    if name.is_empty() {
-        return Ok(None);
-    }
-    let file = match of_run.filter(|path| path.exists()) {
-        Some(path) => ModelFile::open(path)?,
-        None => {
-            let stored = StoredModel::open(Path::new(name), Weights::default());
-            (stored.and_then(StoredModel::file))
-                .with_context(|| format!("{key} = {}", shown(name)))?
-        }
-    };
-    Ok(Some(file))
 }
 
 /// Data files by their absolute path, so that the run can be resumed and scored from anywhere.
@@ -604,41 +574,6 @@ impl<B: Backend> WithNetwork<Autodiff<B>> for OnDevice<'_, Autodiff<B>> {
         console.finish();
         Ok((outcome?, console.picture))
     }
-}
-
-/// The trainer with what it learns from a teacher: pairs that are made now, or its velocity.
-fn taught_by<B, N, const D: usize>(
-    trainer: Trainer<Autodiff<B>, N, D>,
-    file: &ModelFile,
-    config: &Config,
-    run: &Run,
-) -> Result<Trainer<Autodiff<B>, N, D>>
-where
-    B: Backend,
-    N: Network<Autodiff<B>, D> + AutodiffModule<Autodiff<B>>,
-    N::InnerModule: Network<B, D>,
-{
-    let (task, name) = (trainer.task.clone(), &config.few_step.teacher);
-    let device = trainer.device().clone();
-    let Some(n) = config.few_step.method.pairs() else {
-        let teacher = teacher::teacher(file, name, &config.path, &task, &device)?;
-        return Ok(trainer.teacher(teacher));
-    };
-    teacher::check(file, name, &config.path, &task)?;
-    // Noise and data, once whole and once divided.
-    let numbers = [n as u64, task.training.dim() as u64, 4, 4];
-    let what = format!("few-step.method = {}", config.few_step.method);
-    memory::check(&what, product(numbers), "make fewer pairs")?;
-    note!(
-        "making {n} pairs of noise and what {} makes of it",
-        shown(name)
-    );
-    let progress = Progress::new(0, n as u64);
-    let seen = &mut |done| progress.step(done as u64);
-    let (folder, seed) = (run.pairs_path(), config.training.seed);
-    let pairs = reflow::pairs::<B>(file, &task, n, seed, &folder, &device, seen);
-    progress.finish();
-    Ok(trainer.pairs(&pairs?))
 }
 
 /// Shows the progress of a training and draws pictures, and stops the training after Ctrl-C.

@@ -3,8 +3,9 @@
 use super::block::{Block, EPSILON};
 use super::config::{DiTConfig, SINUSOIDS, SecondHalf};
 use super::positions::positions;
-use crate::embedding::{ClassEmbedding, TimeEmbedding, VectorEmbedding, WITHOUT_DURATIONS};
+use crate::embedding::{ClassEmbedding, TimeEmbedding, VectorEmbedding};
 use crate::init::Init;
+use crate::inputs::{ImageCondition as Condition, Step, WITHOUT_DURATIONS};
 use crate::layer::{convolve, dense, with_image};
 use crate::sequence::SequenceEmbedding;
 use burn::module::Module;
@@ -12,7 +13,6 @@ use burn::nn::Linear;
 use burn::nn::conv::Conv2d;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
-use pyroclast_core::condition::{Images, Labels, Sequences, Vectors};
 use pyroclast_core::network::Network;
 use pyroclast_core::noise::Draws;
 use pyroclast_kernels::{Activation, layer_norm, silu};
@@ -97,18 +97,18 @@ impl DiTConfig {
 
 impl<B: Backend> DiT<B> {
     /// The embedding of time, duration, class and attributes, after the SiLU that all blocks share.
-    fn embed(&self, (t, duration): Step<B>, condition: &Condition<B>) -> Tensor<B, 2> {
+    fn embed(&self, step: Step<B>, condition: &Condition<B>) -> Tensor<B, 2> {
         let (labels, (attributes, _)) = condition;
-        let [batch] = t.dims();
-        let mut embedding = self.time.embed(self.time.features(t));
+        let [batch] = step.0.dims();
+        let mut embedding = self.time.embed(self.time.features(step.0.clone()));
         if let Some(classes) = &self.classes {
             embedding = embedding + classes.forward(labels, batch);
         }
         if let Some(embed) = &self.attributes {
             embedding = embedding + embed.forward(attributes, batch);
         }
-        if let (Some(embed), Some(duration)) = (&self.duration, duration) {
-            embedding = embedding + embed.embed(embed.features(duration));
+        if let Some(duration) = &self.duration {
+            embedding = embedding + duration.of_duration(&step);
         }
         silu(embedding)
     }
@@ -147,12 +147,6 @@ impl<B: Backend> DiT<B> {
         }
     }
 }
-
-/// The time at which a step starts, and its duration if the network takes one.
-type Step<B> = (Tensor<B, 1>, Option<Tensor<B, 1>>);
-
-/// A class, attributes, an image of the size of the state, and a sequence.
-type Condition<B> = (Labels<B>, (Vectors<B>, (Images<B>, Sequences<B>)));
 
 impl<B: Backend> Network<B, 4> for DiT<B> {
     type Condition = Condition<B>;

@@ -3,8 +3,9 @@
 use super::config::{ClassInput, Resample, UNetConfig};
 use super::plan::{Change, LevelPlan, StagePlan};
 use crate::attention::SelfAttention;
-use crate::embedding::{ClassEmbedding, TimeEmbedding, VectorEmbedding, WITHOUT_DURATIONS};
+use crate::embedding::{ClassEmbedding, TimeEmbedding, VectorEmbedding};
 use crate::init::Init;
+use crate::inputs::{ImageCondition as Condition, Step, WITHOUT_DURATIONS};
 use crate::layer::{convolve, double, with_image, with_zeros_beyond};
 use crate::norm::GroupNorm;
 use crate::residual::{ResidualBlock, Resize, scaled};
@@ -14,7 +15,6 @@ use burn::nn::Linear;
 use burn::nn::conv::Conv2d;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
-use pyroclast_core::condition::{Images, Labels, Sequences, Vectors};
 use pyroclast_core::network::Network;
 use pyroclast_core::noise::Draws;
 use pyroclast_kernels::{concat, silu};
@@ -241,16 +241,16 @@ impl<B: Backend> UNet<B> {
         self.run(x, (t, None), condition, Some(augmentation), None)
     }
 
-    /// The embedding of time, duration, class, augmentation and attributes, after the SiLU that all blocks
-    /// share.
+    /// The embedding of time, duration, class, augmentation and attributes, after the SiLU that all
+    /// blocks share.
     fn embed(
         &self,
-        (t, duration): Step<B>,
+        step: Step<B>,
         (labels, (attributes, _)): &Condition<B>,
         augmentation: Option<Tensor<B, 2>>,
     ) -> Tensor<B, 2> {
-        let [batch] = t.dims();
-        let mut features = self.time.features(t);
+        let [batch] = step.0.dims();
+        let mut features = self.time.features(step.0.clone());
         if let (Some(layer), Some(augmentation)) = (&self.augmentation, augmentation) {
             features = features + layer.forward(augmentation);
         }
@@ -265,8 +265,8 @@ impl<B: Backend> UNet<B> {
         if let Some(embed) = &self.attributes {
             embedding = embedding + embed.forward(attributes, batch);
         }
-        if let (Some(embed), Some(duration)) = (&self.duration, duration) {
-            embedding = embedding + embed.embed(embed.features(duration));
+        if let Some(duration) = &self.duration {
+            embedding = embedding + duration.of_duration(&step);
         }
         silu(embedding)
     }
@@ -319,12 +319,6 @@ impl<B: Backend> UNet<B> {
         convolve(&self.head, self.norm.forward_silu(h))
     }
 }
-
-/// The time at which a step starts, and its duration if the network takes one.
-type Step<B> = (Tensor<B, 1>, Option<Tensor<B, 1>>);
-
-/// A class, attributes, an image of the size of the state, and a sequence.
-type Condition<B> = (Labels<B>, (Vectors<B>, (Images<B>, Sequences<B>)));
 
 impl<B: Backend> Network<B, 4> for UNet<B> {
     type Condition = Condition<B>;

@@ -10,6 +10,7 @@ use crate::draw::GridName;
 use crate::network::NetworkConfig;
 use pyroclast_core::coupling::Coupling;
 use pyroclast_core::few_step::FewStep;
+use pyroclast_core::jvp::Derivative;
 use pyroclast_core::named::{OutOfRange, Setting};
 use pyroclast_core::objective::VarianceLoss;
 use pyroclast_core::path::Gamma;
@@ -166,8 +167,19 @@ impl Config {
             "a step from noise to data needs a velocity that is finite at both ends; use linear or \
              trigonometric",
         )?;
+        let derivative = few_step.method.derivative();
+        let differenced = derivative.is_some_and(|way| way != Derivative::Auto);
+        if let (NetworkConfig::Mlp(mlp), true) = (&self.network, differenced) {
+            rule(
+                mlp.sinusoids == 0,
+                "network.sinusoids",
+                mlp.sinusoids,
+                "they are too fast for a difference in the time; leave the derivative at auto, or \
+                 set network.sinusoids=0",
+            )?;
+        }
         // A difference over 4·10⁻³ does not see a wave of a period of 6·10⁻³.
-        let sinusoids = few_step.method.derivative().and(self.network.time());
+        let sinusoids = derivative.and(self.network.time());
         let scale = sinusoids.map_or(0.0, |time| time.scale.abs());
         rule(
             scale <= SMOOTH,

@@ -2,6 +2,9 @@
 
 use pyroclast_core::condition::Given;
 
+/// One pair of this many is held out.
+const HELD_OUT: usize = 20;
+
 /// Noise and the samples that belong to it, such as those that a teacher carries it to.
 ///
 /// # Shapes
@@ -43,12 +46,36 @@ impl Pairs {
         }
     }
 
-    /// The first pairs, to train on, and the last twentieth, to validate on.
-    #[must_use]
-    pub fn divided(&self) -> [Self; 2] {
-        let held_out = self.len() / 20;
-        let rows: Vec<usize> = (0..self.len()).collect();
-        let (training, validation) = rows.split_at(self.len() - held_out);
-        [self.select(training), self.select(validation)]
+    /// Those to train on, and every twentieth, to validate on: pairs may be in the order of their
+    /// classes.
+    pub(super) fn divided(&self) -> [Self; 2] {
+        let is_held_out = |row: &usize| row % HELD_OUT == HELD_OUT - 1;
+        let (held_out, training): (Vec<usize>, Vec<usize>) = (0..self.len()).partition(is_held_out);
+        [self.select(&training), self.select(&held_out)]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_class_is_trained_on_and_held_out() {
+        let labels: Vec<u32> = (0..400).map(|i| i / 100).collect();
+        let x: Vec<f32> = (0..400).map(|i| i as f32).collect();
+        let pairs = Pairs {
+            x0: x.clone(),
+            x1: x.iter().map(|x| -x).collect(),
+            given: Given::labels(&labels, 4),
+            dim: 1,
+        };
+        let [training, held_out] = pairs.divided();
+        assert_eq!((training.len(), held_out.len()), (380, 20));
+        for part in [training, held_out] {
+            let labels = part.given.labels.expect("labels").labels;
+            let of_class = |class| labels.iter().filter(|&&label| label == class).count();
+            assert!((0..4).all(|class| of_class(class) == part.x0.len() / 4));
+            assert!(part.x0.iter().zip(&part.x1).all(|(a, b)| *a == -b));
+        }
     }
 }

@@ -8,6 +8,7 @@
 use super::average::{Average, Law};
 use super::batch::{Batch, Batcher, prefetch};
 use super::checkpoint::{Checkpoint, CheckpointError, save_snapshot};
+use super::loss::{batch_loss, points};
 use super::optimizer::{AdamW, AdamWConfig, LearningRate};
 use super::order::Order;
 use super::pairs::Pairs;
@@ -16,16 +17,13 @@ use crate::model::{About, DataInfo, Model, ModelError, ModelFile, ModelHeader};
 use crate::parameters::{gradients, slots, values, with_values};
 use crate::task::Task;
 use burn::module::AutodiffModule;
-use burn::tensor::backend::{AutodiffBackend, Backend};
-use burn::tensor::{ElementConversion, Tensor, TensorData};
-use pyroclast_core::condition::Condition;
-use pyroclast_core::endpoints::Endpoints;
+use burn::tensor::backend::AutodiffBackend;
+use burn::tensor::{ElementConversion, Tensor};
 use pyroclast_core::few_step::{FewStep, FewStepLoss, Teacher};
 use pyroclast_core::flow::Flow;
 use pyroclast_core::loss::SampleLoss;
 use pyroclast_core::network::Network;
 use pyroclast_core::noise::{Draws, Noise, Stream};
-use pyroclast_core::path::{Path as RandomPath, PathSample};
 use pyroclast_kernels::global_norm;
 use std::borrow::Borrow;
 use std::path::Path;
@@ -247,8 +245,17 @@ where
     ///
     /// The loss that is logged is the mean squared error before it is weighted, and the validation
     /// is that of flow matching, over steps without a duration.
+    ///
+    /// # Panics
+    /// If the objective predicts something else.
     #[must_use]
     pub fn few_step(mut self, method: FewStep) -> Self {
+        let own = self.flow.objective.prediction;
+        assert_eq!(
+            method.prediction().unwrap_or(own),
+            own,
+            "what {method} trains"
+        );
         self.few_step = method;
         self
     }
@@ -334,7 +341,7 @@ where
                 let norm = self.gradient_norm.take();
                 let norm = norm.map(|norm| norm.into_scalar().elem::<f64>());
                 let seconds = logged.elapsed().as_secs_f64().max(f64::MIN_POSITIVE);
-                let validates = due(self.validate_every) && !self.task.validation.is_empty();
+                let validates = due(self.validate_every) && self.held_out() > 0;
                 let record = Record {
                     step,
                     loss: Some(loss),
@@ -457,12 +464,20 @@ where
         }
     }
 
+    /// The number of samples, or of given pairs, that are held out.
+    fn held_out(&self) -> usize {
+        match &self.pairs {
+            Some([_, held_out]) => held_out.len(),
+            None => self.task.validation.len(),
+        }
+    }
+
     /// As many complete batches as the held-out samples fill, up to [`VALIDATED`] samples; the same
     /// ones at every validation. They are made one by one: together they may not fit into memory.
     fn validation(&self) -> impl Iterator<Item = Batch> + use<B, N, D> {
         let dataset = &self.task.validation;
         let pairs = self.pairs.as_ref().map(|[_, held_out]| held_out.clone());
-        let all = pairs.as_ref().map_or(dataset.len(), |pairs| pairs.len());
+        let all = self.held_out();
         let batcher = Batcher {
             dataset: dataset.clone(),
             size: self.batch.min(all).max(1),
@@ -601,46 +616,4 @@ where
 /// The tensors on the inner backend, without a tape.
 fn inner<B: AutodiffBackend>(tensors: Vec<Tensor<B, 1>>) -> Vec<Tensor<B::InnerBackend, 1>> {
     tensors.into_iter().map(Tensor::inner).collect()
-}
-
-/// The loss of a batch on the host: uploads it, draws points of the path, evaluates the network and
-/// measures the error.
-fn batch_loss<B, N, const D: usize>(
-    flow: &Flow<N>,
-    batch: &Batch,
-    own: Option<&dyn SampleLoss<B, D>>,
-    sample: [usize; D],
-    device: &B::Device,
-    dropout: Option<&mut Draws>,
-) -> Tensor<B, 1>
-where
-    B: Backend,
-    N: Network<B, D>,
-{
-    let condition = N::Condition::upload(&batch.given, device);
-    let points = points(&flow.path, batch, &batch.t, sample, device);
-    match own {
-        None => flow.loss(points, &condition, dropout),
-        Some(own) => flow.loss_by(own, points, &condition, dropout),
-    }
-}
-
-/// The points at these times on the paths of a batch, on the device.
-fn points<B: Backend, const D: usize>(
-    path: &RandomPath,
-    batch: &Batch,
-    t: &[f64],
-    sample: [usize; D],
-    device: &B::Device,
-) -> PathSample<B, D> {
-    let mut shape = sample;
-    shape[0] = t.len();
-    let upload = |values: &[f32]| -> Tensor<B, D> {
-        Tensor::from_data(TensorData::new(values.to_vec(), shape), device)
-    };
-    let endpoints = Endpoints {
-        x0: upload(&batch.x0),
-        x1: upload(&batch.x1),
-    };
-    path.sample(endpoints, batch.z.as_deref().map(upload), t)
 }
