@@ -72,7 +72,10 @@ fn a_run_with_a_teacher_resumes_as_if_it_had_not_been_interrupted() {
         format!("train moons {QUICK} --set few-step.method=lagrangian --set training.cosine=false");
     place.ok(&format!("{train} --teacher teacher --out whole"));
     let shorter = train.replace("--steps 6", "--steps 4");
-    place.ok(&format!("{shorter} --teacher teacher --out part"));
+    let shorter = format!("{shorter} --teacher teacher --out part");
+    place.ok(&shorter);
+    // The same command resumes it, from a path as it was typed.
+    place.ok(&format!("{shorter} --resume"));
     // The run keeps its teacher.
     fs::rename(place.path("teacher"), place.path("gone")).expect("a folder");
     place.ok(&format!("{train} --out part --resume"));

@@ -20,8 +20,8 @@ use pyroclast_solvers::Control;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
-/// Pairs in a file.
-const ROWS: usize = 2048;
+/// Pairs in a file: what an interruption may lose.
+const ROWS: usize = 512;
 /// The kind of the files.
 const KIND: &str = "pairs";
 
@@ -36,7 +36,7 @@ pub enum ReflowError {
     #[error(transparent)]
     Sample(#[from] SampleError),
     /// A file of pairs cannot be read or written.
-    #[error(transparent)]
+    #[error("{0}; without the file, its pairs are made again")]
     File(#[from] TensorFileError),
     /// A file of pairs is of another training.
     #[error("{0} has other pairs than this training asks for; remove it, and they are made again")]

@@ -395,7 +395,9 @@ impl Resumed {
         let lock = run.lock()?;
         let is_preset = presets().iter().any(|preset| preset.name == source);
         let config = if is_preset {
-            Config::parse(&stored.to_toml(), &folder.to_string(), assignments)?
+            let mut config = Config::parse(&stored.to_toml(), &folder.to_string(), assignments)?;
+            absolute(&mut config)?;
+            config
         } else {
             asked.clone()
         };
