@@ -20,6 +20,8 @@ fn every_training_runs_and_samples_in_one_step() {
         "semigroup",
         "lagrangian",
         "eulerian",
+        "consistency-training",
+        "continuous-consistency",
     ] {
         for (name, teacher) in [("scratch", ""), ("taught", "--teacher teacher")] {
             let run = format!("{method}-{name}");
@@ -48,6 +50,12 @@ fn every_training_runs_and_samples_in_one_step() {
             "sample {method} -n 3 --method {drawn} --steps 1 --out {method}.csv"
         ));
     }
+    // A consistency model jumps to the data, again and again if asked to.
+    place.ok(&format!(
+        "train moons --out cd {QUICK} --set few-step.method=cd --teacher teacher \
+         --set path.coupling=independent"
+    ));
+    place.ok("sample cd -n 3 --method renoise --steps 2 --out f.csv");
     // A model file knows what it is.
     place.ok("export mean-flow-scratch --out m.safetensors");
     place.ok("sample m.safetensors -n 3 --method flow-map --steps 2 --out c.csv");
@@ -147,6 +155,19 @@ fn what_does_not_go_together_is_refused_in_one_line() {
             format!("train moons {QUICK} --set few-step.method.shortcut.steps=6"),
             2,
             &["few-step.method.shortcut.steps = 6", "power of two"],
+        ),
+        (
+            format!(
+                "train moons {QUICK} --set few-step.method.ct.first=9 \
+                 --set few-step.method.ct.last=4"
+            ),
+            2,
+            &["few-step.method", "at least as many"],
+        ),
+        (
+            format!("train moons {QUICK} --set few-step.method=cd"),
+            2,
+            &["few-step.method", "give --teacher MODEL"],
         ),
         (
             format!("train moons {QUICK} --set few-step.method=reflow"),

@@ -11,20 +11,35 @@
 //! | semigroup | `γ·u(x, t, q) + (1 − γ)·u(X, q, r)`, `q = t + γd`, `X = x + γd·u(x, t, q)` |
 //! | shortcut | the same with γ = ½, d of a dyadic size, and u of the averaged parameters |
 //! | distillation | `x1 − x0` of a teacher's pair, from t = 0 to 1 |
+//! | consistency | `(x_q − x_t + (1 − q)·u(x_q, q, 1))/(1 − t)`, r = 1 and q the time of the next level of noise |
+//! | continuous consistency | `u + g/(‖g‖ + c)`, `g = α·(v − u + w·d·(∂_t + v·∇_x)u(x, t, 1))`, r = 1 |
+//!
+//! A consistency function is `f(x, t) = X(t, 1, x) = x + (1 − t)·u(x, t, 1)`, the identity at the
+//! data. x_q is on the path of the same pair in consistency training, and where a teacher steps to
+//! in consistency distillation.
 //!
 //! Source: Geng et al. 2025 (MeanFlow), algorithm 1; Frans et al. 2024 (shortcut models), algorithm
 //! 1; Boffi, Albergo & Vanden-Eijnden 2024 (flow map matching) for the Eulerian, the Lagrangian and
-//! the semigroup identity, here with all that is not `u_θ(x_t, t, r)` itself held fixed. MeanFlow's
+//! the semigroup identity, here with all that is not `u_θ(x_t, t, r)` itself held fixed; Song et al.
+//! 2023 and Song & Dhariwal 2024 for consistency, Lu & Song 2025 for its continuous form. MeanFlow's
 //! paper runs from data to noise, where its sign is a minus. Each identity holds for the exact
 //! average velocity alone, given the velocity, so that the losses have one fixed point.
 
+mod levels;
+mod metric;
+mod target;
+
+pub use levels::Levels;
+pub use metric::Metric;
+
 use crate::condition::{Condition, Given};
+use crate::endpoints::Endpoints;
 use crate::field::BatchField;
 use crate::flow::Flow;
-use crate::jvp::{Derivative, Inputs};
+use crate::jvp::Derivative;
 use crate::named;
 use crate::named::{COUNT, FINITE, POSITIVE, Range as Allowed};
-use crate::network::{Direction, Network};
+use crate::network::Network;
 use crate::noise::Draws;
 use crate::path::{Path, PathSample};
 use crate::per_sample::PerSample;
@@ -32,12 +47,18 @@ use crate::prediction::Prediction;
 use burn::module::AutodiffModule;
 use burn::tensor::Tensor;
 use burn::tensor::backend::{AutodiffBackend, Backend};
-use std::ops::Range;
+use target::Points;
 
 /// Shares of a batch.
 const SHARE: Allowed<f64> = Allowed {
     holds: |share| (0.0..=1.0).contains(share),
     remedy: "give a share from 0 to 1",
+};
+
+/// Numbers of intervals between levels of noise.
+const LEVELS: Allowed<usize> = Allowed {
+    holds: |n| (1..=1 << 16).contains(n),
+    remedy: "give 1 to 65536",
 };
 
 named! {
@@ -106,6 +127,56 @@ named! {
             /// The pairs that the teacher makes.
             pairs: usize = 50_000 => COUNT,
         },
+        /// Consistency training (Song et al. 2023; Song & Dhariwal 2024), from scratch: along a
+        /// path, neighbouring levels of noise lead to the same data.
+        "consistency-training" | "ct" | "ict" => ConsistencyTraining {
+            /// Share of a batch whose steps have no duration: there it is flow matching.
+            equal: f64 = 0.25 => SHARE,
+            /// Intervals between the levels at first.
+            first: usize = 10 => LEVELS,
+            /// Intervals between the levels at last.
+            last: usize = 1280 => LEVELS,
+            /// Training steps after which the intervals are halved.
+            halving: usize = 2500 => COUNT,
+            /// The distance that is trained.
+            metric: Metric = Metric::default(),
+        },
+        /// Consistency distillation (Song et al. 2023): a step of a teacher's flow from one level
+        /// of noise to the next leads to the same data.
+        "consistency-distillation" | "cd" => ConsistencyDistillation {
+            /// Share of a batch whose steps have no duration: there it is flow matching.
+            equal: f64 = 0.25 => SHARE,
+            /// Intervals between the levels.
+            levels: usize = 40 => LEVELS,
+            /// The teacher's step: Heun's, or one evaluation of Euler's.
+            step: TeacherStep = TeacherStep::Heun,
+            /// The distance that is trained.
+            metric: Metric = Metric::default(),
+        },
+        /// Consistency in continuous time (sCM; Lu & Song 2025): along the flow, nothing of where
+        /// it leads changes.
+        "continuous-consistency" | "scm" => ContinuousConsistency {
+            /// Share of a batch whose steps have no duration: there it is flow matching.
+            equal: f64 = 0.25 => SHARE,
+            /// c in the normalised tangent `g/(‖g‖ + c)`, with ‖g‖ the root of the mean square of a
+            /// sample.
+            offset: f64 = 0.1 => POSITIVE,
+            /// Training steps over which the weight w of the derivative grows from 0 to 1.
+            warm_up: usize = 10_000 => COUNT,
+            /// How the derivative is found.
+            derivative: Derivative = Derivative::Auto,
+        },
+    }
+}
+
+named! {
+    /// How a teacher steps to the next level of noise.
+    #[derive(Clone, Copy, PartialEq, Eq)]
+    pub enum TeacherStep as "step of a teacher" {
+        /// `x + h·v(t, x)`.
+        "euler" => Euler,
+        /// Heun's, of two evaluations.
+        "heun" => Heun,
     }
 }
 
@@ -142,8 +213,13 @@ pub struct Steps {
     pub t: Vec<f64>,
     /// Their durations r − t, 0 for the first rows.
     pub durations: Vec<f64>,
-    /// γ: the share of each duration after which the semigroup identity divides it.
+    /// γ: the share of each duration after which the semigroup identity divides it, or at which the
+    /// next level of noise lies.
     pub shares: Vec<f64>,
+    /// The factor of each row in the loss: `1/(ς_i − ς_{i+1})` between levels of noise, 1 elsewhere.
+    pub weights: Vec<f64>,
+    /// w: the weight of the derivative in continuous consistency, which grows with the training.
+    pub tangent: f64,
     /// How many rows have no duration.
     pub equal: usize,
 }
@@ -165,9 +241,12 @@ impl FewStep {
             Self::None => None,
             Self::Reflow { .. } => Some(Prediction::Velocity),
             // One step is a jump; of two and more, each is Euler's.
-            Self::Distillation { .. } => Some(Prediction::AverageVelocity { steps: 2 }),
-            Self::Shortcut { steps, .. } => Some(Prediction::AverageVelocity { steps }),
-            _ => Some(Prediction::AverageVelocity { steps: 0 }),
+            Self::Distillation { .. } => Some(Prediction::shortcuts(2)),
+            Self::Shortcut { steps, .. } => Some(Prediction::shortcuts(steps)),
+            Self::ConsistencyTraining { .. }
+            | Self::ConsistencyDistillation { .. }
+            | Self::ContinuousConsistency { .. } => Some(Prediction::consistency()),
+            _ => Some(Prediction::average_velocity()),
         }
     }
 
@@ -176,7 +255,8 @@ impl FewStep {
         match *self {
             Self::MeanFlow { derivative, .. }
             | Self::Lagrangian { derivative, .. }
-            | Self::Eulerian { derivative, .. } => Some(derivative),
+            | Self::Eulerian { derivative, .. }
+            | Self::ContinuousConsistency { derivative, .. } => Some(derivative),
             _ => None,
         }
     }
@@ -190,6 +270,12 @@ impl FewStep {
         }
     }
 
+    /// Whether the training reads the velocity of a teacher, or pairs that it makes, and has nothing
+    /// in their place.
+    pub fn needs_teacher(&self) -> bool {
+        self.pairs().is_some() || matches!(self, Self::ConsistencyDistillation { .. })
+    }
+
     /// Whether the training has a loss of its own ([`FewStep::loss`]), and not that of the
     /// objective.
     pub fn has_loss(&self) -> bool {
@@ -201,9 +287,9 @@ impl FewStep {
         matches!(self, Self::Shortcut { .. })
     }
 
-    /// The steps of a batch whose times are `t`: the end of each is a second draw of the path's
-    /// times, or lies a dyadic step ahead.
-    pub fn steps(&self, mut t: Vec<f64>, path: &Path, draws: &mut Draws) -> Steps {
+    /// The steps of the batch of a training step whose times are `t`: the end of each is a second
+    /// draw of the path's times, or lies a dyadic step ahead, or at the data.
+    pub fn steps(&self, step: u64, mut t: Vec<f64>, path: &Path, draws: &mut Draws) -> Steps {
         let n = t.len();
         let share = match *self {
             Self::None | Self::Reflow { .. } => 1.0,
@@ -212,35 +298,80 @@ impl FewStep {
             | Self::Shortcut { equal, .. }
             | Self::Semigroup { equal }
             | Self::Lagrangian { equal, .. }
-            | Self::Eulerian { equal, .. } => equal,
+            | Self::Eulerian { equal, .. }
+            | Self::ConsistencyTraining { equal, .. }
+            | Self::ConsistencyDistillation { equal, .. }
+            | Self::ContinuousConsistency { equal, .. } => equal,
         };
         let equal = (share * n as f64).round() as usize;
         let mut durations = vec![0.0; n];
         let mut shares = vec![0.5; n];
-        if let Self::Shortcut { steps, .. } = *self {
-            let levels = steps.ilog2() as usize;
-            for i in equal..n {
-                let d = 0.5_f64.powi(draws.below(levels) as i32);
-                let last = d.recip() - 1.0;
-                t[i] = (t[i] / d).floor().min(last) * d;
-                durations[i] = d;
+        let mut weights = vec![1.0; n];
+        let mut tangent = 1.0;
+        match *self {
+            Self::Shortcut { steps, .. } => {
+                let levels = steps.ilog2() as usize;
+                for i in equal..n {
+                    let d = 0.5_f64.powi(draws.below(levels) as i32);
+                    let last = d.recip() - 1.0;
+                    t[i] = (t[i] / d).floor().min(last) * d;
+                    durations[i] = d;
+                }
             }
-        } else if let Self::Distillation { .. } = *self {
-            t[equal..].fill(0.0);
-            durations[equal..].fill(1.0);
-        } else if equal < n {
-            let ends = path.times(n - equal, draws);
-            for (i, end) in (equal..n).zip(ends) {
-                let (start, end) = (t[i].min(end), t[i].max(end));
-                (t[i], durations[i]) = (start, end - start);
-                shares[i] = draws.uniform();
+            Self::Distillation { .. } => {
+                t[equal..].fill(0.0);
+                durations[equal..].fill(1.0);
             }
+            Self::ConsistencyTraining { .. } | Self::ConsistencyDistillation { .. } => {
+                let levels = Levels::new(self.intervals(step), &path.schedule);
+                for i in equal..n {
+                    let level = levels.draw(draws);
+                    let (start, next) = (levels.times[level], levels.times[level + 1]);
+                    (t[i], durations[i]) = (start, 1.0 - start);
+                    shares[i] = (next - start) / (1.0 - start);
+                    weights[i] = (levels.noise[level] - levels.noise[level + 1]).recip();
+                }
+            }
+            Self::ContinuousConsistency { warm_up, .. } => {
+                tangent = (step as f64 / warm_up as f64).min(1.0);
+                for i in equal..n {
+                    durations[i] = 1.0 - t[i];
+                }
+            }
+            _ if equal < n => {
+                let ends = path.times(n - equal, draws);
+                for (i, end) in (equal..n).zip(ends) {
+                    let (start, end) = (t[i].min(end), t[i].max(end));
+                    (t[i], durations[i]) = (start, end - start);
+                    shares[i] = draws.uniform();
+                }
+            }
+            _ => {}
         }
         Steps {
             t,
             durations,
             shares,
+            weights,
+            tangent,
             equal,
+        }
+    }
+
+    /// Intervals between the levels of noise at a training step.
+    fn intervals(&self, step: u64) -> usize {
+        match *self {
+            Self::ConsistencyTraining {
+                first,
+                last,
+                halving,
+                ..
+            } => {
+                let halvings = (step / halving as u64).min(16);
+                (first << halvings).min(last)
+            }
+            Self::ConsistencyDistillation { levels, .. } => levels,
+            _ => 1,
         }
     }
 
@@ -251,7 +382,7 @@ impl FewStep {
     /// that of the pairs.
     ///
     /// # Panics
-    /// If the network takes no duration.
+    /// If the network takes no duration, or if the training needs a teacher and there is none.
     #[allow(
         clippy::too_many_arguments,
         reason = "a batch, two networks and a teacher"
@@ -274,11 +405,14 @@ impl FewStep {
         let (x, pair) = (sample.x_t.clone(), sample.d_x_t.clone().inner());
         let points = Points {
             network: &frozen.network,
+            schedule: &flow.path.schedule,
             teacher,
             steps,
             given,
-            jump: matches!(self, Self::Distillation { .. })
-                .then(|| (sample.endpoints.x1.clone() - x.clone()).inner()),
+            endpoints: Endpoints {
+                x0: sample.endpoints.x0.clone().inner(),
+                x1: sample.endpoints.x1.clone().inner(),
+            },
         };
         let target = self.target(&points, x.clone().inner(), pair);
         let per_sample = PerSample::like(&x);
@@ -288,215 +422,40 @@ impl FewStep {
         let output = (flow.network).forward_over(x, t, duration, &condition, dropout);
         let squares = (output - Tensor::from_inner(target)).square();
         let error = squares.clone().inner().mean();
+        let n = steps.t.len();
         let loss = match *self {
             Self::MeanFlow { power, offset, .. } if power > 0.0 => {
-                let n = steps.t.len() as i32;
-                let sums: Tensor<B, 1> = squares.reshape([n, -1]).sum_dim(1).squeeze_dim(1);
+                let squares = squares.reshape([n as i32, -1]);
+                let sums: Tensor<B, 1> = squares.sum_dim(1).squeeze_dim(1);
                 let weights = (sums.clone().detach() + offset).powf_scalar(-power);
                 (sums * weights).mean()
+            }
+            Self::ConsistencyTraining { metric, .. }
+            | Self::ConsistencyDistillation { metric, .. } => {
+                let squares = squares.reshape([n as i32, -1]);
+                of_consistency(metric, squares.mean_dim(1).squeeze_dim(1), steps)
             }
             _ => squares.mean(),
         };
         FewStepLoss { loss, error }
     }
-
-    /// What the network should put out, by the frozen network and the teacher.
-    fn target<B, N, const D: usize>(
-        &self,
-        points: &Points<'_, B, N, D>,
-        x: Tensor<B, D>,
-        pair: Tensor<B, D>,
-    ) -> Tensor<B, D>
-    where
-        B: Backend,
-        N: Network<B, D>,
-    {
-        let (n, equal) = (points.steps.t.len(), points.steps.equal);
-        // Only MeanFlow reads the velocity where steps have a duration.
-        let read = match self {
-            Self::MeanFlow { .. } => n,
-            _ => equal,
-        };
-        let part =
-            |of: &Tensor<B, D>, rows: Range<usize>| of.clone().narrow(0, rows.start, rows.len());
-        let mut velocity =
-            (read > 0).then(|| points.velocity(0..read, part(&x, 0..read), part(&pair, 0..read)));
-        if let (Self::MeanFlow { guidance, .. }, Some(v)) = (self, &mut velocity)
-            && *guidance != 1.0
-        {
-            *v = points.guided(*guidance, x.clone(), v.clone());
-        }
-        let still = velocity
-            .as_ref()
-            .filter(|_| equal > 0)
-            .map(|v| part(v, 0..equal));
-        let mut targets: Vec<Tensor<B, D>> = still.into_iter().collect();
-        if equal < n {
-            let rows = equal..n;
-            let along = velocity
-                .filter(|_| read == n)
-                .map(|v| part(&v, rows.clone()));
-            targets.push(self.target_of_jumps(points, rows.clone(), part(&x, rows), along));
-        }
-        Tensor::cat(targets, 0)
-    }
-
-    /// What the network should put out for the rows whose steps have a duration.
-    fn target_of_jumps<B, N, const D: usize>(
-        &self,
-        points: &Points<'_, B, N, D>,
-        rows: Range<usize>,
-        x: Tensor<B, D>,
-        along: Option<Tensor<B, D>>,
-    ) -> Tensor<B, D>
-    where
-        B: Backend,
-        N: Network<B, D>,
-    {
-        let per_sample = PerSample::<B, D>::like(&x);
-        let numbers = |of: &[f64]| of[rows.clone()].to_vec();
-        let (t, d) = (numbers(&points.steps.t), numbers(&points.steps.durations));
-        let factor = |values: &[f64]| per_sample.tensor(values.iter().copied());
-        match *self {
-            Self::MeanFlow { derivative, .. } | Self::Eulerian { derivative, .. } => {
-                let marginal = || points.marginal(&t, rows.clone(), x.clone());
-                let v = along.unwrap_or_else(marginal);
-                let slope = points.along_flow(derivative, rows.clone(), x, v.clone());
-                v + slope * factor(&d)
-            }
-            Self::Lagrangian { derivative, .. } => {
-                let (u, slope) = points.along_end(derivative, rows.clone(), x.clone());
-                let end = x + u * factor(&d);
-                let r: Vec<f64> = t.iter().zip(&d).map(|(t, d)| t + d).collect();
-                points.marginal(&r, rows.clone(), end) - slope * factor(&d)
-            }
-            Self::None | Self::Reflow { .. } | Self::Distillation { .. } => {
-                let jump = points
-                    .jump
-                    .clone()
-                    .expect("only distillation has pairs and a loss");
-                jump.narrow(0, rows.start, rows.len())
-            }
-            Self::Semigroup { .. } | Self::Shortcut { .. } => {
-                let given = points.of(rows.clone());
-                let shares = numbers(&points.steps.shares);
-                let rests: Vec<f64> = shares.iter().map(|share| 1.0 - share).collect();
-                let of_duration = |shares: &[f64]| -> Vec<f64> {
-                    d.iter().zip(shares).map(|(d, share)| d * share).collect()
-                };
-                let (first, second) = (of_duration(&shares), of_duration(&rests));
-                let u = points.own(&t, &self.shown(&first), x.clone(), &given);
-                let middle = x + u.clone() * factor(&first);
-                let q: Vec<f64> = t.iter().zip(&first).map(|(t, d)| t + d).collect();
-                let w = points.own(&q, &self.shown(&second), middle, &given);
-                u * factor(&shares) + w * factor(&rests)
-            }
-        }
-    }
-
-    /// The durations as the network is shown them.
-    fn shown(&self, durations: &[f64]) -> Vec<f64> {
-        let shown = |&d: &f64| (self.prediction()).map_or(d, |prediction| prediction.duration(d));
-        durations.iter().map(shown).collect()
-    }
 }
 
-/// What targets are made of.
-struct Points<'a, B: Backend, N, const D: usize> {
-    network: &'a N,
-    teacher: Option<&'a dyn Teacher<B, D>>,
-    steps: &'a Steps,
-    given: &'a Given,
-    /// `x1 − x_t`, for distillation.
-    jump: Option<Tensor<B, D>>,
-}
-
-impl<B: Backend, N: Network<B, D>, const D: usize> Points<'_, B, N, D> {
-    /// The conditions of some rows.
-    fn of(&self, rows: Range<usize>) -> Given {
-        let rows: Vec<usize> = rows.collect();
-        self.given.select(&rows)
+/// The mean over a batch of the mean squared error where steps have no duration, and of the
+/// weighted distance of where they lead elsewhere: `f − f* = (1 − t)·(u − u*)`.
+fn of_consistency<B: Backend>(metric: Metric, means: Tensor<B, 1>, steps: &Steps) -> Tensor<B, 1> {
+    let (n, equal) = (steps.t.len(), steps.equal);
+    let mut sums = Vec::new();
+    if equal > 0 {
+        sums.push(means.clone().narrow(0, 0, equal).sum());
     }
-
-    /// The average velocity of the network.
-    fn own(&self, t: &[f64], durations: &[f64], x: Tensor<B, D>, given: &Given) -> Tensor<B, D> {
-        let per_sample = PerSample::like(&x);
-        let [t, durations] = [t, durations].map(|v| per_sample.flat(v.iter().copied()));
-        let condition = N::Condition::upload(given, &x.device());
-        self.network.forward_over(x, t, durations, &condition, None)
+    if equal < n {
+        let per_row = PerSample::like(&means);
+        let jumps = |values: Tensor<B, 1>| values.narrow(0, equal, n - equal);
+        let lengths = per_row.flat(steps.durations.iter().map(|d| d * d));
+        let weights = per_row.flat(steps.weights.iter().copied());
+        let distances = metric.of(jumps(means * lengths)) * jumps(weights);
+        sums.push(distances.sum());
     }
-
-    /// The velocity that flow matching learns: of the pair, or of the teacher.
-    fn velocity(&self, rows: Range<usize>, x: Tensor<B, D>, pair: Tensor<B, D>) -> Tensor<B, D> {
-        match self.teacher {
-            Some(teacher) => teacher.velocities(&self.steps.t[rows.clone()], x, &self.of(rows)),
-            None => pair,
-        }
-    }
-
-    /// `w·v + (1 − w)·u(x, t, t | ∅)` for the rows that have a condition.
-    fn guided(&self, weight: f64, x: Tensor<B, D>, velocity: Tensor<B, D>) -> Tensor<B, D> {
-        let t = &self.steps.t;
-        let without = self.own(t, &vec![0.0; t.len()], x, &Given::nothing());
-        let weights = (0..t.len()).map(|row| {
-            if self.given.is_dropped(row) {
-                1.0
-            } else {
-                weight
-            }
-        });
-        let weights: Tensor<B, D> = PerSample::like(&velocity).tensor(weights);
-        without.clone() + (velocity - without) * weights
-    }
-
-    /// The velocity at a point: of the teacher, or the network's own.
-    fn marginal(&self, t: &[f64], rows: Range<usize>, x: Tensor<B, D>) -> Tensor<B, D> {
-        let given = self.of(rows);
-        match self.teacher {
-            Some(teacher) => teacher.velocities(t, x, &given),
-            None => self.own(t, &vec![0.0; t.len()], x, &given),
-        }
-    }
-
-    /// What the network is evaluated at.
-    fn inputs(&self, rows: Range<usize>, x: Tensor<B, D>) -> Inputs<B, D> {
-        let per_sample = PerSample::like(&x);
-        let [t, duration] = [&self.steps.t, &self.steps.durations]
-            .map(|v| per_sample.flat(v[rows.clone()].iter().copied()));
-        (x, t, duration)
-    }
-
-    /// The derivative of the average velocity along the flow, as the end stays:
-    /// `(∂_t + v·∇_x)u(x, t, r)`.
-    fn along_flow(
-        &self,
-        way: Derivative,
-        rows: Range<usize>,
-        x: Tensor<B, D>,
-        velocity: Tensor<B, D>,
-    ) -> Tensor<B, D> {
-        let condition = N::Condition::upload(&self.of(rows.clone()), &x.device());
-        let direction = Direction {
-            x: Some(velocity),
-            t: 1.0,
-            duration: -1.0,
-        };
-        way.slope(self.network, self.inputs(rows, x), &condition, &direction)
-    }
-
-    /// The average velocity, and its derivative as the end moves: `∂_r u(x, t, r)`.
-    fn along_end(
-        &self,
-        way: Derivative,
-        rows: Range<usize>,
-        x: Tensor<B, D>,
-    ) -> (Tensor<B, D>, Tensor<B, D>) {
-        let condition = N::Condition::upload(&self.of(rows.clone()), &x.device());
-        let direction = Direction {
-            x: None,
-            t: 0.0,
-            duration: 1.0,
-        };
-        way.along(self.network, self.inputs(rows, x), &condition, &direction)
-    }
+    Tensor::cat(sums, 0).sum() / n as f64
 }

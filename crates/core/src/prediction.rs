@@ -37,6 +37,9 @@ named! {
                 holds: |n| *n == 0 || n.is_power_of_two(),
                 remedy: "give a power of two such as 128, or 0 for a model of every duration",
             },
+            /// Whether it knows only the steps that end at the data, and those of no duration: a
+            /// consistency model.
+            to_data: bool = false,
         },
         /// The data x1. Decoding x̂0 divides by σ: singular at t = 1.
         "data" => Data,
@@ -61,6 +64,28 @@ named! {
 }
 
 impl Prediction {
+    /// The average velocity over steps of any duration.
+    pub fn average_velocity() -> Self {
+        Self::shortcuts(0)
+    }
+
+    /// The average velocity over steps of dyadic sizes, of which this many of the smallest lead
+    /// from noise to data.
+    pub fn shortcuts(steps: usize) -> Self {
+        Self::AverageVelocity {
+            steps,
+            to_data: false,
+        }
+    }
+
+    /// The average velocity over steps that end at the data.
+    pub fn consistency() -> Self {
+        Self::AverageVelocity {
+            steps: 0,
+            to_data: true,
+        }
+    }
+
     /// Whether the output is the velocity, at least where a step has no duration.
     pub fn is_velocity(self) -> bool {
         matches!(self, Self::Velocity | Self::AverageVelocity { .. })
@@ -71,7 +96,7 @@ impl Prediction {
     pub fn duration(self, duration: f64) -> f64 {
         match self {
             // Half as much again, so that rounding does not decide.
-            Self::AverageVelocity { steps }
+            Self::AverageVelocity { steps, .. }
                 if steps > 0 && duration.abs() * (steps as f64) < 1.5 =>
             {
                 0.0

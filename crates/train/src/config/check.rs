@@ -112,13 +112,21 @@ impl Config {
         if !is_trained {
             return Ok(());
         }
-        if few_step.method.pairs().is_some() {
+        rule(
+            !few_step.method.needs_teacher() || !few_step.teacher.is_empty(),
+            "few-step.method",
+            few_step.method,
+            "it learns what another model makes; give --teacher MODEL",
+        )?;
+        if let FewStep::ConsistencyTraining { first, last, .. } = few_step.method {
             rule(
-                !few_step.teacher.is_empty(),
+                first <= last,
                 "few-step.method",
                 few_step.method,
-                "it is trained on pairs that another model makes; give --teacher MODEL",
+                "the intervals are halved in training: give at least as many at last as at first",
             )?;
+        }
+        if few_step.method.pairs().is_some() {
             rule(
                 self.path.coupling == usual.path.coupling,
                 "path.coupling",

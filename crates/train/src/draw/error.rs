@@ -55,6 +55,17 @@ pub enum SampleError {
         /// Where it ends.
         to: f64,
     },
+    /// A consistency model is to step to another time than that of the data.
+    #[error(
+        "the model knows where the flow ends, and not where it is between: it has no step from t = \
+         {from} to {to}; take 1 step, or a method that adds noise after each, such as renoise"
+    )]
+    OnlyToData {
+        /// Where the step starts.
+        from: f64,
+        /// Where it ends.
+        to: f64,
+    },
     /// The guidance weight is infinite or undefined.
     #[error("guidance = {0} is not a finite number; give 1 for the conditional model")]
     Guidance(f64),

@@ -76,7 +76,7 @@ fn check_durations(
     requirements: Requirements,
     times: &[f64],
 ) -> Result<(), SampleError> {
-    let Prediction::AverageVelocity { steps } = prediction else {
+    let Prediction::AverageVelocity { steps, to_data } = prediction else {
         return Ok(());
     };
     let is_whole = |number: f64| (number - number.round()).abs() < 1e-6;
@@ -90,6 +90,9 @@ fn check_durations(
                 pair[1]
             },
         );
+        if to_data && to < 1.0 - 1e-9 {
+            return Err(SampleError::OnlyToData { from, to });
+        }
         let duration = to - from;
         let is_smallest = duration * (steps as f64) < 1.5;
         let is_dyadic = is_whole(duration.log2()) && is_whole(from / duration);

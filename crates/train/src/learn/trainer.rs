@@ -404,7 +404,7 @@ where
             false => self.flow.valid(),
         };
         let mut draws = self.noise.draws(Stream::Duration, batch.step);
-        let steps = method.steps(batch.t.clone(), &self.flow.path, &mut draws);
+        let steps = method.steps(batch.step, batch.t.clone(), &self.flow.path, &mut draws);
         let sample = points::<B, D>(&self.flow.path, batch, &steps.t, self.shape, &self.device);
         let teacher = self
             .teacher

@@ -4,6 +4,8 @@
 //! Source N(0, 1), data N(m, s²), linear path: `X(t, r, x) = rm + √(v_r/v_t)·(x − tm)`,
 //! `v_t = (1 − t)² + t²s²`
 
+mod consistency;
+
 use burn::backend::Autodiff;
 use burn::module::{Module, Param};
 use burn::tensor::backend::Backend;
@@ -14,7 +16,7 @@ use pyroclast::burn;
 use pyroclast::core::analytic::{Gaussian, QuantileMap};
 use pyroclast::core::condition::{Condition, Given};
 use pyroclast::core::endpoints::Endpoints;
-use pyroclast::core::few_step::{FewStep, Steps, Teacher};
+use pyroclast::core::few_step::{FewStep, Metric, Steps, Teacher};
 use pyroclast::core::field::{Counted, VectorField};
 use pyroclast::core::flow::Flow;
 use pyroclast::core::flow_map::FlowMap;
@@ -24,6 +26,7 @@ use pyroclast::core::noise::{Draws, Noise, Stream};
 use pyroclast::core::objective::Objective;
 use pyroclast::core::path::Path;
 use pyroclast::core::per_sample::from_host;
+use pyroclast::core::prediction::Prediction;
 use pyroclast::core::schedule::{Linear, Trigonometric};
 use pyroclast::models::{DiTConfig, Init, MlpConfig, TimeFeatures, TimeInput, UNetConfig};
 use pyroclast::solvers::flow_map::{Jump, Renoise, SolvedMap};
@@ -181,7 +184,7 @@ fn loss(method: FewStep, c: f64, steps: Option<Steps>, teacher: bool, n: usize) 
     let mut draws = Noise::new(4).draws(Stream::Data, 0);
     let steps = steps.unwrap_or_else(|| {
         let t = path.times(n, &mut draws);
-        method.steps(t, &path, &mut draws)
+        method.steps(0, t, &path, &mut draws)
     });
     let x0 = draws.normal_tensor([n, 1], &Default::default(), DType::F64);
     let x1: Tensor<A, 2> = draws.normal_tensor([n, 1], &Default::default(), DType::F64);
@@ -310,6 +313,8 @@ fn without_a_teacher_only_the_spread_of_the_pairs_is_left() {
         t: vec![t; n],
         durations: vec![d; n],
         shares: vec![0.5; n],
+        weights: vec![1.0; n],
+        tangent: 1.0,
         equal,
     };
     let [(_, mean_flow), ..] = trainings();
@@ -335,7 +340,7 @@ fn steps_are_inside_the_path_and_dyadic_where_they_have_to_be() {
     for (name, method) in trainings() {
         let mut draws = Noise::new(2).draws(Stream::Duration, 0);
         let t = path.times(1000, &mut draws);
-        let steps = method.steps(t.clone(), &path, &mut draws);
+        let steps = method.steps(0, t.clone(), &path, &mut draws);
         assert_eq!(steps.t[..steps.equal], t[..steps.equal], "{name}");
         for (row, (&t, &d)) in steps.t.iter().zip(&steps.durations).enumerate() {
             assert_eq!(d == 0.0, row < steps.equal, "{name}");
@@ -578,6 +583,25 @@ fn a_model_trained_from_scratch_samples_in_one_step() {
                 steps: 128,
             },
         ),
+        (
+            "consistency training",
+            FewStep::ConsistencyTraining {
+                equal: 0.25,
+                first: 10,
+                last: 160,
+                halving: 600,
+                metric: Metric::default(),
+            },
+        ),
+        (
+            "continuous consistency",
+            FewStep::ContinuousConsistency {
+                equal: 0.25,
+                offset: 0.1,
+                warm_up: 1000,
+                derivative: auto,
+            },
+        ),
     ] {
         let [mean, std] = trained(method, 3000);
         // Euler's method on the velocity would give a deviation of 0.
@@ -611,6 +635,15 @@ fn what_a_model_does_not_know_is_refused() {
     for steps in [3, 5] {
         let error = check(&model, MethodName::FLOW_MAP, steps).expect_err("not dyadic");
         assert!(matches!(error, SampleError::NotDyadic { .. }), "{error}");
+    }
+    // A consistency model knows the end alone, and jumps there again from new noise.
+    let objective = Objective::new(Prediction::consistency());
+    let consistent = Flow::new(network(true), Path::linear(), objective);
+    check(&consistent, MethodName::FLOW_MAP, 1).expect("one step");
+    let error = check(&consistent, MethodName::FLOW_MAP, 2).expect_err("a step to the middle");
+    assert!(error.to_string().contains("renoise"), "{error}");
+    for steps in [1, 3] {
+        check(&consistent, MethodName::RENOISE, steps).expect("jumps to the data");
     }
     // Any ODE method takes any steps of its velocity.
     check(&model, MethodName::HEUN, 3).expect("a velocity");
