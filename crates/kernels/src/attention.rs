@@ -8,10 +8,9 @@ use burn::tensor::backend::Backend;
 ///
 /// `y = softmax(s·q·kᵀ)·v`, with the scale s usually `1/√depth`
 ///
-/// On flex the softmax is one pass over the scores, in place, and so is its gradient. With more
-/// than 128² pairs of a query and a key, the scores of 128 queries at a time are in memory, and the
-/// gradient computes them again; so memory grows with the number of tokens and not with its square.
-/// Other backends keep the scores of all pairs.
+/// On flex the scores of a few queries at a time are in the cache, and the gradient computes them
+/// again; so memory grows with the number of tokens and not with its square. Other backends keep
+/// the scores of all pairs.
 ///
 /// Source: Vaswani et al. 2017, eq. 1; blocks of queries: Rabe & Staats 2021.
 ///
@@ -53,4 +52,37 @@ pub fn attention<B: Backend>(
         return crate::flex::attention(q, k, v, scale);
     }
     softmax(q.matmul(k.swap_dims(2, 3)) * scale, 3).matmul(v)
+}
+
+/// [`attention`] of tokens to each other, with q, k and v side by side in each token.
+///
+/// The numbers of q lie head by head, and so do those of k and v. On flex no part is copied to a
+/// tensor of its own, and neither is its gradient.
+///
+/// # Shapes
+/// - qkv: `[batch, tokens, 3·width]`, with a width that `heads` divides
+/// - output: `[batch, tokens, width]`
+///
+/// # Panics
+/// If `heads` does not divide the width, or the scale is not positive.
+pub fn self_attention<B: Backend>(qkv: Tensor<B, 3>, heads: usize, scale: f64) -> Tensor<B, 3> {
+    assert!(
+        scale > 0.0,
+        "scores are multiplied by a positive scale, not {scale}"
+    );
+    let [batch, tokens, width] = qkv.dims();
+    assert!(
+        heads > 0 && width.is_multiple_of(3 * heads),
+        "{width} numbers per token are not three parts of {heads} heads"
+    );
+    #[cfg(feature = "flex")]
+    if crate::flex::supports::<B>(qkv.dtype()) {
+        return crate::flex::self_attention(qkv, heads, scale);
+    }
+    // [batch, tokens, 3·width] → three of [batch, heads, tokens, depth]
+    let qkv = qkv.reshape([batch, tokens, 3 * heads, width / (3 * heads)]);
+    let qkv = qkv.swap_dims(1, 2);
+    let part = |i: usize| qkv.clone().narrow(1, i * heads, heads);
+    let mixed = attention(part(0), part(1), part(2), scale);
+    mixed.swap_dims(1, 2).reshape([batch, tokens, width / 3])
 }

@@ -36,7 +36,10 @@ pub fn combine<B: Backend, const D: usize>(
         return crate::flex::combine(x, terms);
     }
     let terms = terms.iter().filter(|(w, _)| *w != 0.0);
-    terms.fold(x, |sum, (w, k)| sum + (*k).clone() * *w)
+    terms.fold(x, |sum, (w, k)| match *w {
+        1.0 => sum + (*k).clone(),
+        w => sum + (*k).clone() * w,
+    })
 }
 
 #[cfg(test)]

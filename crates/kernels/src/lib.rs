@@ -18,6 +18,7 @@ mod conv2d;
 mod cube;
 #[cfg(any(feature = "flex", feature = "wgpu", feature = "cuda"))]
 mod downcast;
+mod dropout;
 #[cfg(feature = "flex")]
 mod flex;
 mod gated_sum;
@@ -30,7 +31,9 @@ mod linear;
 mod path_sample;
 mod pool;
 mod scaled_rms;
+mod shift;
 mod silu;
+mod swap;
 #[cfg(any(feature = "flex", feature = "wgpu", feature = "cuda"))]
 mod tape;
 mod window;
@@ -38,10 +41,11 @@ mod window;
 pub use activation::Activation;
 pub use adamw::adamw;
 pub use adamw_step::AdamWStep;
-pub use attention::attention;
+pub use attention::{attention, self_attention};
 pub use combine::combine;
 pub use concat::concat;
 pub use conv2d::conv2d;
+pub use dropout::dropout;
 pub use gated_sum::gated_sum;
 pub use global_norm::global_norm;
 pub use group_norm::group_norm;
@@ -52,5 +56,7 @@ pub use linear::linear;
 pub use path_sample::{PathRow, path_sample};
 pub use pool::join_pool;
 pub use scaled_rms::{scaled_rms, scaled_rms_parts, scaled_rms_rows};
+pub use shift::shift_channels;
 pub use silu::silu;
+pub use swap::swap_last;
 pub use window::Window;

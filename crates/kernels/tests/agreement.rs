@@ -8,8 +8,9 @@ use burn::tensor::{DType, Shape, Tensor, TensorData};
 use burn_flex::Flex;
 use burn_ndarray::NdArray;
 use pyroclast_kernels::{
-    Activation, AdamWStep, Grouping, PathRow, Window, adamw, attention, concat, conv2d, gated_sum,
-    group_norm, layer_norm, lerp, linear, path_sample, silu,
+    Activation, AdamWStep, Grouping, PathRow, Window, adamw, attention, concat, conv2d, dropout,
+    gated_sum, group_norm, layer_norm, lerp, linear, path_sample, self_attention, shift_channels,
+    silu, swap_last,
 };
 
 /// A function of flat tensors, written for any backend.
@@ -431,6 +432,14 @@ fn an_empty_batch_gives_an_empty_one() {
         group_norm(x, row.clone(), row, grouping).dims(),
         [0, 3, 8, 8]
     );
+    let qkv = Tensor::<A, 3>::zeros([0, 4, 12], &device).require_grad();
+    let y = swap_last(self_attention(qkv.clone(), 2, 1.0));
+    assert_eq!(y.dims(), [0, 4, 4]);
+    let gradient = qkv.grad(&y.sum().backward()).expect("tracked");
+    assert_eq!(gradient.dims(), [0, 4, 12]);
+    let x = Tensor::<A, 4>::zeros([0, 3, 8, 8], &device);
+    let x = shift_channels(x, Tensor::zeros([0, 3], &device));
+    assert_eq!(dropout(x, &[], 0.5).dims(), [0, 3, 8, 8]);
     let (x, row) = (
         Tensor::<A, 3>::zeros([2, 0, 4], &device),
         Tensor::<A, 2>::ones([1, 0], &device),
@@ -469,12 +478,104 @@ fn attention_is_the_composed_one() {
         [2, 3, 5, 7, 4, 6],
         [2, 2, 16, 16, 8, 8],
         [1, 4, 64, 49, 5, 3],
-        // In blocks of queries: several, a part of one, and one of few queries.
+        // Several blocks of queries, a part of one, and one of few queries.
         [2, 1, 300, 61, 3, 4],
         [1, 2, 128, 129, 5, 2],
         [1, 1, 20, 900, 4, 4],
     ] {
         check(&format!("attention {sizes:?}"), &Attention(sizes));
+    }
+}
+
+struct SelfAttention([usize; 4]);
+
+impl Function for SelfAttention {
+    fn sizes(&self) -> Vec<usize> {
+        let [batch, heads, tokens, depth] = self.0;
+        vec![batch * tokens * 3 * heads * depth]
+    }
+
+    fn value<B: Backend>(&self, x: Vec<Tensor<B, 1>>) -> Tensor<B, 1> {
+        let [batch, heads, tokens, depth] = self.0;
+        let [qkv]: [Tensor<B, 1>; 1] = x.try_into().expect("one input");
+        let qkv: Tensor<B, 3> = qkv.reshape([batch, 3 * heads * depth, tokens]);
+        // The scale that networks use: scores of tens would show the error of eˣ alone.
+        let scale = (depth as f64).powf(-0.5);
+        flat(self_attention(qkv.swap_dims(1, 2), heads, scale))
+    }
+}
+
+#[test]
+fn self_attention_is_the_composed_one() {
+    for sizes in [[1, 1, 1, 1], [3, 2, 16, 8], [2, 3, 70, 33], [1, 2, 300, 32]] {
+        check(&format!("self-attention {sizes:?}"), &SelfAttention(sizes));
+    }
+}
+
+struct Swap([usize; 3]);
+
+impl Function for Swap {
+    fn sizes(&self) -> Vec<usize> {
+        vec![self.0.iter().product()]
+    }
+
+    fn value<B: Backend>(&self, x: Vec<Tensor<B, 1>>) -> Tensor<B, 1> {
+        let [x]: [Tensor<B, 1>; 1] = x.try_into().expect("one input");
+        flat(swap_last(x.reshape(self.0)))
+    }
+}
+
+#[test]
+fn swapped_matrices_are_the_composed_ones() {
+    for sizes in [[1, 1, 1], [3, 64, 33], [2, 37, 70], [1, 5, 128]] {
+        check(&format!("swap {sizes:?}"), &Swap(sizes));
+    }
+}
+
+struct Shift([usize; 4]);
+
+impl Function for Shift {
+    fn sizes(&self) -> Vec<usize> {
+        let [batch, channels, ..] = self.0;
+        vec![self.0.iter().product(), batch * channels]
+    }
+
+    fn value<B: Backend>(&self, x: Vec<Tensor<B, 1>>) -> Tensor<B, 1> {
+        let [batch, channels, ..] = self.0;
+        let [x, b]: [Tensor<B, 1>; 2] = x.try_into().expect("two inputs");
+        flat(shift_channels(
+            x.reshape(self.0),
+            b.reshape([batch, channels]),
+        ))
+    }
+}
+
+#[test]
+fn shifted_channels_are_the_composed_ones() {
+    for sizes in [[1, 1, 1, 1], [3, 5, 4, 7], [2, 3, 150, 150]] {
+        check(&format!("shift {sizes:?}"), &Shift(sizes));
+    }
+}
+
+struct Dropout(usize);
+
+impl Function for Dropout {
+    fn sizes(&self) -> Vec<usize> {
+        vec![self.0]
+    }
+
+    fn value<B: Backend>(&self, x: Vec<Tensor<B, 1>>) -> Tensor<B, 1> {
+        let [x]: [Tensor<B, 1>; 1] = x.try_into().expect("one input");
+        let at = |i: usize| (i * 7919 % 10_007) as f64 / 10_007.0;
+        let uniforms: Vec<f64> = (0..self.0).map(at).collect();
+        dropout(x, &uniforms, 0.3)
+    }
+}
+
+#[test]
+fn dropout_is_the_composed_one() {
+    for n in [1, 100, 70_000] {
+        check(&format!("dropout {n}"), &Dropout(n));
     }
 }
 

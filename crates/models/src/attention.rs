@@ -12,7 +12,7 @@ use burn::module::Module;
 use burn::nn::Linear;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
-use pyroclast_kernels::{Activation, attention};
+use pyroclast_kernels::{Activation, combine, self_attention, swap_last};
 
 /// Attention of every pixel to every other, with a residual connection that starts as the identity.
 ///
@@ -69,13 +69,11 @@ impl<B: Backend> SelfAttention<B> {
     pub fn forward(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
         let [batch, channels, height, width] = x.dims();
         let pixels = height * width;
-        let tokens = self
-            .norm
-            .forward(x.clone())
-            .reshape([batch, channels, pixels])
-            .swap_dims(1, 2);
-        let out = attend(&self.qkv, &self.out, self.heads, tokens).swap_dims(1, 2);
-        x + out.reshape([batch, channels, height, width])
+        let normal = self.norm.forward(x.clone());
+        let tokens = swap_last(normal.reshape([batch, channels, pixels]));
+        let out = swap_last(attend(&self.qkv, &self.out, self.heads, tokens));
+        let out = out.reshape([batch, channels, height, width]);
+        combine(x, &[(1.0, &out)])
     }
 }
 
@@ -90,14 +88,8 @@ pub(crate) fn attend<B: Backend>(
     heads: usize,
     tokens: Tensor<B, 3>,
 ) -> Tensor<B, 3> {
-    let [batch, count, width] = tokens.dims();
-    let depth = width / heads;
-    // [batch, count, 3·width] → three of [batch, heads, count, depth]
-    let qkv = dense(qkv, tokens, Activation::Identity)
-        .reshape([batch, count, 3 * heads, depth])
-        .swap_dims(1, 2);
-    let part = |i: usize| qkv.clone().narrow(1, i * heads, heads);
-    let mixed = attention(part(0), part(1), part(2), 1.0 / (depth as f64).sqrt());
-    let tokens = mixed.swap_dims(1, 2).reshape([batch, count, width]);
-    dense(out, tokens, Activation::Identity)
+    let depth = tokens.dims()[2] / heads;
+    let qkv = dense(qkv, tokens, Activation::Identity);
+    let mixed = self_attention(qkv, heads, 1.0 / (depth as f64).sqrt());
+    dense(out, mixed, Activation::Identity)
 }

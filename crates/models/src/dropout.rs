@@ -5,9 +5,10 @@
 //! Source: Srivastava et al. 2014. The masks are drawn on the host from the noise of the run, so a
 //! resumed run drops the same elements as one that was never interrupted.
 
+use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
-use burn::tensor::{Shape, Tensor, TensorData};
 use pyroclast_core::noise::Draws;
+use pyroclast_kernels as kernels;
 
 /// Drops elements with probability `p`. Without draws, or at p = 0, it returns its input.
 pub(crate) fn dropout<B: Backend, const D: usize>(
@@ -18,13 +19,6 @@ pub(crate) fn dropout<B: Backend, const D: usize>(
     let Some(draws) = draws.filter(|_| p > 0.0) else {
         return x;
     };
-    let keep = (1.0 / (1.0 - p)) as f32;
     let uniforms = draws.uniforms(x.shape().num_elements());
-    let mask: Vec<f32> = uniforms
-        .iter()
-        .map(|&u| if u < p { 0.0 } else { keep })
-        .collect();
-    let data = TensorData::new(mask, Shape::from(x.dims())).convert_dtype(x.dtype());
-    let mask = Tensor::<B, D>::from_data(data, (&x.device(), x.dtype()));
-    x * mask
+    kernels::dropout(x, &uniforms, p)
 }

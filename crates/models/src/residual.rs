@@ -20,7 +20,7 @@ use burn::tensor::backend::Backend;
 use burn::tensor::module::avg_pool2d;
 use pyroclast_core::named;
 use pyroclast_core::noise::Draws;
-use pyroclast_kernels::Activation;
+use pyroclast_kernels::{Activation, combine, shift_channels};
 
 named! {
     /// How an embedding changes the channels of a block.
@@ -222,7 +222,7 @@ impl<B: Backend> ResidualBlock<B> {
     ) -> Tensor<B, 4> {
         let h = self.resize.apply(self.norm_in.forward_silu(x.clone()));
         let h = convolve(&self.conv_in, h);
-        let [batch, channels, _, _] = h.dims();
+        let channels = h.dims()[1];
         let h = match (modulation, self.mode) {
             (None, _) => self.norm_out.forward_silu(h),
             (Some(modulation), Modulation::ScaleShift) => {
@@ -231,8 +231,7 @@ impl<B: Backend> ResidualBlock<B> {
                 self.norm_out.modulated_silu(h, scale, shift)
             }
             (Some(modulation), Modulation::Additive) => {
-                let shift = modulation.reshape([batch, channels, 1, 1]);
-                self.norm_out.forward_silu(h + shift)
+                self.norm_out.forward_silu(shift_channels(h, modulation))
             }
         };
         let h = convolve(&self.conv_out, dropout(h, self.dropout, draws));
@@ -241,7 +240,7 @@ impl<B: Backend> ResidualBlock<B> {
             Some(conv) => convolve(conv, x),
             None => x,
         };
-        scaled(skip + h, self.skip_scale)
+        scaled(combine(skip, &[(1.0, &h)]), self.skip_scale)
     }
 }
 

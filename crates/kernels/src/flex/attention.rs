@@ -1,22 +1,34 @@
-//! Attention, with its softmax and the gradient of that in place.
+//! Attention, head by head.
 //!
 //! `P = softmax(s·q·kᵀ)`, `y = P·v`; `dP = g·vᵀ`, `dS = P∘(dP − rowsum(dP∘P))·s`, `dq = dS·k`,
 //! `dk = dSᵀ·q`, `dv = Pᵀ·g`
 //!
-//! The matrix products are flex's. Scale, maximum, exponential and sum are one visit to a row of P,
-//! and so is dS. Of long sequences, only the rows of some queries are in memory at a time, and the
-//! backward computes them again.
+//! A thread has one head of one sample at a time, and of that the rows of P of some queries, which
+//! stay in its cache. The backward reads them again where sequences are short, and computes them
+//! again elsewhere. `head` has both.
+
+mod head;
 
 use crate::downcast::raw;
-use crate::flex::float::Float;
-use crate::flex::simd::{CHUNK, add, sum, sum_and_dot, vectorised};
-use crate::flex::tensor::{by_dtype, contiguous, owned, run, slice};
+use crate::flex::tensor::{by_dtype, contiguous, from_vec, run, slice};
+use crate::flex::tile::Tiles;
 use crate::tape::Fused;
-use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
-use burn::tensor::ops::FloatTensorOps;
+use burn::tensor::{Shape, Tensor};
 use burn_flex::{Flex, FlexTensor};
+use head::{Backward, Forward, Mixed, Rows, Sizes};
 use rayon::prelude::*;
+use std::any::Any;
+use std::sync::Arc;
+
+/// The [`Mixed`] heads of a forward, of either precision.
+type Kept = Arc<dyn Any + Send + Sync>;
+
+/// What was kept, in the precision that it was kept in.
+fn heads_of<T: Tiles>(kept: &Kept) -> &[Mixed<T>] {
+    let heads: &Vec<Mixed<T>> = kept.downcast_ref().expect("one precision per tape");
+    heads
+}
 
 pub(crate) fn attention<B: Backend>(
     q: Tensor<B, 4>,
@@ -24,167 +36,231 @@ pub(crate) fn attention<B: Backend>(
     v: Tensor<B, 4>,
     scale: f64,
 ) -> Tensor<B, 4> {
-    let (queries, keys) = (q.dims()[2], k.dims()[2]);
-    let inputs = [raw(q), raw(k), raw(v)];
-    if queries * keys > LONG {
-        run::<B, _, 3, 4>(InBlocks(Attention { scale }), inputs)
-    } else {
-        run::<B, _, 3, 4>(Attention { scale }, inputs)
-    }
+    run::<B, _, 3, 4>(Attention { scale }, [raw(q), raw(k), raw(v)])
 }
 
-/// The most pairs of a query and a key whose scores are kept.
-const LONG: usize = 128 * 128;
-/// Queries at a time, where there are more pairs.
-const BLOCK: usize = 128;
+pub(crate) fn self_attention<B: Backend>(
+    qkv: Tensor<B, 3>,
+    heads: usize,
+    scale: f64,
+) -> Tensor<B, 3> {
+    run::<B, _, 1, 3>(SelfAttention { heads, scale }, [raw(qkv)])
+}
 
+/// Of q, k and v in tensors of their own, `[batch, heads, tokens, depth]`.
 #[derive(Debug, Clone)]
 struct Attention {
     scale: f64,
 }
 
-/// q, k, v and P.
-type Saved = [FlexTensor; 4];
-
 impl Attention {
-    /// P.
-    fn weights(&self, q: FlexTensor, k: &FlexTensor) -> FlexTensor {
-        let scores = owned(Flex::float_matmul(q, k.transpose(2, 3)));
-        by_dtype!(scores.dtype(), softmax::<_>(scores, self.scale))
+    fn sizes(&self, [q, k, v]: [&FlexTensor; 3]) -> Sizes {
+        let [q, k, v] = [q, k, v].map(|x| x.layout().shape().clone());
+        assert!(
+            q[0] == k[0] && q[1] == k[1] && k[..3] == v[..3] && q[3] == k[3],
+            "queries {q:?}, keys {k:?} and values {v:?} that do not match"
+        );
+        Sizes {
+            heads: q[0] * q[1],
+            queries: q[2],
+            keys: k[2],
+            depth: q[3],
+            width: v[3],
+            scale: self.scale,
+        }
     }
 }
 
 impl Fused<Flex, 3> for Attention {
-    type Saved = Saved;
+    /// q, k and v, and P.
+    type Saved = ([FlexTensor; 3], Kept);
 
-    fn forward(&self, [q, k, v]: [FlexTensor; 3]) -> (FlexTensor, Saved) {
-        let p = self.weights(q.clone(), &k);
-        let y = Flex::float_matmul(p.clone(), v.clone());
-        (y, [q, k, v, p])
+    fn forward(&self, inputs: [FlexTensor; 3]) -> (FlexTensor, Self::Saved) {
+        let inputs = inputs.map(|x| contiguous(&x));
+        let sizes = self.sizes(inputs.each_ref());
+        let (y, kept) = by_dtype!(inputs[0].dtype(), apart::<_>(sizes, &inputs));
+        (y, (inputs, kept))
     }
 
     fn backward(
         &self,
-        [q, k, v, p]: Saved,
+        (inputs, kept): Self::Saved,
         g: FlexTensor,
-        wanted: [bool; 3],
+        _: [bool; 3],
     ) -> [Option<FlexTensor>; 3] {
-        let dv = wanted[2].then(|| Flex::float_matmul(p.transpose(2, 3), g.clone()));
-        if !(wanted[0] || wanted[1]) {
-            return [None, None, dv];
-        }
-        let dp = owned(Flex::float_matmul(g, v.transpose(2, 3)));
-        let ds = by_dtype!(p.dtype(), slopes::<_>(dp, &contiguous(&p), self.scale));
-        let dk = wanted[1].then(|| Flex::float_matmul(ds.transpose(2, 3), q));
-        let dq = wanted[0].then(|| Flex::float_matmul(ds, k));
-        [dq, dk, dv]
+        let sizes = self.sizes(inputs.each_ref());
+        let g = contiguous(&g);
+        by_dtype!(g.dtype(), apart_backward::<_>(sizes, &inputs, &kept, &g)).map(Some)
     }
 }
 
-/// The same, block by block of queries. A row of P is complete within its block, so that its
-/// numbers are those of the whole.
-#[derive(Debug, Clone)]
-struct InBlocks(Attention);
-
-impl Fused<Flex, 3> for InBlocks {
-    /// q, k and v.
-    type Saved = [FlexTensor; 3];
-
-    fn forward(&self, [q, k, v]: [FlexTensor; 3]) -> (FlexTensor, Self::Saved) {
-        let parts = blocks(&q).map(|(start, count)| {
-            let p = self.0.weights(q.narrow(2, start, count), &k);
-            Flex::float_matmul(p, v.clone())
-        });
-        let y = Flex::float_cat(parts.collect(), 2);
-        (y, [q, k, v])
-    }
-
-    fn backward(
-        &self,
-        [q, k, v]: Self::Saved,
-        g: FlexTensor,
-        wanted: [bool; 3],
-    ) -> [Option<FlexTensor>; 3] {
-        let mut dq = Vec::new();
-        let mut sums = [None, None];
-        for (start, count) in blocks(&q) {
-            let [q, g] = [&q, &g].map(|x| x.narrow(2, start, count));
-            let p = self.0.weights(q.clone(), &k);
-            let shares = self.0.backward([q, k.clone(), v.clone(), p], g, wanted);
-            let [of_q, of_k, of_v] = shares;
-            dq.extend(of_q);
-            for (sum, share) in sums.iter_mut().zip([of_k, of_v]) {
-                *sum = match (sum.take(), share) {
-                    (Some(sum), Some(share)) => {
-                        Some(by_dtype!(share.dtype(), added::<_>(sum, &share)))
-                    }
-                    (_, share) => share,
-                };
-            }
-        }
-        let [dk, dv] = sums;
-        [wanted[0].then(|| Flex::float_cat(dq, 2)), dk, dv]
+/// The rows of every head of a tensor `[batch, heads, tokens, depth]`.
+fn rows_of_head<T: Tiles>(x: &FlexTensor, head: usize) -> Rows<'_, T> {
+    let (tokens, depth) = (x.layout().shape()[2], x.layout().shape()[3]);
+    Rows {
+        values: &slice::<T>(x)[head * tokens * depth..],
+        step: depth,
     }
 }
 
-/// The first query of each block, and their number.
-fn blocks(q: &FlexTensor) -> impl Iterator<Item = (usize, usize)> {
-    let queries = q.layout().shape()[2];
-    let starts = (0..queries).step_by(BLOCK);
-    starts.map(move |start| (start, BLOCK.min(queries - start)))
-}
-
-/// The sum, written over the first.
-fn added<T: Float>(sum: FlexTensor, share: &FlexTensor) -> FlexTensor {
-    let mut sum = owned(sum);
-    add(sum.storage_mut::<T>(), slice::<T>(&contiguous(share)));
-    sum
-}
-
-/// The softmax of each row, written over the scores.
-fn softmax<T: Float>(mut scores: FlexTensor, scale: f64) -> FlexTensor {
-    let (width, scale) = (scores.layout().shape()[3].max(1), T::of(scale));
-    let size = (CHUNK / width).max(1) * width;
-    scores
-        .storage_mut::<T>()
-        .par_chunks_mut(size)
-        .for_each(|rows| {
-            vectorised(
-                #[inline(always)]
-                || {
-                    for row in rows.chunks_exact_mut(width) {
-                        let largest = row.iter().fold(row[0], |m, x| if *x > m { *x } else { m });
-                        row.iter_mut()
-                            .for_each(|x| *x = ((*x - largest) * scale).exp_());
-                        let share = T::ONE / sum(row, |x| x);
-                        row.iter_mut().for_each(|x| *x = *x * share);
-                    }
-                },
-            );
-        });
-    scores
-}
-
-/// dS, written over dP.
-fn slopes<T: Float>(mut dp: FlexTensor, p: &FlexTensor, scale: f64) -> FlexTensor {
-    let (width, scale) = (dp.layout().shape()[3].max(1), T::of(scale));
-    let size = (CHUNK / width).max(1) * width;
-    let chunks = dp
-        .storage_mut::<T>()
-        .par_chunks_mut(size)
-        .zip(slice::<T>(p).par_chunks(size));
-    chunks.for_each(|(dp, p)| {
-        vectorised(
-            #[inline(always)]
-            || {
-                for (dp, p) in dp.chunks_exact_mut(width).zip(p.chunks_exact(width)) {
-                    let (_, mean) = sum_and_dot(dp, p, |p| p);
-                    dp.iter_mut()
-                        .zip(p)
-                        .for_each(|(dp, p)| *dp = (*dp - mean) * *p * scale);
-                }
-            },
-        );
+fn apart<T: Tiles>(sizes: Sizes, inputs: &[FlexTensor; 3]) -> (FlexTensor, Kept) {
+    let mixed = T::on_tiles(Forward {
+        sizes,
+        rows: |head| inputs.each_ref().map(|x| rows_of_head::<T>(x, head)),
     });
-    dp
+    let mut shape = inputs[0].layout().shape().clone();
+    shape[3] = sizes.width;
+    let y: Vec<&[T]> = mixed.iter().map(|head| &head.y[..]).collect();
+    (from_vec(one_after_another(&y), shape), Arc::new(mixed))
+}
+
+fn apart_backward<T: Tiles>(
+    sizes: Sizes,
+    inputs: &[FlexTensor; 3],
+    kept: &Kept,
+    g: &FlexTensor,
+) -> [FlexTensor; 3] {
+    let gradients = T::on_tiles(Backward {
+        sizes,
+        rows: |head| inputs.each_ref().map(|x| rows_of_head::<T>(x, head)),
+        g: |head| rows_of_head::<T>(g, head),
+        mixed: heads_of(kept),
+    });
+    std::array::from_fn(|i| {
+        let of_heads: Vec<&[T]> = gradients.iter().map(|parts| &parts[i][..]).collect();
+        from_vec(
+            one_after_another(&of_heads),
+            inputs[i].layout().shape().clone(),
+        )
+    })
+}
+
+/// The parts of all heads, of which each is as long as the others, copied by all threads.
+fn one_after_another<T: Tiles>(parts: &[&[T]]) -> Vec<T> {
+    let length = parts.first().map_or(0, |part| part.len());
+    let mut out = vec![T::default(); parts.len() * length];
+    if length > 0 {
+        let chunks = out.par_chunks_mut(length).zip(parts);
+        chunks.for_each(|(out, part)| out.copy_from_slice(part));
+    }
+    out
+}
+
+/// Of q, k and v side by side, each with all its heads side by side.
+#[derive(Debug, Clone)]
+struct SelfAttention {
+    heads: usize,
+    scale: f64,
+}
+
+impl SelfAttention {
+    /// Samples, tokens and numbers of a token of the output, and the sizes of a head.
+    fn sizes(&self, qkv: &FlexTensor) -> ([usize; 3], Sizes) {
+        let shape = qkv.layout().shape();
+        let (batch, tokens, width) = (shape[0], shape[1], shape[2] / 3);
+        let depth = width / self.heads;
+        let sizes = Sizes {
+            heads: batch * self.heads,
+            queries: tokens,
+            keys: tokens,
+            depth,
+            width: depth,
+            scale: self.scale,
+        };
+        ([batch, tokens, width], sizes)
+    }
+}
+
+impl Fused<Flex, 1> for SelfAttention {
+    /// q, k and v, and P.
+    type Saved = (FlexTensor, Kept);
+
+    fn forward(&self, [qkv]: [FlexTensor; 1]) -> (FlexTensor, Self::Saved) {
+        let qkv = contiguous(&qkv);
+        let (y, kept) = by_dtype!(qkv.dtype(), together::<_>(self, &qkv));
+        (y, (qkv, kept))
+    }
+
+    fn backward(
+        &self,
+        (qkv, kept): Self::Saved,
+        g: FlexTensor,
+        _: [bool; 1],
+    ) -> [Option<FlexTensor>; 1] {
+        let g = contiguous(&g);
+        let dqkv = by_dtype!(g.dtype(), together_backward::<_>(self, &qkv, &kept, &g));
+        [Some(dqkv)]
+    }
+}
+
+/// The rows of a head in `parts` matrices of tokens that lie side by side.
+fn rows_within<T: Tiles, const N: usize>(
+    x: &FlexTensor,
+    [_, tokens, width]: [usize; 3],
+    heads: usize,
+    head: usize,
+) -> [Rows<'_, T>; N] {
+    let (sample, head) = (head / heads, head % heads);
+    let first = sample * tokens * N * width + head * (width / heads);
+    std::array::from_fn(|part| Rows {
+        values: &slice::<T>(x)[first + part * width..],
+        step: N * width,
+    })
+}
+
+fn together<T: Tiles>(of: &SelfAttention, qkv: &FlexTensor) -> (FlexTensor, Kept) {
+    let (shape, sizes) = of.sizes(qkv);
+    let mixed = T::on_tiles(Forward {
+        sizes,
+        rows: |head| rows_within::<T, 3>(qkv, shape, of.heads, head),
+    });
+    let y: Vec<[&[T]; 1]> = mixed.iter().map(|head| [&head.y[..]]).collect();
+    let y = side_by_side(&y, shape, of.heads);
+    (from_vec(y, Shape::from(shape)), Arc::new(mixed))
+}
+
+fn together_backward<T: Tiles>(
+    of: &SelfAttention,
+    qkv: &FlexTensor,
+    kept: &Kept,
+    g: &FlexTensor,
+) -> FlexTensor {
+    let (shape, sizes) = of.sizes(qkv);
+    let gradients = T::on_tiles(Backward {
+        sizes,
+        rows: |head| rows_within::<T, 3>(qkv, shape, of.heads, head),
+        g: |head| rows_within::<T, 1>(g, shape, of.heads, head)[0],
+        mixed: heads_of(kept),
+    });
+    let gradients: Vec<[&[T]; 3]> = gradients
+        .iter()
+        .map(|of_head| of_head.each_ref().map(Vec::as_slice))
+        .collect();
+    let out = side_by_side(&gradients, shape, of.heads);
+    from_vec(out, qkv.layout().shape().clone())
+}
+
+/// `[batch, tokens, N·width]` from the rows of every head.
+fn side_by_side<T: Tiles, const N: usize>(
+    parts: &[[&[T]; N]],
+    [batch, tokens, width]: [usize; 3],
+    heads: usize,
+) -> Vec<T> {
+    let mut out = vec![T::default(); batch * tokens * N * width];
+    let depth = width / heads;
+    if out.is_empty() {
+        return out;
+    }
+    out.par_chunks_mut(tokens * N * width)
+        .zip(parts.par_chunks(heads))
+        .for_each(|(out, of_heads)| {
+            for (token, out) in out.chunks_exact_mut(N * width).enumerate() {
+                for (part, out) in out.chunks_exact_mut(width).enumerate() {
+                    for (out, head) in out.chunks_exact_mut(depth).zip(of_heads) {
+                        out.copy_from_slice(&head[part][token * depth..][..depth]);
+                    }
+                }
+            }
+        });
+    out
 }
