@@ -1,24 +1,29 @@
 //! Couplings: which source point a data point is paired with.
 //!
 //! `π = argmin over permutations of Σᵢ ‖x0ᵢ − x1_π(i)‖²` for optimal transport, the identity for
-//! independence, and `π(i) ~ exp((fᵢ + gⱼ − ‖x0ᵢ − x1ⱼ‖²)/ε)` for entropic transport
+//! independence, and `π(i) ~ exp((fᵢ + gⱼ − ‖x0ᵢ − x1ⱼ‖²)/ε)` for entropic transport. Unbalanced and
+//! partial transport leave points over, such as outliers.
 //!
-//! Source: Tong et al. 2024 and Pooladian et al. 2023 (minibatch optimal transport).
+//! Source: Tong et al. 2024 and Pooladian et al. 2023 (minibatch optimal transport); Chizat et al.
+//! 2018 (unbalanced transport).
 
 mod class;
 mod cost;
 mod entropic;
+mod partial;
 mod regularisation;
 mod scaling;
 mod sinkhorn;
 
 pub use class::assign_within_classes;
 pub use entropic::EntropicCoupling;
+pub use partial::assign_partially;
 pub use regularisation::Regularisation;
 pub use sinkhorn::Sinkhorn;
 
 use crate::assignment::assign_points;
 use crate::named;
+use crate::named::{POSITIVE, Range};
 use crate::noise::Draws;
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -36,11 +41,11 @@ named! {
     /// let (x0, x1) = ([0.0, 1.0, 2.0], [2.1, 0.1, 1.1]);
     /// let mut draws = Noise::new(0).draws(Stream::Coupling, 0);
     /// let pairs = Coupling::OptimalTransport.pairs(&x0, &x1, 1, None, &mut draws);
-    /// assert_eq!(pairs, [1, 2, 0]); // x0[0] with x1[1], …
+    /// assert_eq!(pairs, [(0, 1), (1, 2), (2, 0)]); // x0[0] with x1[1], …
     /// ```
     ///
-    /// The named ones but [`Coupling::Sinkhorn`] are permutations: no row is lost and none is used
-    /// twice.
+    /// The named ones but [`Coupling::Sinkhorn`], [`Coupling::Unbalanced`] and
+    /// [`Coupling::Partial`] are permutations: no row is lost and none is used twice.
     #[derive(Clone)]
     pub enum Coupling as "coupling" {
         /// No reordering: pairs are independent.
@@ -57,6 +62,25 @@ named! {
         /// and another not at all. That is the plan's nature; in the mean over draws every data
         /// point counts the same.
         "sinkhorn" => Sinkhorn(regularisation: Regularisation = Regularisation::Auto),
+        /// Draws from the unbalanced entropic plan of the batch, which may miss its marginals
+        /// (Chizat et al. 2018): a point that is far from all others, such as an outlier, is seldom
+        /// drawn.
+        "unbalanced" => Unbalanced {
+            /// The regularisation ε.
+            epsilon: Regularisation = Regularisation::Auto,
+            /// λ, the price of missing the marginals, in units of the cost: pairs whose squared
+            /// distance is far above 2λ are given up.
+            lambda: f64 = 10.0 => POSITIVE,
+        },
+        /// Exact optimal transport of a share of the batch, the cheapest to move (Chapel et al.
+        /// 2020); its pairs are repeated to fill the batch.
+        "partial" => Partial {
+            /// The share of the points that is moved.
+            mass: f64 = 0.9 => Range {
+                holds: |mass| *mass > 0.0 && *mass <= 1.0,
+                remedy: "give a share above 0, and at most 1",
+            },
+        },
     } else {
         /// A coupling of the user's own.
         Custom(Arc<dyn Pairing>)
@@ -65,7 +89,8 @@ named! {
 
 /// A way of pairing the points of a batch.
 pub trait Pairing: Debug + Send + Sync {
-    /// For each row of `x0`, the row of `x1` that it is paired with; see [`Coupling::pairs`].
+    /// As many pairs as there are points, of a row of `x0` and a row of `x1`; see
+    /// [`Coupling::pairs`].
     fn pairs(
         &self,
         x0: &[f32],
@@ -73,7 +98,7 @@ pub trait Pairing: Debug + Send + Sync {
         dim: usize,
         labels: Option<&[u32]>,
         draws: &mut Draws,
-    ) -> Vec<usize>;
+    ) -> Vec<(usize, usize)>;
 }
 
 /// Independent pairs.
@@ -88,6 +113,14 @@ impl PartialEq for Coupling {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Sinkhorn(a), Self::Sinkhorn(b)) => a == b,
+            (
+                Self::Unbalanced { epsilon, lambda },
+                Self::Unbalanced {
+                    epsilon: e,
+                    lambda: l,
+                },
+            ) => epsilon == e && lambda == l,
+            (Self::Partial { mass: a }, Self::Partial { mass: b }) => a == b,
             (Self::Custom(a), Self::Custom(b)) => Arc::ptr_eq(a, b),
             (Self::Custom(_), _) => false,
             _ => self.name() == other.name(),
@@ -96,11 +129,12 @@ impl PartialEq for Coupling {
 }
 
 impl Coupling {
-    /// For each row of `x0`, the row of `x1` that it is paired with.
+    /// As many pairs as there are points, each of a row of `x0` and a row of `x1`.
     ///
-    /// `labels` are the classes of the rows of `x1`, read only by
-    /// [`Coupling::ClassOptimalTransport`], which without them is optimal transport over the whole
-    /// batch. Of the named couplings only [`Coupling::Sinkhorn`] draws: once per row.
+    /// Couplings that leave points over use others more than once. `labels` are the classes of the
+    /// rows of `x1`, read only by [`Coupling::ClassOptimalTransport`], which without them is optimal
+    /// transport over the whole batch. Of the named couplings only [`Coupling::Sinkhorn`] and
+    /// [`Coupling::Unbalanced`] draw: once per pair.
     ///
     /// # Shapes
     /// - x0, x1: `[n, dim]`, row-major
@@ -108,7 +142,7 @@ impl Coupling {
     ///
     /// # Panics
     /// If the two hold different numbers of points, there is not one label per point, a coordinate
-    /// is not finite, or a regularisation is not positive.
+    /// is not finite, or a parameter is out of range.
     pub fn pairs(
         &self,
         x0: &[f32],
@@ -116,27 +150,53 @@ impl Coupling {
         dim: usize,
         labels: Option<&[u32]>,
         draws: &mut Draws,
-    ) -> Vec<usize> {
+    ) -> Vec<(usize, usize)> {
         assert_eq!(x0.len(), x1.len(), "both clouds hold the same points");
+        let n = x0.len() / dim.max(1);
+        let permuted = |columns: Vec<usize>| columns.into_iter().enumerate().collect();
         match (self, labels) {
-            (Self::Independent, _) => (0..x0.len() / dim.max(1)).collect(),
+            (Self::Independent, _) => permuted((0..n).collect()),
             (Self::ClassOptimalTransport, Some(labels)) => {
-                assign_within_classes(x0, x1, dim, labels)
+                permuted(assign_within_classes(x0, x1, dim, labels))
             }
-            (Self::OptimalTransport | Self::ClassOptimalTransport, _) => assign_points(x0, x1, dim),
+            (Self::OptimalTransport | Self::ClassOptimalTransport, _) => {
+                permuted(assign_points(x0, x1, dim))
+            }
             (Self::Custom(pairing), labels) => pairing.pairs(x0, x1, dim, labels, draws),
-            (Self::Sinkhorn(regularisation), _) => {
-                let cost = cost::squared_distances(x0, x1, dim);
-                let n = x0.len() / dim;
-                // A pair is drawn per row: what the columns miss by is far below the noise of that.
-                let sinkhorn = Sinkhorn {
-                    tolerance: PAIRING_ERROR,
-                    ..Sinkhorn::new(regularisation.epsilon(&cost))
-                };
-                sinkhorn.couple(&cost, n).pairs(draws)
+            (Self::Sinkhorn(epsilon), _) => drawn(x0, x1, dim, *epsilon, f64::INFINITY, draws),
+            (Self::Unbalanced { epsilon, lambda }, _) => {
+                drawn(x0, x1, dim, *epsilon, *lambda, draws)
+            }
+            (Self::Partial { mass }, _) => {
+                let kept = assign_partially(x0, x1, dim, *mass);
+                kept.iter().copied().cycle().take(n).collect()
             }
         }
     }
+}
+
+/// Draws from an entropic plan.
+fn drawn(
+    x0: &[f32],
+    x1: &[f32],
+    dim: usize,
+    epsilon: Regularisation,
+    lambda: f64,
+    draws: &mut Draws,
+) -> Vec<(usize, usize)> {
+    let mut cost = cost::squared_distances(x0, x1, dim);
+    let epsilon = epsilon.epsilon(&cost);
+    // The same amount off every cost changes no share of the mass, which without it may be less than
+    // a double can hold.
+    let least = cost.iter().copied().fold(f64::INFINITY, f64::min);
+    cost.iter_mut().for_each(|cost| *cost -= least);
+    // A pair is drawn per row: what the columns miss by is far below the noise of that.
+    let sinkhorn = Sinkhorn {
+        tolerance: PAIRING_ERROR,
+        lambda,
+        ..Sinkhorn::new(epsilon)
+    };
+    sinkhorn.couple(&cost, x0.len() / dim).pairs(draws)
 }
 
 #[cfg(test)]
@@ -156,11 +216,18 @@ mod tests {
         Coupling::Sinkhorn(Regularisation::Fixed(epsilon))
     }
 
+    fn unbalanced(epsilon: f64, lambda: f64) -> Coupling {
+        Coupling::Unbalanced {
+            epsilon: Regularisation::Fixed(epsilon),
+            lambda,
+        }
+    }
+
     #[test]
     fn independent_pairs_stay_as_they_come() {
         let [x0, x1] = clouds(7, 2);
         let pairs = Coupling::Independent.pairs(&x0, &x1, 2, None, &mut draws(0));
-        assert_eq!(pairs, (0..7).collect::<Vec<_>>());
+        assert_eq!(pairs, (0..7).map(|i| (i, i)).collect::<Vec<_>>());
     }
 
     #[test]
@@ -184,7 +251,7 @@ mod tests {
         let pairs = |step| entropic(1.0).pairs(&x0, &x1, 2, None, &mut draws(step));
         assert_eq!(pairs(0), pairs(0));
         assert_ne!(pairs(0), pairs(1));
-        assert!(pairs(0).iter().all(|&j| j < 64));
+        assert!(pairs(0).iter().all(|&(i, j)| i < 64 && j < 64));
     }
 
     #[test]
@@ -223,6 +290,44 @@ mod tests {
     }
 
     #[test]
+    fn unbalanced_pairs_leave_outliers_over_however_far_they_are() {
+        let n = 32;
+        for far in [1e2, 1e5] {
+            let [mut x0, mut x1] = clouds(n, 2);
+            x0[0] += far;
+            x1[2 * n - 1] -= far;
+            let mut used = draws(0);
+            let pairs = unbalanced(0.5, 2.0).pairs(&x0, &x1, 2, None, &mut used);
+            assert_eq!(pairs.len(), n);
+            assert!(pairs.iter().all(|&(i, j)| i > 0 && j < n - 1), "{far}");
+            // Without the relaxation every row is used.
+            let balanced = entropic(0.5).pairs(&x0, &x1, 2, None, &mut draws(0));
+            assert!(balanced.iter().map(|pair| pair.0).eq(0..n));
+        }
+        // All pairs are far, and one of them is drawn all the same.
+        let [x0, x1] = [[0.0, 1.0], [1e4, 1e4 + 1.0]];
+        let pairs = unbalanced(0.1, 0.1).pairs(&x0, &x1, 1, None, &mut draws(0));
+        assert_eq!(pairs, [(1, 0), (1, 0)]);
+    }
+
+    #[test]
+    fn marginals_at_any_price_are_those_of_the_balanced_plan() {
+        let [x0, x1] = clouds(48, 2);
+        let balanced = entropic(1.0).pairs(&x0, &x1, 2, None, &mut draws(3));
+        let dear = unbalanced(1.0, 1e9).pairs(&x0, &x1, 2, None, &mut draws(3));
+        assert_eq!(dear, balanced);
+    }
+
+    #[test]
+    fn partial_pairs_fill_the_batch() {
+        let [x0, x1] = clouds(10, 2);
+        let partial = Coupling::Partial { mass: 0.7 };
+        let pairs = partial.pairs(&x0, &x1, 2, None, &mut draws(0));
+        let kept = assign_partially(&x0, &x1, 2, 0.7);
+        assert_eq!(pairs, [&kept[..], &kept[..3]].concat());
+    }
+
+    #[test]
     fn no_points_have_no_pairs() {
         for coupling in [
             Coupling::Independent,
@@ -230,6 +335,8 @@ mod tests {
             Coupling::ClassOptimalTransport,
             entropic(1.0),
             Coupling::Sinkhorn(Regularisation::OfMeanCost(0.05)),
+            unbalanced(1.0, 1.0),
+            Coupling::Partial { mass: 0.5 },
         ] {
             let pairs = coupling.pairs(&[], &[], 2, Some(&[]), &mut draws(0));
             assert!(pairs.is_empty(), "{coupling:?}");

@@ -63,7 +63,7 @@ settings! {
     }
     where {
         coupling: Path::bridge_has_noise => "a bridge without noise has no regularisation of its own; give the \
-            bridge a scale above 0, or { sinkhorn = { fixed = 1.0 } }",
+            bridge a scale above 0, or the coupling a regularisation such as { fixed = 1.0 }",
     }
 }
 
@@ -196,8 +196,8 @@ impl Path {
         self.times.clip.unwrap_or(singular)
     }
 
-    /// For each row of `x0`, the row of `x1` that it is paired with: [`Coupling::pairs`], where an
-    /// entropic plan has the regularisation of the path's bridge unless it has one of its own.
+    /// Pairs of a row of `x0` and a row of `x1`: [`Coupling::pairs`], where an entropic plan has the
+    /// regularisation of the path's bridge unless it has one of its own.
     ///
     /// # Panics
     /// As [`Coupling::pairs`].
@@ -208,22 +208,38 @@ impl Path {
         dim: usize,
         labels: Option<&[u32]>,
         draws: &mut Draws,
-    ) -> Vec<usize> {
+    ) -> Vec<(usize, usize)> {
         self.resolved_coupling().pairs(x0, x1, dim, labels, draws)
     }
 
     fn resolved_coupling(&self) -> Coupling {
-        match (&self.coupling, self.gamma) {
-            (Coupling::Sinkhorn(Regularisation::Auto), Gamma::Bridge(s)) => {
-                Coupling::Sinkhorn(Regularisation::of_bridge(s))
-            }
-            (coupling, _) => coupling.clone(),
+        let of_bridge = match self.gamma {
+            Gamma::Bridge(s) => Regularisation::of_bridge(s),
+            _ => Regularisation::Auto,
+        };
+        match self.coupling {
+            Coupling::Sinkhorn(Regularisation::Auto) => Coupling::Sinkhorn(of_bridge),
+            Coupling::Unbalanced {
+                epsilon: Regularisation::Auto,
+                lambda,
+            } => Coupling::Unbalanced {
+                epsilon: of_bridge,
+                lambda,
+            },
+            ref coupling => coupling.clone(),
         }
     }
 
     fn bridge_has_noise(&self) -> bool {
-        let bridge = Coupling::Sinkhorn(Regularisation::Auto);
-        self.coupling != bridge || self.gamma != Gamma::Bridge(0.0)
+        let of_bridge = matches!(
+            self.coupling,
+            Coupling::Sinkhorn(Regularisation::Auto)
+                | Coupling::Unbalanced {
+                    epsilon: Regularisation::Auto,
+                    ..
+                }
+        );
+        !of_bridge || self.gamma != Gamma::Bridge(0.0)
     }
 
     /// The state `σ(t)·x0` that sampling starts from at time t: VE and EDM start wide.
@@ -300,8 +316,8 @@ mod tests {
             dim: usize,
             _: Option<&[u32]>,
             _: &mut Draws,
-        ) -> Vec<usize> {
-            (0..x0.len() / dim).rev().collect()
+        ) -> Vec<(usize, usize)> {
+            (0..x0.len() / dim).rev().enumerate().collect()
         }
     }
 
@@ -348,7 +364,7 @@ mod tests {
         };
         assert_eq!(own.source.points(2, 3, &mut draws()), [1.0; 6]);
         let pairs = own.pairs(&[0.0; 3], &[0.0; 3], 1, None, &mut draws());
-        assert_eq!(pairs, [2, 1, 0]);
+        assert_eq!(pairs, [(0, 2), (1, 1), (2, 0)]);
         assert_eq!(own.schedule.at(0.25).alpha, 0.25);
         for path in [
             Path::new(own.schedule.clone()),

@@ -88,7 +88,7 @@ settings! {
     #[derive(Clone, PartialEq)]
     pub struct FewStepTraining {
         /// What the model learns beside the velocity: the average velocity of steps of any
-        /// duration.
+        /// duration; or what the pairs of a teacher are made for.
         method: FewStep = FewStep::None,
         /// A run or a model file whose velocity is learned, in place of that of the pairs; empty to
         /// train from scratch.
@@ -339,7 +339,9 @@ impl Config {
     pub fn memory(&self, network: Size, dim: usize) -> u64 {
         let batch = self.training.batch as u64;
         let plan = match self.path.coupling {
-            Coupling::Sinkhorn(_) => batch.saturating_mul(batch).saturating_mul(4),
+            Coupling::Sinkhorn(_) | Coupling::Unbalanced { .. } | Coupling::Partial { .. } => {
+                batch.saturating_mul(batch).saturating_mul(4)
+            }
             Coupling::OptimalTransport | Coupling::ClassOptimalTransport => {
                 batch.saturating_mul(batch.isqrt()).saturating_mul(4)
             }

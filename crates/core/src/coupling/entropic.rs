@@ -1,10 +1,10 @@
-//! The result of entropic transport: a joint distribution on the pairs, `Σⱼ π_ij = Σᵢ π_ij = 1/n`,
-//! and draws from it.
+//! The result of entropic transport: a joint distribution on the pairs, `Σⱼ π_ij = Σᵢ π_ij = 1/n`
+//! or, where the marginals are relaxed, near it; and draws from it.
 
 use crate::noise::Draws;
 
 /// A joint distribution of the rows of x0 and of x1: `π_ij = exp((fᵢ + gⱼ − c_ij)/ε)`,
-/// `Σⱼ π_ij = Σᵢ π_ij = 1/n`.
+/// `Σⱼ π_ij = Σᵢ π_ij = 1/n`, or near it where the marginals are relaxed.
 ///
 /// Made by [`Sinkhorn`](super::Sinkhorn).
 #[derive(Debug, Clone, PartialEq)]
@@ -13,7 +13,8 @@ pub struct EntropicCoupling {
     n: usize,
     /// Sweeps over both marginals that it took.
     pub iterations: usize,
-    /// `Σᵢ |Σⱼ π_ij − 1/n| + Σⱼ |Σᵢ π_ij − 1/n|`: the error of the marginals, of a mass of 1.
+    /// `Σᵢ |Σⱼ π_ij − 1/n| + Σⱼ |Σᵢ π_ij − 1/n|`: the error of the marginals, of a mass of 1; for
+    /// relaxed ones, by how much they are missed.
     pub marginal_error: f64,
 }
 
@@ -47,7 +48,13 @@ impl EntropicCoupling {
         self.n == 0
     }
 
-    /// The masses `π_i·` of the pairs of a row of x0, which sum to 1/n.
+    /// The whole mass `Σ π_ij`: 1, or less where the marginals are relaxed.
+    pub fn total(&self) -> f64 {
+        self.mass.iter().sum()
+    }
+
+    /// The masses `π_i·` of the pairs of a row of x0, which sum to 1/n unless the marginals are
+    /// relaxed.
     ///
     /// # Panics
     /// If there is no row `i`.
@@ -56,20 +63,35 @@ impl EntropicCoupling {
         &self.mass[i * self.n..(i + 1) * self.n]
     }
 
-    /// For each row of x0 a row of x1, drawn independently: `π(i) ~ n·π_i·`. One draw per row.
+    /// `n` pairs of a row of x0 and a row of x1, in proportion to their masses. One draw per pair.
     ///
-    /// A row of x1 can come up for several rows of x0, or for none: its count has mean 1, and is 1
-    /// for certain only where π is a permutation.
-    pub fn pairs(&self, draws: &mut Draws) -> Vec<usize> {
+    /// Draw k falls in the k-th of n equal parts of the mass, counted row by row. So a row of x0
+    /// comes up once where all rows have the same mass, and else as often as its share says, give or
+    /// take one. A row of x1 can come up several times, or not at all.
+    ///
+    /// # Panics
+    /// If there are points, but none of them has a mass above 0.
+    pub fn pairs(&self, draws: &mut Draws) -> Vec<(usize, usize)> {
         let uniforms = draws.uniforms(self.n);
-        let rows = self.mass.chunks_exact(self.n.max(1)).zip(uniforms);
-        rows.map(|(row, u)| quantile(row, u)).collect()
+        let rows = self.mass.chunks_exact(self.n.max(1));
+        let sums: Vec<f64> = rows.map(|row| row.iter().sum()).collect();
+        let part = sums.iter().sum::<f64>() / self.n as f64;
+        let last = sums.iter().rposition(|sum| *sum > 0.0);
+        let (mut row, mut passed) = (0, 0.0);
+        let pair = |(k, u): (usize, f64)| {
+            let mass = (k as f64 + u) * part;
+            while row < last.expect("a plan has mass") && mass >= passed + sums[row] {
+                passed += sums[row];
+                row += 1;
+            }
+            (row, quantile(self.row(row), mass - passed))
+        };
+        uniforms.into_iter().enumerate().map(pair).collect()
     }
 }
 
-/// The first index at which the running sum of the masses exceeds the share `u` of them all.
-fn quantile(row: &[f64], u: f64) -> usize {
-    let mut left = u * row.iter().sum::<f64>();
+/// The first index at which the running sum of the masses exceeds this.
+fn quantile(row: &[f64], mut left: f64) -> usize {
     let mut last = 0;
     for (j, &mass) in row.iter().enumerate() {
         if mass > 0.0 {
@@ -103,7 +125,8 @@ mod tests {
         let mut counts = [[0_u32; 4]; 4];
         for step in 0..n {
             let mut draws = Noise::new(1).draws(Stream::Coupling, step);
-            for (i, j) in coupling.pairs(&mut draws).into_iter().enumerate() {
+            for (row, (i, j)) in coupling.pairs(&mut draws).into_iter().enumerate() {
+                assert_eq!(i, row);
                 counts[i][j] += 1;
             }
         }
@@ -127,7 +150,37 @@ mod tests {
             ([0.1, 0.0, 0.3], 0.26, 2),
             ([0.3, 0.1, 0.0], last, 1),
         ] {
-            assert_eq!(quantile(&row, u), expected, "{row:?} at {u}");
+            let mass = u * row.iter().sum::<f64>();
+            assert_eq!(quantile(&row, mass), expected, "{row:?} at {u}");
+        }
+    }
+
+    #[test]
+    fn rows_of_unequal_mass_come_up_as_often_as_their_share_says() {
+        let law = [[0.0, 0.0, 0.0], [0.30, 0.02, 0.10], [0.08, 0.10, 0.0]];
+        let coupling = EntropicCoupling::new(law.concat(), 3, 0);
+        assert!((coupling.total() - 0.6).abs() < 1e-15);
+        let (steps, n) = (40_000, 3.0);
+        let mut counts = [[0_u32; 3]; 3];
+        for step in 0..steps {
+            let mut draws = Noise::new(3).draws(Stream::Coupling, step);
+            let mut of_row = [0; 3];
+            for (i, j) in coupling.pairs(&mut draws) {
+                counts[i][j] += 1;
+                of_row[i] += 1;
+            }
+            // Shares of 2.1 and 0.9 of three draws.
+            assert!(of_row[0] == 0 && (1..=3).contains(&of_row[1]));
+        }
+        for (counts, row) in counts.iter().zip(law) {
+            for (&count, mass) in counts.iter().zip(row) {
+                // A count of three draws, each at most once: its variance is at most n·p.
+                let p = n * mass / 0.6;
+                let bound = 5.0 * (n * p / f64::from(steps as u32)).sqrt();
+                let frequency = f64::from(count) / f64::from(steps as u32);
+                assert!((frequency - p).abs() <= bound, "{frequency} against {p}");
+                assert!(mass > 0.0 || count == 0);
+            }
         }
     }
 }

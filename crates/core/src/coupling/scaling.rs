@@ -5,8 +5,14 @@
 //! fixed K, which is the same iteration at a fraction of the cost. Factors that have grown far are
 //! absorbed into the potentials.
 //!
+//! Where the marginals are relaxed, `f = −κε·ln Σⱼ exp((gⱼ − c_ij)/ε)/n` with `κ = λ/(λ + ε)`, and g
+//! likewise: with `S = Σⱼ K_ij·vⱼ` the factor is `u = S^−κ·e^{−(1 − κ)a}/n`, and κ = 1 is the
+//! balanced case. A constant in f or g then changes all masses by one factor, so that the shape of
+//! the plan converges as fast as that of a balanced one, and the factor is known in closed form.
+//!
 //! Source: Schmitzer 2019, "Stabilized sparse scaling algorithms for entropy regularized transport
-//! problems", §3.
+//! problems", §3; Chizat et al. 2018, "Scaling algorithms for unbalanced optimal transport
+//! problems".
 
 use rayon::prelude::*;
 
@@ -17,12 +23,18 @@ const COLUMNS: usize = 128;
 /// Factors beyond this, or below its inverse, are absorbed. Entries of K below 10⁻³⁰⁸ are 0, and
 /// stay negligible until then.
 const LARGEST_FACTOR: f64 = 1e40;
+/// A row or column of relaxed marginals with less mass than this is left alone: what it would be
+/// divided by is rounding.
+const NO_MASS: f64 = 1e-290;
+/// The most that ε is taken as above λ where the mass of a relaxed plan is computed.
+const LARGEST_RATIO: f64 = 1e12;
 
 /// The state of a Sinkhorn iteration: costs, and a distribution on the pairs.
 pub(super) struct Scaling<'c> {
     costs: &'c [f64],
     n: usize,
     epsilon: f64,
+    lambda: f64,
     row_potentials: Vec<f64>,
     column_potentials: Vec<f64>,
     kernel: Vec<f64>,
@@ -33,12 +45,13 @@ pub(super) struct Scaling<'c> {
 
 impl<'c> Scaling<'c> {
     /// Potentials of 0, then one pass over rows and one over columns. Costs are `[n, n]`, at least
-    /// 0, and n is not 0.
-    pub(super) fn new(costs: &'c [f64], n: usize, epsilon: f64) -> Self {
+    /// 0, and n is not 0; λ is infinite for marginals that hold exactly.
+    pub(super) fn new(costs: &'c [f64], n: usize, epsilon: f64, lambda: f64) -> Self {
         let mut scaling = Self {
             costs,
             n,
             epsilon,
+            lambda,
             row_potentials: vec![0.0; n],
             column_potentials: vec![0.0; n],
             kernel: vec![0.0; n * n],
@@ -62,18 +75,37 @@ impl<'c> Scaling<'c> {
         self.absorb();
     }
 
+    /// κ.
+    fn kappa(&self) -> f64 {
+        1.0 / (1.0 + self.epsilon / self.lambda)
+    }
+
     /// `uᵢ = 1/(n·Σⱼ K_ij·vⱼ)`; returns `Σᵢ |Σⱼ π_ij − 1/n|` before. After it, the columns are off
-    /// by no more than that.
+    /// by no more than that. Of relaxed marginals it returns by how much the rows' shares of the
+    /// mass change.
     pub(super) fn balance_rows(&mut self) -> f64 {
         let (n, kernel, factors) = (self.n, &self.kernel, &self.column_factors);
         each(&mut self.sums, |i| {
             dot(&kernel[i * n..(i + 1) * n], factors)
         });
-        let share = 1.0 / n as f64;
+        let (share, kappa) = (1.0 / n as f64, self.kappa());
+        let wanted = |(sum, a): (&f64, &f64)| match kappa {
+            1.0 => share,
+            _ if *sum < NO_MASS => 0.0,
+            _ => share * libm::exp((1.0 - kappa) * (libm::log(*sum) - a)),
+        };
+        let rows = || self.sums.iter().zip(&self.row_potentials);
+        let [mut before, mut after] = [1.0, 1.0];
+        if kappa < 1.0 {
+            let masses = self.row_factors.iter().zip(&self.sums);
+            before = masses.map(|(factor, sum)| factor * sum).sum();
+            after = rows().map(wanted).sum();
+        }
         let mut error = 0.0;
-        for (factor, sum) in self.row_factors.iter_mut().zip(&self.sums) {
-            error += (*factor * sum - share).abs();
-            *factor = share / sum;
+        for (factor, row) in self.row_factors.iter_mut().zip(rows()) {
+            let (sum, mass) = (*row.0, wanted(row));
+            error += (*factor * sum / before - mass / after).abs();
+            *factor = if sum < NO_MASS { 1.0 } else { mass / sum };
         }
         error
     }
@@ -81,6 +113,8 @@ impl<'c> Scaling<'c> {
     /// `vⱼ = 1/(n·Σᵢ uᵢ·K_ij)`, then factors that have grown far move into the potentials.
     pub(super) fn balance_columns(&mut self) {
         let (n, kernel, factors) = (self.n, &self.kernel, &self.row_factors);
+        let (kappa, potentials) = (self.kappa(), &self.column_potentials);
+        let log_n = libm::log(n as f64);
         by_columns(&mut self.column_factors, |first, sums| {
             sums.fill(0.0);
             for (row, factor) in kernel.chunks_exact(n).zip(factors) {
@@ -88,8 +122,12 @@ impl<'c> Scaling<'c> {
                     *sum += factor * k;
                 }
             }
-            for sum in sums {
-                *sum = 1.0 / (n as f64 * *sum);
+            for (sum, b) in sums.iter_mut().zip(&potentials[first..]) {
+                *sum = match kappa {
+                    1.0 => 1.0 / (n as f64 * *sum),
+                    _ if *sum < NO_MASS => 1.0,
+                    _ => libm::exp(-log_n - kappa * libm::log(*sum) - (1.0 - kappa) * b),
+                };
             }
         });
         let near = 1.0 / LARGEST_FACTOR..LARGEST_FACTOR;
@@ -109,7 +147,32 @@ impl<'c> Scaling<'c> {
                 *k *= factor * column;
             }
         }
+        if self.lambda.is_finite() {
+            let total: f64 = self.kernel.iter().sum();
+            let change = self.change_of_mass(total);
+            self.kernel.iter_mut().for_each(|mass| *mass *= change);
+        }
         self.kernel
+    }
+
+    /// The factor by which all masses are off, where they sum to `total`.
+    ///
+    /// At the solution `Σᵢ e^{−fᵢ/λ}/n = Σⱼ e^{−gⱼ/λ}/n = Σ π_ij`. With A, B and M for the three
+    /// before constants c and d are added to f and g,
+    /// `(c + d)/ε = (½·ln AB − ln M)/(1 + ε/2λ)`.
+    fn change_of_mass(&self, total: f64) -> f64 {
+        // f/ε of a larger ratio is lost in the rounding of ln n.
+        let ratio = (self.epsilon / self.lambda).min(LARGEST_RATIO);
+        let log_n = libm::log(self.n as f64);
+        let log_sum = |potentials: &[f64], factors: &[f64]| {
+            let exponent = |(a, u): (&f64, &f64)| -log_n - ratio * (a + libm::log(*u) + log_n);
+            let exponents = || potentials.iter().zip(factors).map(exponent);
+            let most = exponents().fold(f64::NEG_INFINITY, f64::max);
+            most + libm::log(exponents().map(|e| libm::exp(e - most)).sum())
+        };
+        let rows = log_sum(&self.row_potentials, &self.row_factors);
+        let columns = log_sum(&self.column_potentials, &self.column_factors);
+        libm::exp((0.5 * (rows + columns) - libm::log(total)) / (1.0 + 0.5 * ratio))
     }
 
     /// Moves the factors into the potentials: `aᵢ += ln uᵢ`, `bⱼ += ln vⱼ`.
@@ -124,9 +187,11 @@ impl<'c> Scaling<'c> {
     }
 
     /// One sweep in logarithms, and K anew. Rows first, then columns, so that no row or column of K
-    /// is all below what a double can hold: a row has an entry of at least n⁻³.
+    /// is all below what a double can hold: a row has an entry of at least n⁻³. Where the marginals
+    /// are relaxed, that is so unless the row itself has less mass than a double can hold.
     fn absorb(&mut self) {
         let (n, costs, scale) = (self.n, self.costs, 1.0 / self.epsilon);
+        let kappa = self.kappa();
         let log_n = libm::log(n as f64);
         let columns = &self.column_potentials;
         each(&mut self.row_potentials, |i| {
@@ -135,7 +200,7 @@ impl<'c> Scaling<'c> {
             let exponents = || row.iter().zip(columns).map(exponent);
             let most = exponents().fold(f64::NEG_INFINITY, f64::max);
             let sum: f64 = exponents().map(|e| libm::exp(e - most)).sum();
-            -log_n - most - libm::log(sum)
+            -log_n - kappa * most - kappa * libm::log(sum)
         });
         let rows = &self.row_potentials;
         by_columns(&mut self.column_potentials, |first, potentials| {
@@ -153,7 +218,7 @@ impl<'c> Scaling<'c> {
                 }
             }
             for (sum, most) in potentials.iter_mut().zip(&most) {
-                *sum = -log_n - most - libm::log(*sum);
+                *sum = -log_n - kappa * most - kappa * libm::log(*sum);
             }
         });
         let columns = &self.column_potentials;

@@ -7,6 +7,9 @@
 //! 1967; Cuturi 2013, "Sinkhorn distances"). It starts at an ε as large as the costs and cools it
 //! by quarters, so that f and g are nearly right when a small ε is reached (ε-scaling: Schmitzer
 //! 2019, §3.2).
+//!
+//! With a finite λ the marginals may be missed, at the price `λ·[KL(π1‖1/n) + KL(πᵀ1‖1/n)]`, and
+//! the entropy is relative to the independent plan `1/n²`: unbalanced transport.
 
 use super::cost::squared_distances;
 use super::entropic::EntropicCoupling;
@@ -32,8 +35,17 @@ const PASSING_ITERATIONS: usize = 100;
 pub struct Sinkhorn {
     /// The regularisation ε, in units of the cost.
     pub epsilon: f64,
+    /// λ, the price of missing the marginals, in units of the cost; infinite for marginals that
+    /// hold.
+    ///
+    /// `min Σ π_ij·c_ij + ε·KL(π‖1/n²) + λ·[KL(Σⱼ π_ij‖1/n) + KL(Σᵢ π_ij‖1/n)]`, with
+    /// `KL(p‖q) = Σ p·ln(p/q) − p + q`. A pair whose cost is far above 2λ has hardly any mass: giving
+    /// up both of its points is cheaper.
+    ///
+    /// Source: Chizat et al. 2018, "Scaling algorithms for unbalanced optimal transport problems".
+    pub lambda: f64,
     /// It stops where `Σᵢ |Σⱼ π_ij − 1/n|` is at most this with exact columns; rows are then made
-    /// exact.
+    /// exact. With a finite λ it stops where a sweep changes the rows' shares of the mass by no more.
     pub tolerance: f64,
     /// It stops after this many sweeps at the last ε.
     pub iterations: usize,
@@ -48,9 +60,16 @@ impl Sinkhorn {
     pub fn new(epsilon: f64) -> Self {
         Self {
             epsilon,
+            lambda: f64::INFINITY,
             tolerance: 1e-9,
             iterations: 1000,
         }
+    }
+
+    /// The same for marginals that may be missed at the price λ: unbalanced transport.
+    #[must_use]
+    pub fn unbalanced(self, lambda: f64) -> Self {
+        Self { lambda, ..self }
     }
 
     /// The coupling of two clouds under the squared Euclidean cost.
@@ -69,19 +88,26 @@ impl Sinkhorn {
     ///
     /// Rows have their marginal to rounding, whenever it stops;
     /// [`EntropicCoupling::marginal_error`] is the error of the columns. An ε below 2⁻⁵² of the
-    /// range of the costs is raised to it: doubles cannot distinguish such costs.
+    /// range of the costs is raised to it: doubles cannot distinguish such costs. With a finite λ,
+    /// `c` more on every cost makes every mass `e^{−c/(2λ + ε)}` as large.
     ///
     /// # Shapes
     /// - cost: `[n, n]`, row-major
     ///
     /// # Panics
-    /// If there are not `n·n` costs, their range is not finite, or ε is not positive and finite.
+    /// If there are not `n·n` costs, their range is not finite, ε is not positive and finite, or λ
+    /// is not positive.
     pub fn couple(&self, cost: &[f64], n: usize) -> EntropicCoupling {
         assert_eq!(cost.len(), n * n, "the cost matrix is not {n} by {n}");
         assert!(
             self.epsilon > 0.0 && self.epsilon.is_finite(),
             "ε = {}; give a positive number",
             self.epsilon
+        );
+        assert!(
+            self.lambda > 0.0,
+            "λ = {}; give a positive number",
+            self.lambda
         );
         if n == 0 {
             return EntropicCoupling::new(Vec::new(), 0, 0);
@@ -90,7 +116,7 @@ impl Sinkhorn {
             cost.iter().all(|c| c.is_finite()),
             "a cost is NaN or infinite"
         );
-        // The same amount off every cost changes no coupling.
+        // The same amount off every cost changes no shape of a plan.
         let least = cost.iter().copied().fold(f64::INFINITY, f64::min);
         let cost: Vec<f64> = cost.iter().map(|c| c - least).collect();
         let range = cost.iter().copied().fold(0.0, f64::max);
@@ -98,7 +124,7 @@ impl Sinkhorn {
         let epsilon = (self.epsilon.max(f64::EPSILON * range)).max(f64::MIN_POSITIVE);
 
         let mut passing = epsilon.max(range);
-        let mut scaling = Scaling::new(&cost, n, passing);
+        let mut scaling = Scaling::new(&cost, n, passing, self.lambda);
         let mut iterations = 0;
         while passing > epsilon {
             iterations += sweep(&mut scaling, PASSING_ERROR, PASSING_ITERATIONS);
@@ -106,7 +132,12 @@ impl Sinkhorn {
             scaling.cool(passing);
         }
         iterations += sweep(&mut scaling, self.tolerance, self.iterations);
-        EntropicCoupling::new(scaling.into_mass(), n, iterations)
+        let mut mass = scaling.into_mass();
+        if self.lambda.is_finite() {
+            let of_least = libm::exp(-least / (2.0 * self.lambda + epsilon));
+            mass.iter_mut().for_each(|mass| *mass *= of_least);
+        }
+        EntropicCoupling::new(mass, n, iterations)
     }
 }
 
@@ -271,7 +302,7 @@ mod tests {
         let mut counts = vec![0_u32; n * n];
         for step in 0..steps {
             let mut draws = Noise::new(2).draws(Stream::Coupling, step);
-            for (i, j) in coupling.pairs(&mut draws).into_iter().enumerate() {
+            for (i, j) in coupling.pairs(&mut draws) {
                 counts[i * n + j] += 1;
             }
         }
@@ -346,5 +377,121 @@ mod tests {
     #[should_panic(expected = "NaN or infinite")]
     fn a_cost_that_is_not_a_number_is_refused() {
         Sinkhorn::new(1.0).couple(&[f64::NAN], 1);
+    }
+
+    fn relaxed(epsilon: f64, lambda: f64) -> Sinkhorn {
+        Sinkhorn {
+            tolerance: 1e-15,
+            ..patient(epsilon).unbalanced(lambda)
+        }
+    }
+
+    #[track_caller]
+    fn near(found: f64, expected: f64, bound: f64) {
+        assert!((found - expected).abs() < bound, "{found} {expected}");
+    }
+
+    #[test]
+    fn two_points_with_relaxed_marginals_have_the_closed_form() {
+        // By symmetry p³·(2(1 + 1/e))² = ¼ for the diagonal p.
+        let coupling = relaxed(1.0, 1.0).couple(&[0.0, 1.0, 1.0, 0.0], 2);
+        let [diagonal, off] = [0.322_053_574_849_071_7, 0.118_476_889_142_741_8];
+        for (i, j) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
+            let expected = if i == j { diagonal } else { off };
+            near(coupling.row(i)[j], expected, 1e-14);
+        }
+        near(coupling.total(), 2.0 * (diagonal + off), 1e-14);
+    }
+
+    /// Weights of (.2, .5, .3) and (.6, .4) as ten points each: points at one place share what is
+    /// one point's.
+    #[test]
+    fn unequal_weights_have_the_masses_of_an_independent_solver() {
+        let costs = [[0.0, 2.0], [1.0, 0.5], [3.0, 0.1]];
+        let rows = [0, 0, 1, 1, 1, 1, 1, 2, 2, 2];
+        let cost = |k: usize| costs[rows[k / 10]][usize::from(k % 10 >= 6)];
+        let cost: Vec<f64> = (0..100).map(cost).collect();
+        let coupling = relaxed(0.1, 0.5).couple(&cost, 10);
+        let mut places = [[0.0; 2]; 3];
+        for (i, place) in rows.into_iter().enumerate() {
+            for (j, mass) in coupling.row(i).iter().enumerate() {
+                places[place][usize::from(j >= 6)] += mass;
+            }
+        }
+        near(places[0][0], 0.301_715_986_001_630_2, 1e-10);
+        near(places[0][1], 2.4e-11, 1e-12);
+        near(places[1][0], 0.029_033_752_649_375_5, 1e-10);
+        near(places[1][1], 0.166_794_972_948_083_0, 1e-10);
+        near(places[2][0], 0.0, 1e-10);
+        near(places[2][1], 0.222_813_617_260_277_0, 1e-10);
+        near(coupling.total(), 0.720_358_328_884_902, 1e-10);
+        let dear = relaxed(0.1, 5.0).couple(&cost, 10);
+        near(dear.total(), 0.951_646_694_254_260_4, 1e-10);
+    }
+
+    /// The objective is strictly convex: where its gradient is 0, it is solved.
+    #[test]
+    fn relaxed_plans_have_no_gradient() {
+        for (n, dim, epsilon, lambda) in [
+            (1, 1, 0.5, 2.0),
+            (12, 2, 0.3, 0.7),
+            (30, 3, 2.0, 40.0),
+            (25, 2, 0.1, 3.0),
+        ] {
+            let [x0, x1] = clouds(n, dim);
+            let cost = squared_distances(&x0, &x1, dim);
+            let coupling = relaxed(epsilon, lambda).couple(&cost, n);
+            let share = 1.0 / n as f64;
+            let columns = columns(&coupling);
+            for i in 0..n {
+                let row: f64 = coupling.row(i).iter().sum();
+                for (j, &mass) in coupling.row(i).iter().enumerate() {
+                    let gradient = cost[i * n + j]
+                        + epsilon * (mass / (share * share)).ln()
+                        + lambda * ((row / share).ln() + (columns[j] / share).ln());
+                    // Logarithms of 1e-12, times λ.
+                    near(gradient, 0.0, 1e-11 * (1.0 + lambda + cost[i * n + j]));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_lift_of_all_costs_scales_a_relaxed_plan() {
+        let (n, epsilon, lambda, lift) = (16, 0.4, 1.5, 3.0);
+        let [x0, x1] = clouds(n, 2);
+        let cost = squared_distances(&x0, &x1, 2);
+        let lifted: Vec<f64> = cost.iter().map(|c| c + lift).collect();
+        let solver = relaxed(epsilon, lambda);
+        let (plain, lifted) = (solver.couple(&cost, n), solver.couple(&lifted, n));
+        let factor = (-lift / (2.0 * lambda + epsilon)).exp();
+        for i in 0..n {
+            for (a, b) in plain.row(i).iter().zip(lifted.row(i)) {
+                near(*b, factor * a, 1e-13);
+            }
+        }
+    }
+
+    /// Eight points of a scale of 7 at ε = .05, whose unscaled kernel `e^{−c/ε}` underflows.
+    #[test]
+    fn relaxed_plans_do_not_underflow() {
+        let [x0, x1] = [30, 31].map(|step| draws(step).normals(16));
+        let [x0, x1] = [x0, x1].map(|x| x.iter().map(|x| 7.0 * x).collect::<Vec<f32>>());
+        let cost = squared_distances(&x0, &x1, 2);
+        let (epsilon, lambda) = (0.05, 1.0);
+        let coupling = relaxed(epsilon, lambda).couple(&cost, 8);
+        let least = cost.iter().copied().fold(f64::INFINITY, f64::min);
+        assert!((-least / epsilon).exp() < 1e-10 * coupling.total());
+        assert!(coupling.row(0).iter().all(|mass| mass.is_finite()));
+        // The price of moving nothing is 2λ, and a pair is moved for its cost: the mass of the
+        // cheapest is at least what it would have without the others.
+        let alone = (-least / (2.0 * lambda + epsilon)).exp() / 64.0;
+        assert!(coupling.total() > alone, "{}", coupling.total());
+    }
+
+    #[test]
+    #[should_panic(expected = "λ = 0; give a positive number")]
+    fn marginals_at_no_price_are_refused() {
+        Sinkhorn::new(1.0).unbalanced(0.0).couple(&[0.0], 1);
     }
 }

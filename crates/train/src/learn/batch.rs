@@ -99,13 +99,16 @@ impl Batcher {
             .map(|labels| rows.iter().map(|&row| labels[row]).collect::<Vec<_>>());
         let mut draws = self.noise.draws(Stream::Coupling, step);
         let pairs = (self.path).pairs(&x0, &x1, dim, classes.as_deref(), &mut draws);
-        let rows: Vec<usize> = pairs.iter().map(|&j| rows[j]).collect();
-        let x1 = match &self.path.coupling {
-            Coupling::Independent => x1,
-            _ => (pairs.iter())
-                .flat_map(|&j| &x1[j * dim..(j + 1) * dim])
-                .copied()
-                .collect(),
+        let rows: Vec<usize> = pairs.iter().map(|&(_, j)| rows[j]).collect();
+        let [x0, x1] = match &self.path.coupling {
+            Coupling::Independent => [x0, x1],
+            _ => [(x0, 0), (x1, 1)].map(|(x, side)| {
+                let row = |&(i, j): &(usize, usize)| {
+                    let row = [i, j][side];
+                    &x[row * dim..(row + 1) * dim]
+                };
+                pairs.iter().flat_map(row).copied().collect()
+            }),
         };
         let given = self.dataset.given.select(&rows);
         self.of_pairs(step, Pairs { x0, x1, given, dim })
@@ -218,6 +221,11 @@ mod tests {
             Coupling::OptimalTransport,
             Coupling::ClassOptimalTransport,
             Coupling::Sinkhorn(Regularisation::OfMeanCost(0.05)),
+            Coupling::Unbalanced {
+                epsilon: Regularisation::OfMeanCost(0.05),
+                lambda: 50.0,
+            },
+            Coupling::Partial { mass: 0.6 },
         ] {
             let batch = batch(labelled(), coupling.clone(), 1);
             let labels = batch.given.labels.expect("the data has labels").labels;
