@@ -9,7 +9,7 @@ use burn::module::{AutodiffModule, Module, Param};
 use burn::tensor::backend::Backend;
 use burn::tensor::{DType, Tensor};
 use burn_ndarray::NdArray;
-use pyroclast_core::analytic::Dataset;
+use pyroclast_core::analytic::{Dataset, GaussianBridge};
 use pyroclast_core::endpoints::Endpoints;
 use pyroclast_core::field::{Denoiser, VectorField};
 use pyroclast_core::flow::Flow;
@@ -118,6 +118,7 @@ impl Batch<Inner> {
                     x0: tracked(self.path.endpoints.x0),
                     x1: tracked(self.path.endpoints.x1),
                 },
+                z: self.path.z.map(tracked),
             },
         }
     }
@@ -610,4 +611,99 @@ fn a_loss_of_ones_own_is_weighted_as_the_squared_error_is() {
             assert!((got / expected - 1.0).abs() < 1e-12, "{got} {expected}");
         }
     }
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Velocity and score of a bridge together
+
+/// Factors on the exact velocity and on half of s² times the exact score of the Schrödinger bridge
+/// from N(0, 1) to N(2, ½²), at the time that all of a batch have.
+#[derive(Module, Debug)]
+struct Bridge<B: Backend> {
+    factors: Param<Tensor<B, 2>>,
+}
+
+const DIFFUSION: f64 = 0.6;
+
+fn bridge() -> GaussianBridge {
+    GaussianBridge::schrodinger([&[0.0], &[2.0]], [&[1.0], &[0.25]], DIFFUSION)
+}
+
+impl<T: Backend> Network<T, 2> for Bridge<T> {
+    type Condition = ();
+
+    fn forward(&self, x: Tensor<T, 2>, t: Tensor<T, 1>, (): &()) -> Tensor<T, 2> {
+        let t = t.into_data().iter::<f64>().next().expect("a sample");
+        let score = bridge().score(t, x.clone()) * (0.5 * DIFFUSION * DIFFUSION);
+        Tensor::cat(vec![bridge().velocity(t, x), score], 1) * self.factors.val()
+    }
+}
+
+/// Loss and gradient on the k-th batch of pairs of the bridge's own ends.
+fn bridge_loss(factors: [f64; 2], k: u64) -> (f64, Vec<f64>) {
+    let (n, device) = (400, Default::default());
+    let normal = |stream| -> Tensor<B, 2> {
+        let mut draws = Noise::new(12).draws(stream, k);
+        draws.normal_tensor([n, 1], &device, DType::F64)
+    };
+    let (x0, joint) = (normal(Stream::Source), bridge().joint()[0]);
+    let rest = (0.25 - joint * joint).sqrt();
+    let x1 = x0.clone() * joint + normal(Stream::Data) * rest + 2.0;
+    let t = 0.02 + 0.96 * Noise::new(12).draws(Stream::Time, k).uniform();
+    let factors = from_host(factors.to_vec(), [1, 2], &device, DType::F64);
+    let network = Bridge {
+        factors: Param::from_tensor(factors),
+    };
+    let flow = Flow::velocity_and_score(network, Path::bridge(DIFFUSION));
+    let ends = Endpoints { x0, x1 };
+    let sample = flow
+        .path
+        .sample(ends, Some(normal(Stream::Bridge)), &vec![t; n]);
+    let loss = flow.loss(sample, &(), None);
+    let gradients = loss.backward();
+    let gradient = flow
+        .network
+        .factors
+        .grad(&gradients)
+        .expect("they are used");
+    (scalar(loss), values(gradient))
+}
+
+#[test]
+fn velocity_and_score_are_learned_where_they_are_exact() {
+    let batches = 400;
+    let off = [0.8, 1.3];
+    for half in [0, 1] {
+        let gradients = |factor| -> Vec<f64> {
+            let mut factors = [1.0; 2];
+            factors[half] = factor;
+            (0..batches)
+                .map(|k| bridge_loss(factors, k).1[half])
+                .collect()
+        };
+        let (mean, error) = mean_and_error(&gradients(1.0));
+        assert!(mean.abs() < 5.0 * error, "{half}: {mean} ± {error}");
+        // It falls from either side, or nothing is learned.
+        let slopes = off.map(|factor| mean_and_error(&gradients(factor)));
+        let [(low, e_low), (high, e_high)] = slopes;
+        assert!(low < -5.0 * e_low && high > 5.0 * e_high, "{slopes:?}");
+    }
+}
+
+#[test]
+fn the_loss_of_a_score_of_zero_is_that_of_the_noise() {
+    // E z² = 1, and the velocity's part does not depend on the score.
+    let differences: Vec<f64> = (0..200)
+        .map(|k| bridge_loss([1.0, 0.0], k).0 - bridge_loss([1.0, 1.0], k).0)
+        .collect();
+    // What the score explains of the noise, (γ_t·score)² in the mean: between 0 and 1.
+    let (mean, error) = mean_and_error(&differences);
+    let explained = |t: f64| DIFFUSION * DIFFUSION * t * (1.0 - t) / bridge().covariance(t)[0];
+    let n = 1000;
+    let time = |k: usize| 0.02 + 0.96 * (k as f64 + 0.5) / n as f64;
+    let expected = (0..n).map(|k| explained(time(k))).sum::<f64>() / n as f64;
+    assert!(
+        (mean - expected).abs() < 5.0 * error,
+        "{mean} {expected} ± {error}"
+    );
 }

@@ -59,9 +59,8 @@ pub(crate) fn plan(
                 .into()
         ));
     }
-    if plan.is_stochastic() && !config.path.knows_score() {
-        bail!(usage(SampleError::NeedsScore(plan.method.name)));
-    }
+    plan.check_score(&config.path, &config.objective())
+        .map_err(usage)?;
     Ok(plan)
 }
 

@@ -493,3 +493,71 @@ fn path_energy_is_that_of_the_schedule_sampled_under() {
     let npe = report["npe"]["mean"].as_f64().expect("a number");
     assert!(npe.abs() < 5.0, "{npe}");
 }
+
+#[test]
+fn the_score_of_a_bridge_is_learned_and_sampled_by_sdes() {
+    let place = Place::new();
+    place.ok(&format!("train moons-sf2m --out run {QUICK}"));
+    let drawn = |arguments: &str| {
+        place.ok(&format!(
+            "sample run -n 6 --device flex --steps 5 --out a.csv {arguments}"
+        ));
+        fs::read_to_string(place.path("a.csv")).expect("text")
+    };
+    let ode = drawn("--method euler");
+    let sde = drawn("--method euler-maruyama");
+    assert_ne!(ode, sde);
+    assert_ne!(sde, drawn("--method euler-maruyama --noise-level 3"));
+    assert_eq!(ode, drawn("--method euler-maruyama --noise-level 0"));
+    for method in ["heun", "dopri5", "stochastic-heun", "sra1", "shark", "ddim"] {
+        drawn(&format!("--method {method}"));
+    }
+    // A model file knows the score too.
+    place.ok("export run --out m.safetensors");
+    place.ok("sample m.safetensors -n 3 --method shark --steps 3 --out b.csv");
+    place.ok("evaluate run -n 64 --likelihoods 0 --method euler-maruyama --steps 5");
+    // The noise of a diffusion's sampler is not that of a bridge.
+    for (arguments, part) in [
+        (
+            "--method euler-ancestral",
+            "prediction = velocity-and-score",
+        ),
+        ("--method ddim --eta 1", "prediction = velocity-and-score"),
+        ("--method euler-maruyama --clip", "leave them out"),
+        ("--method shark --schedule vp", "leave them out"),
+    ] {
+        place.fails(
+            &format!("sample run -n 3 --steps 5 --out c.csv {arguments}"),
+            2,
+            &["adds noise", part],
+        );
+    }
+    // Without it there is only the ODE.
+    place.ok(&format!(
+        "train moons-sf2m --out flow {QUICK} --set objective.prediction=velocity"
+    ));
+    place.fails(
+        "sample flow -n 3 --steps 5 --method euler-maruyama --out c.csv",
+        2,
+        &["adds noise, which needs the score"],
+    );
+}
+
+#[test]
+fn couplings_that_leave_points_over_are_trained() {
+    let place = Place::new();
+    for (run, set) in [
+        ("a", "path.coupling=unbalanced"),
+        ("b", "path.coupling.unbalanced.lambda=2"),
+        (
+            "c",
+            "path.coupling={ unbalanced = { epsilon = { fixed = 0.5 }, lambda = 3 } }",
+        ),
+        ("d", "path.coupling=partial"),
+        ("e", "path.coupling.partial.mass=0.6"),
+    ] {
+        let set = set.replace(' ', "");
+        place.ok(&format!("train moons --out {run} {QUICK} --set {set}"));
+        place.ok(&format!("sample {run} -n 3 --steps 3 --out {run}.csv"));
+    }
+}

@@ -74,6 +74,31 @@ fn keys_that_would_do_nothing_are_refused() {
             "path.coupling=class-ot",
             "no classes to pair within",
         ),
+        (
+            "moons",
+            "objective.prediction=velocity-and-score",
+            "set path.gamma=bridge",
+        ),
+        (
+            "moons",
+            "path.coupling.partial.mass=0",
+            "give a share above 0",
+        ),
+        (
+            "moons",
+            "path.coupling.partial.mass=1.5",
+            "give a share above 0",
+        ),
+        (
+            "moons",
+            "path.coupling.unbalanced.lambda=0",
+            "give a positive number",
+        ),
+        (
+            "moons",
+            "path.gamma.bridge=0 path.coupling=unbalanced",
+            "a scale above 0",
+        ),
         ("moons", "sampling.guidance=2", "no classes to guide"),
         (
             "moons",

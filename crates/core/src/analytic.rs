@@ -5,12 +5,15 @@
 
 mod dataset;
 mod gaussian;
+mod gaussian_bridge;
 mod marginal;
+mod matrix;
 mod mixture;
 mod quantile_map;
 
 pub use dataset::Dataset;
 pub use gaussian::Gaussian;
+pub use gaussian_bridge::GaussianBridge;
 pub use marginal::Marginal;
 pub use mixture::GaussianMixture;
 pub use quantile_map::QuantileMap;

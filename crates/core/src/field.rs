@@ -7,7 +7,8 @@
 
 use crate::endpoints::Endpoints;
 use crate::flow_map::FlowMap;
-use crate::schedule::Schedule;
+use crate::prediction::Prediction;
+use crate::schedule::{Coefficients, Schedule};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use std::cell::Cell;
@@ -191,6 +192,32 @@ pub trait Denoiser<B: Backend, const D: usize> {
         let sigma = self.schedule().at(t).sigma;
         self.noise(t, x) * (-1.0 / sigma)
     }
+
+    /// `u_t(x) + c·∇log p_t(x)` with the rate c, for one evaluation: the drift of the SDE with noise g
+    /// that has the marginals of the field, for `c = ½g²` forward and `c = −½g²` backward in time.
+    ///
+    /// The default reads both off the endpoints ([`velocity_with_score_of`]). A field that knows the
+    /// score of a bridge, which they do not tell, says so here and in
+    /// [`Denoiser::bridge_diffusion`].
+    fn velocity_with_score(&self, t: f64, x: Tensor<B, D>, rate: f64) -> Tensor<B, D> {
+        velocity_with_score_of(self.schedule().at(t), self.endpoints(t, x), rate)
+    }
+
+    /// The diffusion s of the bridges whose score the field knows; none for a field whose score is
+    /// that of its endpoints.
+    fn bridge_diffusion(&self) -> Option<f64> {
+        None
+    }
+}
+
+/// `u + c·∇log p` from endpoints: `u = α̇x̂1 + σ̇x̂0`, `∇log p = −x̂0/σ`.
+pub fn velocity_with_score_of<B: Backend, const D: usize>(
+    c: Coefficients,
+    ends: Endpoints<B, D>,
+    rate: f64,
+) -> Tensor<B, D> {
+    let noise = ends.x0.clone() * (rate / c.sigma);
+    Prediction::Velocity.encode(c, ends) - noise
 }
 
 /// A denoiser that also says how far the variance of a reverse step lies between its bounds.
@@ -293,6 +320,14 @@ impl<B: Backend, F: Denoiser<B, D> + ?Sized, const D: usize> Denoiser<B, D> for 
 
     fn score(&self, t: f64, x: Tensor<B, D>) -> Tensor<B, D> {
         self.count().score(t, x)
+    }
+
+    fn velocity_with_score(&self, t: f64, x: Tensor<B, D>, rate: f64) -> Tensor<B, D> {
+        self.count().velocity_with_score(t, x, rate)
+    }
+
+    fn bridge_diffusion(&self) -> Option<f64> {
+        self.field.bridge_diffusion()
     }
 }
 

@@ -9,7 +9,7 @@
 use crate::condition::Condition;
 use crate::ddpm::{ReverseStep, variational_term};
 use crate::endpoints::Endpoints;
-use crate::field::{BatchField, Denoiser, LearnedVariance, VectorField};
+use crate::field::{BatchField, Denoiser, LearnedVariance, VectorField, velocity_with_score_of};
 use crate::flow_map::FlowMap;
 use crate::loss::SampleLoss;
 use crate::network::Network;
@@ -110,6 +110,12 @@ impl<N> Flow<N> {
         Self::new(network, path, Objective::new(Prediction::V))
     }
 
+    /// A network of twice the channels that predicts the velocity and the score of a bridge: [SF]²M
+    /// (Tong et al. 2024).
+    pub fn velocity_and_score(network: N, path: Path) -> Self {
+        Self::new(network, path, Objective::new(Prediction::VelocityAndScore))
+    }
+
     /// A preconditioned network as EDM trains it, for data of this standard deviation (Karras et
     /// al. 2022).
     pub fn edm(network: N, path: Path, sigma_data: f64) -> Self {
@@ -130,7 +136,12 @@ impl<N> Flow<N> {
     /// `mean_b w(t_b)·mean‖N_θ(x_t, t) − target‖²`, and where the objective trains the variance,
     /// `+ λ·T·mean_b L_{k_b}`: the bound in nats per dimension through the variance alone
     ///
-    /// Source: Lipman et al. 2023, eq. 14; Nichol & Dhariwal 2021, eq. 16.
+    /// Where the score of a bridge is learned too, `+ mean‖(2γ_t/s²)·N'_θ(x_t, t) + z‖²`, for the
+    /// half N' of the output that stands for `½s²·∇log p_t`: the conditional score is `−z/γ_t`. Its
+    /// weight takes the place of w.
+    ///
+    /// Source: Lipman et al. 2023, eq. 14; Nichol & Dhariwal 2021, eq. 16; Tong et al. 2024
+    /// ([SF]²M), §3.
     ///
     /// On a path with γ > 0, noise, score, data and v are still read off the endpoints; only the
     /// velocity includes the bridge.
@@ -139,7 +150,9 @@ impl<N> Flow<N> {
     ///
     /// # Panics
     /// Where the variance is trained: if the path is no chain, a time is not one of its, up to
-    /// rounding, or the network's output does not have twice the channels of the state.
+    /// rounding, or the network's output does not have twice the channels of the state. Where the
+    /// score is learned: if the path has no noise between its endpoints, or the output does not have
+    /// twice the channels.
     pub fn loss<B: Backend, const D: usize>(
         &self,
         sample: PathSample<B, D>,
@@ -149,8 +162,9 @@ impl<N> Flow<N> {
     where
         N: Network<B, D>,
     {
-        let (output, variance) = self.of_sample(&sample, condition, dropout);
-        let bound = self.bound(&sample, &output, variance);
+        let (output, half) = self.of_sample(&sample, condition, dropout);
+        let squares = |a: Tensor<B, D>, b: Tensor<B, D>| (a - b).square().mean();
+        let beside = self.beside(&sample, &output, half, squares);
         let (coefficients, target) = self.target(sample);
         let error = (output - target).square();
         let loss = match self.objective.weighting {
@@ -161,8 +175,8 @@ impl<N> Flow<N> {
                 (error * per_sample.tensor(weights)).mean()
             }
         };
-        match bound {
-            Some(bound) => loss + bound,
+        match beside {
+            Some(beside) => loss + beside,
             None => loss,
         }
     }
@@ -183,15 +197,16 @@ impl<N> Flow<N> {
     where
         N: Network<B, D>,
     {
-        let (output, variance) = self.of_sample(&sample, condition, dropout);
-        let bound = self.bound(&sample, &output, variance);
+        let (output, half) = self.of_sample(&sample, condition, dropout);
+        let own = |a: Tensor<B, D>, b: Tensor<B, D>| loss.per_sample(a, b).mean();
+        let beside = self.beside(&sample, &output, half, own);
         let (coefficients, target) = self.target(sample);
         let per_sample = PerSample::like(&output);
         let losses = loss.per_sample(output, target);
         let weights = coefficients.iter().map(|&c| self.weight(c));
         let loss = (losses * per_sample.flat(weights)).mean();
-        match bound {
-            Some(bound) => loss + bound,
+        match beside {
+            Some(beside) => loss + beside,
             None => loss,
         }
     }
@@ -212,6 +227,26 @@ impl<N> Flow<N> {
             other => other.target(&sample.coefficients, sample.endpoints),
         };
         (sample.coefficients, target)
+    }
+
+    /// The part of the loss that trains the other half of the output, where the objective has one.
+    fn beside<B: Backend, const D: usize>(
+        &self,
+        sample: &PathSample<B, D>,
+        output: &Tensor<B, D>,
+        half: Option<Tensor<B, D>>,
+        measure: impl FnOnce(Tensor<B, D>, Tensor<B, D>) -> Tensor<B, 1>,
+    ) -> Option<Tensor<B, 1>> {
+        if !self.objective.prediction.learns_score() {
+            return self.bound(sample, output, half);
+        }
+        let z = sample.z.clone();
+        let z = z.expect("a score is learned on a path with noise between its endpoints");
+        let half = half.expect("a network that learns the score has twice the channels");
+        let (gamma, s) = (self.path.gamma, self.path.gamma.scale());
+        let weights = sample.t.iter().map(|&t| 2.0 * gamma.at(t).0 / (s * s));
+        let half = half * PerSample::like(&z).tensor(weights);
+        Some(measure(half, -z))
     }
 
     /// The variational part of the loss, where the objective has one.
@@ -340,6 +375,12 @@ impl<N> Flow<N> {
         }
     }
 
+    /// Whether an SDE with the marginals of this model can be solved: the path determines the score
+    /// ([`Path::knows_score`]), or the network has learned it.
+    pub fn knows_score(&self) -> bool {
+        self.path.knows_score() || self.objective.prediction.learns_score()
+    }
+
     /// The interval of t on which the velocity is finite: [`Prediction::span`] on the path's
     /// schedule.
     pub fn span(&self) -> (f64, f64) {
@@ -375,6 +416,16 @@ impl<N, C> Conditioned<'_, N, C> {
             input => x * input.scale(c),
         };
         halves(self.flow.network.forward(x, time, &self.condition), shape)
+    }
+
+    /// The velocity, and `½s²·∇log p_t`, of a network that learns both.
+    fn halves<B: Backend, const D: usize>(&self, t: f64, x: Tensor<B, D>) -> [Tensor<B, D>; 2]
+    where
+        N: Network<B, D, Condition = C>,
+    {
+        let (velocity, score) = self.output(t, x);
+        let score = score.expect("a network that learns the score has twice the channels");
+        [velocity, score]
     }
 
     fn decoded<B: Backend, const D: usize>(
@@ -487,15 +538,46 @@ where
         let c = self.flow.path.schedule.at(t);
         match self.flow.objective.prediction {
             Prediction::Noise | Prediction::Score => c.alpha > 0.0,
-            Prediction::Velocity | Prediction::AverageVelocity { .. } => {
-                c.delta().is_finite() && c.delta() != 0.0
-            }
+            Prediction::Velocity
+            | Prediction::VelocityAndScore
+            | Prediction::AverageVelocity { .. } => c.delta().is_finite() && c.delta() != 0.0,
             Prediction::Data | Prediction::V | Prediction::Edm { .. } => true,
         }
     }
 
     fn endpoints(&self, t: f64, x: Tensor<B, D>) -> Endpoints<B, D> {
         self.decoded(t, x).0
+    }
+
+    fn score(&self, t: f64, x: Tensor<B, D>) -> Tensor<B, D> {
+        match Denoiser::<B, D>::bridge_diffusion(self) {
+            Some(s) => {
+                let [_, score] = self.halves(t, x);
+                score * (2.0 / (s * s))
+            }
+            None => {
+                let sigma = self.flow.path.schedule.at(t).sigma;
+                self.noise(t, x) * (-1.0 / sigma)
+            }
+        }
+    }
+
+    fn velocity_with_score(&self, t: f64, x: Tensor<B, D>, rate: f64) -> Tensor<B, D> {
+        match Denoiser::<B, D>::bridge_diffusion(self) {
+            Some(s) => {
+                let [velocity, score] = self.halves(t, x);
+                velocity + score * (2.0 * rate / (s * s))
+            }
+            None => {
+                let c = self.flow.path.schedule.at(t);
+                velocity_with_score_of(c, self.endpoints(t, x), rate)
+            }
+        }
+    }
+
+    fn bridge_diffusion(&self) -> Option<f64> {
+        let learned = self.flow.objective.prediction.learns_score();
+        learned.then(|| self.flow.path.gamma.scale())
     }
 }
 

@@ -84,6 +84,8 @@ pub struct PathSample<B: Backend, const D: usize> {
     pub d_x_t: Tensor<B, D>,
     /// The endpoints of the paths.
     pub endpoints: Endpoints<B, D>,
+    /// The noise between the endpoints, where γ is not 0.
+    pub z: Option<Tensor<B, D>>,
 }
 
 impl Path {
@@ -160,7 +162,9 @@ impl Path {
     /// Whether a model's velocity determines the score, as an SDE needs it.
     ///
     /// `∇log p_t = −E[x0|x_t]/σ` holds where x0 ~ N(0, I) is independent of x1 and nothing is added
-    /// between them. Transport of any kind, another source, and bridge noise each break it.
+    /// between them. Transport of any kind, another source, and bridge noise each break it; where
+    /// there is bridge noise, a model can learn the score itself
+    /// ([`Flow::knows_score`](crate::flow::Flow::knows_score)).
     pub fn knows_score(&self) -> bool {
         self.coupling == Coupling::Independent
             && self.gamma == Gamma::None
@@ -258,7 +262,7 @@ impl Path {
     pub fn sample<B: Backend, const D: usize>(
         &self,
         endpoints: Endpoints<B, D>,
-        z: Option<Tensor<B, D>>,
+        mut z: Option<Tensor<B, D>>,
         t: &[f64],
     ) -> PathSample<B, D> {
         let coefficients: Vec<_> = t.iter().map(|&t| self.schedule.at(t)).collect();
@@ -269,8 +273,12 @@ impl Path {
             })
             .collect();
         let [mut x_t, mut d_x_t] = path_sample(&endpoints.x0, &endpoints.x1, &rows);
-        if self.gamma != Gamma::None {
-            let z = z.expect("a path with γ > 0 is sampled with its noise z");
+        if self.gamma == Gamma::None {
+            z = None;
+        } else {
+            let z = z
+                .clone()
+                .expect("a path with γ > 0 is sampled with its noise z");
             let per_sample = PerSample::like(&endpoints.x1);
             let gamma = |pick: fn((f64, f64)) -> f64| -> Tensor<B, D> {
                 per_sample.tensor(t.iter().map(|&t| pick(self.gamma.at(t))))
@@ -286,6 +294,7 @@ impl Path {
             x_t,
             d_x_t,
             endpoints,
+            z,
         }
     }
 }

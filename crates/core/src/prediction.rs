@@ -41,6 +41,11 @@ named! {
             /// consistency model.
             to_data: bool = false,
         },
+        /// The velocity and, in the second half of an output of twice the channels (axis 1), the
+        /// score of a path with noise `γ = s·…` between its endpoints, as `½s²·∇log p_t` ([SF]²M;
+        /// Tong et al. 2024). It decodes as the velocity does; the score is that of
+        /// [`Denoiser::velocity_with_score`](crate::field::Denoiser::velocity_with_score).
+        "velocity-and-score" | "sf2m" => VelocityAndScore,
         /// The data x1. Decoding x̂0 divides by σ: singular at t = 1.
         "data" => Data,
         /// The noise x0, often ε (Ho et al. 2020). Decoding x̂1 divides by α: singular at t = 0
@@ -88,7 +93,15 @@ impl Prediction {
 
     /// Whether the output is the velocity, at least where a step has no duration.
     pub fn is_velocity(self) -> bool {
-        matches!(self, Self::Velocity | Self::AverageVelocity { .. })
+        matches!(
+            self,
+            Self::Velocity | Self::VelocityAndScore | Self::AverageVelocity { .. }
+        )
+    }
+
+    /// Whether the score of a path with noise between its endpoints is learned beside the velocity.
+    pub fn learns_score(self) -> bool {
+        matches!(self, Self::VelocityAndScore)
     }
 
     /// The duration that the network is shown for a step: none for the smallest of a model of
@@ -147,7 +160,7 @@ impl Prediction {
     fn data_shares(self, c: Coefficients) -> (f64, f64) {
         let Coefficients { alpha, sigma, .. } = c;
         match self {
-            Self::Velocity | Self::AverageVelocity { .. } => {
+            Self::Velocity | Self::VelocityAndScore | Self::AverageVelocity { .. } => {
                 (-c.d_sigma / c.delta(), sigma / c.delta())
             }
             Self::Data => (0.0, 1.0),
@@ -169,7 +182,7 @@ impl Prediction {
     fn noise_shares(self, c: Coefficients) -> (f64, f64) {
         let Coefficients { alpha, sigma, .. } = c;
         match self {
-            Self::Velocity | Self::AverageVelocity { .. } => {
+            Self::Velocity | Self::VelocityAndScore | Self::AverageVelocity { .. } => {
                 (c.d_alpha / c.delta(), -alpha / c.delta())
             }
             Self::Data => (1.0 / sigma, -alpha / sigma),
@@ -214,9 +227,11 @@ impl Prediction {
             Self::Data => ends.x1,
             Self::Noise => ends.x0,
             Self::Score => ends.x0 * of(|w| w.1),
-            Self::Velocity | Self::AverageVelocity { .. } | Self::V | Self::Edm { .. } => {
-                ends.x1 * of(|w| w.0) + ends.x0 * of(|w| w.1)
-            }
+            Self::Velocity
+            | Self::VelocityAndScore
+            | Self::AverageVelocity { .. }
+            | Self::V
+            | Self::Edm { .. } => ends.x1 * of(|w| w.0) + ends.x0 * of(|w| w.1),
         }
     }
 
@@ -262,7 +277,9 @@ impl Prediction {
     /// The target as `a·x1 + b·x0`.
     fn weights(self, c: Coefficients) -> (f64, f64) {
         match self {
-            Self::Velocity | Self::AverageVelocity { .. } => (c.d_alpha, c.d_sigma),
+            Self::Velocity | Self::VelocityAndScore | Self::AverageVelocity { .. } => {
+                (c.d_alpha, c.d_sigma)
+            }
             Self::Data => (1.0, 0.0),
             Self::Noise => (0.0, 1.0),
             Self::Score => (0.0, -1.0 / c.sigma),
@@ -282,7 +299,9 @@ impl Prediction {
     pub fn error_ratio(self, c: Coefficients) -> f64 {
         let Coefficients { alpha, sigma, .. } = c;
         let root = match self {
-            Self::Velocity | Self::AverageVelocity { .. } => c.delta() / sigma,
+            Self::Velocity | Self::VelocityAndScore | Self::AverageVelocity { .. } => {
+                c.delta() / sigma
+            }
             Self::Data => 1.0,
             Self::Noise => alpha / sigma,
             Self::Score => alpha / (sigma * sigma),
@@ -308,7 +327,11 @@ impl Prediction {
         let finite = c.d_alpha.is_finite() && c.d_sigma.is_finite();
         finite
             && match self {
-                Self::Velocity | Self::AverageVelocity { .. } | Self::V | Self::Edm { .. } => true,
+                Self::Velocity
+                | Self::VelocityAndScore
+                | Self::AverageVelocity { .. }
+                | Self::V
+                | Self::Edm { .. } => true,
                 Self::Data => c.sigma > 0.0,
                 Self::Noise | Self::Score => c.alpha > 0.0,
             }

@@ -7,7 +7,6 @@
 //! ODE; the forward diffusion's own g is the reverse SDE of Anderson 1982.
 
 use crate::field::{Additive, Denoiser, Diffusion, Sde, VectorField};
-use crate::prediction::Prediction;
 use crate::schedule::Schedule;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
@@ -51,14 +50,16 @@ impl NoiseLevel {
     }
 }
 
-/// The SDEs with the marginals of a field, for paths from x0 ~ N(0, I) independent of the data.
+/// The SDEs with the marginals of a field, for paths from x0 ~ N(0, I) independent of the data, and
+/// for bridges whose score is known.
 ///
 /// `f_t(x) = u_t(x) + ½g_t²·∇log p_t(x)`
 ///
 /// A model trained with optimal-transport pairs, another source or bridge noise has a velocity that
-/// does not determine the score: its SDE has other marginals.
+/// does not determine the score: its SDE has other marginals, unless the model has learned the score
+/// too ([`Denoiser::velocity_with_score`]).
 ///
-/// One drift is one evaluation: the field's own endpoints give the velocity `α̇x̂1 + σ̇x̂0` and the
+/// One drift is one evaluation: elsewhere the field's own endpoints give the velocity `α̇x̂1 + σ̇x̂0` and the
 /// score `−x̂0/σ`, so a wrapper whose endpoints do not lie on a path through x, such as clipping
 /// that keeps x̂0, has its SDE too.
 ///
@@ -99,14 +100,46 @@ where
         if g == 0.0 {
             return self.field.velocity(t, x);
         }
-        let c = schedule.at(t);
-        let ends = self.field.endpoints(t, x);
-        let noise = ends.x0.clone() * (0.5 * g * g / c.sigma);
-        Prediction::Velocity.encode(c, ends) - noise
+        self.field.velocity_with_score(t, x, 0.5 * g * g)
     }
 
     fn diffusion(&self, t: f64, _: &Tensor<B, D>) -> Diffusion<B, D> {
         Diffusion::Level(self.noise_level.at(t, self.field.schedule()))
+    }
+}
+
+/// The same SDEs from data to noise: the time reversal of [`ReverseSde`] with the same g, in the time
+/// `τ = 1 − t`.
+///
+/// `dY = [−u_t(Y) + ½g_t²·∇log p_t(Y)] dτ + g_t dW`, `t = 1 − τ`
+///
+/// Its ends are joined as those of the SDE forward are, if the marginals are those of the field.
+#[derive(Debug)]
+pub struct BackwardSde<F> {
+    /// The field, which knows its velocity and its schedule.
+    pub field: F,
+    /// g.
+    pub noise_level: NoiseLevel,
+}
+
+impl<B, F, const D: usize> Sde<B, D> for BackwardSde<F>
+where
+    B: Backend,
+    F: VectorField<B, D> + Denoiser<B, D>,
+{
+    type Calculus = Additive;
+
+    fn drift(&self, tau: f64, x: Tensor<B, D>) -> Tensor<B, D> {
+        let t = 1.0 - tau;
+        let g = self.noise_level.at(t, self.field.schedule());
+        if g == 0.0 {
+            return -self.field.velocity(t, x);
+        }
+        -self.field.velocity_with_score(t, x, -0.5 * g * g)
+    }
+
+    fn diffusion(&self, tau: f64, _: &Tensor<B, D>) -> Diffusion<B, D> {
+        Diffusion::Level(self.noise_level.at(1.0 - tau, self.field.schedule()))
     }
 }
 

@@ -45,7 +45,8 @@ pub struct MlpConfig {
     pub classes: usize,
     /// Numbers in the vector of attributes to condition on; 0 for none.
     pub attributes: usize,
-    /// Whether the network also predicts a variance, which doubles its outputs.
+    /// Whether the network also predicts a variance, or the score of a bridge, which doubles its
+    /// outputs.
     pub learns_variance: bool,
     /// Whether the duration of a step enters beside its time.
     pub durations: bool,

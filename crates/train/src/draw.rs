@@ -84,11 +84,7 @@ fn check_plan<N, M: Described, const D: usize>(
     if D == 2 && plan.thresholding.is_some() {
         return Err(SampleError::ThresholdedVectors);
     }
-    if plan.is_stochastic() && !flow.path.knows_score() {
-        Err(SampleError::NeedsScore(plan.method.description().name))
-    } else {
-        Ok(())
-    }
+    plan.check_score(&flow.path, &flow.objective)
 }
 
 /// Transports source points to data.

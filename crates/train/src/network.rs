@@ -198,8 +198,10 @@ impl NetworkConfig {
         objective: &Objective,
     ) -> Result<Architecture, OutOfRange> {
         let Conditions { classes, beside } = conditions.into();
-        let learns_variance = objective.variance != VarianceLoss::None;
-        let durations = objective.prediction.takes_duration();
+        let prediction = objective.prediction;
+        // Either is the second half of an output of twice the channels.
+        let learns_variance = objective.variance != VarianceLoss::None || prediction.learns_score();
+        let durations = prediction.takes_duration();
         let refuse = |value: &str, remedy: String| OutOfRange {
             key: "network".to_owned(),
             value: value.to_owned(),

@@ -49,15 +49,21 @@ pub(crate) fn run(arguments: Compare) -> Result<ExitCode> {
         ..config.plan(arguments.seed)
     };
     let mut left_out: Vec<LeftOut> = Vec::new();
-    if !config.path.knows_score() {
-        let adds_noise = |method: MethodName| plan.with_method(method).is_stochastic();
-        let why = |method: MethodName| SampleError::NeedsScore(method.name).to_string();
-        if let Some(&method) = arguments.methods.iter().find(|method| adds_noise(**method)) {
-            bail!(Usage(why(method)));
-        }
-        let stochastic = methods.extract_if(.., |method| adds_noise(*method));
-        left_out.extend(stochastic.map(|method| (method.name, why(method))));
+    let unknown = |method: MethodName| {
+        let checked = plan
+            .with_method(method)
+            .check_score(&config.path, &config.objective());
+        checked.err().map(|error| error.to_string())
+    };
+    if let Some(error) = arguments.methods.iter().find_map(|method| unknown(*method)) {
+        bail!(Usage(error));
     }
+    methods.retain(|&method| {
+        let error = unknown(method);
+        let is_known = error.is_none();
+        left_out.extend(error.map(|error| (method.name, error)));
+        is_known
+    });
     let grid = arguments.grid.unwrap_or(config.sampling.grid.clone());
     if let GridName::Given(_) = grid {
         bail!(Usage(format!(

@@ -7,7 +7,7 @@
 //! diffusion model with a bad version of itself"), whose w is this one.
 
 use crate::endpoints::Endpoints;
-use crate::field::{Denoiser, LearnedVariance, VectorField};
+use crate::field::{Denoiser, LearnedVariance, VectorField, velocity_with_score_of};
 use crate::schedule::Schedule;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
@@ -129,6 +129,21 @@ where
 
     fn score(&self, t: f64, x: Tensor<B, D>) -> Tensor<B, D> {
         self.combine(x, |c, x| c.score(t, x), |u, x| u.score(t, x))
+    }
+
+    fn velocity_with_score(&self, t: f64, x: Tensor<B, D>, rate: f64) -> Tensor<B, D> {
+        match self.bridge_diffusion() {
+            Some(_) => self.combine(
+                x,
+                |c, x| c.velocity_with_score(t, x, rate),
+                |u, x| u.velocity_with_score(t, x, rate),
+            ),
+            None => velocity_with_score_of(self.schedule().at(t), self.endpoints(t, x), rate),
+        }
+    }
+
+    fn bridge_diffusion(&self) -> Option<f64> {
+        self.conditional.bridge_diffusion()
     }
 }
 

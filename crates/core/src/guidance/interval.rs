@@ -110,6 +110,18 @@ where
         }
     }
 
+    fn velocity_with_score(&self, t: f64, x: Tensor<B, D>, rate: f64) -> Tensor<B, D> {
+        if self.holds(self.guided.schedule().at(t)) {
+            self.guided.velocity_with_score(t, x, rate)
+        } else {
+            self.guided.plain().velocity_with_score(t, x, rate)
+        }
+    }
+
+    fn bridge_diffusion(&self) -> Option<f64> {
+        self.guided.bridge_diffusion()
+    }
+
     fn endpoints(&self, t: f64, x: Tensor<B, D>) -> Endpoints<B, D> {
         if self.holds(self.guided.schedule().at(t)) {
             self.guided.endpoints(t, x)

@@ -7,7 +7,7 @@
 //! model puts out.
 
 use crate::endpoints::Endpoints;
-use crate::field::{Denoiser, LearnedVariance, VectorField};
+use crate::field::{Denoiser, LearnedVariance, VectorField, velocity_with_score_of};
 use crate::guidance::Guided;
 use crate::probability_flow::velocity_of;
 use crate::schedule::Schedule;
@@ -110,6 +110,18 @@ where
 
     fn denoise(&self, t: f64, x: Tensor<B, D>) -> Tensor<B, D> {
         self.endpoints(t, x).x1
+    }
+
+    /// Where nothing is rescaled it is that of the guidance.
+    fn velocity_with_score(&self, t: f64, x: Tensor<B, D>, rate: f64) -> Tensor<B, D> {
+        if self.is_plain() {
+            return self.guided.velocity_with_score(t, x, rate);
+        }
+        velocity_with_score_of(self.schedule().at(t), self.endpoints(t, x), rate)
+    }
+
+    fn bridge_diffusion(&self) -> Option<f64> {
+        self.guided.bridge_diffusion().filter(|_| self.is_plain())
     }
 
     fn endpoints(&self, t: f64, x: Tensor<B, D>) -> Endpoints<B, D> {

@@ -25,6 +25,14 @@ impl Default for Gamma {
 }
 
 impl Gamma {
+    /// s, the scale of the noise; 0 for none.
+    pub fn scale(self) -> f64 {
+        match self {
+            Self::None => 0.0,
+            Self::Constant(s) | Self::Bridge(s) => s,
+        }
+    }
+
     /// `(γ, γ̇)` at t. The bridge's derivative is ∞ at t = 0 and −∞ at t = 1.
     pub fn at(self, t: f64) -> (f64, f64) {
         match self {

@@ -154,7 +154,8 @@ pub struct UNetConfig {
     /// Numbers in each token of a sequence that the pixels attend to, such as encoded text; 0 for
     /// none. They do where they attend to each other, and in the middle always.
     pub sequence: usize,
-    /// Whether the network also predicts a variance, which doubles its output channels.
+    /// Whether the network also predicts a variance, or the score of a bridge, which doubles its
+    /// output channels.
     pub learns_variance: bool,
     /// Whether the duration of a step enters beside its time, by sinusoids of its own.
     pub durations: bool,

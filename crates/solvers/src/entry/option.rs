@@ -114,11 +114,12 @@ pub static AVERAGED: MethodOption = MethodOption {
     values: Values::Words(&["noise", "v"]),
 };
 
-/// The factor c in the noise `g_t = c·σ_t` of the SDE.
+/// The factor c in the noise `g_t = c·σ_t` of the SDE, or `c·s` for bridges of diffusion s.
 pub static NOISE_LEVEL: MethodOption = MethodOption {
     name: "noise-level",
     symbol: "G",
-    about: "Noise of the SDE, g = G·σ(t); with enough steps every G gives the same distribution.",
+    about: "Noise of the SDE, g = G·σ(t), or G·s for a model that has learned the score of bridges of \
+            diffusion s; with enough steps every G gives the same distribution.",
     values: Values::Numbers,
 };
 

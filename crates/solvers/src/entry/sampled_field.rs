@@ -64,6 +64,14 @@ impl<B: Backend, const D: usize> Denoiser<B, D> for SampledField<'_, B, D> {
     fn endpoints(&self, t: f64, x: Tensor<B, D>) -> Endpoints<B, D> {
         self.0.endpoints(t, x)
     }
+
+    fn velocity_with_score(&self, t: f64, x: Tensor<B, D>, rate: f64) -> Tensor<B, D> {
+        self.0.velocity_with_score(t, x, rate)
+    }
+
+    fn bridge_diffusion(&self) -> Option<f64> {
+        self.0.bridge_diffusion()
+    }
 }
 
 impl<B: Backend, const D: usize> LearnedVariance<B, D> for SampledField<'_, B, D> {
@@ -109,6 +117,14 @@ where
 
     fn endpoints(&self, t: f64, x: Tensor<B, D>) -> Endpoints<B, D> {
         self.0.endpoints(t, x)
+    }
+
+    fn velocity_with_score(&self, t: f64, x: Tensor<B, D>, rate: f64) -> Tensor<B, D> {
+        self.0.velocity_with_score(t, x, rate)
+    }
+
+    fn bridge_diffusion(&self) -> Option<f64> {
+        self.0.bridge_diffusion()
     }
 }
 

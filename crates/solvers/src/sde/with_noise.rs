@@ -1,7 +1,7 @@
 //! An SDE method for a model.
 //!
-//! `dX = [u_t + ½g_t²·∇log p_t] dt + g_t dW`, `g_t = c·σ_t`, which has the marginals of
-//! `dX = u_t dt`
+//! `dX = [u_t + ½g_t²·∇log p_t] dt + g_t dW`, `g_t = c·σ_t`, or `c·s` for a bridge of diffusion s,
+//! which has the marginals of `dX = u_t dt`
 
 use crate::entry::option::NOISE_LEVEL;
 use crate::entry::{ByReference, Settings};
@@ -14,14 +14,15 @@ use pyroclast_core::reverse_sde::{NoiseLevel, ReverseSde};
 /// Turns a method for SDEs into a method for a field with a score: it integrates the SDE with the
 /// marginals of the field.
 ///
-/// `dX = [u_t + ½g_t²·∇log p_t] dt + g_t dW`, `g_t = c·σ_t`
+/// `dX = [u_t + ½g_t²·∇log p_t] dt + g_t dW`, `g_t = c·σ_t`; for a field that has learned the score
+/// of bridges of diffusion s, `g_t = c·s`, so that c = 1 is the Schrödinger bridge's own SDE
 ///
 /// Source: Song et al. 2021, §4.3; Albergo et al. 2023, theorem 2.8.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct WithNoise<M> {
     /// The SDE method.
     pub method: M,
-    /// The factor c in `g_t = c·σ_t`, 0 or more.
+    /// The factor c in `g_t = c·σ_t` or `c·s`, 0 or more.
     pub noise_level: f64,
 }
 
@@ -33,10 +34,16 @@ impl<M> WithNoise<M> {
         }
     }
 
-    fn sde<'a, F>(&self, field: &'a F) -> ReverseSde<ByReference<'a, F>> {
+    fn sde<'a, B: Backend, F, const D: usize>(&self, field: &'a F) -> ReverseSde<ByReference<'a, F>>
+    where
+        F: Denoiser<B, D>,
+    {
         ReverseSde {
             field: ByReference(field),
-            noise_level: NoiseLevel::Sigma(self.noise_level),
+            noise_level: match field.bridge_diffusion() {
+                Some(s) => NoiseLevel::Constant(self.noise_level * s),
+                None => NoiseLevel::Sigma(self.noise_level),
+            },
         }
     }
 }

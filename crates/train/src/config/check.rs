@@ -15,7 +15,7 @@ use pyroclast_core::named::{OutOfRange, Setting};
 use pyroclast_core::objective::VarianceLoss;
 use pyroclast_core::path::Gamma;
 use pyroclast_core::prediction::Prediction;
-use pyroclast_core::schedule::Schedule;
+use pyroclast_core::schedule::{AnySchedule, Schedule};
 use pyroclast_core::shown::shown;
 use pyroclast_core::time_sampler::TimeDistribution;
 use pyroclast_core::toy::Toy;
@@ -58,7 +58,20 @@ impl Config {
             "path.gamma",
             path.gamma,
             "only a velocity learns the noise between the endpoints; set \
-             objective.prediction=velocity",
+             objective.prediction=velocity, or velocity-and-score",
+        )?;
+        rule(
+            path.gamma.scale() > 0.0 || !prediction.learns_score(),
+            "objective.prediction",
+            prediction,
+            "a score is learned of the noise between the endpoints, and there is none; set \
+             path.gamma=bridge",
+        )?;
+        rule(
+            objective.variance == VarianceLoss::None || !prediction.learns_score(),
+            "objective.variance",
+            objective.variance,
+            "the second half of the output is the score; leave it out, or predict velocity",
         )?;
         let chain = path.schedule.table();
         let has_signal = path.schedule.at(0.0).alpha > 0.0;
@@ -140,11 +153,14 @@ impl Config {
                 "the teacher makes the pairs, and none is mirrored; set data.flip=false",
             )?;
         }
+        let trained = few_step.method.prediction();
+        let learns_score = trained.is_some_and(Prediction::learns_score);
         rule(
-            objective.prediction.is_velocity(),
+            objective.prediction.is_velocity()
+                && (learns_score || !objective.prediction.learns_score()),
             "objective.prediction",
             objective.prediction,
-            "few-step.method learns an average velocity; leave it out",
+            "few-step.method says what is learned; leave it out",
         )?;
         for (key, value, is_usual) in [
             (
@@ -167,6 +183,14 @@ impl Config {
             rule(is_usual, key, value, remedy)?;
         }
         let path = &self.path;
+        let is_brownian = matches!(path.gamma, Gamma::Bridge(s) if s > 0.0)
+            && path.schedule == AnySchedule::default();
+        rule(
+            is_brownian || !learns_score,
+            "few-step.method",
+            few_step.method,
+            "it fits Brownian bridges; set path.gamma=bridge and leave path.schedule=linear",
+        )?;
         let regular = [0.0, 1.0].map(|t| Prediction::Velocity.is_regular(path.schedule.at(t)));
         rule(
             regular == [true, true] && path.schedule.table().is_none(),

@@ -31,9 +31,17 @@ pub enum SampleError {
     #[error(
         "{0} adds noise, which needs the score, but a velocity gives the score only if noise and \
          data are paired independently; train with coupling = independent, gamma = none and \
-         source = normal, or sample with a method that adds no noise"
+         source = normal, or on a bridge with prediction = velocity-and-score for the methods of \
+         SDEs, or sample with a method that adds no noise"
     )]
     NeedsScore(&'static str),
+    /// The score that the network has learned is not that of the field which is sampled.
+    #[error(
+        "{0} adds noise by the score that the model has learned, which clipping, thresholding, \
+         rescaled guidance and another schedule do not change with the velocity; leave them out, \
+         or sample with a method that adds no noise"
+    )]
+    ChangedScore(&'static str),
     /// The method jumps along a learned flow map, and there is none to jump along.
     #[error(
         "{0} needs a model that has learned its flow map, sampled as it is: train one with \

@@ -3,6 +3,8 @@
 use super::{GridName, SampleError, Thresholding};
 use pyroclast_core::ddpm::Variance;
 use pyroclast_core::noise::Noise;
+use pyroclast_core::objective::Objective;
+use pyroclast_core::path::Path;
 use pyroclast_core::schedule::AnySchedule;
 use pyroclast_solvers::Control;
 use pyroclast_solvers::entry::{Described, Kind, MethodError, Options, Requirements, Settings};
@@ -120,6 +122,32 @@ impl<M: Described> Plan<M> {
     /// Whether the method adds noise, with these options.
     pub fn is_stochastic(&self) -> bool {
         self.requirements().adds_noise
+    }
+
+    /// Checks that the score is known, if the method adds noise: the path determines it, or the
+    /// network has learned it and the method is one for SDEs, on the model as it is.
+    ///
+    /// # Errors
+    /// [`SampleError::NeedsScore`] and [`SampleError::ChangedScore`].
+    pub fn check_score(&self, path: &Path, objective: &Objective) -> Result<(), SampleError> {
+        if !self.is_stochastic() || path.knows_score() {
+            return Ok(());
+        }
+        let method = self.method.description();
+        let solves = !matches!(method.kind, Kind::Sampler | Kind::FlowMap);
+        if !(objective.prediction.learns_score() && solves) {
+            return Err(SampleError::NeedsScore(method.name));
+        }
+        let changes = [
+            self.clip,
+            self.thresholding.is_some(),
+            self.schedule.is_some(),
+            self.guidance_rescale > 0.0,
+        ];
+        match changes.contains(&true) {
+            true => Err(SampleError::ChangedScore(method.name)),
+            false => Ok(()),
+        }
     }
 
     /// Checks the parts of the plan that do not depend on the model.
