@@ -1,4 +1,4 @@
-//! Guides for six common beginnings. Their programs are compiled and run as tests.
+//! Guides for seven common beginnings. Their programs are compiled and run as tests.
 
 #[doc = include_str!("../docs/guides/your-data.md")]
 pub mod your_data {}
@@ -17,3 +17,6 @@ pub mod latents {}
 
 #[doc = include_str!("../docs/guides/few-steps.md")]
 pub mod few_steps {}
+
+#[doc = include_str!("../docs/guides/bridges.md")]
+pub mod bridges {}

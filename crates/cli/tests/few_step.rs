@@ -73,6 +73,37 @@ fn every_training_runs_and_samples_in_one_step() {
 }
 
 #[test]
+fn markovian_fitting_goes_back_and_forth() {
+    let place = Place::new();
+    let bridge = "--set path.gamma.bridge=0.5 --set path.coupling=independent";
+    let first = "--set objective.prediction=velocity-and-score";
+    place.ok(&format!("train moons --out one {QUICK} {bridge} {first}"));
+    let next = |start: &str, teacher: &str, out: &str| {
+        let method = format!(
+            "few-step.method={{markovian-fitting={{start=\"{start}\",pairs=600,steps=4}}}}"
+        );
+        format!("train moons {QUICK} {bridge} --set {method} --teacher {teacher} --out {out}")
+    };
+    place.ok(&next("data", "one", "two"));
+    place.ok(&next("source", "two", "three"));
+    assert!(place.path("three/pairs/00001.safetensors").exists());
+    place.ok("sample three -n 3 --method euler-maruyama --steps 4 --out a.csv");
+    // Pairs that were made are read again: a damaged file is noticed.
+    place.ok(&format!("{} --resume", next("source", "two", "three")));
+    // A teacher without a score, or of other bridges.
+    place.ok(&format!("train moons --out plain {QUICK} {bridge}"));
+    place.fails(
+        &next("data", "plain", "no"),
+        1,
+        &["has not learned the score", "velocity-and-score"],
+    );
+    let other = next("data", "one", "no").replace("bridge=0.5", "bridge=0.4");
+    place.fails(&other, 1, &["has not learned the score"]);
+    let flat = next("data", "one", "no").replace("path.gamma.bridge=0.5", "path.gamma=none");
+    place.fails(&flat, 2, &["few-step.method", "set path.gamma=bridge"]);
+}
+
+#[test]
 fn a_run_with_a_teacher_resumes_as_if_it_had_not_been_interrupted() {
     let place = Place::new();
     place.ok(&format!("train moons --out teacher {QUICK}"));

@@ -18,6 +18,8 @@
 //! data. x_q is on the path of the same pair in consistency training, and where a teacher steps to
 //! in consistency distillation.
 //!
+//! Reflow and Markovian fitting have the loss of the objective, on a teacher's pairs.
+//!
 //! Source: Geng et al. 2025 (MeanFlow), algorithm 1; Frans et al. 2024 (shortcut models), algorithm
 //! 1; Boffi, Albergo & Vanden-Eijnden 2024 (flow map matching) for the Eulerian, the Lagrangian and
 //! the semigroup identity, here with all that is not `u_θ(x_t, t, r)` itself held fixed; Song et al.
@@ -120,6 +122,21 @@ named! {
             /// The pairs that the teacher makes.
             pairs: usize = 50_000 => COUNT,
         },
+        /// Iterated Markovian fitting (Shi et al. 2023), which leads to the Schrödinger bridge: the
+        /// velocity and the score of bridges between the ends that the SDE of a teacher joins. Its
+        /// model is sampled in many steps, and is the teacher of a next iteration.
+        "markovian-fitting" | "dsbm" => MarkovianFitting {
+            /// The end that pairs start from. Iterations alternate, so that errors of the simulated
+            /// end do not add up.
+            start: PairStart = PairStart::Data,
+            /// The pairs that the teacher makes.
+            pairs: usize = 50_000 => COUNT,
+            /// Steps of the SDE by which it makes them.
+            steps: usize = 100 => Allowed {
+                holds: |n| (1..=1 << 20).contains(n),
+                remedy: "take 1 to 2^20 steps",
+            },
+        },
         /// Reflow, and the jump from the noise of a pair to its data beside it.
         "distillation" => Distillation {
             /// Share of a batch whose steps have no duration: there it is flow matching.
@@ -177,6 +194,17 @@ named! {
         "euler" => Euler,
         /// Heun's, of two evaluations.
         "heun" => Heun,
+    }
+}
+
+named! {
+    /// The end from which the pairs of a teacher are simulated.
+    #[derive(Clone, Copy, PartialEq)]
+    pub enum PairStart as "start of pairs" {
+        /// Data, which the SDE carries back to noise.
+        "data" => Data,
+        /// Source points, which the SDE carries to data.
+        "source" => Source,
     }
 }
 
@@ -240,6 +268,7 @@ impl FewStep {
         match *self {
             Self::None => None,
             Self::Reflow { .. } => Some(Prediction::Velocity),
+            Self::MarkovianFitting { .. } => Some(Prediction::VelocityAndScore),
             // One step is a jump; of two and more, each is Euler's.
             Self::Distillation { .. } => Some(Prediction::shortcuts(2)),
             Self::Shortcut { steps, .. } => Some(Prediction::shortcuts(steps)),
@@ -265,7 +294,9 @@ impl FewStep {
     /// then has no further part in it.
     pub fn pairs(&self) -> Option<usize> {
         match *self {
-            Self::Reflow { pairs } | Self::Distillation { pairs, .. } => Some(pairs),
+            Self::Reflow { pairs }
+            | Self::MarkovianFitting { pairs, .. }
+            | Self::Distillation { pairs, .. } => Some(pairs),
             _ => None,
         }
     }
@@ -279,7 +310,10 @@ impl FewStep {
     /// Whether the training has a loss of its own ([`FewStep::loss`]), and not that of the
     /// objective.
     pub fn has_loss(&self) -> bool {
-        !matches!(self, Self::None | Self::Reflow { .. })
+        !matches!(
+            self,
+            Self::None | Self::Reflow { .. } | Self::MarkovianFitting { .. }
+        )
     }
 
     /// Whether targets are made with the averaged parameters, and not with those in training.
@@ -292,7 +326,7 @@ impl FewStep {
     pub fn steps(&self, step: u64, mut t: Vec<f64>, path: &Path, draws: &mut Draws) -> Steps {
         let n = t.len();
         let share = match *self {
-            Self::None | Self::Reflow { .. } => 1.0,
+            Self::None | Self::Reflow { .. } | Self::MarkovianFitting { .. } => 1.0,
             Self::MeanFlow { equal, .. }
             | Self::Distillation { equal, .. }
             | Self::Shortcut { equal, .. }

@@ -184,8 +184,12 @@ impl Dataset {
     /// The conditions of `n` samples spread evenly over the dataset, so that sorted rows are
     /// represented fairly.
     pub fn spread(&self, n: usize) -> Given {
-        let rows: Vec<usize> = (0..n).map(|i| i * self.len() / n % self.len()).collect();
-        self.given.select(&rows)
+        self.given.select(&self.spread_rows(n))
+    }
+
+    /// The rows of [`Dataset::spread`].
+    pub(crate) fn spread_rows(&self, n: usize) -> Vec<usize> {
+        (0..n).map(|i| i * self.len() / n % self.len()).collect()
     }
 
     /// The number of samples.

@@ -55,7 +55,9 @@ fn model_of(key: &str, name: &str, of_run: Option<PathBuf>) -> Result<Option<Mod
 /// Refuses a teacher of another path or of data of another kind, and says so if the data have
 /// another name: a velocity of other data is learned as readily.
 pub(super) fn check_teacher(file: &ModelFile, config: &Config, task: &Task) -> Result<()> {
-    teacher::check(file, &config.few_step.teacher, &config.path, task)?;
+    let (name, method) = (&config.few_step.teacher, config.few_step.method);
+    teacher::check(file, name, &config.path, task)?;
+    reflow::check(file, name, method, &config.path)?;
     let (taught, own) = (&file.header().about.data.name, &task.training.name);
     if taught != own {
         note!(
@@ -90,14 +92,19 @@ where
     let numbers = [n as u64, task.training.dim() as u64, 4, 4];
     let what = format!("few-step.method = {}", config.few_step.method);
     memory::check(&what, product(numbers), "make fewer pairs")?;
-    note!(
-        "making {n} pairs of noise and what {} makes of it",
-        shown(name)
-    );
+    note!("making {n} pairs of noise and data with {}", shown(name));
     let progress = Progress::new(0, n as u64);
     let seen = &mut |done| progress.step(done as u64);
     let (folder, seed) = (run.pairs_path(), config.training.seed);
-    let pairs = reflow::pairs::<B>(file, &task, n, seed, &folder, &device, seen);
+    let pairs = reflow::pairs::<B>(
+        file,
+        &task,
+        config.few_step.method,
+        seed,
+        &folder,
+        &device,
+        seen,
+    );
     progress.finish();
     Ok(trainer.pairs(&pairs?))
 }

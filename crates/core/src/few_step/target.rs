@@ -94,7 +94,10 @@ impl FewStep {
                 let size = root_mean_square(g.clone());
                 u + g / (size + offset)
             }
-            Self::None | Self::Reflow { .. } | Self::Distillation { .. } => {
+            Self::None
+            | Self::Reflow { .. }
+            | Self::MarkovianFitting { .. }
+            | Self::Distillation { .. } => {
                 let x1 = points.endpoints.x1.clone();
                 x1.narrow(0, rows.start, rows.len()) - x
             }

@@ -160,7 +160,7 @@ impl Config {
                 && (learns_score || !objective.prediction.learns_score()),
             "objective.prediction",
             objective.prediction,
-            "few-step.method says what is learned; leave it out",
+            "few-step.method learns an average velocity, or a bridge; leave it out",
         )?;
         for (key, value, is_usual) in [
             (
