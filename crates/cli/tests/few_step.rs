@@ -40,8 +40,7 @@ fn every_training_runs_and_samples_in_one_step() {
         }
     }
     for (method, drawn) in [("reflow", "heun"), ("distillation", "flow-map")] {
-        let pairs =
-            format!("--set path.coupling=independent --set few-step.method.{method}.pairs=40");
+        let pairs = format!("--set path.coupling=given --set few-step.method.{method}.pairs=40");
         place.ok(&format!(
             "train moons --out {method} {QUICK} {pairs} --teacher teacher"
         ));
@@ -52,10 +51,19 @@ fn every_training_runs_and_samples_in_one_step() {
     }
     // A consistency model jumps to the data, again and again if asked to.
     place.ok(&format!(
-        "train moons --out cd {QUICK} --set few-step.method=cd --teacher teacher \
+        "train moons --out independent {QUICK} --set path.coupling=independent"
+    ));
+    place.ok(&format!(
+        "train moons --out cd {QUICK} --set few-step.method=cd --teacher independent \
          --set path.coupling=independent"
     ));
     place.ok("sample cd -n 3 --method renoise --steps 2 --out f.csv");
+    // New noise after a jump needs pairs that are independent, and those of a teacher are not.
+    place.fails(
+        "sample distillation -n 3 --method renoise --steps 2 --out g.csv",
+        2,
+        &["renoise", "score"],
+    );
     // A model file knows what it is.
     place.ok("export mean-flow-scratch --out m.safetensors");
     place.ok("sample m.safetensors -n 3 --method flow-map --steps 2 --out c.csv");
@@ -75,14 +83,17 @@ fn every_training_runs_and_samples_in_one_step() {
 #[test]
 fn markovian_fitting_goes_back_and_forth() {
     let place = Place::new();
-    let bridge = "--set path.gamma.bridge=0.5 --set path.coupling=independent";
-    let first = "--set objective.prediction=velocity-and-score";
+    let bridge = "--set path.gamma.bridge=0.5";
+    let first = "--set objective.prediction=velocity-and-score --set path.coupling=independent";
+    let given = "--set path.coupling=given";
     place.ok(&format!("train moons --out one {QUICK} {bridge} {first}"));
     let next = |start: &str, teacher: &str, out: &str| {
         let method = format!(
             "few-step.method={{markovian-fitting={{start=\"{start}\",pairs=600,steps=4}}}}"
         );
-        format!("train moons {QUICK} {bridge} --set {method} --teacher {teacher} --out {out}")
+        format!(
+            "train moons {QUICK} {bridge} {given} --set {method} --teacher {teacher} --out {out}"
+        )
     };
     place.ok(&next("data", "one", "two"));
     place.ok(&next("source", "two", "three"));
@@ -208,7 +219,20 @@ fn what_does_not_go_together_is_refused_in_one_line() {
         (
             format!("train moons {QUICK} --set few-step.method=reflow --teacher plain"),
             2,
-            &["path.coupling", "set path.coupling=independent"],
+            &["path.coupling", "set path.coupling=given"],
+        ),
+        (
+            format!(
+                "train moons {QUICK} --set few-step.method=cd --teacher plain \
+                 --set path.coupling=independent"
+            ),
+            1,
+            &["plain", "set path.coupling=optimal-transport"],
+        ),
+        (
+            format!("train moons {QUICK} --set path.coupling=given"),
+            2,
+            &["path.coupling", "only a teacher gives pairs"],
         ),
         (
             format!(

@@ -50,6 +50,9 @@ named! {
     pub enum Coupling as "coupling" {
         /// No reordering: pairs are independent.
         "independent" => Independent,
+        /// No reordering either: the pairs are those of a teacher, or a teacher that learned from
+        /// such pairs says how they move. So that, unlike independent ones, they tell no score.
+        "given" => Given,
         /// Exact optimal transport for the squared Euclidean cost within the batch.
         "optimal-transport" | "ot" => OptimalTransport,
         /// Exact optimal transport within each class of labels, so that a label says nothing about
@@ -155,7 +158,7 @@ impl Coupling {
         let n = x0.len() / dim.max(1);
         let permuted = |columns: Vec<usize>| columns.into_iter().enumerate().collect();
         match (self, labels) {
-            (Self::Independent, _) => permuted((0..n).collect()),
+            (Self::Independent | Self::Given, _) => permuted((0..n).collect()),
             (Self::ClassOptimalTransport, Some(labels)) => {
                 permuted(assign_within_classes(x0, x1, dim, labels))
             }

@@ -7,6 +7,7 @@ use crate::task::Task;
 use burn::backend::Autodiff;
 use burn::module::AutodiffModule;
 use burn::tensor::backend::Backend;
+use pyroclast_core::coupling::Coupling;
 use pyroclast_core::few_step::Teacher;
 use pyroclast_core::network::Network;
 use pyroclast_core::path::Path as RandomPath;
@@ -37,13 +38,27 @@ pub enum TeacherError {
         /// That of the training.
         expected: String,
     },
+    /// The pairs of the model were made in another way.
+    #[error(
+        "the teacher {} learned from pairs by path.coupling={found}, whose flow passes through other \
+         points than that of {expected} pairs; set path.coupling={found}",
+        shown(name)
+    )]
+    OtherPairs {
+        /// The teacher.
+        name: String,
+        /// How its pairs were made.
+        found: String,
+        /// How those of the training are.
+        expected: String,
+    },
 }
 
 /// Checks that the velocity of a model, which messages call `name`, is that of the task's data, on
-/// their scale, along this path. What it predicts does not matter, nor how its pairs were made.
+/// their scale, along this path. What it predicts does not matter.
 ///
 /// # Errors
-/// [`TeacherError::Other`] with the first difference.
+/// [`TeacherError::Other`] with the first difference, [`TeacherError::OtherPairs`].
 pub fn check(
     file: &ModelFile,
     name: &str,
@@ -111,6 +126,15 @@ pub fn check(
                 expected,
             });
         }
+    }
+    // What a flow of coupled pairs passes through is not what independent ones do.
+    let (taught, own) = (&header.path.coupling, &path.coupling);
+    if taught != own && *own != Coupling::Given {
+        return Err(TeacherError::OtherPairs {
+            name: name.to_owned(),
+            found: taught.to_string(),
+            expected: own.to_string(),
+        });
     }
     Ok(())
 }

@@ -122,6 +122,12 @@ impl Config {
             shown(&few_step.teacher),
             "only a model of few steps learns from a teacher; set few-step.method too",
         )?;
+        rule(
+            self.path.coupling != Coupling::Given || !few_step.teacher.is_empty(),
+            "path.coupling",
+            &self.path.coupling,
+            "only a teacher gives pairs; set path.coupling=independent",
+        )?;
         if !is_trained {
             return Ok(());
         }
@@ -141,10 +147,10 @@ impl Config {
         }
         if few_step.method.pairs().is_some() {
             rule(
-                self.path.coupling == usual.path.coupling,
+                self.path.coupling == Coupling::Given,
                 "path.coupling",
                 &self.path.coupling,
-                "the teacher makes the pairs; set path.coupling=independent",
+                "the teacher makes the pairs; set path.coupling=given",
             )?;
             rule(
                 !self.data.flip,

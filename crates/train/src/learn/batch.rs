@@ -101,7 +101,7 @@ impl Batcher {
         let pairs = (self.path).pairs(&x0, &x1, dim, classes.as_deref(), &mut draws);
         let rows: Vec<usize> = pairs.iter().map(|&(_, j)| rows[j]).collect();
         let [x0, x1] = match &self.path.coupling {
-            Coupling::Independent => [x0, x1],
+            Coupling::Independent | Coupling::Given => [x0, x1],
             _ => [(x0, 0), (x1, 1)].map(|(x, side)| {
                 let row = |&(i, j): &(usize, usize)| {
                     let row = [i, j][side];

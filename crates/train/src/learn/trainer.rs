@@ -19,6 +19,7 @@ use crate::task::Task;
 use burn::module::AutodiffModule;
 use burn::tensor::backend::AutodiffBackend;
 use burn::tensor::{ElementConversion, Tensor};
+use pyroclast_core::coupling::Coupling;
 use pyroclast_core::few_step::{FewStep, FewStepLoss, Teacher};
 use pyroclast_core::flow::Flow;
 use pyroclast_core::loss::SampleLoss;
@@ -269,8 +270,8 @@ where
     }
 
     /// The same on these pairs of noise and data in place of those that the path draws of the data,
-    /// of which a twentieth is held out. An order of its own visits them, and a coupling or a flip
-    /// does nothing to them.
+    /// of which a twentieth is held out. An order of its own visits them, and a flip does nothing to
+    /// them; the coupling becomes [`Coupling::Given`].
     ///
     /// # Panics
     /// If there is no pair, or their samples are of another size than the data's.
@@ -279,6 +280,7 @@ where
         assert!(!pairs.is_empty(), "there are no pairs to train on");
         assert_eq!(pairs.dim, self.task.training.dim(), "pairs of other data");
         self.pairs = Some(pairs.divided().map(Arc::new));
+        self.flow.path.coupling = Coupling::Given;
         self
     }
 
