@@ -110,7 +110,7 @@ impl<N> Flow<N> {
         Self::new(network, path, Objective::new(Prediction::V))
     }
 
-    /// A network of twice the channels that predicts the velocity and the score of a bridge: [SF]²M
+    /// A network of twice the channels that predicts the velocity and the score of a bridge: SF2M
     /// (Tong et al. 2024).
     pub fn velocity_and_score(network: N, path: Path) -> Self {
         Self::new(network, path, Objective::new(Prediction::VelocityAndScore))
@@ -141,7 +141,7 @@ impl<N> Flow<N> {
     /// weight takes the place of w.
     ///
     /// Source: Lipman et al. 2023, eq. 14; Nichol & Dhariwal 2021, eq. 16; Tong et al. 2024
-    /// ([SF]²M), §3.
+    /// (SF2M), §3.
     ///
     /// On a path with γ > 0, noise, score, data and v are still read off the endpoints; only the
     /// velocity includes the bridge.

@@ -42,7 +42,7 @@ named! {
             to_data: bool = false,
         },
         /// The velocity and, in the second half of an output of twice the channels (axis 1), the
-        /// score of a path with noise `γ = s·…` between its endpoints, as `½s²·∇log p_t` ([SF]²M;
+        /// score of a path with noise `γ = s·…` between its endpoints, as `½s²·∇log p_t` (SF2M;
         /// Tong et al. 2024). It decodes as the velocity does; the score is that of
         /// [`Denoiser::velocity_with_score`](crate::field::Denoiser::velocity_with_score).
         "velocity-and-score" | "sf2m" => VelocityAndScore,
