@@ -70,13 +70,14 @@ pub(crate) enum Command {
     Sample(Sample),
     /// Evaluate a trained model, and compare it with a perfect sampler.
     ///
-    /// Prints distances between samples and data (W2, sliced W2, energy distance), the energy and
-    /// straightness of the paths, and the likelihood of held-out data. With a classifier it adds
-    /// Fréchet distance, KID, precision and recall; for a diffusion, the variational bound. The
-    /// score of a perfect sampler is the distance between two disjoint sets of data. A conditional
-    /// model samples under conditions of the training data, and scores held-out samples under their
-    /// own. For a run, the scores are kept in its folder (evaluation.json) and shown in its
-    /// report.html.
+    /// Prints distances between samples and data (W2, sliced W2, energy distance, MMD), whether a
+    /// classifier tells them apart (C2ST), the energy and straightness of the paths, and the
+    /// likelihood of held-out data. With a classifier it adds Fréchet distance, KID, precision,
+    /// recall, density and coverage; for a diffusion, the variational bound. Intervals are of 95 %,
+    /// over the seeds or from subsets of one. The score of a perfect sampler is the distance
+    /// between two disjoint sets of data. A conditional model samples under conditions of the
+    /// training data, and scores held-out samples under their own. For a run, the scores are kept
+    /// in its folder (evaluation.json) and shown in its report.html.
     ///
     ///   pyroclast evaluate runs/moons --seeds 5
     ///   pyroclast evaluate runs/digits --method heun --steps 20 --json
@@ -157,8 +158,9 @@ pub(crate) enum Command {
     ///
     /// Prints the Fréchet distance between samples and data for every method and every budget of
     /// evaluations, and writes a picture: samplers.png in the folder of the run (for a model file:
-    /// in the current folder), or the file given by --out. Data other than the digits needs a
-    /// classifier, given by --features.
+    /// in the current folder), or the file given by --out. All methods start from the same noise;
+    /// which is best at a budget, and which may be as good, is told by the intervals of their
+    /// differences. Data other than the digits needs a classifier, given by --features.
     ///
     ///   pyroclast compare runs/digits-edm
     ///   pyroclast compare runs/digits-edm --methods ddim,heun-edm,dpmpp-2m --evaluations 5,10

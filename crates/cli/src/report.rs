@@ -1,7 +1,9 @@
 //! `report.html` in the folder of a run: its configuration, curves, pictures and scores in one file.
 
 use crate::progress::minutes;
+use crate::say::around;
 use anyhow::{Context, Result};
+use pyroclast_metrics::Interval;
 use pyroclast_plot::{Page, Series};
 use pyroclast_train::atomic_file::write_atomically;
 use pyroclast_train::learn::{Record, Run};
@@ -123,11 +125,14 @@ fn scores(run: &Run) -> Option<serde_json::Map<String, Value>> {
     serde_json::from_str(&text).ok()
 }
 
-/// A score as text: its mean and spread if it has them.
+/// A score as text: its mean and interval if it has them.
 fn shown(score: &Value) -> String {
     let number = |key: &str| score.get(key).and_then(Value::as_f64);
-    match (number("mean"), number("std"), score) {
-        (Some(mean), Some(std), _) => format!("{mean:.4} ± {std:.4}"),
+    let interval = number("low").zip(number("high"));
+    match (number("mean"), interval, score) {
+        (Some(mean), Some((low, high)), _) => {
+            format!("{mean:.4} {}", around(mean, Interval { low, high }, 4))
+        }
         (Some(mean), None, _) => format!("{mean:.4}"),
         (.., Value::String(text)) => text.clone(),
         (.., other) => other.to_string(),

@@ -7,6 +7,7 @@
 //! characters are escaped here, whatever the message.
 
 use pyroclast_core::shown::cut;
+use pyroclast_metrics::Interval;
 use std::fmt::Arguments;
 use std::io::{self, ErrorKind, Write};
 use std::process::exit;
@@ -65,6 +66,16 @@ pub(crate) fn fixed(value: f64, digits: usize) -> String {
     }
 }
 
+/// An interval around a value: `± 0.01` if it is in the middle, and `from 0.87 to 0.91` otherwise.
+pub(crate) fn around(value: f64, interval: Interval, digits: usize) -> String {
+    let Interval { low, high } = interval;
+    let [below, above] = [value - low, high - value].map(|part| fixed(part, digits));
+    match below == above {
+        true => format!("± {above}"),
+        false => format!("from {} to {}", fixed(low, digits), fixed(high, digits)),
+    }
+}
+
 /// A word of a command line as a shell has to be given it.
 pub(crate) fn quoted(word: &str) -> String {
     let is_plain = |c: char| c.is_alphanumeric() || "_-./=,:+@%".contains(c);
@@ -90,6 +101,13 @@ mod tests {
         ] {
             assert_eq!(fixed(value, 4), expected);
         }
+    }
+
+    #[test]
+    fn an_interval_is_told_by_its_half_if_it_has_one() {
+        let shown = |low, high| around(0.9, Interval { low, high }, 2);
+        assert_eq!(shown(0.85, 0.95), "± 0.05");
+        assert_eq!(shown(0.87, 0.91), "from 0.87 to 0.91");
     }
 
     #[test]

@@ -319,6 +319,8 @@ fn evaluation_prints_every_metric() {
         "perfect sampler",
         "sliced W2",
         "energy distance",
+        "MMD²",
+        "two-sample accuracy (C2ST)",
         "normalised path energy",
         "straightness",
         "NLL of held-out data (nats)",
@@ -326,6 +328,8 @@ fn evaluation_prints_every_metric() {
         "evaluations",
         "seconds",
         "±",
+        ", std ",
+        "95 % intervals of the means over 2 seeds",
     ] {
         assert!(ran.stdout.contains(metric), "{metric}: {}", ran.stdout);
     }
@@ -363,6 +367,8 @@ fn evaluation_prints_every_metric() {
         "KID of",
         "precision of",
         "recall of",
+        "density of",
+        "coverage of",
     ] {
         assert!(ran.stdout.contains(metric), "{metric}: {}", ran.stdout);
     }
@@ -379,10 +385,28 @@ fn evaluation_prints_every_metric() {
         ran.stdout
     );
     let json = place
-        .ok("evaluate run -n 50 --rtol 1e-3 --json --device flex")
+        .ok("evaluate run -n 200 --rtol 1e-3 --json --device flex")
         .stdout;
-    let report: serde_json::Value = serde_json::from_str(&json).expect("JSON");
-    assert!(report["npe"].is_null());
+    let single: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    assert!(single["npe"].is_null());
+    // One seed has no deviation, but intervals of its own; two have both.
+    for (report, key) in [
+        (&single, "w2"),
+        (&single, "mmd"),
+        (&single, "c2st"),
+        (&report, "w2"),
+    ] {
+        let number = |part: &str| report[key][part].as_f64();
+        let (low, high) = (number("low").expect(key), number("high").expect(key));
+        let mean = number("mean").expect("a number");
+        assert!(low < mean && mean < high, "{key}: {report}");
+        assert_eq!(number("std").is_some(), report["seeds"] == 2, "{report}");
+    }
+    place.ok(&format!("train 8gaussians --out modes {QUICK}"));
+    let ran = place.ok("evaluate modes -n 50 --likelihoods 0 --device flex");
+    for part in ["modes hit, of 8", "samples within 3σ", "from subsets"] {
+        assert!(ran.stdout.contains(part), "{part}: {}", ran.stdout);
+    }
 }
 
 /// The text of a file with `n` rows of `dim` numbers about `centre`.

@@ -107,6 +107,28 @@ toys! {
     "swissroll" => SwissRoll, swiss_roll::sample;
 }
 
+/// The modes of a distribution: `Σ_k w_k·N(c_k, std²·I)`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Modes {
+    /// The centres c.
+    pub centres: Vec<[f64; 2]>,
+    /// The weights w, which sum to 1.
+    pub weights: Vec<f64>,
+    /// The standard deviation around a centre, per axis.
+    pub std: f64,
+}
+
+impl Toy {
+    /// The modes, if it is a mixture of Gaussians.
+    pub fn modes(self) -> Option<Modes> {
+        match self {
+            Self::EightGaussians => Some(eight_gaussians::modes()),
+            Self::WideEightGaussians => Some(eight_gaussians::wide_modes()),
+            _ => None,
+        }
+    }
+}
+
 /// A point of the plane; distributions compute in double precision and round once.
 type Point = [f64; 2];
 

@@ -6,8 +6,9 @@
 //!
 //! FD is the Fréchet distance between features.
 
+use crate::feature_metric::MANY_COVARIANCES;
 use crate::features::FeatureNetwork;
-use crate::{drawn, frechet_distance};
+use crate::{Estimate, drawn, frechet_distance, subset_interval, subset_scores};
 use burn::tensor::backend::Backend;
 use pyroclast_core::condition::Given;
 use pyroclast_core::flow::Flow;
@@ -90,7 +91,7 @@ pub struct Entry {
 }
 
 /// The scores of one method's samples.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Found {
     /// The evaluations that it used.
     pub evaluations: usize,
@@ -98,6 +99,27 @@ pub struct Found {
     pub to_data: f64,
     /// Fréchet distance between the features of its samples and of the limit.
     pub to_limit: f64,
+    /// The distances of disjoint subsets to the data, [`subset_scores`]; none for few samples or
+    /// many features.
+    pub subsets: Option<Vec<f64>>,
+}
+
+impl Found {
+    /// How much farther from the data these samples are than others of the same contest.
+    ///
+    /// All methods start from the same noise, and meet the same data, so that the interval is that
+    /// of the differences between pairs of subsets: chance that moves both does not widen it.
+    pub fn above(&self, other: &Self) -> Estimate {
+        let value = self.to_data - other.to_data;
+        let subsets = self.subsets.as_ref().zip(other.subsets.as_ref());
+        let differences = subsets.map(|(own, others)| -> Vec<f64> {
+            own.iter().zip(others).map(|(a, b)| a - b).collect()
+        });
+        Estimate {
+            value,
+            interval: differences.and_then(|values| subset_interval(value, &values)),
+        }
+    }
 }
 
 /// All entries, and the limit that they are compared with.
@@ -109,6 +131,15 @@ pub struct Comparison {
     pub limit_steps: usize,
     /// Fréchet distance between the limit and the data: the model's own error.
     pub limit_to_data: f64,
+}
+
+impl Comparison {
+    /// The entry of a budget whose samples are nearest to the data.
+    pub fn best(&self, budget: usize) -> Option<(&Entry, &Found)> {
+        let of_budget = self.entries.iter().filter(|entry| entry.budget == budget);
+        let found = of_budget.filter_map(|entry| Some((entry, entry.found.as_ref().ok()?)));
+        found.min_by(|(_, a), (_, b)| a.to_data.total_cmp(&b.to_data))
+    }
 }
 
 /// Runs the contest. All methods start from the same noise; `seen` is called with each entry.
@@ -156,6 +187,11 @@ where
     let limit_steps = LIMIT.min(indices.unwrap_or(LIMIT));
     let (limit, _) = draw.by(&contest.planned(MethodName::DPMPP_2M, limit_steps))?;
     let width = limit.len() / n;
+    let subsets = |drawn: &[f32]| {
+        let distance = |x: &[f32], y: &[f32]| Some(frechet_distance(x, y, width));
+        let few = width <= MANY_COVARIANCES;
+        few.then(|| subset_scores(&data, drawn, width, distance))?
+    };
     let mut entries = Vec::new();
     for &method in &contest.methods {
         for &budget in &contest.budgets {
@@ -164,6 +200,7 @@ where
                 evaluations,
                 to_data: frechet_distance(&data, &drawn, width),
                 to_limit: frechet_distance(&limit, &drawn, width),
+                subsets: subsets(&drawn),
             });
             let entry = Entry {
                 method: method.description().name,
@@ -248,6 +285,38 @@ mod tests {
             let hole = (t - 1.0 / 3.0).abs() < 1e-5;
             x * if hole { f64::NAN } else { 0.0 }
         }
+    }
+
+    #[test]
+    fn what_moves_both_scores_does_not_widen_their_difference() {
+        let found = |to_data: f64, subsets: &[f64]| Found {
+            evaluations: 1,
+            to_data,
+            to_limit: 0.0,
+            subsets: Some(subsets.to_vec()),
+        };
+        // Subsets that differ by 4, and pairs of them by 1 ± .1.
+        let (a, b) = (found(5.0, &[3.0, 5.0, 7.0]), found(4.0, &[2.1, 4.0, 5.9]));
+        let Estimate { value, interval } = a.above(&b);
+        let interval = interval.expect("three pairs");
+        // t of two degrees of freedom times .1/√3.
+        let half = 4.302_652_729_749_46 * 0.1 / 3.0_f64.sqrt();
+        assert!((value - 1.0).abs() < 1e-12);
+        assert!((interval.high - 1.0 - half).abs() < 1e-9, "{interval:?}");
+        assert!(!interval.contains(0.0));
+        let entry = |method, found| Entry {
+            method,
+            budget: 2,
+            steps: 1,
+            found: Ok(found),
+        };
+        let comparison = Comparison {
+            entries: vec![entry("a", a), entry("b", b)],
+            limit_steps: 1,
+            limit_to_data: 0.0,
+        };
+        assert_eq!(comparison.best(2).map(|(entry, _)| entry.method), Some("b"));
+        assert_eq!(comparison.best(3), None);
     }
 
     #[test]

@@ -1,13 +1,18 @@
 //! How good a model is: its samples against fresh data, beside the score of a perfect sampler.
 
+mod scores;
+
+pub use scores::{CoveredModes, FeatureScore, Named, Scores, spreads};
+
 use crate::drawn;
-use crate::elbo::{Chain, Elbo, bound};
+use crate::elbo::{Chain, bound};
 use crate::feature_metric::FEATURE_METRICS;
 use crate::features::FeatureNetwork;
-use crate::likelihood::{Likelihood, likelihood};
+use crate::likelihood::likelihood;
 use crate::{
-    Rows, Spread, TableScores, energy_distance, nearest_distances, normalised_path_energy,
-    sliced_wasserstein, table_scores, wasserstein, wasserstein_squared,
+    Clouds, Estimate, Rows, energy_distance, median_distance, mmd_squared, mode_coverage,
+    nearest_distances, normalised_path_energy, sliced_wasserstein, subset_interval, subset_scores,
+    table_scores, two_sample, wasserstein, wasserstein_squared,
 };
 use burn::backend::Autodiff;
 use burn::module::AutodiffModule;
@@ -25,172 +30,11 @@ use std::time::Instant;
 
 /// The share of the work that drawing samples takes, for want of a better guess.
 const SAMPLED: f64 = 0.4;
-/// Directions of the sliced distance.
-const SLICES: usize = 500;
-
-/// The scores of one repetition. Distances are on the model's scale.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Scores {
-    /// W2 between samples and data.
-    pub w2: f64,
-    /// W2 between data and other data: what a perfect sampler scores at this n.
-    pub w2_floor: f64,
-    /// Sliced W2 between samples and data.
-    pub sliced: f64,
-    /// Sliced W2 between data and other data.
-    pub sliced_floor: f64,
-    /// Energy distance between samples and data.
-    pub energy_distance: f64,
-    /// One entry per metric in [`FEATURE_METRICS`]; without values if there is no classifier.
-    pub features: [FeatureScore; FEATURE_METRICS.len()],
-    /// Normalised path energy; only for fixed steps.
-    pub npe: Option<f64>,
-    /// Straightness of the paths, 0 for straight ones; only for fixed steps.
-    pub straightness: Option<f64>,
-    /// The likelihood of held-out data, if the density of the source is known.
-    pub likelihood: Option<Likelihood>,
-    /// The variational bound of held-out data: an upper bound on their negative log-likelihood
-    /// under the chain's own distribution.
-    pub elbo: Option<Elbo>,
-    /// The columns of a table, and what they are together; `None` for other data, and for a single
-    /// sample.
-    pub table: Option<TableScores>,
-    /// The median distance to the nearest sample of the training data, of samples and of held-out
-    /// data: [`nearest_distances`]. `None` for points that are drawn anew for every batch.
-    pub nearest: [Option<f64>; 2],
-    /// Evaluations of the network per sample.
-    pub evaluations: usize,
-    /// Seconds of sampling.
-    pub seconds: f64,
-}
-
-/// One metric of features.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct FeatureScore {
-    /// The samples against data; `None` if there are too few of them.
-    pub score: Option<f64>,
-    /// Other data against data, if the metric reports it.
-    pub floor: Option<f64>,
-}
-
-/// A score by name.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Named<T> {
-    /// Its key in JSON.
-    pub key: &'static str,
-    /// Its label in a table, indented if it belongs to the score before it.
-    pub name: String,
-    /// The score.
-    pub value: Option<T>,
-}
-
-impl Scores {
-    /// Every score by name, in the order of a report.
-    pub fn named(&self) -> Vec<Named<f64>> {
-        let named = |key, name: &str, value| Named {
-            key,
-            name: name.to_owned(),
-            value,
-        };
-        const FLOOR: &str = "  of a perfect sampler";
-        let mut all = vec![
-            named("w2", "W2", Some(self.w2)),
-            named("w2_floor", FLOOR, Some(self.w2_floor)),
-            named("sliced_w2", "sliced W2", Some(self.sliced)),
-            named("sliced_w2_floor", FLOOR, Some(self.sliced_floor)),
-            named(
-                "energy_distance",
-                "energy distance",
-                Some(self.energy_distance),
-            ),
-        ];
-        for (metric, found) in FEATURE_METRICS.iter().zip(&self.features) {
-            let name = format!("{} of features", metric.name);
-            all.push(named(metric.key, &name, found.score));
-            if let Some(key) = metric.floor_key {
-                all.push(named(key, FLOOR, found.floor));
-            }
-        }
-        if let Some(table) = &self.table {
-            all.extend([
-                named(
-                    "correlation_difference",
-                    "correlation difference",
-                    Some(table.correlations[0]),
-                ),
-                named(
-                    "correlation_difference_floor",
-                    FLOOR,
-                    Some(table.correlations[1]),
-                ),
-                named(
-                    "c2st",
-                    "two-sample accuracy (C2ST)",
-                    Some(table.two_sample[0]),
-                ),
-                named("c2st_floor", FLOOR, Some(table.two_sample[1])),
-            ]);
-        }
-        let [drawn, held_out] = self.nearest;
-        all.extend([
-            named("nearest", "distance to training data", drawn),
-            named("nearest_held_out", "  of held-out data", held_out),
-        ]);
-        let likelihood = self.likelihood.as_ref();
-        let bound = self.elbo.as_ref().map(|elbo| &elbo.total);
-        let nats = |found: Option<&Likelihood>| found.map(|found| found.nats);
-        let error = |found: Option<&Likelihood>| found.map(|found| found.standard_error);
-        let bits = |found: Option<&Likelihood>| found.and_then(|found| found.bits_per_dimension);
-        all.extend([
-            named("npe", "normalised path energy", self.npe),
-            named(
-                "straightness",
-                "straightness (0: straight)",
-                self.straightness,
-            ),
-            named("nll", "NLL of held-out data (nats)", nats(likelihood)),
-            named("nll_error", "  its standard error", error(likelihood)),
-            named(
-                "bits_per_dimension",
-                "  bits per dimension",
-                bits(likelihood),
-            ),
-            named("elbo", "variational bound (nats)", nats(bound)),
-            named("elbo_error", "  its standard error", error(bound)),
-            named(
-                "elbo_bits_per_dimension",
-                "  bits per dimension",
-                bits(bound),
-            ),
-            named(
-                "evaluations",
-                "evaluations per sample",
-                Some(self.evaluations as f64),
-            ),
-            named("seconds", "seconds of sampling", Some(self.seconds)),
-        ]);
-        all
-    }
-}
-
-/// The spread of every score over repetitions; none for a score that some repetition lacks.
-///
-/// # Panics
-/// If there is no repetition.
-pub fn spreads(repetitions: &[Scores]) -> Vec<Named<Spread>> {
-    let named: Vec<Vec<Named<f64>>> = repetitions.iter().map(Scores::named).collect();
-    let of = |i: usize| -> Option<Spread> {
-        let values: Option<Vec<f64>> = named.iter().map(|scores| scores[i].value).collect();
-        values.map(|values| Spread::of(&values))
-    };
-    (named[0].iter().enumerate())
-        .map(|(i, first)| Named {
-            key: first.key,
-            name: first.name.clone(),
-            value: of(i),
-        })
-        .collect()
-}
+/// Directions of the sliced distance, and of those between subsets, which together take as long as
+/// the whole.
+const SLICES: [usize; 2] = [500, 100];
+/// The most samples, and points of the data, of MMD.
+const KERNELS: usize = 2000;
 
 /// What is measured, and how.
 #[derive(Debug, Clone)]
@@ -208,6 +52,10 @@ pub struct Protocol<M = MethodName> {
     /// The latents that the model draws, if it is one of latents: they are decoded before they are
     /// scored. There are no likelihoods then, which are of latents and not of pictures.
     pub latents: Option<Arc<Latents>>,
+    /// Whether a repetition gives the intervals that it can tell by itself, mostly from subsets of
+    /// its samples. They cost a few percent of the scores, and are of no use beside the intervals
+    /// over several repetitions.
+    pub intervals: bool,
 }
 
 /// Draws `n` samples and scores them. `k` numbers the repetition, which has its own source
@@ -244,6 +92,7 @@ where
         bounds,
         bound_steps,
         latents,
+        intervals,
     } = protocol.clone();
     let dataset = &task.training;
     let dim = dataset.dim();
@@ -295,14 +144,17 @@ where
     seen("variational bounds", 0.7);
     let elbo = bound::<B, _, D>(&flow.valid(), task, bounds, &chain, seed, device);
     seen("features", 0.8);
-    let features = match network {
+    let of_features = match network {
         Some(network) => {
             let clouds = [&samples.values[..], &test, &other];
             let seen = &mut |share| seen("features", 0.8 + 0.05 * share);
-            score_features(network, task, clouds, device, seen)?
+            Some(features(network, task, clouds, device, seen)?)
         }
-        None => Default::default(),
+        None => None,
     };
+    let features = (of_features.as_ref()).map_or_else(Default::default, |[drawn, real, other]| {
+        score_features([drawn, real, other], drawn.len() / n, intervals)
+    });
     seen("distances between samples and data", 0.85);
     let seen_as_data = (dataset.in_units(&samples.values, &task.scaling))
         .map(|values| task.scaling.to_model(&values))
@@ -321,17 +173,54 @@ where
         true => [None; 2],
         false => nearest_distances([&seen_as_data, &held_out], dataset),
     };
+    // Pixels of pictures tell nothing about whether they can be told apart; their features do.
+    let told_apart = match &of_features {
+        _ if n < 2 => None,
+        Some([drawn, real, other]) if dataset.is_image() => {
+            Some([&drawn[..], other].map(|of| two_sample(real, of, real.len() / n)))
+        }
+        _ if dataset.is_image() => None,
+        _ => Some([&seen_as_data, &other].map(|of| two_sample(&test, of, dim))),
+    };
+    let modes = task.modes().map(|modes| CoveredModes {
+        n,
+        by_samples: mode_coverage(&samples.values, &modes),
+        by_data: mode_coverage(&other, &modes),
+        modes,
+    });
+    // Of samples against data.
+    let estimate = |n: usize, score: &dyn Fn(&[f32], &[f32]) -> f64| -> Estimate {
+        let [x, y] = [&samples.values[..n * dim], &test[..n * dim]];
+        let value = score(x, y);
+        let scores = match intervals {
+            true => subset_scores(x, y, dim, |x, y| Some(score(x, y))),
+            false => None,
+        };
+        Estimate {
+            value,
+            interval: scores.and_then(|scores| subset_interval(value, &scores)),
+        }
+    };
+    let sliced = |x: &[f32], y: &[f32]| {
+        let slices = SLICES[usize::from(x.len() < n * dim)];
+        sliced_wasserstein(x, y, dim, slices, k)
+    };
+    let length = median_distance(&test, dim).filter(|_| n > 1);
+    let mmd = length.map(|length| estimate(n.min(KERNELS), &|x, y| mmd_squared(x, y, dim, length)));
     Ok(Scores {
         table,
         nearest,
         features,
         elbo,
         likelihood,
-        w2: wasserstein(&samples.values, &test, dim),
+        w2: estimate(n, &|x, y| wasserstein(x, y, dim)),
         w2_floor: wasserstein(&other, &test, dim),
-        sliced: sliced_wasserstein(&samples.values, &test, dim, SLICES, k),
-        sliced_floor: sliced_wasserstein(&other, &test, dim, SLICES, k),
-        energy_distance: energy_distance(&samples.values, &test, dim),
+        sliced: estimate(n, &sliced),
+        sliced_floor: sliced(&other, &test),
+        energy_distance: estimate(n, &|x, y| energy_distance(x, y, dim)),
+        mmd,
+        two_sample: told_apart,
+        modes,
         npe,
         straightness: samples.straightness,
         evaluations: samples.statistics.evaluations,
@@ -339,15 +228,14 @@ where
     })
 }
 
-/// Scores samples, data and other data, `n` of each and on the model's scale, by their features.
-fn score_features<B: Backend>(
+/// The features of samples, data and other data, `n` of each and on the model's scale.
+fn features<B: Backend>(
     network: &dyn FeatureNetwork<B>,
     task: &Task,
     clouds: [&[f32]; 3],
     device: &B::Device,
     seen: &mut dyn FnMut(f64),
-) -> Result<[FeatureScore; FEATURE_METRICS.len()], SampleError> {
-    let n = clouds[0].len() / task.training.dim();
+) -> Result<[Vec<f32>; 3], SampleError> {
     let mut done = 0.0;
     let [drawn, real, other] = clouds.map(|values| {
         let each = &mut |share: f64| seen((done + share) / clouds.len() as f64);
@@ -355,13 +243,22 @@ fn score_features<B: Backend>(
         done += 1.0;
         features
     });
-    let (drawn, real, other) = (drawn?, real?, other?);
-    let width = drawn.len() / n;
-    Ok(FEATURE_METRICS.map(|metric| {
-        let score = |of: &[f32]| (n >= metric.min_points).then(|| (metric.score)(&real, of, width));
-        FeatureScore {
-            score: score(&drawn),
-            floor: metric.floor_key.and_then(|_| score(&other)),
-        }
-    }))
+    Ok([drawn?, real?, other?])
+}
+
+/// Scores features of samples, data and other data.
+fn score_features(
+    [drawn, real, other]: [&[f32]; 3],
+    dim: usize,
+    intervals: bool,
+) -> [FeatureScore; FEATURE_METRICS.len()] {
+    let samples = Clouds::new(real, drawn, dim);
+    let data = Clouds::new(real, other, dim);
+    FEATURE_METRICS.map(|metric| FeatureScore {
+        score: match intervals {
+            true => metric.estimate(&samples),
+            false => (metric.score)(&samples).map(Estimate::from),
+        },
+        floor: metric.floor_key.and_then(|_| (metric.score)(&data)),
+    })
 }

@@ -2,6 +2,11 @@
 //!
 //! `score(φ(real), φ(fake))`, with φ the features of a classifier
 
+use crate::clouds::Clouds;
+use crate::estimate::Estimate;
+use crate::interval::Interval;
+use crate::subsets::{subset_interval, subset_scores};
+
 /// The list of files, each with its metrics in the order in which reports list them.
 macro_rules! feature_metrics {
     ($($file:ident: $($METRIC:ident),+;)*) => {
@@ -11,12 +16,14 @@ macro_rules! feature_metrics {
         /// Every metric of features, in the order in which reports list them.
         ///
         /// ```
-        /// use pyroclast_metrics::FEATURE_METRICS;
+        /// use pyroclast_metrics::{Clouds, FEATURE_METRICS};
         ///
         /// let (real, fake) = ([0.0, 1.0, 2.0, 3.0], [10.0, 11.0, 12.0, 13.0]);
-        /// let scores = FEATURE_METRICS.map(|metric| (metric.key, (metric.score)(&real, &fake, 1)));
-        /// assert!(scores[0].0 == "frechet" && (scores[0].1 - 100.0).abs() < 1e-9);
-        /// assert_eq!(scores[2], ("precision", 0.0));
+        /// let clouds = Clouds::new(&real, &fake, 1);
+        /// let scores = FEATURE_METRICS.map(|metric| (metric.key, (metric.score)(&clouds)));
+        /// assert!(scores[0].0 == "frechet" && (scores[0].1.unwrap() - 100.0).abs() < 1e-9);
+        /// assert!(scores.contains(&("precision", Some(0.0))));
+        /// assert!(scores.contains(&("coverage", None))); // which needs six points
         /// ```
         pub const FEATURE_METRICS: [FeatureMetric; [$($(stringify!($METRIC)),+),*].len()] =
             [$($($file::$METRIC),+),*];
@@ -25,9 +32,15 @@ macro_rules! feature_metrics {
 
 feature_metrics! {
     frechet: FRECHET;
+    frechet_extrapolated: EXTRAPOLATED;
     kernel_distance: KERNEL;
     precision_recall: PRECISION, RECALL;
+    density_coverage: DENSITY, COVERAGE;
 }
+
+/// The most features whose covariances are taken and compared for many subsets: it takes `dim³`
+/// operations for each.
+pub(crate) const MANY_COVARIANCES: usize = 512;
 
 /// A score of one cloud of features against another.
 #[derive(Debug, Clone, Copy)]
@@ -38,29 +51,87 @@ pub struct FeatureMetric {
     pub name: &'static str,
     /// The key of the score that real data reaches against other real data, where that is reported.
     pub floor_key: Option<&'static str>,
-    /// The smallest number of points that each cloud must have.
-    pub min_points: usize,
-    /// The score of `fake` against `real`: `(real, fake, dim)`, both row-major.
-    pub score: fn(&[f32], &[f32], usize) -> f64,
+    /// Where the interval of its score comes from.
+    pub uncertainty: Uncertainty,
+    /// The score of samples against real data; `None` if there are too few points for it.
+    pub score: fn(&Clouds<'_>) -> Option<f64>,
+}
+
+/// Where the interval of a score of one pair of clouds comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Uncertainty {
+    /// From the scores of disjoint subsets: [`subset_scores`].
+    Subsets {
+        /// There is none for more features, since scores of so many take long.
+        most_features: usize,
+    },
+    /// The score is a share of the samples: [`Interval::of_share`].
+    ShareOfSamples,
+    /// The score is a share of the data: [`Interval::of_share`].
+    ShareOfData,
+}
+
+impl FeatureMetric {
+    /// The score with its interval, if the clouds are large enough for them.
+    pub fn estimate(&self, clouds: &Clouds<'_>) -> Option<Estimate> {
+        let value = (self.score)(clouds)?;
+        let interval = self.interval(clouds, value);
+        Some(Estimate { value, interval })
+    }
+
+    /// The interval of its score of two clouds, if they are large enough for one.
+    pub fn interval(&self, clouds: &Clouds<'_>, value: f64) -> Option<Interval> {
+        let [n, m] = clouds.sizes();
+        match self.uncertainty {
+            Uncertainty::ShareOfSamples => Some(Interval::of_share(value, m)),
+            Uncertainty::ShareOfData => Some(Interval::of_share(value, n)),
+            Uncertainty::Subsets { most_features } => {
+                let dim = clouds.dim;
+                let of = |x: &[f32], y: &[f32]| (self.score)(&Clouds::new(x, y, dim));
+                let scores = match dim <= most_features {
+                    true => subset_scores(clouds.real, clouds.fake, dim, of),
+                    false => None,
+                };
+                subset_interval(value, &scores?)
+            }
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use pyroclast_core::noise::{Noise, Stream};
 
     #[test]
-    fn keys_differ_and_the_smallest_clouds_have_a_score() {
+    fn keys_differ_and_few_points_have_a_score_or_none() {
         let mut keys: Vec<&str> = Vec::new();
         for metric in FEATURE_METRICS {
             keys.push(metric.key);
             keys.extend(metric.floor_key);
-            let cloud: Vec<f32> = (0..metric.min_points).map(|i| i as f32).collect();
-            let score = (metric.score)(&cloud, &cloud, 1);
-            assert!(score.is_finite(), "{}: {score}", metric.key);
+            for n in 1..12 {
+                let cloud: Vec<f32> = (0..n).map(|i| i as f32).collect();
+                let score = (metric.score)(&Clouds::new(&cloud, &cloud, 1));
+                assert!(score.is_none_or(f64::is_finite), "{} {n}", metric.key);
+                assert!(n < 6 || metric.key == EXTRAPOLATED.key || score.is_some());
+            }
         }
         let n = keys.len();
         keys.sort_unstable();
         keys.dedup();
         assert_eq!(keys.len(), n);
+    }
+
+    #[test]
+    fn every_score_of_a_large_cloud_has_an_interval_that_contains_it() {
+        let mut draws = Noise::new(13).draws(Stream::Metric, 0);
+        let (x, y) = (draws.normals(1200), draws.normals(1200));
+        let clouds = Clouds::new(&x, &y, 3);
+        for metric in FEATURE_METRICS {
+            let Estimate { value, interval } = metric.estimate(&clouds).expect("400 points");
+            let interval = interval.expect("400 points");
+            assert!(interval.contains(value), "{}: {interval:?}", metric.key);
+            assert!(interval.low < interval.high, "{}", metric.key);
+        }
     }
 }

@@ -1,6 +1,8 @@
-//! A mean over repetitions and its standard deviation.
+//! A mean over repetitions, its standard deviation and its interval.
 
-/// A mean over repetitions and its standard deviation, `√(Σ(x − mean)²/(n − 1))`.
+use crate::interval::{Interval, mean_and_error};
+
+/// A mean over repetitions, its standard deviation `√(Σ(x − mean)²/(n − 1))`, and its interval.
 ///
 /// ```
 /// let spread = pyroclast_metrics::Spread::of(&[1.0, 3.0]);
@@ -12,15 +14,19 @@ pub struct Spread {
     pub mean: f64,
     /// The standard deviation over repetitions; a single one has none.
     pub std: Option<f64>,
+    /// A 95 % interval: over repetitions that of the mean, [`Interval::of_mean`]; of a single one
+    /// what it tells by itself, if anything.
+    pub interval: Option<Interval>,
 }
 
 impl Spread {
     /// The spread of these values.
     pub fn of(values: &[f64]) -> Self {
         let n = values.len() as f64;
-        let mean = values.iter().sum::<f64>() / n;
-        let squares: f64 = values.iter().map(|v| (v - mean).powi(2)).sum();
-        let std = (values.len() > 1).then(|| (squares / (n - 1.0)).sqrt());
-        Self { mean, std }
+        Self {
+            mean: values.iter().sum::<f64>() / n,
+            std: mean_and_error(values).map(|(_, error)| error * n.sqrt()),
+            interval: Interval::of_mean(values),
+        }
     }
 }

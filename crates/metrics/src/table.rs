@@ -1,17 +1,11 @@
 //! Tables: samples against data, column by column and together.
 //!
-//! `W1 = ∫|F⁻¹ − G⁻¹|` for numbers, `TV = ½·Σ|p_k − q_k|` for words; the correlations between
-//! columns; and a classifier of samples against data
+//! `W1 = ∫|F⁻¹ − G⁻¹|` for numbers, `TV = ½·Σ|p_k − q_k|` for words; and the correlations between
+//! columns
 //!
 //! Distances are on the model's scale, where columns of numbers have standard deviation 1.
-//!
-//! Source: the classifier two-sample test with k nearest neighbours, Lopez-Paz & Oquab 2017.
 
-use crate::squared_distance::squared_distance;
 use pyroclast_train::dataset::{Content, Table};
-
-/// The most rows of each kind that the classifier sees.
-const ROWS: usize = 2000;
 
 /// The scores of samples of a table.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,9 +15,6 @@ pub struct TableScores {
     /// The mean over pairs of values of the absolute difference between the correlations of samples
     /// and of data, and between those of other data and of data.
     pub correlations: [f64; 2],
-    /// The accuracy on held-out rows of k nearest neighbours, k = ⌊√rows⌋, that tell samples from
-    /// data, and other data from data: ½ if they cannot.
-    pub two_sample: [f64; 2],
 }
 
 /// The score of a column.
@@ -108,7 +99,6 @@ pub fn table_scores(table: &Table, rows: Rows<'_>) -> TableScores {
     TableScores {
         columns: columns(table, pairs, dim),
         correlations: pairs.map(|(x, _)| difference(x)),
-        two_sample: pairs.map(|(x, y)| two_sample(x, y, dim)),
     }
 }
 
@@ -196,44 +186,6 @@ fn rows_correlations(rows: &[f32], dim: usize) -> Vec<f64> {
         .collect()
 }
 
-/// At most `most` rows, spread evenly.
-fn spread(rows: &[f32], dim: usize, most: usize) -> Vec<f32> {
-    let n = rows.len() / dim;
-    let kept = n.min(most);
-    let row = |i: usize| {
-        let at = i * n / kept * dim;
-        rows[at..at + dim].iter().copied()
-    };
-    (0..kept).flat_map(row).collect()
-}
-
-/// The accuracy of k nearest neighbours in telling `x` from `y`, trained on every other row of both
-/// and asked for the rest.
-fn two_sample(x: &[f32], y: &[f32], dim: usize) -> f64 {
-    let (x, y) = (spread(x, dim, ROWS), spread(y, dim, ROWS));
-    let every = |of_x: usize| {
-        let labelled = |rows: &'_ [f32], is_x: bool| -> Vec<(Vec<f32>, bool)> {
-            let half = rows.chunks_exact(dim).skip(of_x).step_by(2);
-            half.map(|row| (row.to_vec(), is_x)).collect()
-        };
-        let mut both = labelled(&x, true);
-        both.extend(labelled(&y, false));
-        both
-    };
-    let (known, asked) = (every(0), every(1));
-    // An odd number has no ties.
-    let k = (known.len().isqrt() | 1).min(known.len());
-    let right = asked.iter().filter(|(row, is_x)| {
-        let mut near: Vec<(f64, bool)> = (known.iter())
-            .map(|(other, is_x)| (squared_distance(row, other), *is_x))
-            .collect();
-        near.select_nth_unstable_by(k - 1, |a, b| a.0.total_cmp(&b.0));
-        let votes = near[..k].iter().filter(|(_, is_x)| *is_x).count();
-        (2 * votes > k) == *is_x
-    });
-    right.count() as f64 / asked.len() as f64
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -291,7 +243,6 @@ mod tests {
         assert!(scores.columns[0].score < 0.15, "{scores:?}");
         assert_eq!(scores.columns[1].score, 0.0);
         assert!(scores.correlations[0] < 0.1, "{scores:?}");
-        assert!((scores.two_sample[0] - 0.5).abs() < 0.08, "{scores:?}");
     }
 
     #[test]
@@ -307,6 +258,5 @@ mod tests {
         assert!((x.score - 3.0).abs() < 0.2 && x.floor < 0.15, "{x:?}");
         assert_eq!(word.distance, ColumnDistance::TotalVariation);
         assert!((word.score - 0.3).abs() < 1e-9, "{word:?}");
-        assert!(scores.two_sample[0] > 0.85, "{scores:?}");
     }
 }

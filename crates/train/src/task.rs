@@ -7,7 +7,7 @@ use crate::digest::hex;
 use crate::latents::Latents;
 use pyroclast_core::noise::{Noise, Stream};
 use pyroclast_core::shown::shown;
-use pyroclast_core::toy::Toy;
+use pyroclast_core::toy::{Modes, Toy};
 use sha2::{Digest, Sha256};
 use std::path::Path;
 use std::sync::Arc;
@@ -258,6 +258,11 @@ impl Task {
     /// Whether test points are drawn anew, from a toy distribution, and not picked from the data.
     pub fn is_endless(&self) -> bool {
         self.toy.is_some()
+    }
+
+    /// The modes of a toy distribution that is a mixture of Gaussians.
+    pub fn modes(&self) -> Option<Modes> {
+        self.toy.and_then(Toy::modes)
     }
 
     /// The largest `n` of [`Task::test_points`]: half of a finite dataset, no limit for a toy

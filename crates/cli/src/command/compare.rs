@@ -209,6 +209,9 @@ fn print_table(comparison: &Comparison, contest: &Contest, left_out: &[LeftOut],
         });
         say!("| {method} | {} |", cells.collect::<Vec<_>>().join(" | "));
     }
+    for &budget in &contest.budgets {
+        print_best(comparison, budget);
+    }
     for entry in &comparison.entries {
         if let Err(error) = &entry.found {
             say!(
@@ -223,11 +226,39 @@ fn print_table(comparison: &Comparison, contest: &Contest, left_out: &[LeftOut],
     }
 }
 
+/// Which method is best at a budget, and which may be as good.
+fn print_best(comparison: &Comparison, budget: usize) {
+    let Some((best, best_found)) = comparison.best(budget) else {
+        return;
+    };
+    let others = (comparison.entries.iter())
+        .filter(|entry| entry.budget == budget && entry.method != best.method);
+    let intervals: Vec<_> = others
+        .filter_map(|entry| {
+            let interval = entry.found.as_ref().ok()?.above(best_found).interval?;
+            Some((entry.method, interval))
+        })
+        .collect();
+    if intervals.is_empty() {
+        return;
+    }
+    let equal = (intervals.iter()).filter(|(_, interval)| interval.contains(0.0));
+    let equal: Vec<&str> = equal.map(|(method, _)| *method).collect();
+    let beside = match &equal[..] {
+        [] => "and better than all others at 95 %".to_owned(),
+        some => format!("not told apart at 95 % from {}", some.join(", ")),
+    };
+    say!("\nbest of {budget} evaluations: {}, {beside}", best.method);
+}
+
 fn as_json(comparison: &Comparison, contest: &Contest, left_out: &[LeftOut]) -> Value {
     let entries: Vec<Value> = (comparison.entries.iter())
         .map(|entry| {
             let found = entry.found.as_ref();
             let number = |of: fn(&Found) -> f64| found.ok().map(of);
+            let best = comparison.best(entry.budget).map(|(_, best)| best);
+            let above = found.ok().zip(best).map(|(found, best)| found.above(best));
+            let interval = above.and_then(|above| above.interval);
             json!({
                 "method": entry.method,
                 "budget": entry.budget,
@@ -235,6 +266,11 @@ fn as_json(comparison: &Comparison, contest: &Contest, left_out: &[LeftOut]) -> 
                 "evaluations": found.ok().map(|found| found.evaluations),
                 "frechet_to_data": number(|found| found.to_data),
                 "frechet_to_limit": number(|found| found.to_limit),
+                "above_best": above.map(|above| json!({
+                    "mean": above.value,
+                    "low": interval.map(|interval| interval.low),
+                    "high": interval.map(|interval| interval.high),
+                })),
                 "error": found.err().map(ToString::to_string),
             })
         })

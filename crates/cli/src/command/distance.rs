@@ -7,7 +7,7 @@ use crate::export::check_file;
 use crate::loading::with_progress;
 use crate::memory::{self, product};
 use crate::progress::Bar;
-use crate::say::{fixed, say};
+use crate::say::{around, fixed, say};
 use anyhow::{Context, Result, bail};
 use burn::tensor::backend::Backend;
 use pyroclast_core::shown::shown;
@@ -15,7 +15,8 @@ use pyroclast_data::PictureSet;
 use pyroclast_metrics::classifier::Trained;
 use pyroclast_metrics::features::{FeatureNetwork, digits};
 use pyroclast_metrics::{
-    FEATURE_METRICS, FeatureMetric, InceptionFeatures, Moments, NEIGHBOURS, Resizing,
+    Clouds, Estimate, FEATURE_METRICS, FeatureMetric, InceptionFeatures, Moments, NEIGHBOURS,
+    Resizing,
 };
 use pyroclast_train::atomic_file;
 use pyroclast_train::dataset::{DataSource, Dataset};
@@ -71,13 +72,19 @@ pub(crate) fn run(arguments: Distance) -> Result<ExitCode> {
     }
     drop(bar);
     let [n, m] = clouds.each_ref().map(Cloud::points);
+    let sizes = n.zip(m).filter(|(n, m)| *n.min(m) > dim);
+    let floor = sizes.map(|(n, m)| moments[0].expected_distance(n, m));
     if arguments.json {
-        let mut report = json!({ "real": n, "fake": m, "features": dim });
+        let mut report = json!({ "real": n, "fake": m, "features": dim, "intervals": {} });
         if let Some(about) = about {
             report["network"] = json!(about);
         }
+        report["frechet_floor"] = json!(floor);
         for (metric, score) in scores {
-            report[metric.key] = json!(score);
+            report[metric.key] = json!(score.map(|score| score.value));
+            if let Some(interval) = score.and_then(|score| score.interval) {
+                report["intervals"][metric.key] = json!([interval.low, interval.high]);
+            }
         }
         say!("{report}");
         return Ok(ExitCode::SUCCESS);
@@ -92,11 +99,21 @@ pub(crate) fn run(arguments: Distance) -> Result<ExitCode> {
     );
     for (metric, score) in scores {
         match score {
-            Some(score) => say!("{:<28} {:>12}", metric.name, fixed(score, 6)),
+            Some(Estimate { value, interval }) => {
+                let interval = interval.map(|interval| around(value, interval, 6));
+                let interval = interval.map_or_else(String::new, |text| format!(" {text}"));
+                say!("{:<28} {:>12}{interval}", metric.name, fixed(value, 6));
+            }
             None => say!(
-                "{:<28} not available for statistics or so many rows",
+                "{:<28} not available for statistics, or so few or many rows",
                 metric.name
             ),
+        }
+        if metric.floor_key.is_some()
+            && let Some(floor) = floor
+        {
+            let name = "  of a perfect sampler, about";
+            say!("{name:<28} {:>12}", fixed(floor, 6));
         }
     }
     if let Some(about) = about {
@@ -143,26 +160,34 @@ impl Cloud {
     }
 }
 
-/// Every metric, where the two sides are known well enough for it.
+/// Every metric with its interval, where the two sides are known well enough for it.
 fn scores(
     clouds: &[Cloud; 2],
     moments: &[Cow<'_, Moments>; 2],
     bar: &Bar,
-) -> [(FeatureMetric, Option<f64>); METRICS] {
+) -> [(FeatureMetric, Option<Estimate>); METRICS] {
+    let points = match clouds {
+        [Cloud::Points(x, dim), Cloud::Points(y, _)] => {
+            let pairs = product([x.len() as u64, (y.len() / dim) as u64]);
+            Some((Clouds::new(x, y, *dim), pairs <= PAIRS))
+        }
+        _ => None,
+    };
     let mut done = 0;
     FEATURE_METRICS.map(|metric| {
         bar.doing(metric.name);
         bar.at(f64::from(done) / METRICS as f64);
         done += 1;
-        let score = match clouds {
+        let points = (points.as_ref()).filter(|(_, are_few)| *are_few);
+        let score = match points {
+            // The moments are known already.
             _ if metric.key == FEATURE_METRICS[0].key => {
-                Some(moments[0].frechet_distance(&moments[1]))
+                let value = moments[0].frechet_distance(&moments[1]);
+                let interval = points.and_then(|(clouds, _)| metric.interval(clouds, value));
+                Some(Estimate { value, interval })
             }
-            [Cloud::Points(x, dim), Cloud::Points(y, _)] => {
-                let pairs = product([x.len() as u64, (y.len() / dim) as u64]);
-                (pairs <= PAIRS).then(|| (metric.score)(x, y, *dim))
-            }
-            _ => None,
+            Some((clouds, _)) => metric.estimate(clouds),
+            None => None,
         };
         (metric, score)
     })

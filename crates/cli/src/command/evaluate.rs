@@ -11,7 +11,7 @@ use crate::memory::{self, product};
 use crate::plan::{check_guidance, plan};
 use crate::progress::Bar;
 use crate::report;
-use crate::say::{fixed, note, say};
+use crate::say::{around, fixed, note, say};
 use anyhow::{Context, Result, bail};
 use burn::backend::Autodiff;
 use burn::module::AutodiffModule;
@@ -110,6 +110,7 @@ pub(crate) fn run(arguments: Evaluate) -> Result<ExitCode> {
             bounds,
             bound_steps: bound_steps as usize,
             latents: stored.latents()?,
+            intervals: arguments.seeds == 1,
         },
         features: &arguments.features,
         repetitions: u64::from(arguments.seeds),
@@ -302,12 +303,13 @@ fn print_table(scores: &[Scores], n: usize, plan: &Plan, weights: &str, task: &T
             }
             continue;
         };
-        if scores.len() > 1 {
-            let std = fixed(value.std.unwrap_or(0.0), 4);
-            say!("{name:<28} {:>10} ± {std}", fixed(value.mean, 4));
-        } else {
-            say!("{name:<28} {:>10}", fixed(value.mean, 4));
-        }
+        let interval = value.interval.map_or_else(String::new, |interval| {
+            format!(" {}", around(value.mean, interval, 4))
+        });
+        let std = value
+            .std
+            .map_or_else(String::new, |std| format!(", std {}", fixed(std, 4)));
+        say!("{name:<28} {:>10}{interval}{std}", fixed(value.mean, 4));
     }
     for (column, [score, floor]) in columns(scores) {
         let name = format!("{} of {:?}", column.distance.name(), column.name);
@@ -316,6 +318,10 @@ fn print_table(scores: &[Scores], n: usize, plan: &Plan, weights: &str, task: &T
             score.mean,
             floor.mean
         );
+    }
+    match scores.len() {
+        1 => say!("±, or from … to …: 95 % intervals of one seed, from subsets or of shares"),
+        n => say!("±: 95 % intervals of the means over {n} seeds; std: standard deviations"),
     }
 }
 
@@ -350,7 +356,14 @@ fn as_json(
         object.insert("features".into(), json!(features));
     }
     for Named { key, value, .. } in spreads(scores) {
-        let value = value.map(|value| json!({ "mean": value.mean, "std": value.std }));
+        let value = value.map(|value| {
+            json!({
+                "mean": value.mean,
+                "std": value.std,
+                "low": value.interval.map(|interval| interval.low),
+                "high": value.interval.map(|interval| interval.high),
+            })
+        });
         object.insert(key.into(), value.unwrap_or(Value::Null));
     }
     let columns: Vec<Value> = (columns(scores).iter())

@@ -7,6 +7,7 @@ use crate::Usage;
 use crate::args::Sweep;
 use crate::say::{note, quoted, say};
 use anyhow::{Context, Result, bail};
+use pyroclast_metrics::Spread;
 use pyroclast_train::config::Config;
 use pyroclast_train::learn::{Latest, Run};
 use serde_json::{Map, Value, json};
@@ -213,24 +214,9 @@ fn finish(command: &mut Command, out: &Path) -> Result<()> {
 }
 
 /// The mean of values, and half of its 95 % interval if there are two or more.
-///
-/// `x̄ ± t·s/√n`, with Student's t for n − 1 degrees of freedom.
 fn interval(values: &[f64]) -> (f64, Option<f64>) {
-    // The 97.5 % points for 1 to 9 degrees of freedom; 1.96 is their limit.
-    const T: [f64; 9] = [
-        12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262,
-    ];
-    let n = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / n;
-    if values.len() < 2 {
-        return (mean, None);
-    }
-    let variance = values.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (n - 1.0);
-    let t = T
-        .get(values.len() - 2)
-        .copied()
-        .unwrap_or(1.96 + 2.5 / (n - 1.0));
-    (mean, Some(t * (variance / n).sqrt()))
+    let Spread { mean, interval, .. } = Spread::of(values);
+    (mean, interval.map(|interval| interval.high - mean))
 }
 
 fn print(table: &[(Point, BTreeMap<String, Vec<f64>>)]) {
@@ -302,11 +288,11 @@ mod tests {
     }
 
     #[test]
-    fn intervals_are_students() {
-        // Two values 1 apart: s = 1/√2, s/√2 = 1/2, and t = 12.706.
+    fn intervals_are_given_by_their_halves() {
+        // Two values 1 apart: s = 1/√2, s/√2 = 1/2, and t = 12.7062.
         let (mean, half) = interval(&[1.0, 2.0]);
         assert_eq!(mean, 1.5);
-        assert!((half.expect("two values") - 6.353).abs() < 1e-9);
+        assert!((half.expect("two values") - 6.353_102_368_087_35).abs() < 1e-9);
         assert_eq!(interval(&[3.0]), (3.0, None));
     }
 }

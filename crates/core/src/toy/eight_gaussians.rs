@@ -6,22 +6,44 @@
 //! in how k is drawn, and it shows: chance in the counts moves mass between centres, and that is
 //! most of the distance between two samples.
 
-use super::{Point, blurred, shuffled};
+use super::{Modes, Point, blurred, shuffled};
 use crate::noise::Draws;
 use std::f64::consts::FRAC_PI_4;
 
-/// Radius 5, std 1, every centre equally often.
+/// Radius and standard deviation of the two.
+const NARROW: (f64, f64) = (5.0, 1.0);
+const WIDE: (f64, f64) = (12.0, 1.5);
+
+/// Every centre equally often.
 pub(super) fn sample(n: usize, draws: &mut Draws) -> Vec<Point> {
-    dealt(n, 5.0, 1.0, draws)
+    let (radius, std) = NARROW;
+    dealt(n, radius, std, draws)
 }
 
-/// `3·(4·c + ½·N)`: radius 12, std 1.5, every point's centre drawn for itself.
+/// `3·(4·c + ½·N)`, every point's centre drawn for itself.
 pub(super) fn sample_wide(n: usize, draws: &mut Draws) -> Vec<Point> {
+    let (radius, std) = WIDE;
     let point = |_| {
-        let centre = centre(draws.below(8), 12.0);
-        blurred(centre, 1.5, draws)
+        let centre = centre(draws.below(8), radius);
+        blurred(centre, std, draws)
     };
     (0..n).map(point).collect()
+}
+
+pub(super) fn modes() -> Modes {
+    modes_of(NARROW)
+}
+
+pub(super) fn wide_modes() -> Modes {
+    modes_of(WIDE)
+}
+
+fn modes_of((radius, std): (f64, f64)) -> Modes {
+    Modes {
+        centres: (0..8).map(|k| centre(k, radius)).collect(),
+        weights: vec![0.125; 8],
+        std,
+    }
 }
 
 fn dealt(n: usize, radius: f64, std: f64, draws: &mut Draws) -> Vec<Point> {
@@ -103,6 +125,24 @@ mod tests {
             let second = radius.powi(4) + 8.0 * (radius * std).powi(2) + 8.0 * std.powi(4);
             has_mean(&points, norm, radius.powi(2) + 2.0 * std.powi(2));
             has_mean(&points, |p| norm(p).powi(2), second);
+        }
+    }
+
+    #[test]
+    fn the_modes_are_those_of_the_points() {
+        for (points, modes) in [
+            (sample(8000, &mut draws(8)), modes()),
+            (sample_wide(8000, &mut draws(8)), wide_modes()),
+        ] {
+            assert_eq!(modes.weights.iter().sum::<f64>(), 1.0);
+            // The squared distance to the own centre is std² times χ² with two degrees of freedom.
+            let square = |p: Point| {
+                let [x, y] = modes.centres[nearest(p)];
+                ((p[0] - x).powi(2) + (p[1] - y).powi(2)) / modes.std.powi(2)
+            };
+            // The wedges of neighbours cut off some .02 of it.
+            let mean = points.iter().map(|&p| square(p)).sum::<f64>() / 8000.0;
+            assert!((mean - 2.0).abs() < 0.3, "{mean}");
         }
     }
 

@@ -5,22 +5,28 @@
 //! Source: Dowson & Landau 1982, eq. 4; of features of images: Heusel et al. 2017,
 //! eq. 6, where it is called FID.
 
-use crate::feature_metric::FeatureMetric;
+use crate::feature_metric::{FeatureMetric, MANY_COVARIANCES, Uncertainty};
 use crate::moments::Moments;
 
 pub(crate) const FRECHET: FeatureMetric = FeatureMetric {
     key: "frechet",
     name: "Fréchet distance",
     floor_key: Some("frechet_floor"),
-    min_points: 2,
-    score: frechet_distance,
+    uncertainty: Uncertainty::Subsets {
+        most_features: MANY_COVARIANCES,
+    },
+    score: |clouds| {
+        let of = || frechet_distance(clouds.real, clouds.fake, clouds.dim);
+        clouds.have(2).then(of)
+    },
 };
 
 /// `d²` of two clouds, which is W2² if both are Gaussian. Covariances are unbiased (n − 1).
 ///
 /// The estimate is biased upwards by an amount that falls as 1/n: compare it only at equal n, and
-/// with the distance between data and other data. It takes about `dim³` operations; covariances
-/// need not have full rank (n ≤ dim is fine).
+/// with the distance between data and other data, about [`Moments::expected_distance`]; or
+/// extrapolate it, by [`extrapolated_frechet_distance`](crate::extrapolated_frechet_distance). It
+/// takes about `dim³` operations; covariances need not have full rank (n ≤ dim is fine).
 ///
 /// # Shapes
 /// - x: `[n, dim]`, y: `[m, dim]`, row-major

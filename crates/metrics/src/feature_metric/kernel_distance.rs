@@ -6,7 +6,7 @@
 //! Source: Gretton et al. 2012, eq. 3; with this kernel on features of images: Bińkowski et al.
 //! 2018, §4, where it is called KID.
 
-use crate::feature_metric::FeatureMetric;
+use crate::feature_metric::{FeatureMetric, Uncertainty};
 use nalgebra::DMatrix;
 use rayon::prelude::*;
 
@@ -17,8 +17,13 @@ pub(crate) const KERNEL: FeatureMetric = FeatureMetric {
     key: "kid",
     name: "KID",
     floor_key: None,
-    min_points: 2,
-    score: kernel_distance,
+    uncertainty: Uncertainty::Subsets {
+        most_features: usize::MAX,
+    },
+    score: |clouds| {
+        let of = || kernel_distance(clouds.real, clouds.fake, clouds.dim);
+        clouds.have(2).then(of)
+    },
 };
 
 /// The unbiased estimate of MMD² from two clouds. For equal distributions it scatters around 0, so
@@ -104,6 +109,40 @@ mod tests {
         let got = kernel_distance(&x, &y, dim);
         // Means of about 10⁵ numbers of size at most 10.
         assert!((got - expected).abs() < 1e-11, "{got} {expected}");
+    }
+
+    #[test]
+    fn three_points_have_the_distance_worked_out_by_hand() {
+        let x = [0.0, 1.0, 2.0, -1.0, 0.5, 0.5];
+        let y = [1.0, 1.0, 0.0, 0.0, -1.0, 2.0];
+        let got = kernel_distance(&x, &y, 2);
+        assert!((got + 1.770_833_333_333_333).abs() < 1e-14, "{got}");
+    }
+
+    #[test]
+    fn gaussians_have_the_distance_of_their_moments() {
+        // E(u/d + 1)³ for u = xᵀy of independent points of N(m, I) and N(m', I).
+        let expected = |m: f64, m2: f64| {
+            let d = 4.0;
+            let (dot, a, b) = (d * m * m2, d * m * m, d * m2 * m2);
+            let second = dot * dot + a + b + d;
+            let third = dot.powi(3) + 3.0 * dot * (a + b + d) + 6.0 * dot;
+            1.0 + 3.0 * dot / d + 3.0 * second / (d * d) + third / d.powi(3)
+        };
+        let distance = expected(0.0, 0.0) + expected(0.5, 0.5) - 2.0 * expected(0.0, 0.5);
+        assert!((distance - 1.328_125).abs() < 1e-15, "{distance}");
+        let values: Vec<f64> = (0..100)
+            .map(|k| {
+                let mut draws = Noise::new(14).draws(Stream::Metric, k);
+                let x = draws.normals(400);
+                let y: Vec<f32> = draws.normals(400).iter().map(|v| v + 0.5).collect();
+                kernel_distance(&x, &y, 4)
+            })
+            .collect();
+        let spread = Spread::of(&values);
+        let error = spread.std.expect("several draws") / 10.0;
+        assert!((spread.mean - distance).abs() < 5.0 * error, "{spread:?}");
+        assert!(error < 0.1, "{error}");
     }
 
     #[test]

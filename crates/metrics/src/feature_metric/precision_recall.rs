@@ -4,29 +4,27 @@
 //! real, y fake, and `r_k` the distance to the k-th nearest other point of the same cloud
 //!
 //! Source: Kynkäänniemi et al. 2019, eqs. 1 and 2. Precision is the share of samples that look like
-//! data; recall is the share of the data that the samples cover.
+//! data; recall is the share of the data that the samples cover. An outlier of the data has a large
+//! ball, which makes what it holds precise: density counts balls instead.
 
-use crate::feature_metric::FeatureMetric;
-use crate::squared_distance::squared_distance;
-use rayon::prelude::*;
-
-/// The number of neighbours k that Kynkäänniemi et al. 2019 recommend.
-pub const NEIGHBOURS: usize = 3;
+use crate::clouds::Clouds;
+use crate::feature_metric::{FeatureMetric, Uncertainty};
+use crate::neighbours::{NEIGHBOURS, Neighbours, share};
 
 pub(crate) const PRECISION: FeatureMetric = FeatureMetric {
     key: "precision",
     name: "precision",
     floor_key: None,
-    min_points: NEIGHBOURS + 1,
-    score: |real, fake, dim| covered(fake, real, dim, NEIGHBOURS),
+    uncertainty: Uncertainty::ShareOfSamples,
+    score: |clouds| Some(share(&clouds.neighbours(NEIGHBOURS)?.precise)),
 };
 
 pub(crate) const RECALL: FeatureMetric = FeatureMetric {
     key: "recall",
     name: "recall",
     floor_key: None,
-    min_points: NEIGHBOURS + 1,
-    score: |real, fake, dim| covered(real, fake, dim, NEIGHBOURS),
+    uncertainty: Uncertainty::ShareOfData,
+    score: |clouds| Some(share(&clouds.neighbours(NEIGHBOURS)?.recalled)),
 };
 
 /// Precision and recall, both in [0, 1].
@@ -41,7 +39,7 @@ pub struct PrecisionRecall {
 /// Precision and recall of `fake` points against `real` ones, with balls that reach the `k`-th
 /// nearest neighbour.
 ///
-/// It takes `(n + m)²·dim` operations, and memory for one number per point.
+/// It takes `(n² + m² + nm)·dim` operations, and memory for a few numbers per point.
 ///
 /// # Shapes
 /// - real: `[n, dim]`, fake: `[m, dim]`, row-major
@@ -49,50 +47,11 @@ pub struct PrecisionRecall {
 /// # Panics
 /// If `k` is 0, or a cloud has `k` points or fewer.
 pub fn precision_recall(real: &[f32], fake: &[f32], dim: usize, k: usize) -> PrecisionRecall {
+    let found = Neighbours::with(&Clouds::new(real, fake, dim), [k, k]);
     PrecisionRecall {
-        precision: covered(fake, real, dim, k),
-        recall: covered(real, fake, dim, k),
+        precision: share(&found.precise),
+        recall: share(&found.recalled),
     }
-}
-
-/// The share of `points` inside the balls around `centres`.
-fn covered(points: &[f32], centres: &[f32], dim: usize, k: usize) -> f64 {
-    let radii = squared_radii(centres, dim, k);
-    let is_covered = |point: &[f32]| {
-        (centres.chunks_exact(dim).zip(&radii))
-            .any(|(centre, &radius)| squared_distance(point, centre) <= radius)
-    };
-    let inside = points
-        .par_chunks_exact(dim)
-        .filter(|point| is_covered(point))
-        .count();
-    inside as f64 / (points.len() / dim) as f64
-}
-
-/// `r_k²` of each point.
-fn squared_radii(cloud: &[f32], dim: usize, k: usize) -> Vec<f64> {
-    let n = cloud.len() / dim;
-    assert!(
-        0 < k && k < n,
-        "a {k}-th neighbour needs more than {k} points, not {n}"
-    );
-    let radius = |(i, point): (usize, &[f32])| {
-        let mut nearest = vec![f64::INFINITY; k];
-        for (j, other) in cloud.chunks_exact(dim).enumerate() {
-            let distance = squared_distance(point, other);
-            if i != j && distance < nearest[k - 1] {
-                let place = nearest.partition_point(|&d| d <= distance);
-                nearest[place..].rotate_right(1);
-                nearest[place] = distance;
-            }
-        }
-        nearest[k - 1]
-    };
-    cloud
-        .par_chunks_exact(dim)
-        .enumerate()
-        .map(radius)
-        .collect()
 }
 
 #[cfg(test)]
@@ -128,12 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn radii_reach_to_the_kth_other_point() {
-        // On a line at 0, 1, 3, 7, 7.
-        let line = [0.0, 1.0, 3.0, 7.0, 7.0];
-        assert_eq!(squared_radii(&line, 1, 1), [1.0, 1.0, 4.0, 0.0, 0.0]);
-        assert_eq!(squared_radii(&line, 1, 2), [9.0, 4.0, 9.0, 16.0, 16.0]);
-        assert_eq!(squared_radii(&line, 1, 4), [49.0, 36.0, 16.0, 49.0, 49.0]);
+    fn points_on_a_line_are_counted_by_hand() {
         // At k = 1 the balls around 0, 2 and −1 have radii 1, 2 and 1: 2.5 and 4 are in
         // the second, 5 is in none.
         let found = precision_recall(&[0.0, 2.0, -1.0], &[2.5, 4.0, 5.0], 1, 1);
