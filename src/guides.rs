@@ -1,4 +1,4 @@
-//! Guides for seven common beginnings. Their programs are compiled and run as tests.
+//! Guides for common beginnings. Their programs are compiled and run as tests.
 
 #[doc = include_str!("../docs/guides/your-data.md")]
 pub mod your_data {}
@@ -20,3 +20,6 @@ pub mod few_steps {}
 
 #[doc = include_str!("../docs/guides/bridges.md")]
 pub mod bridges {}
+
+#[doc = include_str!("../docs/guides/web-page.md")]
+pub mod web_page {}

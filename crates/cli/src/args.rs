@@ -96,6 +96,27 @@ pub(crate) enum Command {
     ///   pyroclast export model.safetensors --layout torchcfm --out theirs.safetensors
     #[command(verbatim_doc_comment)]
     Export(Export),
+    /// Show trained models on a web page on this machine, which draws samples in the browser.
+    ///
+    /// Prints the address of the page and serves it until Ctrl-C. The page animates the flow from
+    /// noise to data, with the class, the method, the steps, the guidance and the seed to choose.
+    /// The model runs in the browser, on one core of the CPU, in half precision. Only browsers on
+    /// this machine reach the page, and nothing leaves it.
+    ///
+    ///   pyroclast serve runs/digits
+    ///   pyroclast serve moons.safetensors runs/digits --port 8080
+    #[command(verbatim_doc_comment)]
+    Serve(Serve),
+    /// Write a folder with a web page that draws samples in the browser, for any host.
+    ///
+    /// The folder holds the page of `serve` as files: HTML, a style, a script, a WebAssembly module
+    /// and the models in half precision. Any web server can serve it as it is; the page loads
+    /// nothing from elsewhere and sends nothing. Opened as a file, browsers refuse to run it.
+    ///
+    ///   pyroclast page runs/digits --out site
+    ///   pyroclast page moons.safetensors digits.safetensors --out site
+    #[command(verbatim_doc_comment)]
+    Page(Page),
     /// Make a model of a network that was trained in another project.
     ///
     /// Reads the weights of torchcfm, flow_matching, guided-diffusion, EDM and diffusers from
@@ -770,6 +791,43 @@ pub(crate) struct Export {
     /// PyTorch.
     #[arg(long, conflicts_with = "layout")]
     pub(crate) loader: bool,
+    /// Print one JSON object instead of text.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// The models of a page.
+#[derive(Debug, Args)]
+pub(crate) struct PageModels {
+    /// The folders of runs, or model files written by `pyroclast export`; the page opens the first.
+    #[arg(required = true, value_name = "RUN")]
+    pub(crate) runs: Vec<PathBuf>,
+    /// The weights to use: ema, raw, rate:R or power:SIGMA, as for `sample`.
+    #[arg(
+        long,
+        value_name = "WEIGHTS",
+        default_value_t = Weights::default(),
+        value_parser = parse_weights
+    )]
+    pub(crate) weights: Weights,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    #[command(flatten)]
+    pub(crate) models: PageModels,
+    /// The port; 0 for any that is free [default: the first free one from 8000 on].
+    #[arg(long, value_name = "PORT")]
+    pub(crate) port: Option<u16>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Page {
+    #[command(flatten)]
+    pub(crate) models: PageModels,
+    /// The folder to write: a new one, or that of an earlier page.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
     /// Print one JSON object instead of text.
     #[arg(long)]
     pub(crate) json: bool,

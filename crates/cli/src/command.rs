@@ -13,9 +13,11 @@ pub(crate) mod import;
 mod learned_from;
 pub(crate) mod man;
 pub(crate) mod methods;
+pub(crate) mod page;
 pub(crate) mod presets;
 mod reconstruct;
 pub(crate) mod sample;
+pub(crate) mod serve;
 pub(crate) mod sweep;
 pub(crate) mod train;
 

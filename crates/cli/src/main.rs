@@ -18,6 +18,7 @@ mod plan;
 mod progress;
 mod report;
 mod say;
+mod server;
 
 use crate::say::note;
 use args::{Arguments, Command};
@@ -58,6 +59,8 @@ fn main() -> ExitCode {
         Command::Sample(arguments) => command::sample::run(arguments),
         Command::Evaluate(arguments) => command::evaluate::run(arguments),
         Command::Export(arguments) => command::export::run(arguments),
+        Command::Serve(arguments) => command::serve::run(arguments),
+        Command::Page(arguments) => command::page::run(arguments),
         Command::Import(arguments) => command::import::run(arguments),
         Command::Compare(arguments) => command::compare::run(arguments),
         Command::Classifier(arguments) => command::classifier::run(arguments),

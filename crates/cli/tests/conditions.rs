@@ -201,6 +201,11 @@ fn samples_of_other_conditions_are_refused() {
         2,
         &["vectors of 2 numbers (age, born)", "--condition FILE"],
     );
+    place.fails(
+        "page run --out site",
+        1,
+        &["run is conditioned on vectors of 2 numbers (age, born), which a page cannot ask for"],
+    );
     for (file, parts) in [
         (
             "wide.csv",

@@ -47,6 +47,9 @@ fn a_model_of_latents_is_trained_and_sampled_anywhere() {
     place.ok("sample m.safetensors -n 2 --trajectory --out p.png");
     assert!(place.path("p.gif").exists());
     place.ok("sample m.safetensors -n 2 --tile 16 --out c.npy");
+    // So does the file of a page.
+    place.ok("page m.safetensors --out site");
+    place.ok("sample site/emoji.safetensors -n 2 --out d.npy");
 }
 
 #[test]
@@ -90,6 +93,7 @@ fn what_has_no_latents_is_said_in_a_line() {
         &["vae is an autoencoder", "data.latents=vae"],
     );
     place.fails("compare vae", 2, &["is an autoencoder"]);
+    place.fails("page vae --out site", 1, &["vae is an autoencoder"]);
     place.fails("evaluate vae --steps 5", 2, &["leave --steps out"]);
     place.fails(
         "train moons --set data.latents=vae",

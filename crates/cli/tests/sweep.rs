@@ -227,6 +227,7 @@ fn every_option_takes_nasty_values_or_refuses_them_in_a_line() {
             "run -n 10 --steps 2 --likelihoods 0 --device flex",
         ),
         ("export", "run --out m.safetensors"),
+        ("page", "run --out site"),
         (
             "import",
             "unet.safetensors --out u.safetensors --device flex",

@@ -14,6 +14,7 @@ mod sampling;
 mod thresholding;
 mod times;
 mod trial;
+mod velocity;
 mod wrapped;
 
 pub use error::SampleError;
@@ -26,6 +27,7 @@ pub use pyroclast_solvers::table::MethodName;
 pub use samples::Samples;
 pub use sampling::Sampling;
 pub use thresholding::Thresholding;
+pub use velocity::velocity;
 
 use crate::rows::chunks;
 use burn::tensor::Tensor;

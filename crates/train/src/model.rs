@@ -187,6 +187,14 @@ impl<N> Model<N> {
     where
         N: Module<B>,
     {
+        self.file().save(path)
+    }
+
+    /// The model as the contents of a file. Waits for the device.
+    pub fn file<B: Backend>(&self) -> ModelFile
+    where
+        N: Module<B>,
+    {
         let network = &self.flow.network;
         let tensors = slots::<B, N>(network).into_iter().zip(values(network));
         let tensors: Vec<HostTensor> = tensors
@@ -197,7 +205,6 @@ impl<N> Model<N> {
             Some(latents) => file.with_autoencoder(latents.autoencoder.clone()),
             None => file,
         }
-        .save(path)
     }
 
     /// Reads a model into a network of the same structure, and replaces the network's parameters.

@@ -10,6 +10,10 @@ use pulp::Simd;
 use std::f64::consts::LOG2_E;
 use std::ops::{Add, AddAssign, Div, Mul, Neg, Sub};
 
+/// Whether `a·b + c` is rounded twice. WebAssembly has no instruction that rounds it once, and in
+/// software that takes a hundred times as long.
+const UNFUSED: bool = cfg!(target_family = "wasm");
+
 /// A float that the kernels run on.
 pub(crate) trait Float:
     Element
@@ -32,7 +36,8 @@ pub(crate) trait Float:
     /// Where eˣ is held to, so that it is a normal number.
     const EXP_RANGE: [Self; 2];
 
-    /// ln 2 in two parts: the nearest number, and the rest.
+    /// ln 2 in two parts: the nearest number, or where [`UNFUSED`] one whose multiples are exact,
+    /// and the rest.
     const LN_2: [Self; 2];
 
     /// Added to a small number, it rounds to an integer, which is then in the lowest bits of the
@@ -144,7 +149,7 @@ pub(crate) trait Float:
 /// single numbers.
 macro_rules! shared {
     ($t:ty; vector $vector:ident, $as_slice:ident, $as_mut_slice:ident;
-     splat $splat:ident, fma $fma:ident, add $add:ident, sub $sub:ident;
+     splat $splat:ident, fma $fma:ident or $two_roundings:ident, add $add:ident, sub $sub:ident;
      unzip $unzip:ident, zip $zip:ident) => {
         const ONE: Self = 1.0;
 
@@ -167,7 +172,11 @@ macro_rules! shared {
 
         #[inline(always)]
         fn fma_lanes<S: Simd>(simd: S, a: S::$vector, b: S::$vector, c: S::$vector) -> S::$vector {
-            simd.$fma(a, b, c)
+            if UNFUSED {
+                simd.$two_roundings(a, b, c)
+            } else {
+                simd.$fma(a, b, c)
+            }
         }
 
         #[inline(always)]
@@ -202,7 +211,11 @@ macro_rules! shared {
 
         #[inline(always)]
         fn fma(self, a: Self, b: Self) -> Self {
-            self.mul_add(a, b)
+            if UNFUSED {
+                self * a + b
+            } else {
+                self.mul_add(a, b)
+            }
         }
 
         #[inline(always)]
@@ -225,12 +238,16 @@ impl Float for f32 {
     shared! {
         f32;
         vector f32s, as_simd_f32s, as_mut_simd_f32s;
-        splat splat_f32s, fma mul_add_f32s, add add_f32s, sub sub_f32s;
+        splat splat_f32s, fma mul_add_f32s or mul_add_e_f32s, add add_f32s, sub sub_f32s;
         unzip deinterleave_shfl_f32s, zip interleave_shfl_f32s
     }
 
     const EXP_RANGE: [Self; 2] = [-87.33, 88.37];
-    const LN_2: [Self; 2] = [std::f32::consts::LN_2, -1.904_654_2e-9];
+    const LN_2: [Self; 2] = if UNFUSED {
+        [355.0 / 512.0, -2.121_944_4e-4]
+    } else {
+        [std::f32::consts::LN_2, -1.904_654_2e-9]
+    };
     const ROUND: Self = 1.5 * (1_u64 << 23) as Self;
 
     #[inline(always)]
@@ -254,12 +271,16 @@ impl Float for f64 {
     shared! {
         f64;
         vector f64s, as_simd_f64s, as_mut_simd_f64s;
-        splat splat_f64s, fma mul_add_f64s, add add_f64s, sub sub_f64s;
+        splat splat_f64s, fma mul_add_f64s or mul_add_e_f64s, add add_f64s, sub sub_f64s;
         unzip deinterleave_shfl_f64s, zip interleave_shfl_f64s
     }
 
     const EXP_RANGE: [Self; 2] = [-708.39, 709.43];
-    const LN_2: [Self; 2] = [std::f64::consts::LN_2, 2.319_046_813_846_3e-17];
+    const LN_2: [Self; 2] = if UNFUSED {
+        [0.693_147_180_369_123_8, 1.908_214_929_270_587_7e-10]
+    } else {
+        [std::f64::consts::LN_2, 2.319_046_813_846_3e-17]
+    };
     const ROUND: Self = 1.5 * (1_u64 << 52) as Self;
 
     #[inline(always)]

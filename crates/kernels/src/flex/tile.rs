@@ -2,7 +2,8 @@
 //!
 //! `C_ij += Σ_k A_ki·B_kj`, i < MR, j < NR, with NR as wide as two vectors
 //!
-//! Each element is summed in the order of k with one rounding per term, whatever the tile's size.
+//! Each element is summed in the order of k, whatever the tile's size, with one rounding per term
+//! where the processor has an instruction for that.
 
 use crate::flex::arch::arch;
 use crate::flex::float::Float;

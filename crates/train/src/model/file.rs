@@ -8,6 +8,7 @@ use burn::module::Module;
 use burn::tensor::backend::Backend;
 use pyroclast_core::flow::Flow;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -100,16 +101,36 @@ impl ModelFile {
     /// [`ModelError`]: parameters that are not finite, or a folder that cannot be written. The old
     /// file is untouched then.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), ModelError> {
-        let (path, header) = (path.as_ref(), &self.header);
+        let tensors = self.with_those_of_the_autoencoder();
+        Ok(tensor_file::write(
+            path.as_ref(),
+            KIND,
+            &self.header,
+            &tensors,
+        )?)
+    }
+
+    /// The bytes of a file with the parameters in half precision: half as large, and not quite the
+    /// same model. Tensors with values beyond the range of half precision stay as they are.
+    ///
+    /// # Errors
+    /// [`ModelError`]: parameters that are not finite, or a schedule of your own.
+    pub fn in_half_precision(&self) -> Result<Vec<u8>, ModelError> {
+        let (header, tensors) = (&self.header, self.with_those_of_the_autoencoder());
+        Ok(tensor_file::serialized(
+            &self.path, KIND, header, &tensors, true,
+        )?)
+    }
+
+    fn with_those_of_the_autoencoder(&self) -> Cow<'_, [HostTensor]> {
         let Some(autoencoder) = &self.autoencoder else {
-            return Ok(tensor_file::write(path, KIND, header, &self.tensors)?);
+            return Cow::Borrowed(&self.tensors);
         };
-        let mut tensors = self.tensors.clone();
-        tensors.extend((autoencoder.tensors.iter()).map(|tensor| HostTensor {
+        let named = autoencoder.tensors.iter().map(|tensor| HostTensor {
             name: format!("{AUTOENCODER}{}", tensor.name),
             ..tensor.clone()
-        }));
-        Ok(tensor_file::write(path, KIND, header, &tensors)?)
+        });
+        self.tensors.iter().cloned().chain(named).collect()
     }
 
     /// Reads and checks a model file.
@@ -117,8 +138,22 @@ impl ModelFile {
     /// # Errors
     /// [`ModelError`]: the file is missing, damaged, edited, in a newer format, or not a model.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, ModelError> {
-        let (header, tensors) = tensor_file::read::<Header>(path.as_ref(), KIND)?;
-        let path = path.as_ref().display().to_string();
+        let name = path.as_ref().display().to_string();
+        Self::checked(name, tensor_file::read(path.as_ref(), KIND)?)
+    }
+
+    /// Reads and checks the bytes of a model file, which errors call `name`.
+    ///
+    /// # Errors
+    /// As [`ModelFile::open`].
+    pub fn of_bytes(name: &str, bytes: &[u8]) -> Result<Self, ModelError> {
+        Self::checked(name.to_owned(), tensor_file::parse(name, bytes, KIND)?)
+    }
+
+    fn checked(
+        path: String,
+        (header, tensors): (Header, Vec<HostTensor>),
+    ) -> Result<Self, ModelError> {
         let own = header.autoencoder.as_deref();
         let problem = (header.model.problem())
             .or_else(|| own.and_then(|own| own.model.problem()))

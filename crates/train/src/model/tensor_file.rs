@@ -10,7 +10,7 @@ use crate::atomic_file::write_atomically;
 use crate::digest::hex;
 use crate::parameters::Slot;
 use burn::tensor::backend::Backend;
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{Tensor, TensorData, f16};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -132,12 +132,14 @@ impl HostTensor {
         }
     }
 
-    fn bytes(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(4 * self.values.len());
-        for value in &self.values {
-            bytes.extend_from_slice(&value.to_le_bytes());
+    /// Its values as bytes: in half precision if that is asked for and holds them all.
+    fn bytes(&self, half: bool) -> (Dtype, Vec<u8>) {
+        let values = self.values.iter();
+        if half && values.clone().all(|v| f16::from_f32(*v).is_finite()) {
+            let bytes = values.flat_map(|v| f16::from_f32(*v).to_le_bytes());
+            return (Dtype::F16, bytes.collect());
         }
-        bytes
+        (Dtype::F32, values.flat_map(|v| v.to_le_bytes()).collect())
     }
 }
 
@@ -216,6 +218,30 @@ pub fn write(
     header: &impl Serialize,
     tensors: &[HostTensor],
 ) -> Result<(), TensorFileError> {
+    let path_name = path.display().to_string();
+    let bytes = serialized(&path_name, kind, header, tensors, false)?;
+    write_atomically(path, &bytes).map_err(|source| TensorFileError::Write {
+        path: path_name,
+        source,
+    })
+}
+
+/// The bytes of such a file, which is called `path` in errors. With `half`, tensors are rounded to
+/// half precision; those with values beyond its range stay in single precision.
+///
+/// # Errors
+/// [`TensorFileError::NotFinite`] for a value that is infinite or undefined, and
+/// [`TensorFileError::Unnamed`].
+///
+/// # Panics
+/// As [`write`].
+pub fn serialized(
+    path: &str,
+    kind: &'static str,
+    header: &impl Serialize,
+    tensors: &[HostTensor],
+    half: bool,
+) -> Result<Vec<u8>, TensorFileError> {
     check_finite(path, tensors)?;
     let envelope = Envelope {
         format: FORMAT,
@@ -225,13 +251,13 @@ pub fn write(
         header,
     };
     let envelope = serde_json::to_string(&envelope).map_err(|error| TensorFileError::Unnamed {
-        path: path.display().to_string(),
+        path: path.to_owned(),
         reason: error.to_string(),
     })?;
-    let bytes: Vec<Vec<u8>> = tensors.iter().map(HostTensor::bytes).collect();
+    let bytes: Vec<_> = tensors.iter().map(|tensor| tensor.bytes(half)).collect();
     let views: Vec<(&str, TensorView<'_>)> = (tensors.iter().zip(&bytes))
-        .map(|(tensor, bytes)| {
-            let view = TensorView::new(Dtype::F32, tensor.shape.clone(), bytes);
+        .map(|(tensor, (dtype, bytes))| {
+            let view = TensorView::new(*dtype, tensor.shape.clone(), bytes);
             (
                 &*tensor.name,
                 view.expect("as many values as the shape holds"),
@@ -240,11 +266,7 @@ pub fn write(
         .collect();
     let sealed = with_digest(&envelope, "", &digest(&envelope, &views));
     let metadata = HashMap::from([(KEY.to_owned(), sealed)]);
-    let bytes = safetensors::serialize(views, Some(metadata)).expect("names differ");
-    write_atomically(path, &bytes).map_err(|source| TensorFileError::Write {
-        path: path.display().to_string(),
-        source,
-    })
+    Ok(safetensors::serialize(views, Some(metadata)).expect("names differ"))
 }
 
 /// Reads a file of this kind: its header, and its tensors sorted by name.
@@ -256,11 +278,24 @@ pub fn read<H: DeserializeOwned>(
     path: &Path,
     kind: &'static str,
 ) -> Result<(H, Vec<HostTensor>), TensorFileError> {
-    let name = || path.display().to_string();
-    let bytes = std::fs::read(path).map_err(|source| TensorFileError::Read {
-        path: name(),
-        source,
-    })?;
+    let name = path.display().to_string();
+    match std::fs::read(path) {
+        Ok(bytes) => parse(&name, &bytes, kind),
+        Err(source) => Err(TensorFileError::Read { path: name, source }),
+    }
+}
+
+/// The header and the tensors in the bytes of a file of this kind, as [`read`] gives them. Errors
+/// call the file `path`.
+///
+/// # Errors
+/// As [`read`].
+pub fn parse<H: DeserializeOwned>(
+    path: &str,
+    bytes: &[u8],
+    kind: &'static str,
+) -> Result<(H, Vec<HostTensor>), TensorFileError> {
+    let name = || path.to_owned();
     let damaged = |error: safetensors::SafeTensorError| TensorFileError::Damaged {
         path: name(),
         reason: error.to_string(),
@@ -270,8 +305,8 @@ pub fn read<H: DeserializeOwned>(
         kind,
         reason,
     };
-    let file = SafeTensors::deserialize(&bytes).map_err(damaged)?;
-    let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(damaged)?;
+    let file = SafeTensors::deserialize(bytes).map_err(damaged)?;
+    let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
     let sealed = (metadata.metadata().as_ref())
         .and_then(|metadata| metadata.get(KEY))
         .ok_or_else(|| foreign(format!("its header has no `{KEY}`")))?;
@@ -303,13 +338,17 @@ pub fn read<H: DeserializeOwned>(
     }
     let outer: Envelope<H> = serde_json::from_str(sealed).map_err(parse)?;
     let tensors: Result<Vec<HostTensor>, TensorFileError> = (views.iter())
-        .map(|(name, view)| match view.dtype() {
-            Dtype::F32 => Ok(HostTensor {
+        .map(|(name, view)| {
+            let values = match view.dtype() {
+                Dtype::F32 => each(view.data(), f32::from_le_bytes),
+                Dtype::F16 => each(view.data(), |b| f16::from_le_bytes(b).to_f32()),
+                dtype => return Err(foreign(format!("{name} is {dtype:?}, not F32 or F16"))),
+            };
+            Ok(HostTensor {
                 name: (*name).to_owned(),
                 shape: view.shape().to_vec(),
-                values: floats(view.data()),
-            }),
-            dtype => Err(foreign(format!("{name} is {dtype:?}, not F32"))),
+                values,
+            })
         })
         .collect();
     let tensors = tensors?;
@@ -317,11 +356,11 @@ pub fn read<H: DeserializeOwned>(
     Ok((outer.header, tensors))
 }
 
-fn check_finite(path: &Path, tensors: &[HostTensor]) -> Result<(), TensorFileError> {
+fn check_finite(path: &str, tensors: &[HostTensor]) -> Result<(), TensorFileError> {
     for tensor in tensors {
         if let Some(&value) = tensor.values.iter().find(|value| !value.is_finite()) {
             return Err(TensorFileError::NotFinite {
-                path: path.display().to_string(),
+                path: path.to_owned(),
                 name: tensor.name.clone(),
                 value,
             });
@@ -355,12 +394,9 @@ fn digest(envelope: &str, views: &[(&str, TensorView<'_>)]) -> String {
     hex(&sha.finalize())
 }
 
-fn floats(bytes: &[u8]) -> Vec<f32> {
-    let (chunks, _) = bytes.as_chunks::<4>();
-    chunks
-        .iter()
-        .map(|chunk| f32::from_le_bytes(*chunk))
-        .collect()
+fn each<const N: usize>(bytes: &[u8], value: impl Fn([u8; N]) -> f32) -> Vec<f32> {
+    let (chunks, _) = bytes.as_chunks::<N>();
+    chunks.iter().map(|chunk| value(*chunk)).collect()
 }
 
 #[cfg(test)]
@@ -472,6 +508,22 @@ mod tests {
         let package = env!("CARGO_PKG_VERSION");
         let expected = format!("has format 2, written by pyroclast {package}; this version reads");
         assert!(message.contains(&expected), "{message}");
+    }
+
+    #[test]
+    fn half_precision_holds_what_it_can() {
+        let mut tensors = tensors();
+        tensors[0].values = vec![0.1, -1.5, 2.0, 65504.0, 1e-7, 0.0];
+        tensors[1].values[0] = 65520.0;
+        let bytes = serialized("m", "model", &[0.5], &tensors, true).expect("finite");
+        let (header, read) = parse::<Vec<f64>>("m", &bytes, "model").expect("a model");
+        assert_eq!(header, [0.5]);
+        // Beyond the range of half precision: untouched.
+        assert_eq!(read[1], tensors[1]);
+        let rounded = |v: f32| f16::from_f32(v).to_f32();
+        let expected: Vec<f32> = tensors[0].values.iter().map(|v| rounded(*v)).collect();
+        assert_eq!(read[0].values, expected);
+        assert!((read[0].values[0] - 0.1).abs() <= 0.1 * 2f32.powi(-11));
     }
 
     #[test]
