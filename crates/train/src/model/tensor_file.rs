@@ -234,7 +234,7 @@ pub fn write(
 /// [`TensorFileError::Unnamed`].
 ///
 /// # Panics
-/// As [`write`].
+/// As [`write()`].
 pub fn serialized(
     path: &str,
     kind: &'static str,
