@@ -46,7 +46,7 @@ impl<'a> Clouds<'a> {
 
     /// Which points lie in whose balls; `None` if some point has no `k`-th neighbour.
     pub(crate) fn neighbours(&self, k: usize) -> Option<&Neighbours> {
-        let found = || Neighbours::of(self);
+        let found = || Neighbours::of(self.real, self.fake, self.dim);
         (self.have(k + 1)).then(|| self.neighbours.get_or_init(found))
     }
 }

@@ -3,7 +3,6 @@
 //! `y ∈ B(x)` if `‖y − x‖ ≤ r_k(x)`, with `r_k` the distance to the k-th nearest other point of
 //! x's own cloud
 
-use crate::clouds::Clouds;
 use crate::squared_distance::squared_distance;
 use rayon::prelude::*;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -30,21 +29,15 @@ impl Neighbours {
     /// With the recommended numbers of neighbours, or fewer where there are not as many.
     ///
     /// It takes `(n² + m² + nm)·dim` operations, and memory for a few numbers per point.
-    pub(crate) fn of(clouds: &Clouds<'_>) -> Self {
-        let [n, m] = clouds.sizes();
-        let most = n.min(m).saturating_sub(1);
-        Self::with(
-            clouds,
-            [NEIGHBOURS, DENSITY_NEIGHBOURS].map(|k| k.min(most)),
-        )
+    pub(crate) fn of(real: &[f32], fake: &[f32], dim: usize) -> Self {
+        let most = (real.len().min(fake.len()) / dim).saturating_sub(1);
+        let numbers = [NEIGHBOURS, DENSITY_NEIGHBOURS].map(|k| k.min(most));
+        Self::with(real, fake, dim, numbers)
     }
 
     /// With balls of other numbers of neighbours: of precision and recall, and of density and
     /// coverage.
-    pub(crate) fn with(clouds: &Clouds<'_>, [k, l]: [usize; 2]) -> Self {
-        let Clouds {
-            real, fake, dim, ..
-        } = *clouds;
+    pub(crate) fn with(real: &[f32], fake: &[f32], dim: usize, [k, l]: [usize; 2]) -> Self {
         let of_real = squared_radii(real, dim, [k, l]);
         let of_fake = squared_radii(fake, dim, [k]);
         let held = || -> Vec<AtomicU32> {

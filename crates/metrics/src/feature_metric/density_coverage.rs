@@ -8,7 +8,6 @@
 //! far out do not make them larger, and density counts how many balls hold a sample, so that the
 //! ball of a single outlier of the data counts for little. Density can exceed 1.
 
-use crate::clouds::Clouds;
 use crate::feature_metric::{FeatureMetric, Uncertainty};
 use crate::neighbours::{DENSITY_NEIGHBOURS, Neighbours, share};
 
@@ -55,7 +54,7 @@ pub struct DensityCoverage {
 /// # Panics
 /// If `k` is 0, or a cloud has `k` points or fewer.
 pub fn density_coverage(real: &[f32], fake: &[f32], dim: usize, k: usize) -> DensityCoverage {
-    let found = Neighbours::with(&Clouds::new(real, fake, dim), [k, k]);
+    let found = Neighbours::with(real, fake, dim, [k, k]);
     DensityCoverage {
         density: density(&found, k),
         coverage: share(&found.covered),

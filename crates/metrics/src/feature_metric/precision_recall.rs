@@ -7,7 +7,6 @@
 //! data; recall is the share of the data that the samples cover. An outlier of the data has a large
 //! ball, which makes what it holds precise: density counts balls instead.
 
-use crate::clouds::Clouds;
 use crate::feature_metric::{FeatureMetric, Uncertainty};
 use crate::neighbours::{NEIGHBOURS, Neighbours, share};
 
@@ -47,7 +46,7 @@ pub struct PrecisionRecall {
 /// # Panics
 /// If `k` is 0, or a cloud has `k` points or fewer.
 pub fn precision_recall(real: &[f32], fake: &[f32], dim: usize, k: usize) -> PrecisionRecall {
-    let found = Neighbours::with(&Clouds::new(real, fake, dim), [k, k]);
+    let found = Neighbours::with(real, fake, dim, [k, k]);
     PrecisionRecall {
         precision: share(&found.precise),
         recall: share(&found.recalled),
