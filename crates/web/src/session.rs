@@ -47,7 +47,7 @@ pub type See<'a> = &'a mut dyn FnMut(f64, &[f32]);
 /// };
 /// let network = MlpConfig::new(2).init(&mut Init::<NdArray>::new(Noise::new(0), &device));
 /// let flow = Flow::velocity(network, path::Path::optimal_transport());
-/// let bytes = Model::new(flow, about).file()?.in_half_precision()?;
+/// let bytes = Model::new(flow, about).file().in_half_precision()?;
 ///
 /// let session = Session::open("points", &bytes)?;
 /// let about = session.about::<NdArray>(&device)?;
