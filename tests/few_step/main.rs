@@ -28,7 +28,8 @@ use pyroclast::core::path::Path;
 use pyroclast::core::per_sample::from_host;
 use pyroclast::core::prediction::Prediction;
 use pyroclast::core::schedule::{Linear, Trigonometric};
-use pyroclast::models::{DiTConfig, Init, MlpConfig, TimeFeatures, TimeInput, UNetConfig};
+use pyroclast::models::{DiTConfig, Init, MlpConfig, Modulation, Resample};
+use pyroclast::models::{TimeFeatures, TimeInput, UNetConfig};
 use pyroclast::solvers::flow_map::{Jump, Renoise, SolvedMap};
 use pyroclast::solvers::{EULER, Increments, RK4, TimeGrid, integrate};
 use pyroclast::train::dataset::Dataset;
@@ -407,61 +408,109 @@ fn derivatives_agree_on_every_network() {
                 duration: 1.0,
             },
         ] {
-            let inputs = || (x.clone(), t.clone(), duration.clone());
+            let inputs = (x.clone(), t.clone(), duration.clone());
+            let twice = double_backward(&network, inputs.clone(), &given, &direction);
+            assert!(exact_along(&network, &inputs, &given, &direction, twice) < 1e-10);
             let condition = Condition::upload(&given, &device);
-            let (u, exact) = Derivative::Auto.along(&network, inputs(), &condition, &direction);
-            let plain =
-                network.forward_over(x.clone(), t.clone(), duration.clone(), &condition, None);
-            assert!(apart(u, plain) < 1e-14);
-            let twice = double_backward(&network, inputs(), &given, &direction);
-            assert!(apart(exact.clone(), twice) < 1e-10);
-            let slope = difference(&network, inputs(), &condition, &direction, 1e-6);
-            assert!(apart(slope, exact) < tolerance);
+            let slope = difference(&network, inputs.clone(), &condition, &direction, 1e-6);
+            assert!(exact_along(&network, &inputs, &given, &direction, slope) < tolerance);
         }
     }
-    // Networks of images, by two passes backward and by a difference.
+    // Networks of images.
     let time = TimeFeatures {
         scale: 10.0,
         ..TimeFeatures::default()
     };
-    let (x, v) = (
-        normal(48).reshape([3, 1, 4, 4]),
-        normal(48).reshape([3, 1, 4, 4]),
-    );
-    let direction = Direction {
-        x: Some(v),
-        t: 1.0,
-        duration: -1.0,
-    };
-    let inputs = || (x.clone(), t.clone(), duration.clone());
+    let given = Given::labels(&[0, 2, 1], 3)
+        .and(Given::vectors(&[0.5; 6], 2))
+        .and(Given::images(&[0.3; 48], [1, 4, 4]))
+        .and(Given::sequences(&[0.4; 18], [2, 3], &[2, 1, 0]));
     let unet = UNetConfig {
         channels: 8,
-        // burn does not differentiate the change of size between levels twice.
-        multipliers: vec![1.0],
         attention: vec![4],
         classes: 3,
+        attributes: 2,
+        beside: 1,
+        sequence: 3,
         durations: true,
         time,
         ..UNetConfig::new(1, [4, 4])
     };
-    let unet = shaken(unet.init::<B>(&mut Init::new(Noise::new(0), &device)));
-    let twice = double_backward(&unet, inputs(), &given, &direction);
-    let condition = Condition::upload(&given, &device);
-    let slope = difference(&unet, inputs(), &condition, &direction, 1e-5);
-    assert!(apart(slope, twice) < 1e-6);
     let dit = DiTConfig {
         width: 16,
         depth: 2,
         heads: 2,
         classes: 3,
+        attributes: 2,
+        beside: 1,
+        sequence: 3,
         durations: true,
         time,
         ..DiTConfig::new(1, [4, 4])
     };
-    let dit = shaken(dit.init::<B>(&mut Init::new(Noise::new(0), &device)));
-    let twice = double_backward(&dit, inputs(), &given, &direction);
-    let slope = difference(&dit, inputs(), &condition, &direction, 1e-5);
-    assert!(apart(slope, twice) < 1e-6);
+    let init = || Init::<B>::new(Noise::new(0), &device);
+    // burn does not differentiate the change of size between levels twice.
+    let level = UNetConfig {
+        multipliers: vec![1.0],
+        ..unet.clone()
+    };
+    let level = shaken(level.init(&mut init()));
+    let dit = shaken(dit.init(&mut init()));
+    let shape = [3, 1, 4, 4];
+    for direction in [
+        Direction {
+            x: Some(normal(48).reshape(shape)),
+            t: 1.0,
+            duration: -1.0,
+        },
+        Direction {
+            x: None,
+            t: 0.0,
+            duration: 1.0,
+        },
+    ] {
+        let inputs = (normal(48).reshape(shape), t.clone(), duration.clone());
+        let twice = double_backward(&level, inputs.clone(), &given, &direction);
+        assert!(exact_along(&level, &inputs, &given, &direction, twice) < 1e-10);
+        let twice = double_backward(&dit, inputs.clone(), &given, &direction);
+        assert!(exact_along(&dit, &inputs, &given, &direction, twice) < 1e-10);
+        for (modulation, resample) in [
+            (Modulation::ScaleShift, Resample::Convolution),
+            (Modulation::Additive, Resample::ConvolutionFromCorner),
+            (Modulation::ScaleShift, Resample::Plain),
+            (Modulation::Additive, Resample::Blocks { project: true }),
+        ] {
+            let config = UNetConfig {
+                modulation,
+                resample,
+                multipliers: vec![1.0, 2.0],
+                ..unet.clone()
+            };
+            let network = shaken(config.init::<B>(&mut init()));
+            let condition = Condition::upload(&given, &device);
+            let slope = difference(&network, inputs.clone(), &condition, &direction, 1e-5);
+            let apart = exact_along(&network, &inputs, &given, &direction, slope);
+            assert!(apart < 1e-6, "{modulation:?} {resample:?}: {apart}");
+        }
+    }
+}
+
+/// How far the tangent of a network is from what is expected of it, along with the output, which
+/// must be that of the network without a tangent.
+fn exact_along<N: Network<B, D>, const D: usize>(
+    network: &N,
+    inputs: &(Tensor<B, D>, Tensor<B, 1>, Tensor<B, 1>),
+    given: &Given,
+    direction: &Direction<B, D>,
+    expected: Tensor<B, D>,
+) -> f64 {
+    let condition = Condition::upload(given, &Default::default());
+    let (x, t, duration) = inputs.clone();
+    let plain = network.forward_over(x.clone(), t.clone(), duration.clone(), &condition, None);
+    let both = network.tangent_over(x, t, duration, &condition, direction);
+    let (u, tangent) = both.expect("a network whose layers carry tangents");
+    assert!(apart(u, plain) < 1e-13);
+    apart(tangent, expected)
 }
 
 #[test]

@@ -67,7 +67,7 @@ fn every_training_runs_and_samples_in_one_step() {
     // A model file knows what it is.
     place.ok("export mean-flow-scratch --out m.safetensors");
     place.ok("sample m.safetensors -n 3 --method flow-map --steps 2 --out c.csv");
-    // And one of images, on a network that has no tangents of its own.
+    // And one of images.
     place.ok(
         "train digits-mean-flow --out images --steps 2 --device flex --set training.batch=4 \
          --set network.channels=8",
@@ -243,7 +243,7 @@ fn what_does_not_go_together_is_refused_in_one_line() {
             &["network.sinusoids = 8", "too fast"],
         ),
         (
-            format!("{digits}=mean-flow"),
+            format!("{digits}.mean-flow.derivative=difference"),
             2,
             &["network.time.scale = 1000", "scale=10"],
         ),

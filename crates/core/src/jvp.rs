@@ -31,8 +31,8 @@ named! {
     /// How the derivative of a network along a direction is found.
     #[derive(Clone, Copy, PartialEq)]
     pub enum Derivative as "way to differentiate" {
-        /// By the tangents of the network's layers if they carry any, as those of an MLP do, and by
-        /// a difference otherwise.
+        /// By the tangents of the network's layers if they carry any, as those of the project do,
+        /// and by a difference otherwise.
         "auto" => Auto,
         /// By the central difference of two evaluations. Of use only if the network is smooth in
         /// the time: sinusoids of 1000·t are not.

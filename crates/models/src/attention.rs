@@ -4,15 +4,15 @@
 //!
 //! Source: Vaswani et al. 2017, eq. 1; Ho et al. 2020, appendix B for its place in a UNet.
 
+use crate::dual::Dual;
 use crate::init::Init;
-use crate::layer::dense;
 use crate::norm::GroupNorm;
 use crate::size::Size;
 use burn::module::Module;
 use burn::nn::Linear;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
-use pyroclast_kernels::{Activation, combine, self_attention, swap_last};
+use pyroclast_kernels::{Activation, swap_last};
 
 /// Attention of every pixel to every other, with a residual connection that starts as the identity.
 ///
@@ -67,13 +67,16 @@ impl<B: Backend> SelfAttention<B> {
 
     /// The pixels of x, each with a mixture of all pixels added to it.
     pub fn forward(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
-        let [batch, channels, height, width] = x.dims();
-        let pixels = height * width;
-        let normal = self.norm.forward(x.clone());
-        let tokens = swap_last(normal.reshape([batch, channels, pixels]));
-        let out = swap_last(attend(&self.qkv, &self.out, self.heads, tokens));
-        let out = out.reshape([batch, channels, height, width]);
-        combine(x, &[(1.0, &out)])
+        self.carry(x.into()).value
+    }
+
+    pub(crate) fn carry(&self, x: Dual<B, 4>) -> Dual<B, 4> {
+        let image = x.dims();
+        let [batch, channels, height, width] = image;
+        let normal = self.norm.carry(x.clone(), false);
+        let tokens = normal.linearly(|x| swap_last(x.reshape([batch, channels, height * width])));
+        let out = attend(&self.qkv, &self.out, self.heads, tokens);
+        x.plus(out.linearly(|x| swap_last(x).reshape(image)))
     }
 }
 
@@ -86,10 +89,10 @@ pub(crate) fn attend<B: Backend>(
     qkv: &Linear<B>,
     out: &Linear<B>,
     heads: usize,
-    tokens: Tensor<B, 3>,
-) -> Tensor<B, 3> {
+    tokens: Dual<B, 3>,
+) -> Dual<B, 3> {
     let depth = tokens.dims()[2] / heads;
-    let qkv = dense(qkv, tokens, Activation::Identity);
-    let mixed = self_attention(qkv, heads, 1.0 / (depth as f64).sqrt());
-    dense(out, mixed, Activation::Identity)
+    let mixed = { tokens.dense(qkv, Activation::Identity) }
+        .self_attention(heads, 1.0 / (depth as f64).sqrt());
+    mixed.dense(out, Activation::Identity)
 }

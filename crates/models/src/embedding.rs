@@ -6,8 +6,8 @@
 //! Source: Vaswani et al. 2017, §3.5; Ho et al. 2020, appendix B. The factor 1000 gives t ∈ [0, 1]
 //! the range of a DDPM index.
 
+use crate::dual::Dual;
 use crate::init::Init;
-use crate::inputs::Step;
 use crate::layer::dense;
 use burn::module::{Module, Param};
 use burn::nn::{Embedding, Linear};
@@ -80,6 +80,15 @@ impl TimeFeatures {
         let angles = t.unsqueeze_dim::<2>(1) * row(self.scale) + row(self.offset);
         let (sines, cosines) = (angles.clone().sin(), angles.cos());
         self.in_order(sines * row(-self.scale), cosines * row(self.scale))
+    }
+
+    /// The features of each time, with their motion.
+    pub(crate) fn carry<B: Backend>(&self, t: Dual<B, 1>, width: usize) -> Dual<B, 2> {
+        let along = |v: Tensor<B, 1>| self.slope(t.value.clone(), width) * v.unsqueeze_dim(1);
+        Dual {
+            tangent: t.tangent.map(along),
+            value: self.of(t.value, width),
+        }
     }
 
     /// The rates of the sinusoids times a factor, `[1, width/2]`, on the device of the times.
@@ -161,20 +170,22 @@ impl<B: Backend> TimeEmbedding<B> {
     /// # Panics
     /// If the number of sinusoids is odd.
     pub fn features(&self, t: Tensor<B, 1>) -> Tensor<B, 2> {
-        self.sinusoids.of(t, self.features)
-    }
-
-    /// The embedding of the duration of a step, of the time's width: zeros count as a duration of 0.
-    pub(crate) fn of_duration(&self, (t, duration): &Step<B>) -> Tensor<B, 2> {
-        let duration = duration.clone().unwrap_or_else(|| t.zeros_like());
-        self.embed(self.features(duration))
+        self.carry_features(t.into()).value
     }
 
     /// The embedding of sinusoids, to which others may have been added:
     /// `[batch, features]` → `[batch, width]`.
     pub fn embed(&self, features: Tensor<B, 2>) -> Tensor<B, 2> {
-        let hidden = dense(&self.first, features, Activation::Silu);
-        dense(&self.second, hidden, Activation::Identity)
+        self.carry(features.into()).value
+    }
+
+    pub(crate) fn carry_features(&self, t: Dual<B, 1>) -> Dual<B, 2> {
+        self.sinusoids.carry(t, self.features)
+    }
+
+    pub(crate) fn carry(&self, features: Dual<B, 2>) -> Dual<B, 2> {
+        let hidden = features.dense(&self.first, Activation::Silu);
+        hidden.dense(&self.second, Activation::Identity)
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! The parameters stay in burn's modules, so checkpoints are unaffected.
 
+use crate::dual::Dual;
 use burn::nn::conv::Conv2d;
 use burn::nn::{Linear, PaddingConfig2d};
 use burn::tensor::Tensor;
@@ -23,11 +24,22 @@ pub(crate) fn dense<B: Backend, const D: usize>(
 
 /// A convolution made by [`crate::Init`]: square, with the same padding on every side.
 pub(crate) fn convolve<B: Backend>(layer: &Conv2d<B>, x: Tensor<B, 4>) -> Tensor<B, 4> {
+    with_bias(layer, x, layer.bias.as_ref().map(|bias| bias.val()))
+}
+
+/// The same without the bias.
+pub(crate) fn convolve_linearly<B: Backend>(layer: &Conv2d<B>, x: Tensor<B, 4>) -> Tensor<B, 4> {
+    with_bias(layer, x, None)
+}
+
+fn with_bias<B: Backend>(
+    layer: &Conv2d<B>,
+    x: Tensor<B, 4>,
+    bias: Option<Tensor<B, 1>>,
+) -> Tensor<B, 4> {
     let weight = layer.weight.val();
-    let bias = match &layer.bias {
-        Some(bias) => bias.val(),
-        None => Tensor::zeros([weight.dims()[0]], (&weight.device(), weight.dtype())),
-    };
+    let none = || Tensor::zeros([weight.dims()[0]], (&weight.device(), weight.dtype()));
+    let bias = bias.unwrap_or_else(none);
     let padding = match &layer.padding {
         PaddingConfig2d::Explicit(top, ..) => *top,
         _ => 0,
@@ -41,17 +53,17 @@ pub(crate) fn convolve<B: Backend>(layer: &Conv2d<B>, x: Tensor<B, 4>) -> Tensor
 
 /// The state with an image to condition on as further channels: zeros where there is none.
 pub(crate) fn with_image<B: Backend>(
-    x: Tensor<B, 4>,
+    x: Dual<B, 4>,
     image: &Images<B>,
     channels: usize,
-) -> Tensor<B, 4> {
+) -> Dual<B, 4> {
     if channels == 0 {
         return x;
     }
     let [batch, _, height, width] = x.dims();
-    let image = image.or_zeros([batch, channels, height, width], &x.device());
-    let image = image.cast(x.dtype());
-    concat(x, image, 1)
+    let image = image.or_zeros([batch, channels, height, width], &x.value.device());
+    let image = image.cast(x.value.dtype());
+    x.beside(image.into(), 1)
 }
 
 /// The image with a column of zeros on its right and a row of them below.

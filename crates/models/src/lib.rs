@@ -23,6 +23,7 @@ mod autoencoder;
 mod classifier;
 mod dit;
 mod dropout;
+mod dual;
 mod embedding;
 mod inception;
 mod init;

@@ -3,10 +3,10 @@
 //! `h_0 = [x, e(t), e(y), c]`, `h_{i+1} = act(W_i·h_i + b_i)`, `output = W_L·h_L + b_L`, with a
 //! class y and attributes c; `e(r − t)` beside `e(t)` where steps have a duration
 
-use crate::embedding::{ClassEmbedding, TimeFeatures, sinusoids};
+use crate::dual::Dual;
+use crate::embedding::{ClassEmbedding, TimeFeatures};
 use crate::init::Init;
-use crate::inputs::WITHOUT_DURATIONS;
-use crate::layer::dense;
+use crate::inputs::{Step, WITHOUT_DURATIONS, moving};
 use crate::size::Size;
 use burn::module::Module;
 use burn::nn::Linear;
@@ -15,7 +15,7 @@ use burn::tensor::backend::Backend;
 use pyroclast_core::condition::{Labels, Vectors};
 use pyroclast_core::network::{Direction, Network};
 use pyroclast_core::noise::Draws;
-use pyroclast_kernels::{Activation, concat};
+use pyroclast_kernels::Activation;
 
 /// How the time enters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -152,58 +152,33 @@ type Condition<B> = (Labels<B>, Vectors<B>);
 
 impl TimeInput {
     /// What enters for each time: `[batch]` → `[batch, features]`.
-    fn of<B: Backend>(self, t: Tensor<B, 1>) -> Tensor<B, 2> {
+    fn of<B: Backend>(self, t: Dual<B, 1>) -> Dual<B, 2> {
         match self {
-            Self::Plain => t.unsqueeze_dim(1),
-            Self::Sinusoids(n) => sinusoids(t, n),
-        }
-    }
-
-    /// The derivative of what enters, as the time moves at this speed.
-    fn tangent<B: Backend>(self, t: Tensor<B, 1>, speed: f64) -> Tensor<B, 2> {
-        match self {
-            Self::Plain => t.full_like(speed).unsqueeze_dim(1),
-            Self::Sinusoids(n) => TimeFeatures::default().slope(t, n) * speed,
+            Self::Plain => t.linearly(|t| t.unsqueeze_dim(1)),
+            Self::Sinusoids(n) => TimeFeatures::default().carry(t, n),
         }
     }
 }
 
 impl<B: Backend> Mlp<B> {
-    /// What enters the first layer.
-    fn inputs(
-        &self,
-        x: Tensor<B, 2>,
-        times: impl IntoIterator<Item = Tensor<B, 1>>,
-        (labels, attributes): &Condition<B>,
-    ) -> Tensor<B, 2> {
-        let (batch, device, dtype) = (x.dims()[0], x.device(), x.dtype());
-        let mut h = x;
-        for t in times {
-            h = concat(h, self.time.of(t), 1);
+    fn run(&self, x: Dual<B, 2>, step: Step<B>, (labels, attributes): &Condition<B>) -> Dual<B, 2> {
+        let (batch, device, dtype) = (x.dims()[0], x.value.device(), x.value.dtype());
+        let mut h = x.beside(self.time.of(step.t.clone()), 1);
+        if self.durations {
+            h = h.beside(self.time.of(step.lasting()), 1);
         }
         if let Some(classes) = &self.classes {
-            h = concat(h, classes.forward(labels, batch), 1);
+            h = h.beside(classes.forward(labels, batch).into(), 1);
         }
         if self.attributes > 0 {
             let flagged = attributes.flagged(batch, self.attributes, &device);
-            h = concat(h, flagged.cast(dtype), 1);
+            h = h.beside(flagged.cast(dtype).into(), 1);
         }
-        h
-    }
-
-    /// The layers, with what comes after each.
-    fn layers(&self) -> impl Iterator<Item = (&Linear<B>, Activation)> {
         let last = self.layers.len() - 1;
-        let activation = move |i| match i == last {
-            true => Activation::Identity,
-            false => self.activation,
-        };
-        (self.layers.iter().enumerate()).map(move |(i, layer)| (layer, activation(i)))
-    }
-
-    fn outputs(&self, inputs: Tensor<B, 2>) -> Tensor<B, 2> {
-        self.layers()
-            .fold(inputs, |h, (layer, activation)| dense(layer, h, activation))
+        for layer in &self.layers[..last] {
+            h = h.dense(layer, self.activation);
+        }
+        h.dense(&self.layers[last], Activation::Identity)
     }
 }
 
@@ -216,8 +191,7 @@ impl<B: Backend> Network<B, 2> for Mlp<B> {
         t: Tensor<B, 1>,
         condition: &Self::Condition,
     ) -> Tensor<B, 2> {
-        let duration = self.durations.then(|| t.zeros_like());
-        self.outputs(self.inputs(x, [t].into_iter().chain(duration), condition))
+        self.run(x.into(), Step::at(t), condition).value
     }
 
     fn forward_over(
@@ -229,10 +203,9 @@ impl<B: Backend> Network<B, 2> for Mlp<B> {
         _: Option<&mut Draws>,
     ) -> Tensor<B, 2> {
         assert!(self.durations, "{}", WITHOUT_DURATIONS);
-        self.outputs(self.inputs(x, [t, duration], condition))
+        self.run(x.into(), Step::of(t, duration), condition).value
     }
 
-    /// `ḣ_{i+1} = act'(z_i)·W_i·ḣ_i`
     fn tangent_over(
         &self,
         x: Tensor<B, 2>,
@@ -241,29 +214,8 @@ impl<B: Backend> Network<B, 2> for Mlp<B> {
         condition: &Self::Condition,
         direction: &Direction<B, 2>,
     ) -> Option<(Tensor<B, 2>, Tensor<B, 2>)> {
-        let moving = match &direction.x {
-            Some(v) => v.clone(),
-            None => x.zeros_like(),
-        };
-        let along_t = self.time.tangent(t.clone(), direction.t);
-        let along_duration = self.time.tangent(duration.clone(), direction.duration);
-        let mut h = self.inputs(x, [t, duration], condition);
-        let mut tangent = concat(concat(moving, along_t, 1), along_duration, 1);
-        let ([_, inputs], [_, moved]) = (h.dims(), tangent.dims());
-        // Conditions stay.
-        if inputs > moved {
-            let still = h.clone().narrow(1, moved, inputs - moved).zeros_like();
-            tangent = concat(tangent, still, 1);
-        }
-        for (layer, activation) in self.layers() {
-            let z = dense(layer, h, Activation::Identity);
-            tangent = tangent.matmul(layer.weight.val());
-            if activation != Activation::Identity {
-                tangent = tangent * activation.slope(z.clone());
-            }
-            h = activation.forward(z);
-        }
-        Some((h, tangent))
+        let (x, step) = moving(x, (t, duration), direction);
+        Some(self.run(x, step, condition).both())
     }
 }
 

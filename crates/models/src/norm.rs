@@ -5,12 +5,13 @@
 //!
 //! Source: Wu & He 2018; a and b are the scale and shift of Dhariwal & Nichol 2021.
 
+use crate::dual::Dual;
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use pyroclast_core::named;
 use pyroclast_core::named::COUNT;
-use pyroclast_kernels::{Grouping, group_norm};
+use pyroclast_kernels::Grouping;
 
 /// ε, added to the variance.
 const EPSILON: f64 = 1e-5;
@@ -107,33 +108,35 @@ impl<B: Backend> GroupNorm<B> {
 
     /// The normalised x.
     pub fn forward(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
-        self.apply(x, false)
+        self.carry(x.into(), false).value
     }
 
     /// The SiLU of the normalised x.
     pub fn forward_silu(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
-        self.apply(x, true)
+        self.carry(x.into(), true).value
+    }
+
+    /// The normalised x, or the SiLU of it.
+    pub(crate) fn carry(&self, x: Dual<B, 4>, silu: bool) -> Dual<B, 4> {
+        let [gain, bias] = [&self.gamma, &self.beta].map(|v| v.val().unsqueeze());
+        x.group_norm(gain.into(), bias.into(), self.grouping(silu))
     }
 
     /// The SiLU of the normalised x scaled by `1 + a` and shifted by `b`.
     ///
     /// # Shapes
     /// - a, b: `[batch, channels]`
-    pub fn modulated_silu(
+    pub(crate) fn carry_modulated(
         &self,
-        x: Tensor<B, 4>,
-        a: Tensor<B, 2>,
-        b: Tensor<B, 2>,
-    ) -> Tensor<B, 4> {
-        let scale = a + 1.0;
-        let gain = scale.clone() * self.gamma.val().unsqueeze();
-        let bias = scale * self.beta.val().unsqueeze() + b;
-        group_norm(x, gain, bias, self.grouping(true))
-    }
-
-    fn apply(&self, x: Tensor<B, 4>, silu: bool) -> Tensor<B, 4> {
-        let [gain, bias] = [&self.gamma, &self.beta].map(|v| v.val().unsqueeze());
-        group_norm(x, gain, bias, self.grouping(silu))
+        x: Dual<B, 4>,
+        a: Dual<B, 2>,
+        b: Dual<B, 2>,
+    ) -> Dual<B, 4> {
+        let [gamma, beta] = [&self.gamma, &self.beta].map(|v| v.val().unsqueeze());
+        let scale = a.offset(1.0);
+        let gain = scale.clone().linearly(|scale| scale * gamma.clone());
+        let bias = scale.linearly(|scale| scale * beta.clone()).plus(b);
+        x.group_norm(gain, bias, self.grouping(true))
     }
 
     fn grouping(&self, silu: bool) -> Grouping {
@@ -171,7 +174,8 @@ mod tests {
             .forward(x.clone());
         let [scale, shift] = [a.clone() + 1.0, b.clone()].map(|v| v.reshape([2, 8, 1, 1]));
         let expected = silu(theirs.clone() * scale + shift);
-        norm.modulated_silu(x.clone(), a, b)
+        norm.carry_modulated(x.clone().into(), a.into(), b.into())
+            .value
             .into_data()
             .assert_approx_eq::<f32>(
                 &expected.into_data(),

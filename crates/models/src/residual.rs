@@ -8,8 +8,9 @@
 //! Dhariwal & Nichol 2021, §4 and appendix; s: Song et al. 2021 (score SDE), appendix H.
 
 use crate::dropout::dropout;
+use crate::dual::Dual;
 use crate::init::Init;
-use crate::layer::{convolve, dense, double};
+use crate::layer::double;
 use crate::norm::{GroupNorm, Normalisation};
 use crate::size::Size;
 use burn::module::Module;
@@ -20,7 +21,7 @@ use burn::tensor::backend::Backend;
 use burn::tensor::module::avg_pool2d;
 use pyroclast_core::named;
 use pyroclast_core::noise::Draws;
-use pyroclast_kernels::{Activation, combine, shift_channels};
+use pyroclast_kernels::Activation;
 
 named! {
     /// How an embedding changes the channels of a block.
@@ -196,10 +197,18 @@ impl<B: Backend> ResidualBlock<B> {
         embedding: Tensor<B, 2>,
         draws: Option<&mut Draws>,
     ) -> Tensor<B, 4> {
+        self.carry(x.into(), embedding.into(), draws).value
+    }
+
+    pub(crate) fn carry(
+        &self,
+        x: Dual<B, 4>,
+        embedding: Dual<B, 2>,
+        draws: Option<&mut Draws>,
+    ) -> Dual<B, 4> {
         let layer = self.modulation.as_ref();
         let layer = layer.expect("a block with an embedding");
-        let modulation = dense(layer, embedding, Activation::Identity);
-        self.run(x, Some(modulation), draws)
+        self.run(x, Some(embedding.dense(layer, Activation::Identity)), draws)
     }
 
     /// The output of a block without an embedding.
@@ -211,40 +220,44 @@ impl<B: Backend> ResidualBlock<B> {
             self.modulation.is_none(),
             "this block is modulated by an embedding, which has to be given"
         );
-        self.run(x, None, None)
+        self.run(x.into(), None, None).value
     }
 
     fn run(
         &self,
-        x: Tensor<B, 4>,
-        modulation: Option<Tensor<B, 2>>,
+        x: Dual<B, 4>,
+        modulation: Option<Dual<B, 2>>,
         draws: Option<&mut Draws>,
-    ) -> Tensor<B, 4> {
-        let h = self.resize.apply(self.norm_in.forward_silu(x.clone()));
-        let h = convolve(&self.conv_in, h);
+    ) -> Dual<B, 4> {
+        let resized = |x: Dual<B, 4>| x.linearly(|x| self.resize.apply(x));
+        let h = resized(self.norm_in.carry(x.clone(), true)).convolve(&self.conv_in);
         let channels = h.dims()[1];
         let h = match (modulation, self.mode) {
-            (None, _) => self.norm_out.forward_silu(h),
+            (None, _) => self.norm_out.carry(h, true),
             (Some(modulation), Modulation::ScaleShift) => {
-                let scale = modulation.clone().narrow(1, 0, channels);
-                let shift = modulation.narrow(1, channels, channels);
-                self.norm_out.modulated_silu(h, scale, shift)
+                let part = |i: usize| {
+                    (modulation.clone()).linearly(|x| x.narrow(1, i * channels, channels))
+                };
+                self.norm_out.carry_modulated(h, part(0), part(1))
             }
             (Some(modulation), Modulation::Additive) => {
-                self.norm_out.forward_silu(shift_channels(h, modulation))
+                self.norm_out.carry(h.shift_channels(modulation), true)
             }
         };
-        let h = convolve(&self.conv_out, dropout(h, self.dropout, draws));
-        let x = self.resize.apply(x);
+        let h = dropout(h, self.dropout, draws).convolve(&self.conv_out);
+        let x = resized(x);
         let skip = match &self.skip {
-            Some(conv) => convolve(conv, x),
+            Some(conv) => x.convolve(conv),
             None => x,
         };
-        scaled(combine(skip, &[(1.0, &h)]), self.skip_scale)
+        scaled(skip.plus(h), self.skip_scale)
     }
 }
 
 /// x times a factor, which is left alone if it is 1.
-pub(crate) fn scaled<B: Backend>(x: Tensor<B, 4>, factor: f64) -> Tensor<B, 4> {
-    if factor == 1.0 { x } else { x * factor }
+pub(crate) fn scaled<B: Backend>(x: Dual<B, 4>, factor: f64) -> Dual<B, 4> {
+    match factor {
+        1.0 => x,
+        factor => x.linearly(|x| x * factor),
+    }
 }

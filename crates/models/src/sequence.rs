@@ -9,6 +9,7 @@
 //! Source: Chen et al. 2024 (PixArt-α), §2.3, for its place in a block of a transformer; Rombach et
 //! al. 2022, §3.3, for that in a UNet: after the attention of the pixels to each other.
 
+use crate::dual::{Dual, attention};
 use crate::init::Init;
 use crate::layer::dense;
 use crate::norm::GroupNorm;
@@ -16,10 +17,9 @@ use crate::size::Size;
 use burn::module::{Module, Param};
 use burn::nn::Linear;
 use burn::tensor::Tensor;
-use burn::tensor::activation::softmax;
 use burn::tensor::backend::Backend;
 use pyroclast_core::condition::Sequences;
-use pyroclast_kernels::{Activation, attention};
+use pyroclast_kernels::Activation;
 
 /// Added to the score of a token that does not count: its weight is then zero in either precision.
 const BEYOND: f64 = -1e30;
@@ -101,27 +101,21 @@ impl<B: Backend> CrossAttention<B> {
     }
 
     /// What is added to the tokens x, `[batch, tokens, width]`.
-    pub(crate) fn forward(&self, x: Tensor<B, 3>, context: &Context<B>) -> Tensor<B, 3> {
+    pub(crate) fn forward(&self, x: Dual<B, 3>, context: &Context<B>) -> Dual<B, 3> {
         let [batch, tokens, width] = x.dims();
         let (heads, depth) = (self.heads, width / self.heads);
         let count = context.tokens.dims()[1];
-        let q = dense(&self.query, x, Activation::Identity);
-        let q = q.reshape([batch, tokens, heads, depth]).swap_dims(1, 2);
+        let q = x.dense(&self.query, Activation::Identity);
+        let q = q.linearly(|x| x.reshape([batch, tokens, heads, depth]).swap_dims(1, 2));
         let found = dense(&self.found, context.tokens.clone(), Activation::Identity);
         let found = found
             .reshape([batch, count, 2 * heads, depth])
             .swap_dims(1, 2);
         let [k, v] = [0, heads].map(|start| found.clone().narrow(1, start, heads));
         let scale = 1.0 / (depth as f64).sqrt();
-        let mixed = match &context.mask {
-            None => attention(q, k, v, scale),
-            Some(mask) => {
-                let scores = q.matmul(k.swap_dims(2, 3)) * scale + mask.clone();
-                softmax(scores, 3).matmul(v)
-            }
-        };
-        let mixed = mixed.swap_dims(1, 2).reshape([batch, tokens, width]);
-        dense(&self.out, mixed, Activation::Identity)
+        let mixed = attention(q, k.into(), v.into(), scale, context.mask.as_ref());
+        let mixed = mixed.linearly(|x| x.swap_dims(1, 2).reshape([batch, tokens, width]));
+        mixed.dense(&self.out, Activation::Identity)
     }
 }
 
@@ -155,13 +149,13 @@ impl<B: Backend> PixelsToSequence<B> {
     }
 
     /// The pixels of x, `[batch, channels, height, width]`, each with what it finds added to it.
-    pub(crate) fn forward(&self, x: Tensor<B, 4>, context: &Context<B>) -> Tensor<B, 4> {
-        let [batch, channels, height, width] = x.dims();
-        let tokens = { self.norm.forward(x.clone()) }
-            .reshape([batch, channels, height * width])
-            .swap_dims(1, 2);
-        let found = self.attention.forward(tokens, context).swap_dims(1, 2);
-        x + found.reshape([batch, channels, height, width])
+    pub(crate) fn forward(&self, x: Dual<B, 4>, context: &Context<B>) -> Dual<B, 4> {
+        let image = x.dims();
+        let [batch, channels, height, width] = image;
+        let tokens = { self.norm.carry(x.clone(), false) }
+            .linearly(|x| x.reshape([batch, channels, height * width]).swap_dims(1, 2));
+        let found = self.attention.forward(tokens, context);
+        x.plus(found.linearly(|x| x.swap_dims(1, 2).reshape(image)))
     }
 }
 

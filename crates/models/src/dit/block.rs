@@ -1,14 +1,13 @@
 //! A block of the transformer, modulated by an embedding: adaLN-Zero.
 
 use crate::attention::attend;
+use crate::dual::Dual;
 use crate::init::Init;
-use crate::layer::dense;
 use crate::sequence::{Context, CrossAttention};
 use burn::module::Module;
 use burn::nn::Linear;
-use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
-use pyroclast_kernels::{Activation, gated_sum, layer_norm};
+use pyroclast_kernels::Activation;
 
 /// ε of the layer normalisations.
 pub(super) const EPSILON: f64 = 1e-6;
@@ -53,23 +52,23 @@ impl<B: Backend> Block<B> {
     /// A block that attends to a sequence needs its `context`.
     pub(super) fn forward(
         &self,
-        x: Tensor<B, 3>,
-        embedding: Tensor<B, 2>,
+        x: Dual<B, 3>,
+        embedding: Dual<B, 2>,
         context: Option<&Context<B>>,
-    ) -> Tensor<B, 3> {
+    ) -> Dual<B, 3> {
         let width = x.dims()[2];
-        let modulation = dense(&self.modulation, embedding, Activation::Identity);
-        let part = |i: usize| modulation.clone().narrow(1, i * width, width);
-        let h = layer_norm(x.clone(), part(1), part(0), EPSILON);
+        let modulation = embedding.dense(&self.modulation, Activation::Identity);
+        let part = |i: usize| (modulation.clone()).linearly(|x| x.narrow(1, i * width, width));
+        let h = x.clone().layer_norm(part(1), part(0), EPSILON);
         let h = attend(&self.qkv, &self.out, self.heads, h);
-        let x = gated_sum(x, h, part(2));
+        let x = x.gated_sum(h, part(2));
         let x = match (&self.sequence, context) {
-            (Some(attention), Some(context)) => x.clone() + attention.forward(x, context),
+            (Some(attention), Some(context)) => x.clone().plus(attention.forward(x, context)),
             _ => x,
         };
-        let h = layer_norm(x.clone(), part(4), part(3), EPSILON);
-        let h = dense(&self.first, h, Activation::GeluTanh);
-        let h = dense(&self.second, h, Activation::Identity);
-        gated_sum(x, h, part(5))
+        let h = x.clone().layer_norm(part(4), part(3), EPSILON);
+        let h = h.dense(&self.first, Activation::GeluTanh);
+        let h = h.dense(&self.second, Activation::Identity);
+        x.gated_sum(h, part(5))
     }
 }

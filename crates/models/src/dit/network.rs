@@ -3,19 +3,20 @@
 use super::block::{Block, EPSILON};
 use super::config::{DiTConfig, SINUSOIDS, SecondHalf};
 use super::positions::positions;
+use crate::dual::Dual;
 use crate::embedding::{ClassEmbedding, TimeEmbedding, VectorEmbedding};
 use crate::init::Init;
-use crate::inputs::{ImageCondition as Condition, Step, WITHOUT_DURATIONS};
-use crate::layer::{convolve, dense, with_image};
+use crate::inputs::{ImageCondition as Condition, Step, WITHOUT_DURATIONS, moving};
+use crate::layer::with_image;
 use crate::sequence::SequenceEmbedding;
 use burn::module::Module;
 use burn::nn::Linear;
 use burn::nn::conv::Conv2d;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
-use pyroclast_core::network::Network;
+use pyroclast_core::network::{Direction, Network};
 use pyroclast_core::noise::Draws;
-use pyroclast_kernels::{Activation, layer_norm, silu};
+use pyroclast_kernels::Activation;
 
 /// The deviation of the first weights of the embeddings.
 const DEVIATION: f64 = 0.02;
@@ -97,20 +98,23 @@ impl DiTConfig {
 
 impl<B: Backend> DiT<B> {
     /// The embedding of time, duration, class and attributes, after the SiLU that all blocks share.
-    fn embed(&self, step: Step<B>, condition: &Condition<B>) -> Tensor<B, 2> {
+    fn embed(&self, step: Step<B>, condition: &Condition<B>) -> Dual<B, 2> {
         let (labels, (attributes, _)) = condition;
-        let [batch] = step.0.dims();
-        let mut embedding = self.time.embed(self.time.features(step.0.clone()));
+        let [batch] = step.t.dims();
+        let embed = |embedding: &TimeEmbedding<B>, t: Dual<B, 1>| {
+            embedding.carry(embedding.carry_features(t))
+        };
+        let mut embedding = embed(&self.time, step.t.clone());
         if let Some(classes) = &self.classes {
-            embedding = embedding + classes.forward(labels, batch);
+            embedding = embedding.plus(classes.forward(labels, batch).into());
         }
         if let Some(embed) = &self.attributes {
-            embedding = embedding + embed.forward(attributes, batch);
+            embedding = embedding.plus(embed.forward(attributes, batch).into());
         }
         if let Some(duration) = &self.duration {
-            embedding = embedding + duration.of_duration(&step);
+            embedding = embedding.plus(embed(duration, step.lasting()));
         }
-        silu(embedding)
+        embedding.activated(Activation::Silu)
     }
 
     /// The image whose patches are these tokens: `[batch, rows·columns, patch·patch·channels]`,
@@ -123,27 +127,31 @@ impl<B: Backend> DiT<B> {
         pixels.reshape([batch, channels, rows * patch, columns * patch])
     }
 
-    fn run(&self, x: Tensor<B, 4>, step: Step<B>, condition: &Condition<B>) -> Tensor<B, 4> {
+    fn run(&self, x: Dual<B, 4>, step: Step<B>, condition: &Condition<B>) -> Dual<B, 4> {
         let embedding = self.embed(step, condition);
         let (_, (_, (image, sequences))) = condition;
         let [batch, channels, ..] = x.dims();
-        let x = convolve(&self.patches, with_image(x, image, self.beside));
+        let x = with_image(x, image, self.beside).convolve(&self.patches);
         let [_, dim, rows, columns] = x.dims();
-        let (device, dtype) = (x.device(), x.dtype());
-        let tokens = x.reshape([batch, dim, rows * columns]).swap_dims(1, 2);
-        let mut h = tokens + positions([rows, columns], dim, &device, dtype);
+        let (device, dtype) = (x.value.device(), x.value.dtype());
+        let tokens = x.linearly(|x| x.reshape([batch, dim, rows * columns]).swap_dims(1, 2));
+        let mut h = Dual {
+            value: tokens.value + positions([rows, columns], dim, &device, dtype),
+            ..tokens
+        };
         let context = self.sequence.as_ref();
         let context = context.map(|embed| embed.forward(sequences, batch));
         for block in &self.blocks {
             h = block.forward(h, embedding.clone(), context.as_ref());
         }
-        let modulation = dense(&self.modulation, embedding, Activation::Identity);
-        let part = |i: usize| modulation.clone().narrow(1, i * dim, dim);
-        let h = layer_norm(h, part(1), part(0), EPSILON);
-        let y = self.assembled(dense(&self.head, h, Activation::Identity), [rows, columns]);
+        let modulation = embedding.dense(&self.modulation, Activation::Identity);
+        let part = |i: usize| modulation.clone().linearly(|x| x.narrow(1, i * dim, dim));
+        let h = h.layer_norm(part(1), part(0), EPSILON);
+        let y = h.dense(&self.head, Activation::Identity);
+        let y = y.linearly(|tokens| self.assembled(tokens, [rows, columns]));
         match self.second_half {
             SecondHalf::Absent | SecondHalf::Variance => y,
-            SecondHalf::Dropped => y.narrow(1, 0, channels),
+            SecondHalf::Dropped => y.linearly(|y| y.narrow(1, 0, channels)),
         }
     }
 }
@@ -157,7 +165,7 @@ impl<B: Backend> Network<B, 4> for DiT<B> {
         t: Tensor<B, 1>,
         condition: &Self::Condition,
     ) -> Tensor<B, 4> {
-        self.run(x, (t, None), condition)
+        self.run(x.into(), Step::at(t), condition).value
     }
 
     fn forward_over(
@@ -169,7 +177,19 @@ impl<B: Backend> Network<B, 4> for DiT<B> {
         _: Option<&mut Draws>,
     ) -> Tensor<B, 4> {
         assert!(self.duration.is_some(), "{}", WITHOUT_DURATIONS);
-        self.run(x, (t, Some(duration)), condition)
+        self.run(x.into(), Step::of(t, duration), condition).value
+    }
+
+    fn tangent_over(
+        &self,
+        x: Tensor<B, 4>,
+        t: Tensor<B, 1>,
+        duration: Tensor<B, 1>,
+        condition: &Self::Condition,
+        direction: &Direction<B, 4>,
+    ) -> Option<(Tensor<B, 4>, Tensor<B, 4>)> {
+        let (x, step) = moving(x, (t, duration), direction);
+        Some(self.run(x, step, condition).both())
     }
 }
 

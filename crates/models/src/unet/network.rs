@@ -3,10 +3,11 @@
 use super::config::{ClassInput, Resample, UNetConfig};
 use super::plan::{Change, LevelPlan, StagePlan};
 use crate::attention::SelfAttention;
+use crate::dual::Dual;
 use crate::embedding::{ClassEmbedding, TimeEmbedding, VectorEmbedding};
 use crate::init::Init;
-use crate::inputs::{ImageCondition as Condition, Step, WITHOUT_DURATIONS};
-use crate::layer::{convolve, double, with_image, with_zeros_beyond};
+use crate::inputs::{ImageCondition as Condition, Step, WITHOUT_DURATIONS, moving};
+use crate::layer::{double, with_image, with_zeros_beyond};
 use crate::norm::GroupNorm;
 use crate::residual::{ResidualBlock, Resize, scaled};
 use crate::sequence::{Context, PixelsToSequence, SequenceEmbedding};
@@ -15,9 +16,9 @@ use burn::nn::Linear;
 use burn::nn::conv::Conv2d;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
-use pyroclast_core::network::Network;
+use pyroclast_core::network::{Direction, Network};
 use pyroclast_core::noise::Draws;
-use pyroclast_kernels::{concat, silu};
+use pyroclast_kernels::Activation;
 
 /// The deviation of the first weights of the embedding of a sequence, as in a transformer.
 const DEVIATION: f64 = 0.02;
@@ -177,14 +178,14 @@ impl UNetConfig {
 impl<B: Backend> Stage<B> {
     fn forward(
         &self,
-        x: Tensor<B, 4>,
-        embedding: &Tensor<B, 2>,
+        x: Dual<B, 4>,
+        embedding: &Dual<B, 2>,
         context: Option<&Context<B>>,
         draws: Option<&mut Draws>,
-    ) -> Tensor<B, 4> {
-        let h = self.block.forward(x, embedding.clone(), draws);
+    ) -> Dual<B, 4> {
+        let h = self.block.carry(x, embedding.clone(), draws);
         let h = match &self.attention {
-            Some(attention) => scaled(attention.forward(h), self.skip_scale),
+            Some(attention) => scaled(attention.carry(h), self.skip_scale),
             None => h,
         };
         match (&self.sequence, context) {
@@ -200,23 +201,23 @@ impl<B: Backend> Level<B> {
     /// The image in the size of the next level.
     fn resized(
         &self,
-        x: Tensor<B, 4>,
-        embedding: &Tensor<B, 2>,
+        x: Dual<B, 4>,
+        embedding: &Dual<B, 2>,
         draws: Option<&mut Draws>,
-    ) -> Tensor<B, 4> {
+    ) -> Dual<B, 4> {
         if let Some(block) = &self.block {
-            return block.forward(x, embedding.clone(), draws);
+            return block.carry(x, embedding.clone(), draws);
         }
         match (&self.resize, self.change) {
             (Some(conv), Resize::Halve) => {
                 let x = match self.resample {
-                    Resample::ConvolutionFromCorner => with_zeros_beyond(x),
+                    Resample::ConvolutionFromCorner => x.linearly(with_zeros_beyond),
                     _ => x,
                 };
-                convolve(conv, x)
+                x.convolve(conv)
             }
-            (Some(conv), _) => convolve(conv, double(x)),
-            (None, change) => change.apply(x),
+            (Some(conv), _) => x.linearly(double).convolve(conv),
+            (None, change) => x.linearly(|x| change.apply(x)),
         }
     }
 }
@@ -238,7 +239,8 @@ impl<B: Backend> UNet<B> {
             self.augmentation.is_some(),
             "this network takes no numbers of augmentation"
         );
-        self.run(x, (t, None), condition, Some(augmentation), None)
+        let (x, step) = (x.into(), Step::at(t));
+        self.run(x, step, condition, Some(augmentation), None).value
     }
 
     /// The embedding of time, duration, class, augmentation and attributes, after the SiLU that all
@@ -248,44 +250,45 @@ impl<B: Backend> UNet<B> {
         step: Step<B>,
         (labels, (attributes, _)): &Condition<B>,
         augmentation: Option<Tensor<B, 2>>,
-    ) -> Tensor<B, 2> {
-        let [batch] = step.0.dims();
-        let mut features = self.time.features(step.0.clone());
+    ) -> Dual<B, 2> {
+        let [batch] = step.t.dims();
+        let mut features = self.time.carry_features(step.t.clone());
         if let (Some(layer), Some(augmentation)) = (&self.augmentation, augmentation) {
-            features = features + layer.forward(augmentation);
+            features = features.plus(layer.forward(augmentation).into());
         }
         let before = self.class_input == ClassInput::Features;
         if let Some(classes) = self.classes.as_ref().filter(|_| before) {
-            features = features + classes.forward(labels, batch);
+            features = features.plus(classes.forward(labels, batch).into());
         }
-        let mut embedding = self.time.embed(features);
+        let mut embedding = self.time.carry(features);
         if let Some(classes) = self.classes.as_ref().filter(|_| !before) {
-            embedding = embedding + classes.forward(labels, batch);
+            embedding = embedding.plus(classes.forward(labels, batch).into());
         }
         if let Some(embed) = &self.attributes {
-            embedding = embedding + embed.forward(attributes, batch);
+            embedding = embedding.plus(embed.forward(attributes, batch).into());
         }
         if let Some(duration) = &self.duration {
-            embedding = embedding + duration.of_duration(&step);
+            let features = duration.carry_features(step.lasting());
+            embedding = embedding.plus(duration.carry(features));
         }
-        silu(embedding)
+        embedding.activated(Activation::Silu)
     }
 
     fn run(
         &self,
-        x: Tensor<B, 4>,
+        x: Dual<B, 4>,
         step: Step<B>,
         condition: &Condition<B>,
         augmentation: Option<Tensor<B, 2>>,
         mut draws: Option<&mut Draws>,
-    ) -> Tensor<B, 4> {
+    ) -> Dual<B, 4> {
         let embedding = self.embed(step, condition, augmentation);
         let (_, (_, (beside, sequences))) = condition;
         let [batch, ..] = x.dims();
         let context = self.sequence.as_ref();
         let context = context.map(|embed| embed.forward(sequences, batch));
         let context = context.as_ref();
-        let mut h = convolve(&self.stem, with_image(x, beside, self.beside));
+        let mut h = with_image(x, beside, self.beside).convolve(&self.stem);
         let mut skips = vec![h.clone()];
         for level in &self.down {
             for stage in &level.stages {
@@ -305,18 +308,13 @@ impl<B: Backend> UNet<B> {
                 let skip = skips
                     .pop()
                     .expect("each stage on the way up was built for one skip");
-                h = stage.forward(
-                    concat(h, skip, 1),
-                    &embedding,
-                    context,
-                    draws.as_deref_mut(),
-                );
+                h = stage.forward(h.beside(skip, 1), &embedding, context, draws.as_deref_mut());
             }
             if level.change != Resize::Keep {
                 h = level.resized(h, &embedding, draws.as_deref_mut());
             }
         }
-        convolve(&self.head, self.norm.forward_silu(h))
+        self.norm.carry(h, true).convolve(&self.head)
     }
 }
 
@@ -329,7 +327,7 @@ impl<B: Backend> Network<B, 4> for UNet<B> {
         t: Tensor<B, 1>,
         condition: &Self::Condition,
     ) -> Tensor<B, 4> {
-        self.run(x, (t, None), condition, None, None)
+        self.run(x.into(), Step::at(t), condition, None, None).value
     }
 
     fn forward_training(
@@ -339,7 +337,8 @@ impl<B: Backend> Network<B, 4> for UNet<B> {
         condition: &Self::Condition,
         dropout: &mut Draws,
     ) -> Tensor<B, 4> {
-        self.run(x, (t, None), condition, None, Some(dropout))
+        let (x, step) = (x.into(), Step::at(t));
+        self.run(x, step, condition, None, Some(dropout)).value
     }
 
     fn forward_over(
@@ -351,7 +350,20 @@ impl<B: Backend> Network<B, 4> for UNet<B> {
         dropout: Option<&mut Draws>,
     ) -> Tensor<B, 4> {
         assert!(self.duration.is_some(), "{}", WITHOUT_DURATIONS);
-        self.run(x, (t, Some(duration)), condition, None, dropout)
+        let (x, step) = (x.into(), Step::of(t, duration));
+        self.run(x, step, condition, None, dropout).value
+    }
+
+    fn tangent_over(
+        &self,
+        x: Tensor<B, 4>,
+        t: Tensor<B, 1>,
+        duration: Tensor<B, 1>,
+        condition: &Self::Condition,
+        direction: &Direction<B, 4>,
+    ) -> Option<(Tensor<B, 4>, Tensor<B, 4>)> {
+        let (x, step) = moving(x, (t, duration), direction);
+        Some(self.run(x, step, condition, None, None).both())
     }
 }
 

@@ -217,14 +217,14 @@ impl Config {
             )?;
         }
         // A difference over 4·10⁻³ does not see a wave of a period of 6·10⁻³.
-        let sinusoids = derivative.and(self.network.time());
+        let sinusoids = self.network.time().filter(|_| differenced);
         let scale = sinusoids.map_or(0.0, |time| time.scale.abs());
         rule(
             scale <= SMOOTH,
             "network.time.scale",
             scale,
-            "few-step.method takes derivatives in the time, and the sinusoids are too fast for \
-             that; set network.time.scale=10, or few-step.method=shortcut",
+            "the sinusoids are too fast for a difference in the time; leave the derivative at \
+             auto, or set network.time.scale=10",
         )
     }
 
