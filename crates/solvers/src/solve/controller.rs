@@ -28,7 +28,12 @@ const NEGLIGIBLE: f64 = 1e-8;
 #[derive(Debug, Clone)]
 pub(super) struct Controller {
     control: Control,
+    /// 1/q.
     exponent: f64,
+    /// `0.9^i`.
+    safety: f64,
+    /// The powers of e_n, e_{n−1} and e_{n−2}.
+    powers: [f64; 3],
     /// e_{n−1} and e_{n−2}.
     errors: (f64, f64),
     just_rejected: bool,
@@ -45,9 +50,17 @@ pub(super) struct Proposal {
 
 impl Controller {
     pub(super) fn new(control: Control, error_order: f64) -> Self {
+        let Pid {
+            proportional: p,
+            integral: i,
+            derivative: d,
+        } = control.pid;
+        let exponent = 1.0 / error_order;
         Self {
             control,
-            exponent: 1.0 / error_order,
+            exponent,
+            safety: SAFETY.powf(i),
+            powers: [-(p + i + d), p + 2.0 * d, -d].map(|beta| beta * exponent),
             errors: (1.0, 1.0),
             just_rejected: false,
         }
@@ -75,17 +88,12 @@ impl Controller {
 
     /// The step after one of size h with an error of at most 1.
     pub(super) fn accepted(&mut self, h: f64, error: f64) -> f64 {
-        let Pid {
-            proportional: p,
-            integral: i,
-            derivative: d,
-        } = self.control.pid;
         let (first, second) = self.errors;
-        let floored = error.max(NEGLIGIBLE);
-        let factor = SAFETY.powf(i)
-            * floored.powf(-(p + i + d) * self.exponent)
-            * first.powf((p + 2.0 * d) * self.exponent)
-            * second.powf(-d * self.exponent);
+        let errors = [error.max(NEGLIGIBLE), first, second];
+        // With a clock per row, a power of 0 is worth skipping.
+        let powers = errors.into_iter().zip(self.powers);
+        let powers = powers.filter(|(_, power)| *power != 0.0);
+        let factor = powers.fold(self.safety, |factor, (e, power)| factor * e.powf(power));
         // Right after a rejection a step is not enlarged.
         let most = if self.just_rejected { 1.0 } else { FACTORS.1 };
         // After a step with almost no error, the next one would look worse than it is.

@@ -189,22 +189,28 @@ where
         self.complete(t, x, state, &vec![true; n]);
         let first = state.slopes.clone().expect("completed just now");
         let steps = lengths(t, s, x);
+        let tableau = self.method.method.0;
+        let reused = tableau.first_same_as_last;
+        let mut missing = tableau.a.len() - 1;
         let mut last = None;
         // Slopes times their step: the rest of the step is then the same for all rows.
         let slope = |c: f64, y: Tensor<B, D>| {
             let at: Vec<f64> = (t.iter().zip(s)).map(|(t, s)| t + c * (s - t)).collect();
             let slope = self.evaluate(&at, y, &state.samples);
-            last = Some(slope.clone());
+            missing -= 1;
+            // A slope that is kept cannot be multiplied in place.
+            if reused && missing == 0 {
+                last = Some(slope.clone());
+            }
             slope * steps.clone()
         };
         let attempt = (self.method).attempt(x.clone(), 1.0, first * steps.clone(), slope);
-        let reused = self.method.method.0.first_same_as_last;
         Attempt {
             x: attempt.x,
             error: attempt.error,
             state: Rows {
                 samples: state.samples.clone(),
-                slopes: last.filter(|_| reused),
+                slopes: last,
                 known: vec![reused; n],
             },
             slopes: attempt.slopes,
