@@ -35,7 +35,7 @@ pub(crate) use concat::concat;
 pub(crate) use conv2d::conv2d;
 pub(crate) use dropout::dropout;
 pub(crate) use gated_sum::gated_sum;
-pub(crate) use group_norm::group_norm;
+pub(crate) use group_norm::{group_norm, group_norm_tangent};
 pub(crate) use layer_norm::layer_norm;
 pub(crate) use linear::linear;
 pub(crate) use path_sample::two_combinations;

@@ -9,8 +9,8 @@ use burn_flex::Flex;
 use burn_ndarray::NdArray;
 use pyroclast_kernels::{
     Activation, AdamWStep, Grouping, PathRow, Window, adamw, attention, concat, conv2d, dropout,
-    gated_sum, group_norm, layer_norm, lerp, linear, path_sample, self_attention, shift_channels,
-    silu, swap_last,
+    gated_sum, group_norm, group_norm_tangent, layer_norm, layer_norm_tangent, lerp, linear,
+    path_sample, self_attention, shift_channels, silu, swap_last,
 };
 
 /// A function of flat tensors, written for any backend.
@@ -853,4 +853,69 @@ fn nothing_is_tracked_that_needs_no_gradient() {
         .sum()
         .backward();
     assert!(x.grad(&gradients).is_none() && weight.grad(&gradients).is_some());
+}
+
+/// n numbers of a line at h, and its direction.
+fn on_line<B: Backend>(n: usize, seed: usize, h: f64, dtype: DType) -> [Tensor<B, 1>; 2] {
+    let [x, v] = [0, 1].map(|i| tensor::<B>(&numbers(n, seed + i), dtype));
+    [x + v.clone() * h, v]
+}
+
+/// On a line at h: the value by the kernel, by that with the tangent, and the tangent.
+type OnLine = [Vec<f64>; 3];
+
+fn groups_on_line<B: Backend>(h: f64, dtype: DType, silu: bool, rows: usize) -> OnLine {
+    let at = |n: usize, seed: usize| on_line::<B>(n, seed, h, dtype);
+    let x = at(180, 1).map(|x| x.reshape([2, 6, 3, 5]));
+    let [gain, bias] = [3, 5].map(|seed| at(rows * 6, seed).map(|v| v.reshape([rows, 6])));
+    let grouping = Grouping {
+        groups: 3,
+        epsilon: 1e-3,
+        silu,
+    };
+    let plain = group_norm(x[0].clone(), gain[0].clone(), bias[0].clone(), grouping);
+    let [value, tangent] = group_norm_tangent(x, gain, bias, grouping);
+    [plain, value, tangent].map(|x| host(flat(x)))
+}
+
+fn tokens_on_line<B: Backend>(h: f64, dtype: DType) -> OnLine {
+    let at = |n: usize, seed: usize| on_line::<B>(n, seed, h, dtype);
+    let x = at(42, 1).map(|x| x.reshape([2, 3, 7]));
+    let [scale, shift] = [3, 5].map(|seed| at(14, seed).map(|v| v.reshape([2, 7])));
+    let plain = layer_norm(x[0].clone(), scale[0].clone(), shift[0].clone(), 1e-3);
+    let [value, tangent] = layer_norm_tangent(x, scale, shift, 1e-3);
+    [plain, value, tangent].map(|x| host(flat(x)))
+}
+
+#[test]
+fn tangents_of_normalisations_are_their_derivatives() {
+    type Case<'a> = &'a dyn Fn(f64, DType) -> OnLine;
+    let cases: [Case; 6] = [
+        &|h, dtype| groups_on_line::<Flex>(h, dtype, false, 2),
+        &|h, dtype| groups_on_line::<Flex>(h, dtype, true, 1),
+        &|h, dtype| groups_on_line::<NdArray>(h, dtype, false, 2),
+        &|h, dtype| groups_on_line::<NdArray>(h, dtype, true, 1),
+        &|h, dtype| tokens_on_line::<Flex>(h, dtype),
+        &|h, dtype| tokens_on_line::<NdArray>(h, dtype),
+    ];
+    let apart = |a: &[f64], b: &[f64]| {
+        let apart = a.iter().zip(b).map(|(a, b)| (a - b).abs());
+        apart.fold(0.0, f64::max)
+    };
+    let step = 1e-5;
+    for (i, case) in cases.into_iter().enumerate() {
+        let [up, ..] = case(step, DType::F64);
+        let [down, ..] = case(-step, DType::F64);
+        let slope = up
+            .iter()
+            .zip(&down)
+            .map(|(up, down)| (up - down) / (2.0 * step));
+        let slope: Vec<f64> = slope.collect();
+        let [plain, value, tangent] = case(0.0, DType::F64);
+        assert!(apart(&value, &plain) < 1e-13, "{i}");
+        assert!(apart(&tangent, &slope) < 1e-7, "{i}");
+        let [_, single, single_tangent] = case(0.0, DType::F32);
+        assert!(apart(&single, &value) < 1e-5, "{i}");
+        assert!(apart(&single_tangent, &tangent) < 1e-4, "{i}");
+    }
 }

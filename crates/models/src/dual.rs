@@ -84,26 +84,18 @@ impl<B: Backend, const D: usize> Dual<B, D> {
 
     /// Both, joined along an axis.
     pub(crate) fn beside(self, other: Self, dim: usize) -> Self {
-        let tangent = match (&self.tangent, &other.tangent) {
-            (None, None) => None,
-            _ => Some(concat(self.motion(), other.motion(), dim)),
-        };
-        Self {
-            value: concat(self.value, other.value, dim),
-            tangent,
+        if let (None, None) = (&self.tangent, &other.tangent) {
+            return concat(self.value, other.value, dim).into();
         }
-    }
-
-    /// The tangent; zeros if there is none.
-    fn motion(&self) -> Tensor<B, D> {
-        let tangent = self.tangent.clone();
-        tangent.unwrap_or_else(|| self.value.zeros_like())
+        let ([a, a_along], [b, b_along]) = (self.both(), other.both());
+        Self::moving(concat(a, b, dim), concat(a_along, b_along, dim))
     }
 
     /// The value, and its tangent.
-    pub(crate) fn both(self) -> (Tensor<B, D>, Tensor<B, D>) {
-        let tangent = self.motion();
-        (self.value, tangent)
+    pub(crate) fn both(self) -> [Tensor<B, D>; 2] {
+        let zeros = || self.value.zeros_like();
+        let tangent = self.tangent.unwrap_or_else(zeros);
+        [self.value, tangent]
     }
 }
 

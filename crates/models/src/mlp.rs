@@ -215,7 +215,7 @@ impl<B: Backend> Network<B, 2> for Mlp<B> {
         direction: &Direction<B, 2>,
     ) -> Option<(Tensor<B, 2>, Tensor<B, 2>)> {
         let (x, step) = moving(x, (t, duration), direction);
-        Some(self.run(x, step, condition).both())
+        Some(self.run(x, step, condition).both().into())
     }
 }
 

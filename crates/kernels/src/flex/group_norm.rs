@@ -4,6 +4,10 @@
 //! `x̂ = (x − mean)/√(var + ε)`, `z = x̂·gain + bias`, `y = z` or `SiLU(z)`;
 //! `dz = g·y'(z)`, `dx = (dz·gain − mean(dz·gain) − x̂·mean(dz·gain·x̂))/√(var + ε)`
 
+mod tangent;
+
+pub(crate) use tangent::group_norm_tangent;
+
 use crate::downcast::raw;
 use crate::flex::float::Float;
 use crate::flex::silu::{slope, value};

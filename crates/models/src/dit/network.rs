@@ -189,7 +189,7 @@ impl<B: Backend> Network<B, 4> for DiT<B> {
         direction: &Direction<B, 4>,
     ) -> Option<(Tensor<B, 4>, Tensor<B, 4>)> {
         let (x, step) = moving(x, (t, duration), direction);
-        Some(self.run(x, step, condition).both())
+        Some(self.run(x, step, condition).both().into())
     }
 }
 

@@ -363,7 +363,7 @@ impl<B: Backend> Network<B, 4> for UNet<B> {
         direction: &Direction<B, 4>,
     ) -> Option<(Tensor<B, 4>, Tensor<B, 4>)> {
         let (x, step) = moving(x, (t, duration), direction);
-        Some(self.run(x, step, condition, None, None).both())
+        Some(self.run(x, step, condition, None, None).both().into())
     }
 }
 
