@@ -1,7 +1,7 @@
 //! The page in a browser: the same samples as the command, what it says of what goes wrong, and how
 //! it looks.
 //!
-//! Needs Chromium, so these are run by `cargo test -p pyroclast-cli --test browser -- --ignored`.
+//! Needs Chromium, so these are run by `cargo test --workspace --test browser -- --ignored`.
 //! `CHROMIUM` names the program; `PAGE_MODULE` a folder with a module compiled just now, to test in
 //! place of the embedded one; `SCREENSHOTS` a folder for pictures of the page.
 
