@@ -25,6 +25,7 @@ impl<B: Backend> Step<B> {
         }
     }
 
+    /// A step of this duration.
     pub(crate) fn of(t: Tensor<B, 1>, duration: Tensor<B, 1>) -> Self {
         Self {
             t: t.into(),

@@ -214,6 +214,7 @@ impl<B: Backend> Network<B, 2> for Mlp<B> {
         condition: &Self::Condition,
         direction: &Direction<B, 2>,
     ) -> Option<(Tensor<B, 2>, Tensor<B, 2>)> {
+        assert!(self.durations, "{}", WITHOUT_DURATIONS);
         let (x, step) = moving(x, (t, duration), direction);
         Some(self.run(x, step, condition).both().into())
     }

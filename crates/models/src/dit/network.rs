@@ -188,6 +188,7 @@ impl<B: Backend> Network<B, 4> for DiT<B> {
         condition: &Self::Condition,
         direction: &Direction<B, 4>,
     ) -> Option<(Tensor<B, 4>, Tensor<B, 4>)> {
+        assert!(self.duration.is_some(), "{}", WITHOUT_DURATIONS);
         let (x, step) = moving(x, (t, duration), direction);
         Some(self.run(x, step, condition).both().into())
     }
