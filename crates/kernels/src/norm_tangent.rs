@@ -82,8 +82,8 @@ pub fn group_norm_tangent<B: Backend, const D: usize>(
     [z, along].map(|z| z.reshape(shape))
 }
 
-/// [`layer_norm`](crate::layer_norm()) and its derivative along a direction in which the tokens, the
-/// scale and the shift may all move.
+/// [`layer_norm`](crate::layer_norm()) and its derivative along a direction in which the tokens,
+/// the scale and the shift may all move.
 ///
 /// # Shapes
 /// - x and output: `[batch, tokens, width]`

@@ -8,8 +8,8 @@ use pyroclast_train::stored_model::StoredModelError;
 /// Refuses a model that a page cannot sample; errors call it `name`.
 ///
 /// # Errors
-/// [`SessionError`]: only the program that trained the network can build it, it draws no samples, or
-/// it has a condition that a page cannot ask for.
+/// [`SessionError`]: only the program that trained the network can build it, it draws no samples,
+/// or it has a condition that a page cannot ask for.
 pub fn check(name: &str, header: &ModelHeader) -> Result<(), SessionError> {
     let about = &header.about;
     let name = || name.to_owned();

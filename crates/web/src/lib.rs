@@ -1,8 +1,8 @@
 //! A trained model in a web page.
 //!
-//! - [`Session`] holds a model read from the bytes of its file: what it is, samples with every state
-//!   on the way, velocities and densities. It runs anywhere; compiled to WebAssembly, a page calls
-//!   it.
+//! - [`Session`] holds a model read from the bytes of its file: what it is, samples with every
+//!   state on the way, velocities and densities. It runs anywhere; compiled to WebAssembly, a page
+//!   calls it.
 //! - [`page`] has the files of that page, as the command serves and writes them.
 //!
 //! A session reads models and draws samples by the same functions as the command, so the same seed

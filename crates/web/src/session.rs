@@ -75,8 +75,8 @@ impl Session {
     /// Reads and checks the bytes of a model file, which errors call `name`.
     ///
     /// # Errors
-    /// [`SessionError`]: the bytes are damaged, edited, of a newer format, or no model; or it is one
-    /// that a page cannot sample ([`check`]).
+    /// [`SessionError`]: the bytes are damaged, edited, of a newer format, or no model; or it is
+    /// one that a page cannot sample ([`check`]).
     pub fn open(name: &str, bytes: &[u8]) -> Result<Self, SessionError> {
         let file = ModelFile::of_bytes(name, bytes).map_err(StoredModelError::from)?;
         check(name, file.header())?;
@@ -120,8 +120,8 @@ impl Session {
     /// These are the samples of the command `pyroclast sample` for the same seed, up to rounding.
     ///
     /// # Errors
-    /// [`SessionError`]: the request is out of range, the method does not suit the model, or samples
-    /// diverged.
+    /// [`SessionError`]: the request is out of range, the method does not suit the model, or
+    /// samples diverged.
     pub fn sample<B: Backend>(
         &self,
         request: &Request,
@@ -143,8 +143,9 @@ impl Session {
         })
     }
 
-    /// The velocity `u_t(x)` at states of the flow (of latents, if it is one), under the condition and the guidance
-    /// of a request. Its class is that of all points; without one, classes follow in turn.
+    /// The velocity `u_t(x)` at states of the flow (of latents, if it is one), under the
+    /// condition and the guidance of a request. Its class is that of all points; without one,
+    /// classes follow in turn.
     ///
     /// # Shapes
     /// - points: `[n, dim]`, row-major, and the result alike
