@@ -1,5 +1,7 @@
 //! Where the costs of an assignment come from: a stored table or two point clouds.
 
+use pulp::{Arch, Simd, WithSimd};
+
 /// Points of the second cloud that are compared together; one block fills whole SIMD registers.
 const LANES: usize = 16;
 
@@ -79,17 +81,38 @@ impl Costs for Clouds<'_> {
     fn row<'a>(&'a self, i: usize, buffer: &'a mut Vec<f32>) -> &'a [f32] {
         let point = &self.rows[i * self.dim..(i + 1) * self.dim];
         buffer.resize(self.blocks.len() / self.dim, 0.0);
-        let blocks = self.blocks.chunks_exact(LANES * self.dim);
-        for (out, block) in buffer.chunks_exact_mut(LANES).zip(blocks) {
+        Arch::new().dispatch(Distances {
+            point,
+            blocks: &self.blocks,
+            out: buffer,
+        });
+        &buffer[..self.len()]
+    }
+}
+
+/// Squared distances of one point to the points of all blocks.
+struct Distances<'a> {
+    point: &'a [f32],
+    blocks: &'a [f32],
+    out: &'a mut [f32],
+}
+
+impl WithSimd for Distances<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let (blocks, _) = self.blocks.as_chunks::<LANES>();
+        let (outs, _) = self.out.as_chunks_mut::<LANES>();
+        for (out, block) in outs.iter_mut().zip(blocks.chunks_exact(self.point.len())) {
             // The sums stay in registers over all coordinates; `out` is written once.
             let mut sums = [0.0_f32; LANES];
-            for (&x, ys) in point.iter().zip(block.chunks_exact(LANES)) {
+            for (&x, ys) in self.point.iter().zip(block) {
                 for (sum, &y) in sums.iter_mut().zip(ys) {
                     *sum += (x - y) * (x - y);
                 }
             }
-            out.copy_from_slice(&sums);
+            *out = sums;
         }
-        &buffer[..self.len()]
     }
 }

@@ -5,6 +5,9 @@
 //! the price by the lead over the second best plus `ε`, which leaves it content, and evicts the
 //! former owner (Bertsekas 1988). Large `ε` brings the prices into the right region in few bids,
 //! smaller ones then settle them.
+//!
+//! While `ε` is large, bids are found in whole rows in single precision, which costs a row of 512
+//! columns as little as looking through a list; the prices themselves are `f64`.
 
 use std::collections::VecDeque;
 
@@ -29,11 +32,21 @@ const PATIENCE: usize = 50;
 /// Rows looked at to find the first scale.
 const SAMPLE: usize = 16;
 
+/// The first scale, against the lead of the `√n`-th best column.
+const OPENING: f64 = 2.0;
+
+/// The share of the largest values that single precision distinguishes well enough for a bid.
+const SINGLE: f64 = 1.0 / 65536.0;
+
 /// Column prices, a partial matching, and what the rows know about the columns.
 ///
 /// Prices never fall, which is what keeps the bounds of the shortlists true.
 pub(super) struct Market<'c, C> {
     pub(super) prices: Vec<f64>,
+    /// The prices of an auction that looks at whole rows.
+    singles: Vec<f32>,
+    /// The largest absolute cost.
+    largest: f64,
     pub(super) shortlists: Vec<Shortlist>,
     /// The column of each row.
     pub(super) column_of: Vec<u32>,
@@ -52,13 +65,17 @@ impl<'c, C: Costs> Market<'c, C> {
         let n = costs.len();
         let mut buffer = Vec::new();
         let mut least = vec![f32::INFINITY; n];
+        let mut largest = 0.0_f32;
         for i in 0..n {
             for (least, &cost) in least.iter_mut().zip(costs.row(i, &mut buffer)) {
                 *least = if cost < *least { cost } else { *least };
+                largest = largest.max(cost.abs());
             }
         }
         Self {
             prices: least.iter().map(|&cost| -f64::from(cost)).collect(),
+            singles: vec![0.0; n],
+            largest: f64::from(largest),
             shortlists: (0..n).map(|_| Shortlist::unknown()).collect(),
             column_of: vec![FREE; n],
             row_of: vec![FREE; n],
@@ -79,13 +96,9 @@ impl<'c, C: Costs> Market<'c, C> {
         let finest = 0.3 * spread / (self.prices.len() as f64).sqrt();
         while epsilon > finest {
             epsilon /= REFINEMENT;
-            // A list outlasts several bids, and so is worth its making, only if the steps are
-            // small.
-            let listed = epsilon < 0.1 * spread;
-            self.release(epsilon, listed);
-            self.auction(epsilon, spread, PATIENCE, listed);
+            self.auction(epsilon, spread, PATIENCE);
         }
-        self.release(0.0, true);
+        self.release();
     }
 
     /// How far beyond its best column a typical row finds its `√n`-th best one.
@@ -97,14 +110,17 @@ impl<'c, C: Costs> Market<'c, C> {
         let mut sample = Vec::new();
         for i in (0..n).step_by(n.div_ceil(SAMPLE).max(1)) {
             let row = self.costs.row(i, &mut self.buffer).iter().zip(&self.prices);
-            let mut values: Vec<f64> = row.map(|(&cost, p)| f64::from(cost) + p).collect();
-            values.sort_unstable_by(f64::total_cmp);
-            sample.push(values);
+            sample.push(row.map(|(&cost, p)| f64::from(cost) + p).collect());
         }
         let mut median_lead = |rank: usize| {
-            let lead = |values: &Vec<f64>| values[rank] - values[0];
-            sample.sort_unstable_by(|a, b| lead(a).total_cmp(&lead(b)));
-            sample.get(sample.len() / 2).map_or(0.0, lead)
+            let lead = |values: &mut Vec<f64>| {
+                let (better, value, _) = values.select_nth_unstable_by(rank, f64::total_cmp);
+                let best = better.iter().copied().fold(*value, f64::min);
+                *value - best
+            };
+            let mut leads: Vec<f64> = sample.iter_mut().map(lead).collect();
+            leads.sort_unstable_by(f64::total_cmp);
+            leads.get(leads.len() / 2).copied().unwrap_or(0.0)
         };
         let ranks = [n.isqrt(), n / 4, n].map(|rank| rank.saturating_sub(1));
         let leads = ranks.into_iter().map(&mut median_lead);
@@ -116,9 +132,9 @@ impl<'c, C: Costs> Market<'c, C> {
     /// The spread of the costs is a good scale unless many rows have to go far. That shows in
     /// bids without end, and a larger scale then takes over the prices reached.
     fn open(&mut self, spread: f64) -> f64 {
-        let (mut epsilon, mut growth) = (spread, 1.0);
+        let (mut epsilon, mut growth) = (OPENING * spread, 1.0);
         for _ in 0..GROWTHS {
-            if self.auction(epsilon, spread, TRIAL, false) {
+            if self.auction(epsilon, spread, TRIAL) {
                 break;
             }
             growth *= REFINEMENT;
@@ -127,35 +143,48 @@ impl<'c, C: Costs> Market<'c, C> {
         epsilon
     }
 
-    /// Frees every row whose column is more than `epsilon` from its best.
-    fn release(&mut self, epsilon: f64, listed: bool) {
+    /// Frees every row whose column is not its best.
+    fn release(&mut self) {
         for i in 0..self.prices.len() {
-            let column = self.column_of[i];
-            if column == FREE {
-                continue;
-            }
-            let j = column as usize;
-            let value = f64::from(self.paid[j]) + self.prices[j];
-            if value > self.bid(i, listed).best + epsilon {
-                self.column_of[i] = FREE;
-                self.row_of[j] = FREE;
+            if self.column_of[i] != FREE && self.value_of_own(i) > self.bid_of_list(i).best {
+                self.leave(i);
             }
         }
     }
 
-    /// Lets free rows bid in turn; says whether all have a column before patience ends.
+    /// Lets rows that are not content with what they have bid in turn; says whether all are before
+    /// patience ends.
     ///
     /// A lead above `cap` is not bid in full: a row with a single tolerable column would drive its
     /// price to where `f64` no longer resolves the other costs.
-    fn auction(&mut self, epsilon: f64, cap: f64, patience: usize, listed: bool) -> bool {
+    fn auction(&mut self, epsilon: f64, cap: f64, patience: usize) -> bool {
         let n = self.prices.len();
-        let free = (0..n).filter(|&i| self.column_of[i] == FREE);
-        let mut queue: VecDeque<usize> = free.collect();
-        for _ in 0..patience * n {
-            let Some(i) = queue.pop_front() else { break };
-            let Bid { edge, best, second } = self.bid(i, listed);
+        let prices = self.prices.iter();
+        let largest = prices.fold(self.largest, |most, price| most.max(price.abs()));
+        let listed = epsilon < SINGLE * largest;
+        for (single, price) in self.singles.iter_mut().zip(&self.prices) {
+            *single = *price as f32;
+        }
+        let mut queue: VecDeque<usize> = (0..n).collect();
+        let mut bids = 0;
+        while bids < patience * n
+            && let Some(i) = queue.pop_front()
+        {
+            let Bid { edge, best, second } = if listed {
+                self.bid_of_list(i)
+            } else {
+                Bid::over_row(self.costs.row(i, &mut self.buffer), &self.singles)
+            };
+            if self.column_of[i] != FREE {
+                if self.value_of_own(i) <= best + epsilon {
+                    continue;
+                }
+                self.leave(i);
+            }
+            bids += 1;
             let j = edge.column as usize;
             self.prices[j] += (second - best).min(cap) + epsilon;
+            self.singles[j] = self.prices[j] as f32;
             let evicted = self.row_of[j];
             if evicted != FREE {
                 self.column_of[evicted as usize] = FREE;
@@ -166,11 +195,21 @@ impl<'c, C: Costs> Market<'c, C> {
         queue.is_empty()
     }
 
-    /// The bid of row `i`, from its shortlist or from the whole row.
-    fn bid(&mut self, i: usize, listed: bool) -> Bid {
-        if !listed {
-            return Bid::over_row(self.costs.row(i, &mut self.buffer), &self.prices);
-        }
+    /// What row `i` thinks of its own column.
+    fn value_of_own(&self, i: usize) -> f64 {
+        let j = self.column_of[i] as usize;
+        f64::from(self.paid[j]) + self.prices[j]
+    }
+
+    /// Frees row `i` and its column.
+    fn leave(&mut self, i: usize) {
+        let column = std::mem::replace(&mut self.column_of[i], FREE);
+        self.row_of[column as usize] = FREE;
+    }
+
+    /// The bid of row `i` from its shortlist, which is rebuilt if it does not show the row's true
+    /// one.
+    fn bid_of_list(&mut self, i: usize) -> Bid {
         let bid = self.shortlists[i].bid(&self.prices);
         if bid.second <= self.shortlists[i].bound {
             return bid;

@@ -4,6 +4,10 @@
 //! only ever rise, so a lower bound on the values outside a list stays true for as long as the
 //! list lives: one pass over a row pays for many later looks at it.
 
+use pulp::bytemuck::cast_slice;
+use pulp::{Arch, Simd, WithSimd};
+use std::slice;
+
 /// Columns whose smallest value is found together before any of them is looked at singly.
 const CHUNK: usize = 8;
 
@@ -31,22 +35,9 @@ impl Bid {
         second: f64::INFINITY,
     };
 
-    /// The bid of a row that looks at every column once and keeps no list.
-    pub(super) fn over_row(row: &[f32], prices: &[f64]) -> Self {
-        let (mut at, mut best, mut second) = (0, f64::INFINITY, f64::INFINITY);
-        for (chunk, value) in chunk_minima(row, prices).enumerate() {
-            if value < best {
-                (at, best, second) = (chunk * CHUNK, value, best);
-            } else if value < second {
-                second = value;
-            }
-        }
-        let mut bid = Self::NONE;
-        for (value, edge) in values(row, prices, at) {
-            bid.consider(value, edge);
-        }
-        bid.second = bid.second.min(second);
-        bid
+    /// The bid of a row that looks at every column once and keeps no list, in single precision.
+    pub(super) fn over_row(row: &[f32], prices: &[f32]) -> Self {
+        Arch::new().dispatch(OverRow { row, prices })
     }
 
     fn consider(&mut self, value: f64, edge: Edge) {
@@ -101,8 +92,12 @@ impl Shortlist {
             self.bound = f64::INFINITY;
             return;
         }
-        work.minima.clear();
-        work.minima.extend(chunk_minima(row, prices));
+        work.minima.resize(row.len().div_ceil(CHUNK), 0.0);
+        Arch::new().dispatch(ChunkMinima {
+            row,
+            prices,
+            minima: &mut work.minima,
+        });
         work.ranked.clone_from(&work.minima);
         let ranked = work
             .ranked
@@ -113,12 +108,16 @@ impl Shortlist {
             if work.minima[chunk] > self.bound {
                 continue;
             }
+            // Kept or not, it is written, and the next one over it if not: that spares the
+            // processor guesses.
+            let mut kept = self.edges.len();
+            self.edges.resize(kept + CHUNK, Bid::NONE.edge);
             for (value, edge) in values(row, prices, chunk * CHUNK) {
                 let tie = value == self.bound && value < f64::INFINITY;
-                if value < self.bound || tie && self.edges.len() < 2 * least {
-                    self.edges.push(edge);
-                }
+                self.edges[kept] = edge;
+                kept += usize::from(value < self.bound || tie && kept < 2 * least);
             }
+            self.edges.truncate(kept);
         }
     }
 }
@@ -143,23 +142,85 @@ fn values<'a>(
         .map(|((&cost, price), column)| (f64::from(cost) + price, Edge { column, cost }))
 }
 
+/// The smaller of two values in one SIMD instruction, unlike `f64::min`, which has to look for NaN.
+#[inline(always)]
+fn least<T: PartialOrd>(a: T, b: T) -> T {
+    if b < a { b } else { a }
+}
+
 /// The smallest value in each chunk of columns.
-fn chunk_minima<'a>(row: &'a [f32], prices: &'a [f64]) -> impl Iterator<Item = f64> + 'a {
-    let chunks = row.chunks(CHUNK).zip(prices.chunks(CHUNK));
-    chunks.map(|(costs, prices)| {
-        let mut lanes = [f64::INFINITY; CHUNK];
-        for ((lane, &cost), price) in lanes.iter_mut().zip(costs).zip(prices) {
-            *lane = f64::from(cost) + price;
+struct ChunkMinima<'a> {
+    row: &'a [f32],
+    prices: &'a [f64],
+    minima: &'a mut [f64],
+}
+
+impl WithSimd for ChunkMinima<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let (rows, last_row) = self.row.as_chunks::<CHUNK>();
+        let (prices, last_prices) = self.prices.as_chunks::<CHUNK>();
+        for ((minimum, row), prices) in self.minima.iter_mut().zip(rows).zip(prices) {
+            let all: [f64; CHUNK] = std::array::from_fn(|k| f64::from(row[k]) + prices[k]);
+            let four: [f64; 4] = std::array::from_fn(|k| least(all[k], all[k + 4]));
+            *minimum = least(least(four[0], four[2]), least(four[1], four[3]));
         }
-        let mut half = CHUNK / 2;
-        while half > 0 {
-            let (low, high) = lanes.split_at_mut(half);
-            for (a, &b) in low.iter_mut().zip(&*high) {
-                // One SIMD instruction, unlike `f64::min`, which has to look for NaN.
-                *a = if b < *a { b } else { *a };
+        if let Some(minimum) = self.minima.get_mut(rows.len()) {
+            let last = last_row.iter().zip(last_prices);
+            let values = last.map(|(&cost, price)| f64::from(cost) + price);
+            *minimum = values.fold(f64::INFINITY, least);
+        }
+    }
+}
+
+/// The best and second best of a whole row: of each lane first, then of all lanes. Of several best
+/// columns it takes the first, so that the width of the machine's vectors makes no difference.
+struct OverRow<'a> {
+    row: &'a [f32],
+    prices: &'a [f32],
+}
+
+impl WithSimd for OverRow<'_> {
+    type Output = Bid;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> Bid {
+        let (rows, last_row) = S::as_simd_f32s(self.row);
+        let (prices, last_prices) = S::as_simd_f32s(self.prices);
+        let mut best = simd.splat_f32s(f32::INFINITY);
+        let mut second = best;
+        let mut at = simd.splat_u32s(0);
+        for ((block, &row), &prices) in (0..).zip(rows).zip(prices) {
+            let value = simd.add_f32s(row, prices);
+            let better = simd.less_than_f32s(value, best);
+            second = simd.min_f32s(second, simd.max_f32s(best, value));
+            best = simd.min_f32s(best, value);
+            at = simd.select_u32s(better, simd.splat_u32s(block), at);
+        }
+        let lanes = cast_slice::<_, f32>(slice::from_ref(&best));
+        let ats = cast_slice::<_, u32>(slice::from_ref(&at));
+        let first = rows.len() * lanes.len();
+        let of_lanes = (0..)
+            .zip(ats.iter().zip(lanes))
+            .map(|(lane, (&block, &value))| (value, block as usize * lanes.len() + lane));
+        let of_last = (first..).zip(last_row.iter().zip(last_prices));
+        let of_last = of_last.map(|(column, (cost, price))| (cost + price, column));
+        let (mut column, mut least, mut next) = (0, f32::INFINITY, simd.reduce_min_f32s(second));
+        for (value, at) in of_lanes.chain(of_last) {
+            next = next.min(value.max(least));
+            if value < least || value == least && at < column {
+                (column, least) = (at, value);
             }
-            half /= 2;
         }
-        lanes[0]
-    })
+        Bid {
+            edge: Edge {
+                column: column as u32,
+                cost: self.row[column],
+            },
+            best: f64::from(least),
+            second: f64::from(next),
+        }
+    }
 }

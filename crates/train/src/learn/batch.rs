@@ -3,7 +3,7 @@
 //! `batch(step) = (x0, x1, z, t, c)`: a pure function of the seed and the step
 //!
 //! A checkpoint therefore needs only the step to resume with the same batches. [`prefetch`] makes
-//! the next batches, and pairs them by optimal transport, on another thread while the device works
+//! the next batches, and pairs them by optimal transport, on other threads while the device works
 //! on the current one.
 
 use super::order::Order;
@@ -20,6 +20,8 @@ use std::thread;
 
 /// Batches made ahead of the device: enough to hide a slow one, few enough to need little memory.
 const AHEAD: usize = 4;
+/// The most threads that make batches: each holds two.
+const MOST_MAKERS: usize = 16;
 
 /// One batch on the host. Rows of x0 and x1 with the same index are a pair.
 #[derive(Debug, Clone, PartialEq)]
@@ -114,6 +116,15 @@ impl Batcher {
         self.of_pairs(step, Pairs { x0, x1, given, dim })
     }
 
+    /// The threads that make batches: one if pairs stay as they are drawn, since that is quick.
+    fn makers(&self) -> usize {
+        match self.path.coupling {
+            _ if self.pairs.is_some() => 1,
+            Coupling::Independent | Coupling::Given => 1,
+            _ => thread::available_parallelism().map_or(1, |cores| cores.get().min(MOST_MAKERS)),
+        }
+    }
+
     /// The batch of these pairs.
     fn of_pairs(&self, step: u64, pairs: Pairs) -> Batch {
         let Pairs { x0, x1, given, dim } = pairs;
@@ -164,19 +175,36 @@ impl Batcher {
     }
 }
 
-/// The batches of steps `first..last`, made ahead on another thread, which ends when the receiver
-/// is dropped.
-pub fn prefetch(batcher: Batcher, first: u64, last: u64) -> Receiver<Batch> {
-    let (sender, receiver) = sync_channel(AHEAD);
-    thread::spawn(move || {
-        let mut order = Order::default();
-        for step in first..last {
-            if sender.send(batcher.batch(step, &mut order)).is_err() {
-                return;
-            }
-        }
-    });
-    receiver
+/// The batches of steps `first..last` in turn, made ahead on other threads, which end when this is
+/// dropped.
+///
+/// Where pairs are searched for, several batches are made at once, a thread each.
+///
+/// # Panics
+/// If a thread that makes batches panicked.
+pub fn prefetch(batcher: Batcher, first: u64, last: u64) -> impl Iterator<Item = Batch> {
+    let makers = batcher.makers();
+    let made: Vec<Receiver<Batch>> = (0..makers)
+        .map(|maker| {
+            let (sender, receiver) = sync_channel(AHEAD.div_ceil(makers));
+            let batcher = batcher.clone();
+            thread::spawn(move || {
+                let mut order = Order::default();
+                for step in (first..last).skip(maker).step_by(makers) {
+                    if sender.send(batcher.batch(step, &mut order)).is_err() {
+                        return;
+                    }
+                }
+            });
+            receiver
+        })
+        .collect();
+    (first..last)
+        .zip((0..makers).cycle())
+        .map(move |(_, maker)| {
+            let batch = made[maker].recv();
+            batch.expect("the batcher makes every step up to the last")
+        })
 }
 
 #[cfg(test)]
@@ -299,6 +327,27 @@ mod tests {
         let paired = batch(Coupling::OptimalTransport, true);
         assert_ne!(paired.x1, flipped.x1);
         assert_eq!(sorted(&paired), sorted(&flipped));
+    }
+
+    #[test]
+    fn batches_made_ahead_are_those_of_their_steps_in_turn() {
+        for coupling in [Coupling::Independent, Coupling::OptimalTransport] {
+            let batcher = Batcher {
+                dataset: Arc::new(unlabelled()),
+                size: SIZE,
+                path: Path {
+                    coupling,
+                    ..Path::linear()
+                },
+                condition_dropout: 0.0,
+                flip: false,
+                noise: Noise::new(3),
+                pairs: None,
+            };
+            let ahead = prefetch(batcher.clone(), 3, 40);
+            let one_by_one = (3..40).map(|step| batcher.batch(step, &mut Order::default()));
+            assert!(ahead.eq(one_by_one));
+        }
     }
 
     #[test]

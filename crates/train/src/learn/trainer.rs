@@ -314,15 +314,13 @@ where
         W: Watcher<Self> + ?Sized,
     {
         watcher.started(self, steps)?;
-        let batches = prefetch(self.batcher(), self.step, steps);
+        let mut batches = prefetch(self.batcher(), self.step, steps);
         let clock = Instant::now();
         let mut sum: Option<(Tensor<B::InnerBackend, 1>, u64)> = None;
         let (mut waited, mut logged) = (Duration::ZERO, clock);
         while self.step < steps {
             let start = Instant::now();
-            let batch = batches
-                .recv()
-                .expect("the batcher makes every step up to the last");
+            let batch = batches.next().expect("every step up to the last");
             waited += start.elapsed();
             let next_step = self.step + 1;
             self.keeps_norm = next_step == steps || next_step.is_multiple_of(self.log_every);
