@@ -9,9 +9,10 @@
 //! While `ε` is large, bids are found in whole rows in single precision, which costs a row of 512
 //! columns as little as looking through a list; the prices themselves are `f64`.
 
+use pulp::{Arch, Simd, WithSimd};
 use std::collections::VecDeque;
 
-use super::costs::Costs;
+use super::costs::{Costs, LANES};
 use super::shortlist::{Bid, Edge, Shortlist, Workspace};
 
 /// The row of a free column, or the column of a free row.
@@ -36,15 +37,15 @@ const SAMPLE: usize = 16;
 const OPENING: f64 = 2.0;
 
 /// The share of the largest values that single precision distinguishes well enough for a bid.
-const SINGLE: f64 = 1.0 / 65536.0;
+const SINGLE: f64 = 1.0 / 262144.0;
 
 /// Column prices, a partial matching, and what the rows know about the columns.
 ///
 /// Prices never fall, which is what keeps the bounds of the shortlists true.
 pub(super) struct Market<'c, C> {
     pub(super) prices: Vec<f64>,
-    /// The prices of an auction that looks at whole rows.
-    singles: Vec<f32>,
+    /// What an auction that looks at whole rows knows of the prices.
+    quotes: Vec<f32>,
     /// The largest absolute cost.
     largest: f64,
     pub(super) shortlists: Vec<Shortlist>,
@@ -67,14 +68,15 @@ impl<'c, C: Costs> Market<'c, C> {
         let mut least = vec![f32::INFINITY; n];
         let mut largest = 0.0_f32;
         for i in 0..n {
-            for (least, &cost) in least.iter_mut().zip(costs.row(i, &mut buffer)) {
-                *least = if cost < *least { cost } else { *least };
-                largest = largest.max(cost.abs());
-            }
+            let of_row = Arch::new().dispatch(Extremes {
+                row: costs.row(i, &mut buffer),
+                least: &mut least,
+            });
+            largest = largest.max(of_row);
         }
         Self {
             prices: least.iter().map(|&cost| -f64::from(cost)).collect(),
-            singles: vec![0.0; n],
+            quotes: vec![f32::INFINITY; n.next_multiple_of(LANES)],
             largest: f64::from(largest),
             shortlists: (0..n).map(|_| Shortlist::unknown()).collect(),
             column_of: vec![FREE; n],
@@ -162,8 +164,8 @@ impl<'c, C: Costs> Market<'c, C> {
         let prices = self.prices.iter();
         let largest = prices.fold(self.largest, |most, price| most.max(price.abs()));
         let listed = epsilon < SINGLE * largest;
-        for (single, price) in self.singles.iter_mut().zip(&self.prices) {
-            *single = *price as f32;
+        for j in 0..n {
+            self.quote(j);
         }
         let mut queue: VecDeque<usize> = (0..n).collect();
         let mut bids = 0;
@@ -173,7 +175,7 @@ impl<'c, C: Costs> Market<'c, C> {
             let Bid { edge, best, second } = if listed {
                 self.bid_of_list(i)
             } else {
-                Bid::over_row(self.costs.row(i, &mut self.buffer), &self.singles)
+                self.costs.bid(i, &self.quotes)
             };
             if self.column_of[i] != FREE {
                 if self.value_of_own(i) <= best + epsilon {
@@ -184,7 +186,7 @@ impl<'c, C: Costs> Market<'c, C> {
             bids += 1;
             let j = edge.column as usize;
             self.prices[j] += (second - best).min(cap) + epsilon;
-            self.singles[j] = self.prices[j] as f32;
+            self.quote(j);
             let evicted = self.row_of[j];
             if evicted != FREE {
                 self.column_of[evicted as usize] = FREE;
@@ -193,6 +195,11 @@ impl<'c, C: Costs> Market<'c, C> {
             self.assign(i, edge);
         }
         queue.is_empty()
+    }
+
+    /// Tells bidders over whole rows the price of column `j`.
+    fn quote(&mut self, j: usize) {
+        self.quotes[j] = (self.prices[j] + self.costs.shared(j)) as f32;
     }
 
     /// What row `i` thinks of its own column.
@@ -229,5 +236,32 @@ impl<'c, C: Costs> Market<'c, C> {
         self.column_of[i] = column;
         self.row_of[column as usize] = i as u32;
         self.paid[column as usize] = cost;
+    }
+}
+
+/// Lowers the least cost of each column to that of a row; returns the row's largest absolute cost.
+struct Extremes<'a> {
+    row: &'a [f32],
+    least: &'a mut [f32],
+}
+
+impl WithSimd for Extremes<'_> {
+    type Output = f32;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> f32 {
+        let (rows, last_row) = S::as_simd_f32s(self.row);
+        let (leasts, last_least) = S::as_mut_simd_f32s(self.least);
+        let mut largest = simd.splat_f32s(0.0);
+        for (least, &row) in leasts.iter_mut().zip(rows) {
+            *least = simd.min_f32s(*least, row);
+            largest = simd.max_f32s(largest, simd.abs_f32s(row));
+        }
+        let mut largest = simd.reduce_max_f32s(largest);
+        for (least, &cost) in last_least.iter_mut().zip(last_row) {
+            *least = least.min(cost);
+            largest = largest.max(cost.abs());
+        }
+        largest
     }
 }

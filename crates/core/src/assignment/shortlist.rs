@@ -4,9 +4,7 @@
 //! only ever rise, so a lower bound on the values outside a list stays true for as long as the
 //! list lives: one pass over a row pays for many later looks at it.
 
-use pulp::bytemuck::cast_slice;
 use pulp::{Arch, Simd, WithSimd};
-use std::slice;
 
 /// Columns whose smallest value is found together before any of them is looked at singly.
 const CHUNK: usize = 8;
@@ -26,7 +24,7 @@ pub(super) struct Bid {
 }
 
 impl Bid {
-    const NONE: Self = Self {
+    pub(super) const NONE: Self = Self {
         edge: Edge {
             column: 0,
             cost: 0.0,
@@ -34,11 +32,6 @@ impl Bid {
         best: f64::INFINITY,
         second: f64::INFINITY,
     };
-
-    /// The bid of a row that looks at every column once and keeps no list, in single precision.
-    pub(super) fn over_row(row: &[f32], prices: &[f32]) -> Self {
-        Arch::new().dispatch(OverRow { row, prices })
-    }
 
     fn consider(&mut self, value: f64, edge: Edge) {
         if value < self.best {
@@ -51,7 +44,7 @@ impl Bid {
     }
 }
 
-/// About `√n` of the best columns of one row, in no order, and a bound on all the others.
+/// About `√n/2` of the best columns of one row, in no order, and a bound on all the others.
 pub(super) struct Shortlist {
     pub(super) edges: Vec<Edge>,
     /// No column outside the list has a value below this one.
@@ -79,11 +72,11 @@ impl Shortlist {
 
     /// Lists the best columns of row `i` under the given prices; an infinite price hides a column.
     ///
-    /// The bound is the `√n`-th best of the chunk minima, so that at least `√n` columns are listed,
-    /// one in each such chunk, or all that show. Where too many tie at the bound, the first ones
+    /// The bound is the `√n/2`-th best of the chunk minima, so that nearly as many columns are
+    /// listed at least, one in each better chunk, or all that show. Where too many tie at the bound, the first ones
     /// from the diagonal on are listed, so that rows with equal costs do not list the same few.
     pub(super) fn rebuild(&mut self, i: usize, row: &[f32], prices: &[f64], work: &mut Workspace) {
-        let least = row.len().isqrt();
+        let least = row.len().isqrt().div_ceil(2);
         self.edges.clear();
         if row.len() <= least * CHUNK {
             let edges = row.iter().zip(0..);
@@ -171,56 +164,6 @@ impl WithSimd for ChunkMinima<'_> {
             let last = last_row.iter().zip(last_prices);
             let values = last.map(|(&cost, price)| f64::from(cost) + price);
             *minimum = values.fold(f64::INFINITY, least);
-        }
-    }
-}
-
-/// The best and second best of a whole row: of each lane first, then of all lanes. Of several best
-/// columns it takes the first, so that the width of the machine's vectors makes no difference.
-struct OverRow<'a> {
-    row: &'a [f32],
-    prices: &'a [f32],
-}
-
-impl WithSimd for OverRow<'_> {
-    type Output = Bid;
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) -> Bid {
-        let (rows, last_row) = S::as_simd_f32s(self.row);
-        let (prices, last_prices) = S::as_simd_f32s(self.prices);
-        let mut best = simd.splat_f32s(f32::INFINITY);
-        let mut second = best;
-        let mut at = simd.splat_u32s(0);
-        for ((block, &row), &prices) in (0..).zip(rows).zip(prices) {
-            let value = simd.add_f32s(row, prices);
-            let better = simd.less_than_f32s(value, best);
-            second = simd.min_f32s(second, simd.max_f32s(best, value));
-            best = simd.min_f32s(best, value);
-            at = simd.select_u32s(better, simd.splat_u32s(block), at);
-        }
-        let lanes = cast_slice::<_, f32>(slice::from_ref(&best));
-        let ats = cast_slice::<_, u32>(slice::from_ref(&at));
-        let first = rows.len() * lanes.len();
-        let of_lanes = (0..)
-            .zip(ats.iter().zip(lanes))
-            .map(|(lane, (&block, &value))| (value, block as usize * lanes.len() + lane));
-        let of_last = (first..).zip(last_row.iter().zip(last_prices));
-        let of_last = of_last.map(|(column, (cost, price))| (cost + price, column));
-        let (mut column, mut least, mut next) = (0, f32::INFINITY, simd.reduce_min_f32s(second));
-        for (value, at) in of_lanes.chain(of_last) {
-            next = next.min(value.max(least));
-            if value < least || value == least && at < column {
-                (column, least) = (at, value);
-            }
-        }
-        Bid {
-            edge: Edge {
-                column: column as u32,
-                cost: self.row[column],
-            },
-            best: f64::from(least),
-            second: f64::from(next),
         }
     }
 }
