@@ -10,6 +10,8 @@
 mod class;
 mod cost;
 mod entropic;
+mod exponential;
+mod newton;
 mod partial;
 mod regularisation;
 mod scaling;
@@ -199,7 +201,7 @@ fn drawn(
         lambda,
         ..Sinkhorn::new(epsilon)
     };
-    sinkhorn.couple(&cost, x0.len() / dim).pairs(draws)
+    sinkhorn.solve(cost, x0.len() / dim).pairs(draws)
 }
 
 #[cfg(test)]
@@ -311,14 +313,6 @@ mod tests {
         let [x0, x1] = [[0.0, 1.0], [1e4, 1e4 + 1.0]];
         let pairs = unbalanced(0.1, 0.1).pairs(&x0, &x1, 1, None, &mut draws(0));
         assert_eq!(pairs, [(1, 0), (1, 0)]);
-    }
-
-    #[test]
-    fn marginals_at_any_price_are_those_of_the_balanced_plan() {
-        let [x0, x1] = clouds(48, 2);
-        let balanced = entropic(1.0).pairs(&x0, &x1, 2, None, &mut draws(3));
-        let dear = unbalanced(1.0, 1e9).pairs(&x0, &x1, 2, None, &mut draws(3));
-        assert_eq!(dear, balanced);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::noise::Draws;
 pub struct EntropicCoupling {
     mass: Vec<f64>,
     n: usize,
-    /// Sweeps over both marginals that it took.
+    /// Steps that it took, sweeps over both marginals or Newton's, at all ε together.
     pub iterations: usize,
     /// `Σᵢ |Σⱼ π_ij − 1/n| + Σⱼ |Σᵢ π_ij − 1/n|`: the error of the marginals, of a mass of 1; for
     /// relaxed ones, by how much they are missed.

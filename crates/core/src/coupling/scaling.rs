@@ -1,14 +1,14 @@
-//! Sinkhorn's iterates: `π_ij = uᵢ·vⱼ·K_ij`, `K_ij = exp(aᵢ + bⱼ − c_ij/ε)`.
+//! Sinkhorn's iterates for relaxed marginals: `π_ij = uᵢ·vⱼ·K_ij`, `K_ij = exp(aᵢ + bⱼ − c_ij/ε)`.
 //!
 //! The potentials `a = f/ε` and `b = g/ε` are logarithms, and found by log-sum-exp; no ε is too
 //! small for them. Between two such passes the factors u and v change by matrix products with a
 //! fixed K, which is the same iteration at a fraction of the cost. Factors that have grown far are
 //! absorbed into the potentials.
 //!
-//! Where the marginals are relaxed, `f = −κε·ln Σⱼ exp((gⱼ − c_ij)/ε)/n` with `κ = λ/(λ + ε)`, and g
-//! likewise: with `S = Σⱼ K_ij·vⱼ` the factor is `u = S^−κ·e^{−(1 − κ)a}/n`, and κ = 1 is the
-//! balanced case. A constant in f or g then changes all masses by one factor, so that the shape of
-//! the plan converges as fast as that of a balanced one, and the factor is known in closed form.
+//! `f = −κε·ln Σⱼ exp((gⱼ − c_ij)/ε)/n` with `κ = λ/(λ + ε)`, and g likewise: with `S = Σⱼ K_ij·vⱼ`
+//! the factor is `u = S^−κ·e^{−(1 − κ)a}/n`. A constant in f or g changes all masses by one factor,
+//! so that the shape of the plan converges as fast as one whose marginals hold (κ = 1), and the
+//! factor is known in closed form.
 //!
 //! Source: Schmitzer 2019, "Stabilized sparse scaling algorithms for entropy regularized transport
 //! problems", §3; Chizat et al. 2018, "Scaling algorithms for unbalanced optimal transport
@@ -45,7 +45,7 @@ pub(super) struct Scaling<'c> {
 
 impl<'c> Scaling<'c> {
     /// Potentials of 0, then one pass over rows and one over columns. Costs are `[n, n]`, at least
-    /// 0, and n is not 0; λ is infinite for marginals that hold exactly.
+    /// 0, n is not 0, and λ is finite.
     pub(super) fn new(costs: &'c [f64], n: usize, epsilon: f64, lambda: f64) -> Self {
         let mut scaling = Self {
             costs,
@@ -75,32 +75,39 @@ impl<'c> Scaling<'c> {
         self.absorb();
     }
 
+    /// Sweeps until the tolerance or the limit; how many it took. Rows come last.
+    pub(super) fn sweep(&mut self, tolerance: f64, limit: usize) -> usize {
+        let mut done = 0;
+        while self.balance_rows() > tolerance && done < limit {
+            self.balance_columns();
+            done += 1;
+        }
+        done
+    }
+
     /// κ.
     fn kappa(&self) -> f64 {
         1.0 / (1.0 + self.epsilon / self.lambda)
     }
 
-    /// `uᵢ = 1/(n·Σⱼ K_ij·vⱼ)`; returns `Σᵢ |Σⱼ π_ij − 1/n|` before. After it, the columns are off
-    /// by no more than that. Of relaxed marginals it returns by how much the rows' shares of the
-    /// mass change.
-    pub(super) fn balance_rows(&mut self) -> f64 {
+    /// The best u; returns by how much the rows' shares of the mass change.
+    fn balance_rows(&mut self) -> f64 {
         let (n, kernel, factors) = (self.n, &self.kernel, &self.column_factors);
         each(&mut self.sums, |i| {
             dot(&kernel[i * n..(i + 1) * n], factors)
         });
         let (share, kappa) = (1.0 / n as f64, self.kappa());
-        let wanted = |(sum, a): (&f64, &f64)| match kappa {
-            1.0 => share,
-            _ if *sum < NO_MASS => 0.0,
-            _ => share * libm::exp((1.0 - kappa) * (libm::log(*sum) - a)),
+        let wanted = |(sum, a): (&f64, &f64)| {
+            if *sum < NO_MASS {
+                0.0
+            } else {
+                share * libm::exp((1.0 - kappa) * (libm::log(*sum) - a))
+            }
         };
         let rows = || self.sums.iter().zip(&self.row_potentials);
-        let [mut before, mut after] = [1.0, 1.0];
-        if kappa < 1.0 {
-            let masses = self.row_factors.iter().zip(&self.sums);
-            before = masses.map(|(factor, sum)| factor * sum).sum();
-            after = rows().map(wanted).sum();
-        }
+        let masses = self.row_factors.iter().zip(&self.sums);
+        let before: f64 = masses.map(|(factor, sum)| factor * sum).sum();
+        let after: f64 = rows().map(wanted).sum();
         let mut error = 0.0;
         for (factor, row) in self.row_factors.iter_mut().zip(rows()) {
             let (sum, mass) = (*row.0, wanted(row));
@@ -110,8 +117,8 @@ impl<'c> Scaling<'c> {
         error
     }
 
-    /// `vⱼ = 1/(n·Σᵢ uᵢ·K_ij)`, then factors that have grown far move into the potentials.
-    pub(super) fn balance_columns(&mut self) {
+    /// The best v, then factors that have grown far move into the potentials.
+    fn balance_columns(&mut self) {
         let (n, kernel, factors) = (self.n, &self.kernel, &self.row_factors);
         let (kappa, potentials) = (self.kappa(), &self.column_potentials);
         let log_n = libm::log(n as f64);
@@ -123,10 +130,10 @@ impl<'c> Scaling<'c> {
                 }
             }
             for (sum, b) in sums.iter_mut().zip(&potentials[first..]) {
-                *sum = match kappa {
-                    1.0 => 1.0 / (n as f64 * *sum),
-                    _ if *sum < NO_MASS => 1.0,
-                    _ => libm::exp(-log_n - kappa * libm::log(*sum) - (1.0 - kappa) * b),
+                *sum = if *sum < NO_MASS {
+                    1.0
+                } else {
+                    libm::exp(-log_n - kappa * libm::log(*sum) - (1.0 - kappa) * b)
                 };
             }
         });
@@ -147,11 +154,9 @@ impl<'c> Scaling<'c> {
                 *k *= factor * column;
             }
         }
-        if self.lambda.is_finite() {
-            let total: f64 = self.kernel.iter().sum();
-            let change = self.change_of_mass(total);
-            self.kernel.iter_mut().for_each(|mass| *mass *= change);
-        }
+        let total: f64 = self.kernel.iter().sum();
+        let change = self.change_of_mass(total);
+        self.kernel.iter_mut().for_each(|mass| *mass *= change);
         self.kernel
     }
 
@@ -187,8 +192,7 @@ impl<'c> Scaling<'c> {
     }
 
     /// One sweep in logarithms, and K anew. Rows first, then columns, so that no row or column of K
-    /// is all below what a double can hold: a row has an entry of at least n⁻³. Where the marginals
-    /// are relaxed, that is so unless the row itself has less mass than a double can hold.
+    /// is all below what a double can hold, unless it has itself less mass than that.
     fn absorb(&mut self) {
         let (n, costs, scale) = (self.n, self.costs, 1.0 / self.epsilon);
         let kappa = self.kappa();
