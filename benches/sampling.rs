@@ -1,9 +1,10 @@
-//! Sampling with Heun in 50 steps, on flex; and the exact pairing of a batch.
+//! Sampling with Heun in 50 steps, on flex; and the pairing of a batch, exact and entropic.
 
 use burn::tensor::{DType, Tensor};
 use burn_flex::{Flex, FlexDevice};
 use criterion::{Criterion, criterion_group, criterion_main};
 use pyroclast::core::assignment::assign_points;
+use pyroclast::core::coupling::Sinkhorn;
 use pyroclast::core::flow::Flow;
 use pyroclast::core::noise::{Noise, Stream};
 use pyroclast::core::path::Path;
@@ -54,6 +55,14 @@ fn coupling(c: &mut Criterion) {
     let x1 = Toy::EightGaussians.sample(512, &mut noise.draws(Stream::Data, 0));
     c.bench_function("couple/512-normal-to-8gaussians", |b| {
         b.iter(|| assign_points(&x0, &x1, 2))
+    });
+    // The ε of a bridge of diffusion 0.1, and the error at which pairs are drawn.
+    let entropic = Sinkhorn {
+        tolerance: 1e-3,
+        ..Sinkhorn::new(0.02)
+    };
+    c.bench_function("couple/512-entropic-to-8gaussians", |b| {
+        b.iter(|| entropic.couple_points(&x0, &x1, 2))
     });
 }
 
