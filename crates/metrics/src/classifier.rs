@@ -20,7 +20,7 @@ use pyroclast_core::noise::Noise;
 use pyroclast_models::{Classifier, ClassifierConfig, Init};
 use pyroclast_train::dataset::{Dataset, Scaling};
 use pyroclast_train::learn::{AdamW, AdamWConfig, LearningRate, Order};
-use pyroclast_train::parameters::{gradients, values, with_values};
+use pyroclast_train::parameters::{gradients, taken, values, with_values};
 use serde::{Deserialize, Serialize};
 
 /// Steps between two reads of the loss, which wait for the device.
@@ -146,9 +146,10 @@ pub fn train<B: AutodiffBackend>(
         let loss = cross_entropy(network.forward(x), labels);
         let mut tape = loss.backward();
         let gradients = gradients::<B, _>(&network, &mut tape);
-        let parameters = optimizer.step(inner(&network), gradients, rate.at(step));
+        let (parameters, emptied) = taken(network);
+        let parameters = optimizer.step(parameters, gradients, rate.at(step));
         let tracked = parameters.into_iter().map(Tensor::from_inner).collect();
-        network = with_values(network, tracked);
+        network = with_values(emptied, tracked);
         sum = Some(match sum.take() {
             Some((sum, n)) => (sum + loss.inner(), n + 1),
             None => (loss.inner(), 1),

@@ -91,6 +91,30 @@ pub fn with_values<B: Backend, M: Module<B>>(module: M, values: Vec<Tensor<B, 1>
     module
 }
 
+/// The values of a module's parameters, each flattened, in the order of [`slots`], on the inner
+/// backend; and the module without them.
+///
+/// Nothing else holds the values then, so that an optimizer can write over them. What is left of
+/// the module are the shapes, for [`with_values`] to fill.
+pub fn taken<B: AutodiffBackend, M: Module<B>>(module: M) -> (Vec<Tensor<B::InnerBackend, 1>>, M) {
+    struct Taker<B: AutodiffBackend>(Vec<Tensor<B::InnerBackend, 1>>);
+    impl<B: AutodiffBackend> ModuleMapper<B> for Taker<B> {
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<B, D>>) -> Param<Tensor<B, D>> {
+            param.map(|value| {
+                let tracked = value.is_require_grad();
+                let value = value.inner();
+                let nothing = Tensor::<B::InnerBackend, D>::zeros([1; D], &value.device());
+                let nothing = Tensor::from_inner(nothing.expand(value.shape()));
+                self.0.push(flat(value));
+                nothing.set_require_grad(tracked)
+            })
+        }
+    }
+    let mut taker = Taker::<B>(Vec::new());
+    let module = module.map(&mut taker);
+    (taker.0, module)
+}
+
 /// The gradients of a module's parameters, each flattened, in the order of [`slots`], on the inner
 /// backend.
 ///
@@ -128,6 +152,7 @@ fn flat<B: Backend, const D: usize>(x: Tensor<B, D>) -> Tensor<B, 1> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use burn::backend::Autodiff;
     use burn_ndarray::NdArray;
     use pyroclast_core::noise::Noise;
     use pyroclast_models::{Init, Mlp, MlpConfig};
@@ -136,6 +161,29 @@ mod tests {
         let device = Default::default();
         let mut init = Init::new(Noise::new(seed), &device);
         MlpConfig::new(2).init(&mut init)
+    }
+
+    #[test]
+    fn what_is_taken_can_be_put_back() {
+        let device = Default::default();
+        let mut init = Init::<Autodiff<NdArray>>::new(Noise::new(3), &device);
+        let network = MlpConfig::new(2).init(&mut init);
+        let data = |values: Vec<Tensor<NdArray, 1>>| {
+            let data = values.into_iter().map(|x| x.into_data());
+            data.collect::<Vec<_>>()
+        };
+        let before = values(&network).into_iter().map(Tensor::inner).collect();
+        let (before, shapes) = (data(before), slots(&network));
+        let (taken, emptied) = taken(network);
+        assert_eq!(slots(&emptied), shapes);
+        let tracked = taken.into_iter().map(Tensor::from_inner).collect();
+        let network = with_values(emptied, tracked);
+        let after = values(&network).into_iter().map(Tensor::inner).collect();
+        assert_eq!(data(after), before);
+        // The parameters are leaves of the tape again.
+        let loss = values(&network)[0].clone().sum();
+        let found = gradients::<Autodiff<NdArray>, _>(&network, &mut loss.backward());
+        assert!(found[0].clone().into_data().iter::<f32>().all(|g| g == 1.0));
     }
 
     #[test]

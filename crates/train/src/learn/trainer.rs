@@ -14,7 +14,7 @@ use super::order::Order;
 use super::pairs::Pairs;
 use super::{Next, Outcome, Record, TrainError, Watcher};
 use crate::model::{About, DataInfo, Model, ModelError, ModelFile, ModelHeader};
-use crate::parameters::{gradients, slots, values, with_values};
+use crate::parameters::{gradients, slots, taken, values, with_values};
 use crate::task::Task;
 use burn::module::AutodiffModule;
 use burn::tensor::backend::AutodiffBackend;
@@ -385,7 +385,8 @@ where
         if self.keeps_norm {
             self.gradient_norm = Some(global_norm(&gradients));
         }
-        let parameters = inner(values(&self.flow.network));
+        let (parameters, network) = taken(self.flow.network.clone());
+        self.flow.network = network;
         let rate = self.learning_rate.at(self.step);
         let parameters = self.optimizer.step(parameters, gradients, rate);
         for average in [&mut self.average].into_iter().chain(&mut self.averages) {
