@@ -15,8 +15,8 @@
 //!    linear assignment problems*, Computing 38; Crouse 2016, *On implementing 2D rectangular
 //!    assignment algorithms*, IEEE TAES 52).
 //!
-//! The auction looks at whole rows in single precision, which a processor does many columns at a
-//! time. Exact steps look at a shortlist of about `√n/2` columns per row, together with a bound on
+//! While `ε` is large, the auction looks at whole rows in single precision, which a processor does
+//! many columns at a time. Exact steps look at a shortlist of about `√n/2` columns per row, together with a bound on
 //! all the others, and so need neither whole rows nor a stored table. One thread does all the work:
 //! the result depends on nothing but the input.
 

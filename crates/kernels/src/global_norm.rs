@@ -24,7 +24,9 @@ use burn::tensor::backend::Backend;
 pub fn global_norm<B: Backend>(tensors: &[Tensor<B, 1>]) -> Tensor<B, 1> {
     assert!(!tensors.is_empty(), "the norm of no tensors");
     #[cfg(feature = "flex")]
-    if crate::flex::supports_untracked::<B>(tensors[0].dtype()) {
+    if crate::flex::supports_untracked::<B>(tensors[0].dtype())
+        && tensors.iter().all(|x| x.dtype() == tensors[0].dtype())
+    {
         return crate::flex::global_norm(tensors);
     }
     #[cfg(any(feature = "wgpu", feature = "cuda"))]

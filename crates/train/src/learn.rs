@@ -2,7 +2,7 @@
 //!
 //! `θ ← AdamW(θ, ∇L(θ; batch_k))`, `θ̄ ← EMA(θ̄, θ)`, for k = 0, 1, …
 //!
-//! A [`Trainer`] is a model in training. A [`Batcher`] makes its batches on another thread, as a
+//! A [`Trainer`] is a model in training. A [`Batcher`] makes its batches on other threads, as a
 //! pure function of the seed and the step. [`Trainer::run`] trains and reports progress to a
 //! [`Watcher`]; a [`Recorder`] is a watcher that saves checkpoints and metrics in the folder of a
 //! [`Run`].

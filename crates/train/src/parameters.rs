@@ -94,8 +94,8 @@ pub fn with_values<B: Backend, M: Module<B>>(module: M, values: Vec<Tensor<B, 1>
 /// The values of a module's parameters, each flattened, in the order of [`slots`], on the inner
 /// backend; and the module without them.
 ///
-/// Nothing else holds the values then, so that an optimizer can write over them. What is left of
-/// the module are the shapes, for [`with_values`] to fill.
+/// If the caller keeps no clone of the module, nothing else holds the values then, and an optimizer
+/// can write over them. What is left of the module are the shapes, for [`with_values`] to fill.
 pub fn taken<B: AutodiffBackend, M: Module<B>>(module: M) -> (Vec<Tensor<B::InnerBackend, 1>>, M) {
     struct Taker<B: AutodiffBackend>(Vec<Tensor<B::InnerBackend, 1>>);
     impl<B: AutodiffBackend> ModuleMapper<B> for Taker<B> {

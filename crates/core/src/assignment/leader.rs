@@ -17,7 +17,8 @@ const NUMBERS: [f32; 16] = {
     numbers
 };
 
-/// What has been seen of a row. Columns come in vectors, in order; up to 2²⁴ of them are told apart.
+/// What has been seen of a row. Columns come in vectors, in order; up to 2²⁴ of them are told
+/// apart.
 pub(super) struct Leader<S: Simd> {
     simd: S,
     best: S::f32s,

@@ -164,7 +164,7 @@ impl<'c, C: Costs> Market<'c, C> {
         let prices = self.prices.iter();
         let largest = prices.fold(self.largest, |most, price| most.max(price.abs()));
         let listed = epsilon < SINGLE * largest;
-        for j in 0..n {
+        for j in (0..n).filter(|_| !listed) {
             self.quote(j);
         }
         let mut queue: VecDeque<usize> = (0..n).collect();
@@ -186,7 +186,9 @@ impl<'c, C: Costs> Market<'c, C> {
             bids += 1;
             let j = edge.column as usize;
             self.prices[j] += (second - best).min(cap) + epsilon;
-            self.quote(j);
+            if !listed {
+                self.quote(j);
+            }
             let evicted = self.row_of[j];
             if evicted != FREE {
                 self.column_of[evicted as usize] = FREE;

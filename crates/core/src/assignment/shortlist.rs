@@ -72,9 +72,9 @@ impl Shortlist {
 
     /// Lists the best columns of row `i` under the given prices; an infinite price hides a column.
     ///
-    /// The bound is the `√n/2`-th best of the chunk minima, so that nearly as many columns are
-    /// listed at least, one in each better chunk, or all that show. Where too many tie at the bound, the first ones
-    /// from the diagonal on are listed, so that rows with equal costs do not list the same few.
+    /// The bound is the `√n/2`-th best of the chunk minima: at least one column of each chunk below
+    /// it is listed, and what ties with it. Of many ties the first ones from the diagonal on are
+    /// listed, so that rows with equal costs do not list the same few.
     pub(super) fn rebuild(&mut self, i: usize, row: &[f32], prices: &[f64], work: &mut Workspace) {
         let least = row.len().isqrt().div_ceil(2);
         self.edges.clear();

@@ -19,9 +19,10 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 
 /// Batches made ahead of the device: enough to hide a slow one, few enough to need little memory.
+/// Each thread that makes them has another in hand.
 const AHEAD: usize = 4;
-/// The most threads that make batches: each holds two.
-const MOST_MAKERS: usize = 16;
+/// The most threads that make batches: a plan of a large one needs hundreds of megabytes.
+const MOST_MAKERS: usize = 4;
 
 /// One batch on the host. Rows of x0 and x1 with the same index are a pair.
 #[derive(Debug, Clone, PartialEq)]
@@ -121,7 +122,7 @@ impl Batcher {
         match self.path.coupling {
             _ if self.pairs.is_some() => 1,
             Coupling::Independent | Coupling::Given => 1,
-            _ => thread::available_parallelism().map_or(1, |cores| cores.get().min(MOST_MAKERS)),
+            _ => rayon::current_num_threads().min(MOST_MAKERS),
         }
     }
 

@@ -386,6 +386,7 @@ where
             self.gradient_norm = Some(global_norm(&gradients));
         }
         let (parameters, network) = taken(self.flow.network.clone());
+        // With the module that was there, the last other holder of the parameters goes.
         self.flow.network = network;
         let rate = self.learning_rate.at(self.step);
         let parameters = self.optimizer.step(parameters, gradients, rate);

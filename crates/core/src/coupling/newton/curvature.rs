@@ -1,11 +1,11 @@
 //! `S = diag(q) + μ − QᵀQ` over the entries of Q that matter, and its inverse.
 //!
-//! What is left out makes S a little larger, so that it stays positive: rows of Q sum to at most 1.
+//! S stays positive, since what is kept of a row of Q sums to at most 1.
 
 use super::kernel::{Balance, Kernel};
 
-/// Entries of Q below this share of the marginal error are left out, or if none, below this.
-const NEGLIGIBLE: [f64; 2] = [1e-2, 1e-6];
+/// Entries of Q below this share of the marginal error are left out, and all below this number.
+const NEGLIGIBLE: [f64; 2] = [1e-2, 1e-12];
 /// μ against the marginal error, and at most: where parts of the plan hang together by next to
 /// nothing, S is nearly singular.
 const RIDGE: [f64; 2] = [0.01, 1e-3];
