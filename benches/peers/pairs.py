@@ -1,4 +1,4 @@
-"""torchcfm's loop on the two moons: minibatch optimal transport by POT, an MLP of 3×64, batches of 512.
+"""torchcfm's loop on two moons: minibatch optimal transport by POT, an MLP of 3×64.
 
 Prints steps a second. Needs torch, numpy, pot and torchcfm; the argument is the number of steps.
 """
@@ -28,16 +28,16 @@ def main():
     torch.set_num_threads(2)
     steps = int(sys.argv[1]) if len(sys.argv) > 1 else 500
     rng = np.random.default_rng(0)
-    width = 64
-    model = nn.Sequential(
-        nn.Linear(3, width), nn.SELU(), nn.Linear(width, width), nn.SELU(), nn.Linear(width, width), nn.SELU(), nn.Linear(width, 2)
-    )
+    widths = [3, 64, 64, 64]
+    layers = [layer for pair in zip(widths, widths[1:]) for layer in (nn.Linear(*pair), nn.SELU())]
+    model = nn.Sequential(*layers, nn.Linear(64, 2))
     optimizer = torch.optim.Adam(model.parameters())
     matcher = ExactOptimalTransportConditionalFlowMatcher(sigma=0.1)
 
     def step():
         optimizer.zero_grad()
-        t, xt, ut = matcher.sample_location_and_conditional_flow(torch.randn(BATCH, 2), moons(rng, BATCH))
+        x0, x1 = torch.randn(BATCH, 2), moons(rng, BATCH)
+        t, xt, ut = matcher.sample_location_and_conditional_flow(x0, x1)
         loss = (model(torch.cat([xt, t[:, None]], 1)) - ut).square().mean()
         loss.backward()
         optimizer.step()

@@ -16,9 +16,9 @@
 //!    assignment algorithms*, IEEE TAES 52).
 //!
 //! While `ε` is large, the auction looks at whole rows in single precision, which a processor does
-//! many columns at a time. Exact steps look at a shortlist of about `√n/2` columns per row, together with a bound on
-//! all the others, and so need neither whole rows nor a stored table. One thread does all the work:
-//! the result depends on nothing but the input.
+//! many columns at a time. Exact steps look at a shortlist of about `√n/2` columns per row, together
+//! with a bound on all the others, and so need neither whole rows nor a stored table. One thread
+//! does all the work: the result depends on nothing but the input.
 
 mod augment;
 mod costs;

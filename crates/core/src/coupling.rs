@@ -94,8 +94,8 @@ named! {
 
 /// A way of pairing the points of a batch.
 ///
-/// It is called from several threads at once, for batches in no particular order, and so has to be a
-/// function of its arguments.
+/// It is called from several threads at once, for batches in no particular order, and so has to be
+/// a function of its arguments.
 pub trait Pairing: Debug + Send + Sync {
     /// As many pairs as there are points, of a row of `x0` and a row of `x1`; see
     /// [`Coupling::pairs`].

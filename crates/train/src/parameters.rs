@@ -103,7 +103,8 @@ pub fn taken<B: AutodiffBackend, M: Module<B>>(module: M) -> (Vec<Tensor<B::Inne
             param.map(|value| {
                 let tracked = value.is_require_grad();
                 let value = value.inner();
-                let nothing = Tensor::<B::InnerBackend, D>::zeros([1; D], &value.device());
+                // Not zeros, which would be a launch per parameter on a GPU.
+                let nothing = Tensor::<B::InnerBackend, D>::empty([1; D], &value.device());
                 let nothing = Tensor::from_inner(nothing.expand(value.shape()));
                 self.0.push(flat(value));
                 nothing.set_require_grad(tracked)

@@ -11,8 +11,8 @@
 //! conjugate gradients over the entries of Q that matter to it. Where ε is small, these are few;
 //! they need 12 bytes each.
 //!
-//! `Q_ij ∝ vⱼ·K_ij`, `K_ij = exp(bⱼ − c_ij/ε − mᵢ)` with the largest exponent mᵢ of the row: no ε is
-//! too small, and between passes with exponentials only the factors v change. Factors that have
+//! `Q_ij ∝ vⱼ·K_ij`, `K_ij = exp(bⱼ − c_ij/ε − mᵢ)` with the largest exponent mᵢ of the row: no ε
+//! is too small, and between passes with exponentials only the factors v change. Factors that have
 //! grown far are absorbed into b.
 //!
 //! Source: Cuturi & Peyré 2016, "A smoothed dual approach for variational Wasserstein problems"

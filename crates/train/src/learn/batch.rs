@@ -215,8 +215,8 @@ mod tests {
 
     const SIZE: usize = 48;
 
-    fn batch(dataset: Dataset, coupling: Coupling, step: u64) -> Batch {
-        let batcher = Batcher {
+    fn batcher(dataset: Dataset, coupling: Coupling) -> Batcher {
+        Batcher {
             dataset: Arc::new(dataset),
             size: SIZE,
             path: Path {
@@ -227,8 +227,11 @@ mod tests {
             flip: false,
             noise: Noise::new(3),
             pairs: None,
-        };
-        batcher.batch(step, &mut Order::default())
+        }
+    }
+
+    fn batch(dataset: Dataset, coupling: Coupling, step: u64) -> Batch {
+        batcher(dataset, coupling).batch(step, &mut Order::default())
     }
 
     /// Points whose coordinates are their row and their class.
@@ -286,19 +289,11 @@ mod tests {
     fn half_of_the_images_are_mirrored_whatever_they_are_paired_with() {
         // The pixels of image i are 10·i, 10·i + 1 and 10·i + 2.
         let values = (0..2 * SIZE).flat_map(|i| [0, 1, 2].map(|x| (10 * i + x) as f32));
-        let images = Arc::new(Dataset::new("rows", values.collect(), vec![1, 1, 3]));
+        let images = Dataset::new("rows", values.collect(), vec![1, 1, 3]);
         let batch = |coupling, flip| {
             let batcher = Batcher {
-                dataset: images.clone(),
-                size: SIZE,
-                path: Path {
-                    coupling,
-                    ..Path::linear()
-                },
-                condition_dropout: 0.0,
                 flip,
-                noise: Noise::new(3),
-                pairs: None,
+                ..batcher(images.clone(), coupling)
             };
             batcher.batch(2, &mut Order::default())
         };
@@ -333,18 +328,7 @@ mod tests {
     #[test]
     fn batches_made_ahead_are_those_of_their_steps_in_turn() {
         for coupling in [Coupling::Independent, Coupling::OptimalTransport] {
-            let batcher = Batcher {
-                dataset: Arc::new(unlabelled()),
-                size: SIZE,
-                path: Path {
-                    coupling,
-                    ..Path::linear()
-                },
-                condition_dropout: 0.0,
-                flip: false,
-                noise: Noise::new(3),
-                pairs: None,
-            };
+            let batcher = batcher(unlabelled(), coupling);
             let ahead = prefetch(batcher.clone(), 3, 40);
             let one_by_one = (3..40).map(|step| batcher.batch(step, &mut Order::default()));
             assert!(ahead.eq(one_by_one));
