@@ -8,10 +8,11 @@ use pyroclast::core::noise::{Noise, Stream};
 use pyroclast::kernels::{
     Activation, Grouping, Window, attention, conv2d, group_norm, join_pool, linear, silu,
 };
+use pyroclast_allocator::{MiMalloc, keep_pages};
 use std::time::Duration;
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 type A = Autodiff<Flex>;
 
@@ -33,6 +34,7 @@ fn both<const D: usize, const E: usize>(
 }
 
 fn kernels(c: &mut Criterion) {
+    keep_pages();
     join_pool();
     let image = || [leaf([16, 64, 32, 32], 0)];
     both(c, "kernel/silu-16x64x32x32", image(), silu);

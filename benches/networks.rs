@@ -20,12 +20,13 @@ use pyroclast::models::{DiT, DiTConfig, Init, MlpConfig, UNet, UNetConfig};
 use pyroclast::solvers::{HEUN, TimeGrid, integrate};
 use pyroclast::train::dataset::Dataset;
 use pyroclast::train::learn::{AdamWConfig, Order, Trainer};
+use pyroclast_allocator::{MiMalloc, keep_pages};
 use std::hint::black_box;
 use std::io::{BufRead, Write, stdin, stdout};
 use std::time::Instant;
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 type A = Autodiff<Flex>;
 type Work = Box<dyn FnMut()>;
@@ -200,6 +201,7 @@ fn main() {
     if !std::env::args().any(|argument| argument == "by-turns") {
         return;
     }
+    keep_pages();
     join_pool();
     let mut current: Option<(String, Work)> = None;
     for line in stdin().lock().lines() {

@@ -12,10 +12,11 @@ use pyroclast::core::toy::Toy;
 use pyroclast::kernels::join_pool;
 use pyroclast::models::{Init, MlpConfig, UNetConfig};
 use pyroclast::solvers::{HEUN, TimeGrid, integrate};
+use pyroclast_allocator::{MiMalloc, keep_pages};
 use std::time::Duration;
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn flow<N>(network: N) -> Flow<N> {
     Flow::velocity(network, Path::linear())
@@ -28,6 +29,7 @@ fn noise<const D: usize>(shape: [usize; D]) -> Tensor<Flex, D> {
 }
 
 fn sampling(c: &mut Criterion) {
+    keep_pages();
     join_pool();
     let mut init = Init::<Flex>::new(Noise::new(0), &FlexDevice);
     let grid = TimeGrid::uniform(0.0, 1.0, 50);

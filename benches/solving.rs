@@ -16,10 +16,11 @@ use pyroclast::solvers::gradient::{Pullback, backsolve, checkpointed, cotangents
 use pyroclast::solvers::{
     Adaptive, Control, DOPRI5, EulerMaruyama, Increments, RK4, TimeGrid, integrate,
 };
+use pyroclast_allocator::{MiMalloc, keep_pages};
 use std::time::Duration;
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 type B = Flex;
 
@@ -49,6 +50,7 @@ impl BatchField<B, 2> for VanDerPol {
 }
 
 fn adaptive(c: &mut Criterion) {
+    keep_pages();
     join_pool();
     let x = draws().normal_tensor::<B, 2>([256, 2], &FlexDevice, DType::F32);
     let times: Vec<f64> = (0..200).map(|i| 7.6 * f64::from(i) / 199.0).collect();

@@ -15,10 +15,11 @@ use pyroclast::train::dataset::Dataset;
 use pyroclast::train::learn::{Order, Trainer};
 use pyroclast::train::network::WithNetwork;
 use pyroclast::train::task::Task;
+use pyroclast_allocator::{MiMalloc, keep_pages};
 use std::time::Duration;
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn step(c: &mut Criterion, name: &str, preset: &str, settings: &[&str]) {
     let settings: Vec<String> = settings.iter().map(|s| (*s).to_owned()).collect();
@@ -82,6 +83,7 @@ fn image_step(c: &mut Criterion) {
 }
 
 fn training(c: &mut Criterion) {
+    keep_pages();
     join_pool();
     let independent = "path.coupling=independent";
     step(c, "train/mlp-3x64-batch-512", "moons", &[independent]);

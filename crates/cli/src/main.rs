@@ -24,6 +24,7 @@ use crate::say::note;
 use args::{Arguments, Command};
 use clap::Parser;
 use clap::error::ErrorKind;
+use pyroclast_allocator::{MiMalloc, keep_pages};
 use pyroclast_kernels::join_pool;
 use pyroclast_train::config::ConfigError;
 use pyroclast_train::draw::SampleError;
@@ -32,10 +33,8 @@ use pyroclast_train::stored_model::StoredModelError;
 use pyroclast_train::task::TaskError;
 use std::process::ExitCode;
 
-/// Keeps the memory of a dropped tensor for the next one. The system's allocator would return it,
-/// and faulting the pages in again costs more than filling them.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// An error that the user can fix on the command line: the exit code is 2, not 1.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +42,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 struct Usage(String);
 
 fn main() -> ExitCode {
+    keep_pages();
     survive_full_files();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
