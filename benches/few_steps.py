@@ -1,0 +1,107 @@
+"""The tables of docs/guides/few-steps.md: W2 of models of few steps beside their teacher.
+
+    python3 benches/few_steps.py [--pyroclast COMMAND] [--steps N] [--out DIR] [PRESET]
+
+Trains a teacher and a student by each method, and prints their W2 by 1, 2 and 4 steps as Markdown.
+Run it again to go on after an interruption. For a preset of pictures, whose students learn from
+scratch, it prints the Fréchet distance.
+"""
+
+import argparse
+import json
+import os
+import shlex
+import subprocess
+
+# What a student by a method knows: every number of steps, or the jump to the data alone.
+ANY, JUMP, EULER = "any", "jump", "euler"
+METHODS = {
+    "eulerian": ANY,
+    "lagrangian": ANY,
+    "semigroup": ANY,
+    "shortcut": ANY,
+    "mean-flow": ANY,
+    "continuous-consistency": JUMP,
+    "consistency-distillation": JUMP,
+    "distillation": ANY,
+    "reflow": EULER,
+}
+FROM_SCRATCH = ["continuous-consistency", "shortcut", "mean-flow"]
+PICTURES = {"digits": ["digits-shortcut", "digits-mean-flow"]}
+
+parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+parser.add_argument("preset", nargs="?", default="moons", help="moons, 8gaussians or digits, for example")
+parser.add_argument("--pyroclast", default="pyroclast", help="the command, such as target/release/pyroclast")
+parser.add_argument("--steps", help="steps of each training; the preset's if there is none")
+parser.add_argument("--out", help="the folder of the runs; runs/few-steps-PRESET if there is none")
+arguments = parser.parse_args()
+folder = arguments.out or f"runs/few-steps-{arguments.preset}"
+
+
+def command(*words):
+    return subprocess.run([*shlex.split(arguments.pyroclast), *words], check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
+def trained(name, preset, *options):
+    """The folder of a run, which is trained unless it is finished."""
+    run = os.path.join(folder, name)
+    finished = os.path.join(run, "finished")
+    if os.path.exists(finished):
+        return run
+    steps = ["--steps", arguments.steps] if arguments.steps else []
+    resumed = ["--resume"] if os.path.exists(run) else options
+    command("train", preset, "--out", run, *steps, *resumed)
+    open(finished, "w").close()
+    return run
+
+
+def score(run, method, steps, key, *options):
+    found = json.loads(command("evaluate", run, "--json", "--likelihoods", "0", "--method", method, "--steps", str(steps), *options))
+    spread = found[key].get("std")
+    return f"{found[key]['mean']:.3f}" + ("" if spread is None else f" ± {spread:.3f}"), found
+
+
+def row(name, cells):
+    print(f"| {name} | {' | '.join(cells)} |", flush=True)
+
+
+def points():
+    options = ["-n", "2048", "--seeds", "3"]
+
+    def student(name, run, kind):
+        method = "euler" if kind == EULER else "flow-map"
+        steps = [1] if kind == JUMP else [1, 2, 4]
+        cells = [score(run, method, count, "w2", *options)[0] for count in steps]
+        row(name, cells + [""] * (3 - len(cells)))
+
+    teacher = trained("teacher", arguments.preset)
+    reached, found = score(teacher, "euler", 100, "w2", *options)
+    print(f"The teacher has {reached} in 100 steps of Euler's method, a perfect sampler {found['w2_floor']['mean']:.3f}.\n")
+    row("`few-step.method`, with the teacher", ["1 step", "2 steps", "4 steps"])
+    print("|---|---|---|---|")
+    student("(the teacher, Euler's method)", teacher, EULER)
+    for name, kind in METHODS.items():
+        pairs = ["--set", "path.coupling=given", "--set", f"few-step.method={name}", "--teacher", teacher]
+        student(f"`{name}`", trained(name, arguments.preset, *pairs), kind)
+    print()
+    row("`few-step.method`, from scratch", ["1 step", "2 steps", "4 steps"])
+    print("|---|---|---|---|")
+    for name in FROM_SCRATCH:
+        run = trained(f"scratch-{name}", arguments.preset, "--set", f"few-step.method={name}")
+        student(f"`{name}`", run, METHODS[name])
+
+
+def pictures(presets):
+    options = ["-n", "500", "--bounds", "0"]
+    row("Fréchet distance of features, 500 samples", ["1 step", "2 steps", "4 steps", "`heun`, 20 steps"])
+    print("|---|---|---|---|---|")
+    for preset in presets:
+        run = trained(preset, preset)
+        plans = [("flow-map", 1), ("flow-map", 2), ("flow-map", 4), ("heun", 20)]
+        row(f"`{preset}`", [score(run, method, steps, "frechet", *options)[0] for method, steps in plans])
+
+
+if arguments.preset in PICTURES:
+    pictures(PICTURES[arguments.preset])
+else:
+    points()
