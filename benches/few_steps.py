@@ -29,34 +29,36 @@ METHODS = {
 FROM_SCRATCH = ["continuous-consistency", "shortcut", "mean-flow"]
 PICTURES = {"digits": ["digits-shortcut", "digits-mean-flow"]}
 
-parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-parser.add_argument("preset", nargs="?", default="moons", help="moons, 8gaussians or digits, for example")
-parser.add_argument("--pyroclast", default="pyroclast", help="the command, such as target/release/pyroclast")
-parser.add_argument("--steps", help="steps of each training; the preset's if there is none")
-parser.add_argument("--out", help="the folder of the runs; runs/few-steps-PRESET if there is none")
+raw = argparse.RawDescriptionHelpFormatter
+parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
+for name, default, about in [
+    ("--pyroclast", "pyroclast", "the command, such as target/release/pyroclast"),
+    ("--steps", None, "steps of each training; the preset's if there is none"),
+    ("--out", None, "the folder of the runs; runs/few-steps-PRESET if there is none"),
+]:
+    parser.add_argument(name, default=default, help=about)
+parser.add_argument("preset", nargs="?", default="moons", help="such as moons, 8gaussians, digits")
 arguments = parser.parse_args()
 folder = arguments.out or f"runs/few-steps-{arguments.preset}"
 
 
 def command(*words):
-    return subprocess.run([*shlex.split(arguments.pyroclast), *words], check=True, stdout=subprocess.PIPE, text=True).stdout
+    words = [*shlex.split(arguments.pyroclast), *words]
+    return subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
 def trained(name, preset, *options):
-    """The folder of a run, which is trained unless it is finished."""
+    """The folder of a run, which is trained, or resumed if it is there."""
     run = os.path.join(folder, name)
-    finished = os.path.join(run, "finished")
-    if os.path.exists(finished):
-        return run
     steps = ["--steps", arguments.steps] if arguments.steps else []
-    resumed = ["--resume"] if os.path.exists(run) else options
-    command("train", preset, "--out", run, *steps, *resumed)
-    open(finished, "w").close()
+    resumed = ["--resume"] if os.path.exists(run) else []
+    command("train", preset, "--out", run, *steps, *options, *resumed)
     return run
 
 
 def score(run, method, steps, key, *options):
-    found = json.loads(command("evaluate", run, "--json", "--likelihoods", "0", "--method", method, "--steps", str(steps), *options))
+    plan = ["--method", method, "--steps", str(steps)]
+    found = json.loads(command("evaluate", run, "--json", "--likelihoods", "0", *plan, *options))
     spread = found[key].get("std")
     return f"{found[key]['mean']:.3f}" + ("" if spread is None else f" ± {spread:.3f}"), found
 
@@ -76,13 +78,16 @@ def points():
 
     teacher = trained("teacher", arguments.preset)
     reached, found = score(teacher, "euler", 100, "w2", *options)
-    print(f"The teacher has {reached} in 100 steps of Euler's method, a perfect sampler {found['w2_floor']['mean']:.3f}.\n")
+    floor = found["w2_floor"]["mean"]
+    print(f"The teacher has {reached} in 100 steps of Euler's method,")
+    print(f"a perfect sampler {floor:.3f}.\n")
     row("`few-step.method`, with the teacher", ["1 step", "2 steps", "4 steps"])
     print("|---|---|---|---|")
     student("(the teacher, Euler's method)", teacher, EULER)
     for name, kind in METHODS.items():
-        pairs = ["--set", "path.coupling=given", "--set", f"few-step.method={name}", "--teacher", teacher]
-        student(f"`{name}`", trained(name, arguments.preset, *pairs), kind)
+        taught = ["--set", f"few-step.method={name}", "--teacher", teacher]
+        run = trained(name, arguments.preset, "--set", "path.coupling=given", *taught)
+        student(f"`{name}`", run, kind)
     print()
     row("`few-step.method`, from scratch", ["1 step", "2 steps", "4 steps"])
     print("|---|---|---|---|")
@@ -93,12 +98,13 @@ def points():
 
 def pictures(presets):
     options = ["-n", "500", "--bounds", "0"]
-    row("Fréchet distance of features, 500 samples", ["1 step", "2 steps", "4 steps", "`heun`, 20 steps"])
+    heads = ["1 step", "2 steps", "4 steps", "`heun`, 20 steps"]
+    row("Fréchet distance of features, 500 samples", heads)
     print("|---|---|---|---|---|")
     for preset in presets:
         run = trained(preset, preset)
         plans = [("flow-map", 1), ("flow-map", 2), ("flow-map", 4), ("heun", 20)]
-        row(f"`{preset}`", [score(run, method, steps, "frechet", *options)[0] for method, steps in plans])
+        row(f"`{preset}`", [score(run, *plan, "frechet", *options)[0] for plan in plans])
 
 
 if arguments.preset in PICTURES:
