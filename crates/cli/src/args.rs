@@ -81,6 +81,7 @@ pub(crate) enum Command {
     ///
     ///   pyroclast evaluate runs/moons --seeds 5
     ///   pyroclast evaluate runs/digits --method heun --steps 20 --json
+    ///   pyroclast evaluate runs/moons --against runs/moons-sb-cfm
     #[command(verbatim_doc_comment)]
     Evaluate(Evaluate),
     /// Write a trained model to one file that `sample`, `evaluate` and `compare` can use anywhere.
@@ -667,14 +668,15 @@ pub(crate) struct Evaluate {
     /// nats.
     #[arg(long, value_name = "FILE")]
     pub(crate) bound_terms: Option<PathBuf>,
-    /// The number of repetitions, each with its own noise and data.
-    #[arg(
-        long,
-        value_name = "K",
-        default_value_t = 1,
-        value_parser = clap::value_parser!(u32).range(1..)
-    )]
-    pub(crate) seeds: u32,
+    /// Another model of the same data, a run or a model file, to compare with: each repetition has
+    /// one noise and one set of data for both, and the differences of their scores are printed with
+    /// intervals. --method and the like hold for both; what is not given each model has from its own
+    /// configuration.
+    #[arg(long, value_name = "RUN")]
+    pub(crate) against: Option<PathBuf>,
+    /// The number of repetitions, each with its own noise and data [default: 1, or 5 with --against].
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) seeds: Option<u32>,
     /// The seed of the first repetition.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) seed: u64,

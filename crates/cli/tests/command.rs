@@ -409,6 +409,68 @@ fn evaluation_prints_every_metric() {
     }
 }
 
+#[test]
+fn two_models_are_evaluated_on_equal_noise_and_data() {
+    let place = Place::new();
+    place.trained();
+    place.ok(&format!("train moons --out longer {QUICK} --steps 12"));
+    let evaluate = "evaluate run --against longer -n 50 --likelihoods 0 --device flex";
+    let ran = place.ok(&format!("{evaluate} --seeds 2"));
+    for part in [
+        "A run: 50 samples",
+        "B longer: ",
+        "A − B",
+        "±",
+        "over 2 seeds",
+    ] {
+        assert!(ran.stdout.contains(part), "{part}: {}", ran.stdout);
+    }
+    let report = |command: &str| -> serde_json::Value {
+        let ran = place.ok(&format!("{command} --json"));
+        serde_json::from_str(&ran.stdout).expect("JSON")
+    };
+    let both = report(evaluate);
+    assert_eq!(both["seeds"], 5);
+    let single = |run: &str| {
+        report(&format!(
+            "evaluate {run} -n 50 --likelihoods 0 --device flex --seeds 5"
+        ))
+    };
+    let mean = |report: &serde_json::Value| report["w2"]["mean"].as_f64().expect("a number");
+    // Each model has the scores that it has alone, and the difference is theirs.
+    assert_eq!(mean(&both), mean(&single("run")));
+    assert_eq!(mean(&both["against"]), mean(&single("longer")));
+    let difference = mean(&both["differences"]);
+    let expected = mean(&both) - mean(&both["against"]);
+    assert!(
+        (difference - expected).abs() < 1e-12,
+        "{difference} {expected}"
+    );
+    assert_eq!(both["differences"]["w2_floor"]["mean"], 0.0, "equal data");
+    // A model differs from itself by nothing.
+    let same = report("evaluate run --against run -n 50 --likelihoods 0 --device flex --seeds 2");
+    for part in ["mean", "std", "low", "high"] {
+        assert_eq!(same["differences"]["sliced_w2"][part], 0.0, "{part}");
+    }
+    let one = place.ok(&format!("{evaluate} --seeds 1"));
+    assert!(
+        one.stdout
+            .contains("has no interval; ask for more with --seeds 5")
+    );
+    place.ok(&format!("train 8gaussians --out other {QUICK}"));
+    let other = "evaluate run --against other -n 50 --device flex";
+    place.fails(
+        other,
+        2,
+        &["models of different data: run of moons, [2], and other of 8gau"],
+    );
+    place.fails(
+        "evaluate run --against none -n 50 --device flex",
+        1,
+        &["none"],
+    );
+}
+
 /// The text of a file with `n` rows of `dim` numbers about `centre`.
 fn waves(n: usize, dim: usize, centre: f64) -> String {
     let value = |i: usize, j: usize| centre + ((i * dim + j) as f64 * 1.7).sin();

@@ -81,6 +81,36 @@ fn every_training_runs_and_samples_in_one_step() {
 }
 
 #[test]
+fn jumps_are_compared_with_other_methods() {
+    let place = Place::new();
+    place.ok(
+        "train digits-shortcut --out run --steps 2 --device flex --set training.batch=8 \
+         --set network.channels=8",
+    );
+    let compared = |arguments: &str| {
+        let compare = "compare run --device flex -n 8 --json";
+        let ran = place.ok(&format!("{compare} {arguments}"));
+        serde_json::from_str::<serde_json::Value>(&ran.stdout).expect("JSON")
+    };
+    let report = compared("--evaluations 2 --methods flow-map,heun-edm");
+    let entries = report["entries"].as_array().expect("a list");
+    for entry in entries {
+        assert!(entry["frechet_to_data"].as_f64() > Some(0.0), "{entry}");
+    }
+    // Without --methods, where the model has a flow map; and it has none for three equal steps.
+    let of_two = compared("--evaluations 2");
+    let names = |report: &serde_json::Value| {
+        let entries = report["entries"].as_array().expect("a list");
+        let names = entries.iter().map(|entry| entry["method"].to_string());
+        names.collect::<Vec<_>>().join(" ")
+    };
+    assert!(names(&of_two).contains("flow-map"), "{of_two}");
+    let of_three = compared("--evaluations 3");
+    assert!(!names(&of_three).contains("flow-map"), "{of_three}");
+    assert!(of_three["left_out"].to_string().contains("flow-map"));
+}
+
+#[test]
 fn markovian_fitting_goes_back_and_forth() {
     let place = Place::new();
     let bridge = "--set path.gamma.bridge=0.5";

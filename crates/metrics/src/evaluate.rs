@@ -2,7 +2,7 @@
 
 mod scores;
 
-pub use scores::{CoveredModes, FeatureScore, Named, Scores, spreads};
+pub use scores::{CoveredModes, FeatureScore, Named, Scores, differences, spreads};
 
 use crate::drawn;
 use crate::elbo::{Chain, bound};

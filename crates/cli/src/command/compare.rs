@@ -17,7 +17,7 @@ use burn::tensor::backend::Backend;
 use pyroclast_core::network::Network;
 use pyroclast_metrics::comparison::{Comparison, Contest, Entry, Found, compare};
 use pyroclast_plot::{Series, line_chart};
-use pyroclast_train::draw::{GridName, MethodName, Plan, SampleError};
+use pyroclast_train::draw::{GridName, Kind, MethodName, Plan, SampleError};
 use pyroclast_train::model::Model;
 use pyroclast_train::stored_model::{StoredModel, WithModel};
 use pyroclast_train::task::Task;
@@ -38,7 +38,12 @@ pub(crate) fn run(arguments: Compare) -> Result<ExitCode> {
         bail!(unguided("guidance", &task));
     }
     let named = !arguments.methods.is_empty();
-    let usual = || MethodName::ALL.iter().filter(|method| method.is_compared);
+    // What a model of few steps is for is compared with what any other model does.
+    let jumps = config.objective.prediction.takes_duration();
+    let usual = || {
+        let all = MethodName::ALL.iter();
+        all.filter(|method| method.is_compared || (jumps && method.kind == Kind::FlowMap))
+    };
     let mut methods = if named {
         arguments.methods.clone()
     } else {

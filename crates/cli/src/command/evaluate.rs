@@ -1,9 +1,12 @@
 //! `pyroclast evaluate`: scores a model, in a table or as JSON.
 
+mod against;
+mod scored;
+
 use super::reconstruct::reconstructions;
-use super::{data_of, is_autoencoder, open_any};
+use super::{data_of, is_autoencoder, open, open_any};
 use crate::Usage;
-use crate::args::{Evaluate, Features};
+use crate::args::{self, Evaluate, Features};
 use crate::device::{self, Job};
 use crate::export::check_file;
 use crate::features;
@@ -11,22 +14,22 @@ use crate::memory::{self, product};
 use crate::plan::{check_guidance, plan};
 use crate::progress::Bar;
 use crate::report;
-use crate::say::{around, fixed, note, say};
+use crate::say::{note, say};
+use against::{check_same_data, differences_as_json, print_differences};
 use anyhow::{Context, Result, bail};
 use burn::backend::Autodiff;
 use burn::module::AutodiffModule;
 use burn::tensor::backend::Backend;
 use pyroclast_core::network::Network;
 use pyroclast_core::path::Source;
-use pyroclast_metrics::evaluate::{Named, Protocol, Scores, evaluate, spreads};
-use pyroclast_metrics::{ColumnScore, FEATURE_METRICS, Spread};
+use pyroclast_metrics::evaluate::{Protocol, Scores, evaluate};
 use pyroclast_train::atomic_file::write_atomically;
 use pyroclast_train::config::Config;
-use pyroclast_train::draw::{GridName, Plan, Stepping};
 use pyroclast_train::model::Model;
 use pyroclast_train::stored_model::{StoredModel, WithModel};
 use pyroclast_train::task::Task;
-use serde_json::{Map, Value, json};
+use scored::Scored;
+use serde_json::Value;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -42,86 +45,40 @@ const ROWS_OF_BOUND: usize = 256;
 /// The default number of held-out samples for the likelihood: of points, and of images.
 const LIKELIHOODS: (usize, usize) = (2000, 64);
 
+/// The default number of repetitions: of one model, and of two that are compared.
+const SEEDS: (u32, u32) = (1, 5);
+
 pub(crate) fn run(arguments: Evaluate) -> Result<ExitCode> {
     let stored = open_any(&arguments.model)?;
     if is_autoencoder(&stored) {
         return reconstructions(&arguments, &stored);
     }
-    let config = &stored.config();
-    let plan = plan(&arguments.solver, config, arguments.seed, true)?;
+    let other = match &arguments.against {
+        Some(path) => Some(open_other(&arguments.model, path)?),
+        None => None,
+    };
+    let usual = if other.is_some() { SEEDS.1 } else { SEEDS.0 };
+    let seeds = arguments.seeds.unwrap_or(usual);
     let device = device::choose(arguments.model.device.name.as_deref())?;
-    let task = data_of(&stored, &arguments.model.run)?;
-    check_guidance(&arguments.solver, &plan, &task)?;
-    let most = task.most_test_points();
-    if most < 2 {
-        bail!(
-            "{} has too few rows to evaluate; at least 4 are needed",
-            task.training.name
-        );
-    }
-    let n = match arguments.n {
-        Some(n) if n as usize > most => bail!(Usage(format!(
-            "-n {n} is more than half of the data, which is {most}; give -n {most} or less"
-        ))),
-        Some(n) => n as usize,
-        None => N.min(most),
+    let ours = Subject::new(&stored, &arguments.model.run, &arguments, seeds)?;
+    let theirs = match (&other, &arguments.against) {
+        (Some(stored), Some(path)) => {
+            let theirs = Subject::new(stored, path, &arguments, seeds)?;
+            check_same_data(&ours, &theirs)?;
+            Some(theirs)
+        }
+        _ => None,
     };
-    let usual = if task.training.is_image() {
-        LIKELIHOODS.1
-    } else {
-        LIKELIHOODS.0
-    };
-    let likelihoods = arguments.likelihoods.map_or(usual, |n| n as usize);
-    let is_diffusion = config.path.knows_score() && !config.objective.prediction.is_velocity();
-    let bounds = match (arguments.bounds, is_diffusion) {
-        (Some(n), _) => n as usize,
-        (None, true) => likelihoods,
-        (None, false) => 0,
-    };
-    let is_of_latents = stored.header().about.latents.is_some();
-    check_densities(&arguments, bounds, config, &task, is_of_latents)?;
     if let Some(path) = &arguments.bound_terms {
-        check_terms(path, bounds)?;
+        check_terms(path, ours.protocol.bounds)?;
     }
-    let bound_steps = arguments.bound_steps.unwrap_or(BOUND_STEPS);
-    memory::check(
-        &format!("-n {n}"),
-        // Samples, noise, and two sets of data.
-        product([n as u64, task.training.dim() as u64, 4, 4]),
-        "ask for fewer",
-    )?;
-    memory::check_steps(plan.steps().unwrap_or(0))?;
-    if bounds > 0 && config.path.schedule.table().is_none() {
-        let rows = bounds.min(ROWS_OF_BOUND) as u64;
-        memory::check(
-            &format!("--bound-steps {bound_steps}"),
-            product([u64::from(bound_steps), rows, 4]),
-            "take fewer",
-        )?;
-    }
-    let scored = plan.clone();
-    let job = Evaluation {
-        stored: &stored,
-        task: &task,
-        protocol: Protocol {
-            n,
-            plan,
-            likelihoods,
-            bounds,
-            bound_steps: bound_steps as usize,
-            latents: stored.latents()?,
-            intervals: arguments.seeds == 1,
-        },
-        features: &arguments.features,
-        repetitions: u64::from(arguments.seeds),
-    };
-    let (scores, features) = device::run_on(device, job)?;
+    let (ours, theirs) = device::run_on(device, Evaluation { ours, theirs })?;
     // A reader that leaves must not cost the file, nor a file that cannot be written the scores.
     let written = match &arguments.bound_terms {
-        Some(path) => write_terms(path, &scores),
+        Some(path) => write_terms(path, &ours.scores),
         None => Ok(()),
     };
-    let json = as_json(&scores, n, &scored, &stored.weights(), features.as_deref());
+    let json = Value::Object(ours.as_json());
     let kept = match stored.run() {
         Some(run) => report::keep_scores(run, &json).and_then(|()| {
             let about = &stored.header().about;
@@ -130,13 +87,11 @@ pub(crate) fn run(arguments: Evaluate) -> Result<ExitCode> {
         }),
         None => Ok(()),
     };
-    if arguments.json {
-        say!("{json}");
-    } else {
-        print_table(&scores, n, &scored, &stored.weights(), &task);
-        if let Some(features) = features {
-            say!("features: {features}");
-        }
+    match (&theirs, arguments.json) {
+        (None, false) => ours.print(),
+        (Some(theirs), false) => print_differences(&ours, theirs),
+        (None, true) => say!("{json}"),
+        (Some(theirs), true) => say!("{}", Value::Object(differences_as_json(&ours, theirs))),
     }
     written?;
     // A run that may only be read can be evaluated all the same.
@@ -146,23 +101,131 @@ pub(crate) fn run(arguments: Evaluate) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-struct Evaluation<'a> {
+/// Opens the model to compare with, whose weights are chosen as those of ours.
+fn open_other(ours: &args::Model, path: &Path) -> Result<StoredModel> {
+    open(&args::Model {
+        run: path.to_owned(),
+        weights: ours.weights,
+        device: args::Device { name: None },
+    })
+}
+
+/// A model to score, and all that is decided before it is.
+struct Subject<'a> {
     stored: &'a StoredModel,
-    task: &'a Task,
+    path: &'a Path,
+    task: Task,
     protocol: Protocol,
     features: &'a Features,
     repetitions: u64,
 }
 
-impl Job for Evaluation<'_> {
-    type Output = Result<(Vec<Scores>, Option<String>)>;
+impl<'a> Subject<'a> {
+    /// A model as the command line asks to score it.
+    fn new(
+        stored: &'a StoredModel,
+        path: &'a Path,
+        arguments: &'a Evaluate,
+        seeds: u32,
+    ) -> Result<Self> {
+        let config = &stored.config();
+        let plan = plan(&arguments.solver, config, arguments.seed, true)?;
+        let task = data_of(stored, path)?;
+        check_guidance(&arguments.solver, &plan, &task)?;
+        let most = task.most_test_points();
+        if most < 2 {
+            bail!(
+                "{} has too few rows to evaluate; at least 4 are needed",
+                task.training.name
+            );
+        }
+        let n = match arguments.n {
+            Some(n) if n as usize > most => bail!(Usage(format!(
+                "-n {n} is more than half of the data, which is {most}; give -n {most} or less"
+            ))),
+            Some(n) => n as usize,
+            None => N.min(most),
+        };
+        let usual = if task.training.is_image() {
+            LIKELIHOODS.1
+        } else {
+            LIKELIHOODS.0
+        };
+        let likelihoods = arguments.likelihoods.map_or(usual, |n| n as usize);
+        let is_diffusion = config.path.knows_score() && !config.objective.prediction.is_velocity();
+        let bounds = match (arguments.bounds, is_diffusion) {
+            (Some(n), _) => n as usize,
+            (None, true) => likelihoods,
+            (None, false) => 0,
+        };
+        let is_of_latents = stored.header().about.latents.is_some();
+        check_densities(arguments, bounds, config, &task, is_of_latents)?;
+        let bound_steps = arguments.bound_steps.unwrap_or(BOUND_STEPS);
+        memory::check(
+            &format!("-n {n}"),
+            // Samples, noise, and two sets of data.
+            product([n as u64, task.training.dim() as u64, 4, 4]),
+            "ask for fewer",
+        )?;
+        memory::check_steps(plan.steps().unwrap_or(0))?;
+        if bounds > 0 && config.path.schedule.table().is_none() {
+            let rows = bounds.min(ROWS_OF_BOUND) as u64;
+            memory::check(
+                &format!("--bound-steps {bound_steps}"),
+                product([u64::from(bound_steps), rows, 4]),
+                "take fewer",
+            )?;
+        }
+        let protocol = Protocol {
+            n,
+            plan,
+            likelihoods,
+            bounds,
+            bound_steps: bound_steps as usize,
+            latents: stored.latents()?,
+            intervals: seeds == 1,
+        };
+        Ok(Self {
+            stored,
+            path,
+            task,
+            protocol,
+            features: &arguments.features,
+            repetitions: u64::from(seeds),
+        })
+    }
 
-    fn run<B: Backend>(self, device: B::Device) -> Self::Output {
-        self.stored.with_model::<Autodiff<B>, _>(&device, self)?
+    /// Draws the samples of all repetitions and scores them.
+    fn scored<B: Backend>(self, device: &B::Device) -> Result<Scored<'a>> {
+        let scoring = Scoring(&self);
+        let (scores, features) = (self.stored).with_model::<Autodiff<B>, _>(device, scoring)??;
+        Ok(Scored {
+            scores,
+            features,
+            subject: self,
+        })
     }
 }
 
-impl<B: Backend> WithModel<Autodiff<B>> for Evaluation<'_> {
+/// One model, or two that are compared.
+struct Evaluation<'a> {
+    ours: Subject<'a>,
+    theirs: Option<Subject<'a>>,
+}
+
+impl<'a> Job for Evaluation<'a> {
+    type Output = Result<(Scored<'a>, Option<Scored<'a>>)>;
+
+    fn run<B: Backend>(self, device: B::Device) -> Self::Output {
+        let ours = self.ours.scored::<B>(&device)?;
+        let theirs = self.theirs.map(|theirs| theirs.scored::<B>(&device));
+        Ok((ours, theirs.transpose()?))
+    }
+}
+
+struct Scoring<'a, 'b>(&'a Subject<'b>);
+
+impl<B: Backend> WithModel<Autodiff<B>> for Scoring<'_, '_> {
     type Output = Result<(Vec<Scores>, Option<String>)>;
 
     fn with<N, const D: usize>(self, model: Model<N>) -> Self::Output
@@ -170,20 +233,21 @@ impl<B: Backend> WithModel<Autodiff<B>> for Evaluation<'_> {
         N: Network<Autodiff<B>, D> + AutodiffModule<Autodiff<B>>,
         N::InnerModule: Network<B, D>,
     {
-        let (flow, device) = (&model.flow, &model.device::<Autodiff<B>>());
-        let network =
-            features::network::<B>(self.features, &self.stored.config(), self.task, device)?;
+        let Self(subject) = self;
+        let (flow, task) = (&model.flow, &subject.task);
+        let device = &model.device::<Autodiff<B>>();
+        let config = subject.stored.config();
+        let network = features::network::<B>(subject.features, &config, task, device)?;
         let bar = Bar::new("drawing samples");
         let about = network.as_ref().map(|network| network.about());
-        let scores: Result<_> = (0..self.repetitions)
+        let scores: Result<_> = (0..subject.repetitions)
             .map(|k| {
-                let (network, protocol) = (network.as_deref(), &self.protocol);
+                let (network, protocol) = (network.as_deref(), &subject.protocol);
                 let seen = &mut |what: &'static str, share: f64| {
                     bar.doing(what);
-                    bar.at((k as f64 + share) / self.repetitions as f64);
+                    bar.at((k as f64 + share) / subject.repetitions as f64);
                 };
-                let scores =
-                    evaluate::<B, _, _, D>(flow, self.task, protocol, network, k, device, seen);
+                let scores = evaluate::<B, _, _, D>(flow, task, protocol, network, k, device, seen);
                 Ok(scores?)
             })
             .collect();
@@ -258,127 +322,4 @@ fn write_terms(path: &Path, scores: &[Scores]) -> Result<()> {
     }
     write_atomically(path, text.as_bytes())
         .with_context(|| format!("cannot write {}", path.display()))
-}
-
-fn steps(plan: &Plan) -> String {
-    match plan.stepping {
-        Stepping::Fixed(_, GridName::Given(ref times)) => {
-            format!("{} at {} given times", plan.method, times.len())
-        }
-        Stepping::Fixed(steps, _) => format!("{} {steps} steps", plan.method),
-        Stepping::Adaptive(t) => format!("{} rtol {:e} atol {:e}", plan.method, t.rtol, t.atol),
-    }
-}
-
-fn print_table(scores: &[Scores], n: usize, plan: &Plan, weights: &str, task: &Task) {
-    say!(
-        "{}: {n} samples against {n} data points, {}, weights {weights}, {} seed{}",
-        task.training.name,
-        steps(plan),
-        scores.len(),
-        if scores.len() == 1 { "" } else { "s" }
-    );
-    for Named { key, name, value } in spreads(scores) {
-        let Some(value) = value else {
-            match key {
-                // Printed once for all metrics of features.
-                key if key == FEATURE_METRICS[0].key => {
-                    let remedy = "see --features and --inception";
-                    say!("{name:<28} not available without a classifier; {remedy}");
-                }
-                "nll" => match task
-                    .training
-                    .table
-                    .as_ref()
-                    .and_then(|t| t.without_density())
-                {
-                    Some(column) => say!(
-                        "{name:<28} not available: column {:?} holds no real numbers",
-                        column.name
-                    ),
-                    None => say!("{name:<28} not available, or not asked for"),
-                },
-                "npe" | "straightness" => say!("{name:<28} not available for this method"),
-                _ => {}
-            }
-            continue;
-        };
-        let interval = value.interval.map_or_else(String::new, |interval| {
-            format!(" {}", around(value.mean, interval, 4))
-        });
-        let std = value
-            .std
-            .map_or_else(String::new, |std| format!(", std {}", fixed(std, 4)));
-        say!("{name:<28} {:>10}{interval}{std}", fixed(value.mean, 4));
-    }
-    for (column, [score, floor]) in columns(scores) {
-        let name = format!("{} of {:?}", column.distance.name(), column.name);
-        say!(
-            "{name:<28} {:>10.4}, of a perfect sampler {:.4}",
-            score.mean,
-            floor.mean
-        );
-    }
-    match scores.len() {
-        1 => say!("±, or from … to …: 95 % intervals of one seed, from subsets or of shares"),
-        n => say!("±: 95 % intervals of the means over {n} seeds; std: standard deviations"),
-    }
-}
-
-/// Each column of a table, with the spread of its score and of that of a perfect sampler.
-fn columns(scores: &[Scores]) -> Vec<(&ColumnScore, [Spread; 2])> {
-    let tables: Vec<_> = scores.iter().filter_map(|s| s.table.as_ref()).collect();
-    let Some(first) = tables.first() else {
-        return Vec::new();
-    };
-    let spread = |i: usize, of: fn(&ColumnScore) -> f64| {
-        let values: Vec<f64> = tables.iter().map(|table| of(&table.columns[i])).collect();
-        Spread::of(&values)
-    };
-    (first.columns.iter().enumerate())
-        .map(|(i, column)| (column, [spread(i, |c| c.score), spread(i, |c| c.floor)]))
-        .collect()
-}
-
-fn as_json(
-    scores: &[Scores],
-    n: usize,
-    plan: &Plan,
-    weights: &str,
-    features: Option<&str>,
-) -> Value {
-    let mut object = Map::new();
-    object.insert("n".into(), json!(n));
-    object.insert("seeds".into(), json!(scores.len()));
-    object.insert("method".into(), json!(plan.method.name));
-    object.insert("weights".into(), json!(weights));
-    if let Some(features) = features {
-        object.insert("features".into(), json!(features));
-    }
-    for Named { key, value, .. } in spreads(scores) {
-        let value = value.map(|value| {
-            json!({
-                "mean": value.mean,
-                "std": value.std,
-                "low": value.interval.map(|interval| interval.low),
-                "high": value.interval.map(|interval| interval.high),
-            })
-        });
-        object.insert(key.into(), value.unwrap_or(Value::Null));
-    }
-    let columns: Vec<Value> = (columns(scores).iter())
-        .map(|(column, [score, floor])| {
-            json!({
-                "name": column.name,
-                "distance": column.distance.key(),
-                "mean": score.mean,
-                "std": score.std,
-                "floor": floor.mean,
-            })
-        })
-        .collect();
-    if !columns.is_empty() {
-        object.insert("columns".into(), Value::Array(columns));
-    }
-    Value::Object(object)
 }

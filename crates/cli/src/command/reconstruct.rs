@@ -106,7 +106,8 @@ fn check(arguments: &Evaluate) -> Result<()> {
         ("bounds", arguments.bounds.is_some()),
         ("bound-steps", arguments.bound_steps.is_some()),
         ("bound-terms", arguments.bound_terms.is_some()),
-        ("seeds", arguments.seeds != 1),
+        ("against", arguments.against.is_some()),
+        ("seeds", arguments.seeds.is_some()),
         ("seed", arguments.seed != 0),
     ];
     let options = MethodName::all_options().into_iter();

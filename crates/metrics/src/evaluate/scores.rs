@@ -195,6 +195,42 @@ impl Scores {
     }
 }
 
+/// How the scores of one model differ from those of another, repetition by repetition: theirs
+/// subtracted from ours. What both share in a repetition, its noise and its data, is in neither the
+/// differences nor their spread, so that the interval of a difference is often far narrower than
+/// those of the scores.
+///
+/// The names are those of our scores; a score that some repetition lacks has no difference.
+///
+/// # Panics
+/// If there is no repetition, or not as many of both.
+pub fn differences(ours: &[Scores], theirs: &[Scores]) -> Vec<Named<Spread>> {
+    assert_eq!(
+        ours.len(),
+        theirs.len(),
+        "repetitions are compared in pairs"
+    );
+    let [ours, theirs] = [ours, theirs]
+        .map(|scores| -> Vec<Vec<Named<Estimate>>> { scores.iter().map(Scores::named).collect() });
+    let value = |named: &[Named<Estimate>], key: &str| {
+        let found = named.iter().find(|score| score.key == key)?;
+        found.value.map(|estimate| estimate.value)
+    };
+    let of = |key: &str| -> Option<Spread> {
+        let pairs = ours.iter().zip(&theirs);
+        let each = pairs.map(|(ours, theirs)| Some(value(ours, key)? - value(theirs, key)?));
+        let found: Option<Vec<f64>> = each.collect();
+        Some(Spread::of(&found?))
+    };
+    (ours[0].iter())
+        .map(|score| Named {
+            key: score.key,
+            name: score.name.clone(),
+            value: of(score.key),
+        })
+        .collect()
+}
+
 /// The spread of every score over repetitions; none for a score that some repetition lacks. A
 /// single repetition has the intervals that it tells by itself.
 ///
