@@ -439,7 +439,7 @@ impl FewStep {
         let (x, pair) = (sample.x_t.clone(), sample.d_x_t.clone().inner());
         let points = Points {
             network: &frozen.network,
-            schedule: &flow.path.schedule,
+            path: &flow.path,
             teacher,
             steps,
             given,
@@ -447,6 +447,7 @@ impl FewStep {
                 x0: sample.endpoints.x0.clone().inner(),
                 x1: sample.endpoints.x1.clone().inner(),
             },
+            z: sample.z.clone().map(Tensor::inner),
         };
         let target = self.target(&points, x.clone().inner(), pair);
         let per_sample = PerSample::like(&x);
