@@ -15,7 +15,7 @@ use pyroclast::core::flow_map::FlowMap;
 use pyroclast::core::network::Network;
 use pyroclast::core::noise::Draws;
 use pyroclast::core::objective::Objective;
-use pyroclast::core::path::Path;
+use pyroclast::core::path::{Gamma, Path};
 use pyroclast::core::per_sample::PerSample;
 use pyroclast::core::prediction::Prediction;
 use pyroclast::core::schedule::{AnySchedule, Coefficients, Schedule, Trigonometric};
@@ -167,6 +167,57 @@ fn consistency_comes_to_rest_where_it_should() {
         let heun = distillation(TeacherStep::Heun);
         close(slope_at_rest(heun, levels - 1), ratio, 1e-10);
     }
+}
+
+#[test]
+fn consistency_training_keeps_the_noise_of_a_bridge() {
+    // f(x) = x leads nowhere, so that the error is the way to the next level alone.
+    let s = 0.5;
+    let path = Path {
+        gamma: Gamma::Bridge(s),
+        ..Path::linear()
+    };
+    let (t, q): ([f64; 2], [f64; 2]) = ([0.0, 0.4], [0.3, 0.9]);
+    let (x0, x1, z) = ([-1.0, 0.3], [0.8, 2.0], [1.5, -0.7]);
+    let column = |of: [f64; 2]| tensor::<A, 2>(&of, [2, 1]);
+    let endpoints = Endpoints {
+        x0: column(x0),
+        x1: column(x1),
+    };
+    let sample = path.sample(endpoints, Some(column(z)), &t);
+    let steps = Steps {
+        t: t.to_vec(),
+        durations: t.map(|t| 1.0 - t).to_vec(),
+        shares: [0, 1].map(|i| (q[i] - t[i]) / (1.0 - t[i])).to_vec(),
+        weights: vec![1.0; 2],
+        tangent: 1.0,
+        equal: 0,
+    };
+    let network = Slope {
+        k: Param::from_tensor(tensor(&[1.0], [1])),
+    };
+    let objective = Objective::new(Prediction::consistency());
+    let flow: Flow<Slope<A>> = Flow::new(network, path, objective);
+    let method = FewStep::ConsistencyTraining {
+        equal: 0.0,
+        first: 1,
+        last: 1,
+        halving: 1,
+        metric: Metric::Squared,
+    };
+    let given = Given::nothing();
+    let loss = method.loss(
+        &flow,
+        &flow.valid::<A>(),
+        None,
+        &sample,
+        &steps,
+        &given,
+        None,
+    );
+    let at = |i: usize, t: f64| (1.0 - t) * x0[i] + t * x1[i] + s * (t * (1.0 - t)).sqrt() * z[i];
+    let way = |i: usize| ((at(i, q[i]) - at(i, t[i])) / (1.0 - t[i])).powi(2);
+    close(number(loss.error), (way(0) + way(1)) / 2.0, 1e-10);
 }
 
 /// `f(x, τ) = cos τ·x + 1.5·sin τ·x` on the trigonometric path, τ = (π/2)(1 − t).

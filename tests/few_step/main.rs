@@ -704,6 +704,58 @@ fn what_a_model_does_not_know_is_refused() {
 }
 
 #[test]
+#[should_panic(expected = "none back from t = 1 to 0")]
+fn a_trained_map_leads_towards_the_data_alone() {
+    let flow = flow(1.0).valid::<A>();
+    let x1 = column(&[0.3]);
+    // No time at all is no step back.
+    let same = values(flow.given(&()).map(1.0, 1.0, x1.clone()));
+    assert_eq!(same, [0.3]);
+    flow.given(&()).map(1.0, 0.0, x1);
+}
+
+#[test]
+fn a_teacher_has_a_velocity_at_the_ends_whatever_it_predicts() {
+    /// The exact prediction for data N(m, s²): `E[x1|x]`, `E[x0|x]` or `−E[x0|x]/σ`.
+    #[derive(Module, Debug)]
+    struct Told<B: Backend> {
+        one: Param<Tensor<B, 1>>,
+        what: usize,
+    }
+    impl<T: Backend> Network<T, 2> for Told<T> {
+        type Condition = ();
+
+        fn forward(&self, x: Tensor<T, 2>, t: Tensor<T, 1>, (): &()) -> Tensor<T, 2> {
+            let t = t.unsqueeze_dim::<2>(1);
+            let sigma = t.clone() * -1.0 + 1.0;
+            let centred = (x - t.clone() * MEAN) / variance(t.clone());
+            let told = match self.what {
+                0 => centred * t * (STD * STD) + MEAN,
+                1 => centred * sigma,
+                _ => centred * -1.0,
+            };
+            told * self.one.val().unsqueeze_dim::<2>(0)
+        }
+    }
+    let (ends, x) = ([0.0, 1.0], column(&[-0.4, 1.1]));
+    for (what, prediction) in [
+        (0, Prediction::Data),
+        (1, Prediction::Noise),
+        (2, Prediction::Score),
+    ] {
+        let one = Param::from_tensor(tensor(&[1.0], [1]));
+        let network: Told<B> = Told { one, what };
+        let flow = Flow::new(network, Path::linear(), Objective::new(prediction));
+        let (start, end) = flow.span();
+        let told = values(flow.velocities(&ends, x.clone(), &Given::nothing()));
+        let exact = ExactVelocity.velocities(&[start, end], x.clone(), &Given::nothing());
+        for (told, exact) in told.into_iter().zip(values::<B, 2>(exact)) {
+            close(told, exact, 1e-10);
+        }
+    }
+}
+
+#[test]
 fn the_second_rectified_flow_is_straight() {
     // Pairs of the exact flow, x1 = m + s·x0: their paths cross nowhere, so that the error of the
     // best velocity, m + (s − 1)·(x − tm)/(1 − t + ts), is 0, and one step of Euler's is exact.

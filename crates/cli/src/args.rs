@@ -232,9 +232,11 @@ pub(crate) enum Command {
     /// List the presets, or show one as a configuration file to start from.
     ///
     /// Prints a complete configuration; redirect it to a file to change it. Writes no file itself.
+    /// PRESET-VARIANT is a preset by another method, and is one wherever a preset is asked for.
     ///
     ///   pyroclast presets
     ///   pyroclast presets moons > mine.toml
+    ///   pyroclast presets moons-mean-flow
     ///   pyroclast train mine.toml
     #[command(verbatim_doc_comment)]
     Presets(Presets),
@@ -984,7 +986,7 @@ pub(crate) struct Config {
 
 #[derive(Debug, Args)]
 pub(crate) struct Presets {
-    /// The preset to show [default: list all].
+    /// The preset to show, such as moons or moons-mean-flow [default: list all].
     pub(crate) name: Option<String>,
     /// Print one JSON object instead of text.
     #[arg(long)]

@@ -749,10 +749,23 @@ fn presets_and_devices_are_listed() {
     let place = Place::new();
     let presets = place.ok("presets").stdout;
     assert!(presets.contains("digits") && presets.contains("moons-8gaussians"));
+    assert!(presets.contains("MeanFlow") && presets.contains("for moons, 8gaussians"));
     // What is shown can be trained from.
     place.write("mine.toml", &place.ok("presets moons").stdout);
     let ran = place.ok(&format!("train mine.toml {QUICK}"));
     assert!(ran.stdout.contains("runs/mine"), "{}", ran.stdout);
+    let both = place.ok("presets moons-sf2m").stdout;
+    for line in [
+        "name = \"moons\"",
+        "sinkhorn = \"auto\"",
+        "bridge = 0.1",
+        "prediction = \"velocity-and-score\"",
+        "width = 64",
+    ] {
+        assert!(both.contains(line), "{line}: {both}");
+    }
+    place.write("both.toml", &both);
+    place.ok(&format!("train both.toml {QUICK}"));
     let devices = place.ok("devices").stdout;
     for device in ["flex", "ndarray", "wgpu", "cuda"] {
         assert!(devices.contains(device), "{devices}");
@@ -861,6 +874,19 @@ fn what_is_not_known_is_named_with_what_is() {
     );
     place.fails("sample nowhere", 1, &["nowhere holds no run"]);
     place.fails("presets moon", 2, &["did you mean `moons`?"]);
+    place.fails(
+        "presets moons-meanflow",
+        2,
+        &[
+            "did you mean `moons-mean-flow`?",
+            "-consistency, -mean-flow",
+        ],
+    );
+    place.fails(
+        "train digits-edm-shortcut",
+        2,
+        &["objective.prediction = edm"],
+    );
     assert!(
         !place.path("runs").exists(),
         "a refused run leaves no folder"

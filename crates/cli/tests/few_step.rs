@@ -167,6 +167,47 @@ fn a_run_with_a_teacher_resumes_as_if_it_had_not_been_interrupted() {
 }
 
 #[test]
+fn a_teacher_may_predict_anything() {
+    let place = Place::new();
+    for prediction in ["data", "noise", "score", "v", "edm"] {
+        let independent = "--set path.coupling=independent";
+        place.ok(&format!(
+            "train moons --out {prediction} {QUICK} {independent} \
+             --set objective.prediction={prediction}"
+        ));
+        // Levels of noise stand at both ends, where some of them tell no velocity.
+        place.ok(&format!(
+            "train moons --out of-{prediction} {QUICK} {independent} --teacher {prediction} \
+             --set few-step.method.cd.levels=2"
+        ));
+        place.ok(&format!(
+            "sample of-{prediction} -n 3 --method flow-map --steps 1 --out a.csv"
+        ));
+    }
+}
+
+#[test]
+fn every_method_is_a_variant_of_a_preset() {
+    let place = Place::new();
+    place.ok(&format!("train scurve {QUICK}"));
+    for variant in ["sb-cfm", "sf2m", "shortcut", "mean-flow", "consistency"] {
+        place.ok(&format!("train scurve-{variant} {QUICK}"));
+        place.ok(&format!("sample runs/scurve-{variant} -n 3 --out a.csv"));
+    }
+    // The teacher is the run of the preset, which the run of the variant keeps.
+    let reflow = format!("train scurve-reflow {QUICK} --set few-step.method.reflow.pairs=40");
+    place.ok(&reflow);
+    place.ok("sample runs/scurve-reflow -n 3 --out a.csv");
+    fs::rename(place.path("runs/scurve"), place.path("runs/gone")).expect("a folder");
+    place.ok(&format!("{reflow} --resume"));
+    place.fails(&reflow, 1, &["train it first: pyroclast train scurve"]);
+    // A sweep takes them as it takes presets.
+    place.ok("sweep scurve-shortcut --steps 2 --device flex -n 20 \
+         --set training.batch=16 --set network.width=4,8");
+    assert!(place.path("runs/scurve-shortcut-sweep").exists());
+}
+
+#[test]
 fn what_does_not_go_together_is_refused_in_one_line() {
     let place = Place::new();
     place.ok(&format!("train moons --out plain {QUICK}"));
@@ -180,6 +221,9 @@ fn what_does_not_go_together_is_refused_in_one_line() {
         "train digits --out digits --steps 1 --device flex --set training.batch=2 \
          --set network.channels=8",
     );
+    place.ok(&format!(
+        "train moons --out bridge {QUICK} --set path.gamma.bridge=0.2"
+    ));
     let train = format!("train moons {QUICK} --set few-step.method=lagrangian");
     let digits = "train digits --steps 1 --device flex --set few-step.method";
     for (command, code, parts) in [
@@ -191,7 +235,17 @@ fn what_does_not_go_together_is_refused_in_one_line() {
         (
             format!("{train} --teacher trigonometric"),
             1,
-            &["the schedule trigonometric", "linear"],
+            &["path.schedule=trigonometric", "path.schedule.linear"],
+        ),
+        (
+            format!("{train} --teacher bridge"),
+            1,
+            &["bridge", "set path.gamma.bridge=0.2"],
+        ),
+        (
+            format!("train moons-reflow {QUICK}"),
+            1,
+            &["runs/moons is not there", "pyroclast train moons"],
         ),
         (
             format!("{train} --teacher nowhere"),
@@ -212,6 +266,19 @@ fn what_does_not_go_together_is_refused_in_one_line() {
             format!("{train} --set path.schedule=vp"),
             2,
             &["path.schedule = vp", "finite at both ends"],
+        ),
+        (
+            format!("{train} --set path.schedule=edm"),
+            2,
+            &["path.schedule = edm", "use linear or trigonometric"],
+        ),
+        (
+            format!(
+                "train moons {QUICK} --set few-step.method=reflow --set path.schedule=ve \
+                 --set path.coupling=given --teacher plain"
+            ),
+            2,
+            &["path.schedule = ve", "use linear or trigonometric"],
         ),
         (
             format!("train moons {QUICK} --set objective.prediction=average-velocity"),
@@ -260,6 +327,14 @@ fn what_does_not_go_together_is_refused_in_one_line() {
             &["plain", "set path.coupling=optimal-transport"],
         ),
         (
+            format!(
+                "train moons {QUICK} --set few-step.method=ct --teacher plain \
+                 --set path.coupling=given"
+            ),
+            2,
+            &["path.coupling = given", "follows the pairs"],
+        ),
+        (
             format!("train moons {QUICK} --set path.coupling=given"),
             2,
             &["path.coupling", "only a teacher gives pairs"],
@@ -286,6 +361,11 @@ fn what_does_not_go_together_is_refused_in_one_line() {
             "sample shortcut --method flow-map --steps 3".to_owned(),
             2,
             &["a model of shortcuts", "1, 2, 4"],
+        ),
+        (
+            "sample shortcut --method flow-map --grid 1,0".to_owned(),
+            2,
+            &["`1,0`", "rising times in [0, 1]"],
         ),
         (
             "sample shortcut --method flow-map --steps 1 --clip".to_owned(),

@@ -225,12 +225,15 @@ pub trait Teacher<B: Backend, const D: usize> {
     fn velocities(&self, t: &[f64], x: Tensor<B, D>, given: &Given) -> Tensor<B, D>;
 }
 
-/// Any model whose velocity is known, whatever it predicts.
+/// Any model whose velocity is known, whatever it predicts: at an end where the velocity cannot be
+/// decoded, it is that of the time beside it ([`Flow::span`]).
 impl<B: Backend, N: Network<B, D>, const D: usize> Teacher<B, D> for Flow<N> {
     fn velocities(&self, t: &[f64], x: Tensor<B, D>, given: &Given) -> Tensor<B, D> {
         let condition = N::Condition::upload(given, &x.device());
         let rows: Vec<usize> = (0..t.len()).collect();
-        self.given(&condition).velocities(t, x, &rows)
+        let (start, end) = self.span();
+        let t: Vec<f64> = t.iter().map(|t| t.clamp(start, end)).collect();
+        self.given(&condition).velocities(&t, x, &rows)
     }
 }
 
@@ -439,7 +442,7 @@ impl FewStep {
         let (x, pair) = (sample.x_t.clone(), sample.d_x_t.clone().inner());
         let points = Points {
             network: &frozen.network,
-            schedule: &flow.path.schedule,
+            path: &flow.path,
             teacher,
             steps,
             given,
@@ -447,6 +450,7 @@ impl FewStep {
                 x0: sample.endpoints.x0.clone().inner(),
                 x1: sample.endpoints.x1.clone().inner(),
             },
+            z: sample.z.clone().map(Tensor::inner),
         };
         let target = self.target(&points, x.clone().inner(), pair);
         let per_sample = PerSample::like(&x);

@@ -485,7 +485,7 @@ where
 /// `X(t, r, x) = x + (r − t)·u_θ(x, t, r)`
 ///
 /// # Panics
-/// If the network takes no duration.
+/// If the network takes no duration, or if r < t: the training has only steps towards the data.
 impl<B, N, C, const D: usize> FlowMap<B, D> for Conditioned<'_, N, C>
 where
     B: Backend,
@@ -496,6 +496,11 @@ where
     }
 
     fn average_velocity(&self, t: f64, r: f64, x: Tensor<B, D>) -> Tensor<B, D> {
+        assert!(
+            t <= r,
+            "a model of few steps has learned steps towards the data, and none back from t = {t} \
+             to {r}"
+        );
         let [time, duration] = [t, self.flow.objective.prediction.duration(r - t)];
         let [time, duration] = [for_all(time, &x), for_all(duration, &x)];
         (self.flow.network).forward_over(x, time, duration, &self.condition, None)

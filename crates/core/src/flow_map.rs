@@ -34,10 +34,16 @@ use burn::tensor::backend::Backend;
 /// - x: `[batch, …]`, and the results alike
 pub trait FlowMap<B: Backend, const D: usize> {
     /// `X(t, r, x)`: where the flow has carried x at time r, if it is at x at time t. Times are in
-    /// [0, 1], in either order.
+    /// [0, 1], in either order for an exact map.
+    ///
+    /// # Panics
+    /// The map of a trained network, if r < t.
     fn map(&self, t: f64, r: f64, x: Tensor<B, D>) -> Tensor<B, D>;
 
     /// `u(x, t, r) = (X(t, r, x) − x)/(r − t)`, for r ≠ t.
+    ///
+    /// # Panics
+    /// As [`FlowMap::map`].
     fn average_velocity(&self, t: f64, r: f64, x: Tensor<B, D>) -> Tensor<B, D> {
         (self.map(t, r, x.clone()) - x) * (r - t).recip()
     }

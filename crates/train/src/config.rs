@@ -2,7 +2,7 @@
 //!
 //! Every key but the name of the data has a default, so a file sets only what differs. An unknown
 //! key is an error that lists the known ones. The presets that ship with the library are such
-//! files.
+//! files, and its variants what another method of training changes in them.
 
 mod assignment;
 mod autoencoder;
@@ -12,11 +12,13 @@ mod legacy;
 mod preset;
 mod suited;
 mod training;
+mod variant;
 
 pub use explain::{Explained, explain};
 pub use preset::{Preset, is_data, presets};
 pub use suited::suitable;
 pub use training::{MOST_STEPS, Training};
+pub use variant::{Variant, variants};
 
 use crate::dataset::{Conditions, DataSource, Dataset};
 use crate::draw::{Plan, Sampling};
@@ -30,7 +32,7 @@ use burn::tensor::backend::AutodiffBackend;
 use pyroclast_core::coupling::Coupling;
 use pyroclast_core::few_step::FewStep;
 use pyroclast_core::flow::Flow;
-use pyroclast_core::named::{OutOfRange, UnknownName, nearest};
+use pyroclast_core::named::{OutOfRange, nearest};
 use pyroclast_core::network::Network;
 use pyroclast_core::noise::Noise;
 use pyroclast_core::objective::{Objective, VarianceLoss};
@@ -70,9 +72,9 @@ pub enum ConfigError {
         shown(.0)
     )]
     NotAConfiguration(String),
-    /// No preset of this name.
-    #[error("{0}, and there is no such file")]
-    UnknownPreset(UnknownName),
+    /// No preset of this name, with or without a variant.
+    #[error("{}", preset::unknown(.0))]
+    UnknownPreset(String),
     /// No key of this name.
     #[error("there is no key `{}`; {remedy}", shown(key))]
     UnknownKey {
@@ -415,8 +417,8 @@ mod tests {
     #[test]
     fn a_resolved_configuration_reads_back() {
         for preset in presets() {
-            let config = Config::parse(preset.text, preset.name, &[]).expect(preset.name);
-            let again = Config::parse(&config.to_toml(), "again", &[]).expect(preset.name);
+            let config = preset.config(&[]).expect(&preset.name);
+            let again = Config::parse(&config.to_toml(), "again", &[]).expect(&preset.name);
             assert_eq!(config, again);
         }
     }

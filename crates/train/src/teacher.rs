@@ -12,8 +12,11 @@ use pyroclast_core::few_step::Teacher;
 use pyroclast_core::network::Network;
 use pyroclast_core::path::Path as RandomPath;
 use pyroclast_core::shown::shown;
+use serde::Serialize;
 use std::any::Any;
+use std::fmt::Display;
 use std::path::Path;
+use toml::Value;
 
 /// Why a model cannot be a teacher.
 #[derive(Debug, thiserror::Error)]
@@ -22,13 +25,13 @@ pub enum TeacherError {
     /// The model cannot be loaded.
     #[error(transparent)]
     Stored(#[from] StoredModelError),
-    /// The velocity of the model is not that of the path or of the data.
+    /// The model is one of other data, or of no flow.
     #[error(
         "the teacher {} has {what} {found}, and what is trained here has {expected}; give a model \
-         of the same data and path, or train one",
+         of the same data, or train one",
         shown(name)
     )]
-    Other {
+    OtherData {
         /// The teacher.
         name: String,
         /// What differs.
@@ -38,18 +41,18 @@ pub enum TeacherError {
         /// That of the training.
         expected: String,
     },
-    /// The pairs of the model were made in another way.
+    /// The model was trained along other paths.
     #[error(
-        "the teacher {} learned from pairs by path.coupling={found}, whose flow passes through other \
-         points than that of {expected} pairs; set path.coupling={found}",
+        "the teacher {} learned with {found}, and its flow passes through other points than one with \
+         {expected}; set {found}, or give another teacher",
         shown(name)
     )]
-    OtherPairs {
+    OtherPath {
         /// The teacher.
         name: String,
-        /// How its pairs were made.
+        /// The setting of its path that differs, as an assignment.
         found: String,
-        /// How those of the training are.
+        /// That of the training.
         expected: String,
     },
 }
@@ -58,7 +61,8 @@ pub enum TeacherError {
 /// their scale, along this path. What it predicts does not matter.
 ///
 /// # Errors
-/// [`TeacherError::Other`] with the first difference, [`TeacherError::OtherPairs`].
+/// [`TeacherError::OtherData`] or [`TeacherError::OtherPath`] with the first difference. The coupling
+/// and the noise between the ends may differ where the coupling of the path is [`Coupling::Given`].
 pub fn check(
     file: &ModelFile,
     name: &str,
@@ -88,18 +92,6 @@ pub fn check(
             format!("{shape:?}"),
         ),
         (
-            "the schedule",
-            header.path.schedule == path.schedule,
-            header.path.schedule.to_string(),
-            path.schedule.to_string(),
-        ),
-        (
-            "the source",
-            header.path.source == path.source,
-            header.path.source.to_string(),
-            path.source.to_string(),
-        ),
-        (
             "the conditions",
             about.data.conditions() == own.conditions(),
             format!("{:?}", about.data.conditions()),
@@ -119,7 +111,7 @@ pub fn check(
         ),
     ] {
         if !agrees {
-            return Err(TeacherError::Other {
+            return Err(TeacherError::OtherData {
                 name: name.to_owned(),
                 what,
                 found,
@@ -127,16 +119,58 @@ pub fn check(
             });
         }
     }
-    // What a flow of coupled pairs passes through is not what independent ones do.
-    let (taught, own) = (&header.path.coupling, &path.coupling);
-    if taught != own && *own != Coupling::Given {
-        return Err(TeacherError::OtherPairs {
-            name: name.to_owned(),
-            found: taught.to_string(),
-            expected: own.to_string(),
-        });
+    let taught = &header.path;
+    // Where the teacher makes the pairs, or says how noise moves, any of both will do.
+    let is_given = path.coupling == Coupling::Given;
+    for (agrees, [found, expected]) in [
+        (
+            taught.schedule == path.schedule,
+            [taught, path].map(|path| assignment("path.schedule", &path.schedule)),
+        ),
+        (
+            taught.source == path.source,
+            [taught, path].map(|path| assignment("path.source", &path.source)),
+        ),
+        (
+            is_given || taught.coupling == path.coupling,
+            [taught, path].map(|path| assignment("path.coupling", &path.coupling)),
+        ),
+        (
+            is_given || taught.gamma == path.gamma,
+            [taught, path].map(|path| assignment("path.gamma", &path.gamma)),
+        ),
+    ] {
+        if !agrees {
+            return Err(TeacherError::OtherPath {
+                name: name.to_owned(),
+                found,
+                expected,
+            });
+        }
     }
     Ok(())
+}
+
+/// The assignment that gives a key this value, such as `path.gamma.bridge=0.1`.
+fn assignment<T: Serialize + Display>(key: &str, value: &T) -> String {
+    let mut key = key.to_owned();
+    let mut named = match Value::try_from(value) {
+        Ok(named) => named,
+        // One of a program's own has no other name.
+        Err(_) => return format!("{key}={value}"),
+    };
+    // A choice is the name, or a table of its parameters under the name.
+    loop {
+        match named {
+            Value::Table(table) if table.len() == 1 => {
+                let (name, parameters) = table.into_iter().next().expect("one entry");
+                key = format!("{key}.{name}");
+                named = parameters;
+            }
+            Value::String(name) => return format!("{key}={name}"),
+            value => return format!("{key}={value}"),
+        }
+    }
 }
 
 /// Loads a model to learn from, after a [`check`].
@@ -171,5 +205,230 @@ impl<B: Backend> WithModel<Autodiff<B>> for AsTeacher {
         let flow = model.flow.valid::<Autodiff<B>>();
         let teacher: Box<dyn Teacher<B, D> + Send> = Box::new(flow);
         Box::new(teacher)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::dataset::{Condition, Dataset, Scaling};
+    use crate::draw::Sampling;
+    use crate::latents::{LatentInfo, Latents};
+    use crate::model::{About, ModelHeader};
+    use pyroclast_core::condition::Given;
+    use pyroclast_core::objective::Objective;
+    use pyroclast_core::path::{Gamma, Source};
+    use pyroclast_core::prediction::Prediction;
+    use pyroclast_core::schedule::{Linear, Trigonometric};
+    use pyroclast_core::toy::Toy;
+    use std::sync::Arc;
+
+    const POINTS: [f32; 6] = [0.0, 1.0, 2.0, 3.0, 4.0, 6.0];
+
+    fn points() -> Task {
+        Task::from(Dataset::rows(&POINTS, 2))
+    }
+
+    /// The header of a velocity that was trained on this task along this path.
+    fn trained(task: &Task, path: RandomPath) -> ModelHeader {
+        ModelHeader {
+            path,
+            objective: Objective::new(Prediction::Velocity),
+            about: About {
+                data: DataInfo::of_task(task),
+                latents: task.latents.as_ref().map(|latents| latents.info.clone()),
+                network: Some(NetworkConfig::default()),
+                origin: None,
+                sampling: Sampling::default(),
+                step: 1,
+                seed: 0,
+            },
+        }
+    }
+
+    fn file(header: ModelHeader) -> ModelFile {
+        ModelFile::new(header, "ema".to_owned(), Vec::new())
+    }
+
+    /// What is said of a teacher of the first task and path for a training on the others.
+    fn said(header: ModelHeader, path: &RandomPath, task: &Task) -> Option<String> {
+        let checked = check(&file(header), "old", path, task);
+        checked.err().map(|error| error.to_string())
+    }
+
+    fn refused(header: ModelHeader, path: &RandomPath, task: &Task, parts: &[&str]) {
+        let message = said(header, path, task).expect("a teacher that is refused");
+        for part in [&["the teacher old"], parts].concat() {
+            assert!(message.contains(part), "`{part}` is not in: {message}");
+        }
+    }
+
+    #[test]
+    fn a_teacher_of_the_same_path_may_predict_anything() {
+        for name in Prediction::names() {
+            for path in [RandomPath::linear(), RandomPath::bridge(0.3)] {
+                let mut header = trained(&points(), path.clone());
+                header.objective.prediction = name.parse().expect("a name");
+                assert_eq!(said(header, &path, &points()), None, "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_teacher_of_another_path_is_refused_by_what_differs() {
+        let (task, own) = (points(), RandomPath::linear());
+        let of = |path: RandomPath| trained(&task, path);
+        let bridge = |s| RandomPath {
+            gamma: Gamma::Bridge(s),
+            ..own.clone()
+        };
+        let moons = RandomPath {
+            source: Source::Toy(Toy::Moons),
+            ..own.clone()
+        };
+        for (taught, path, found, expected) in [
+            (
+                RandomPath::new(Trigonometric),
+                own.clone(),
+                "path.schedule=trigonometric",
+                "path.schedule.linear.sigma-min=0.0",
+            ),
+            // The parameters of a schedule count too.
+            (
+                RandomPath::new(Linear { sigma_min: 0.1 }),
+                own.clone(),
+                "path.schedule.linear.sigma-min=0.1",
+                "path.schedule.linear.sigma-min=0.0",
+            ),
+            (
+                moons,
+                own.clone(),
+                "path.source=moons",
+                "path.source=normal",
+            ),
+            (
+                RandomPath::optimal_transport(),
+                own.clone(),
+                "path.coupling=optimal-transport",
+                "path.coupling=independent",
+            ),
+            (
+                bridge(0.2),
+                own.clone(),
+                "path.gamma.bridge=0.2",
+                "path.gamma=none",
+            ),
+            (
+                bridge(0.2),
+                bridge(0.3),
+                "path.gamma.bridge=0.2",
+                "path.gamma.bridge=0.3",
+            ),
+            (
+                own.clone(),
+                bridge(0.3),
+                "path.gamma=none",
+                "path.gamma.bridge=0.3",
+            ),
+        ] {
+            let parts = [
+                &format!("learned with {found}, "),
+                &format!("than one with {expected}; "),
+                &format!("set {found}, "),
+            ];
+            refused(of(taught), &path, &task, &parts.map(String::as_str));
+            // What is to be set can be set.
+            let set = [found, expected].map(str::to_owned);
+            for set in set {
+                Config::load("moons", &[set]).expect("an assignment");
+            }
+        }
+        // Where the teacher makes the pairs, or says how noise moves, it may have learned from any.
+        let given = RandomPath {
+            coupling: Coupling::Given,
+            ..own
+        };
+        for path in [RandomPath::bridge(0.2), RandomPath::optimal_transport()] {
+            assert_eq!(said(of(path), &given, &task), None);
+        }
+    }
+
+    #[test]
+    fn a_teacher_of_other_data_is_refused_by_what_differs() {
+        let (task, path) = (points(), RandomPath::linear());
+        let of = |task: &Task| trained(task, path.clone());
+        let other = Task::from(Dataset::rows(&POINTS, 3));
+        refused(of(&other), &path, &task, &["samples of shape [3]", "[2]"]);
+        let classes = Task::from(Dataset::rows(&POINTS, 2).with_labels(&[0, 1, 0], 2));
+        refused(
+            of(&classes),
+            &path,
+            &task,
+            &["the conditions", "classes: 2", "classes: 0"],
+        );
+        refused(
+            of(&task),
+            &path,
+            &classes,
+            &["the conditions", "classes: 0", "classes: 2"],
+        );
+        let mut beside = of(&task);
+        beside.about.data.condition = Condition::of(&Given::vectors(&[1.0; 3], 1));
+        refused(beside, &path, &task, &["the conditions", "Vectors"]);
+        let wider = POINTS.map(|x| 2.0 * x);
+        let wider = Task::from(Dataset::rows(&wider, 2));
+        assert_ne!(wider.scaling, task.scaling);
+        refused(
+            of(&wider),
+            &path,
+            &task,
+            &["a scaling of the data of its own"],
+        );
+        let wider = task.clone().rescaled(&Scaling::identity());
+        refused(
+            of(&task),
+            &path,
+            &wider,
+            &["a scaling of the data of its own"],
+        );
+    }
+
+    #[test]
+    fn a_teacher_of_other_latents_or_of_none_is_refused() {
+        let path = RandomPath::linear();
+        let pictures = Task::from(Dataset::new("pictures", vec![0.5; 32], vec![1, 4, 4]));
+        let autoencoder = Arc::new(file(trained(&pictures, path.clone())));
+        let latents = |shift, shape: [usize; 3]| {
+            let mut task = pictures.clone();
+            task.latents = Some(Arc::new(Latents {
+                info: LatentInfo {
+                    shape,
+                    shift,
+                    scale: 1.0,
+                },
+                autoencoder: autoencoder.clone(),
+                pixels: DataInfo::of_task(&pictures),
+            }));
+            task
+        };
+        let own = latents(0.0, [1, 2, 2]);
+        assert_eq!(said(trained(&own, path.clone()), &path, &own), None);
+        for (teacher, task, parts) in [
+            (&latents(0.5, [1, 2, 2]), &own, &["latents of its own"][..]),
+            (
+                &latents(0.0, [2, 2, 2]),
+                &own,
+                &["samples of shape [2, 2, 2]", "[1, 2, 2]"],
+            ),
+            // Latents of the size of pictures are none.
+            (&pictures, &latents(0.0, [1, 4, 4]), &["latents of its own"]),
+            (&latents(0.0, [1, 4, 4]), &pictures, &["latents of its own"]),
+        ] {
+            refused(trained(teacher, path.clone()), &path, task, parts);
+        }
+        let mut header = trained(&pictures, path.clone());
+        header.about.network = Some(NetworkConfig::Autoencoder(Default::default()));
+        refused(header, &path, &pictures, &["the network of an autoencoder"]);
     }
 }

@@ -4,13 +4,13 @@
 use crate::memory::{self, product};
 use crate::progress::Progress;
 use crate::say::note;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use burn::backend::Autodiff;
 use burn::module::AutodiffModule;
 use burn::tensor::backend::Backend;
 use pyroclast_core::network::Network;
 use pyroclast_core::shown::shown;
-use pyroclast_train::config::Config;
+use pyroclast_train::config::{Config, Preset};
 use pyroclast_train::learn::{Run, Trainer, Weights};
 use pyroclast_train::model::ModelFile;
 use pyroclast_train::stored_model::StoredModel;
@@ -31,8 +31,19 @@ pub(super) fn autoencoder(
 
 /// The model that one of few steps learns from, if there is one, likewise.
 pub(super) fn teacher_of(config: &Config, resumed: Option<&Run>) -> Result<Option<ModelFile>> {
-    let of_run = resumed.map(Run::teacher_path);
-    model_of("few-step.teacher", &config.few_step.teacher, of_run)
+    let (name, of_run) = (&config.few_step.teacher, resumed.map(Run::teacher_path));
+    let is_kept = of_run.as_ref().is_some_and(|path| path.exists());
+    let missing = preset_of(name).filter(|_| !is_kept && !Path::new(name).exists());
+    if let Some(preset) = missing {
+        bail!("few-step.teacher = {name} is not there; train it first: pyroclast train {preset}");
+    }
+    model_of("few-step.teacher", name, of_run)
+}
+
+/// The preset whose run is in this folder unless it is given another.
+fn preset_of(run: &str) -> Option<&str> {
+    let name = run.strip_prefix("runs/")?;
+    Preset::named(name).map(|_| name)
 }
 
 /// The copy of a model in the run if there is one, or else the model that a key names, if it names

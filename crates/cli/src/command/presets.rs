@@ -1,9 +1,9 @@
-//! `pyroclast presets`: lists the presets, or shows one.
+//! `pyroclast presets`: lists the presets and their variants, or shows one.
 
 use crate::args::Presets;
 use crate::say::say;
 use anyhow::Result;
-use pyroclast_train::config::{Config, ConfigError, Preset, presets};
+use pyroclast_train::config::{ConfigError, Preset, Variant, presets, variants};
 use serde_json::{Value, json};
 use std::process::ExitCode;
 
@@ -11,25 +11,40 @@ pub(crate) fn run(arguments: &Presets) -> Result<ExitCode> {
     match &arguments.name {
         None if arguments.json => {
             let preset = |preset: &Preset| {
-                let config = Config::parse(preset.text, preset.name, &[])?;
+                let config = preset.config(&[])?;
                 Ok(json!({ "name": preset.name, "about": config.about }))
             };
+            let variant = |variant: &Variant| {
+                let Variant {
+                    name,
+                    about,
+                    presets,
+                    ..
+                } = variant;
+                json!({ "name": name, "about": about, "presets": presets })
+            };
             let presets: Result<Vec<Value>> = presets().iter().map(preset).collect();
-            say!("{}", json!({ "presets": presets? }));
+            let variants: Vec<Value> = variants().iter().map(variant).collect();
+            say!("{}", json!({ "presets": presets?, "variants": variants }));
         }
         None => {
             for preset in presets() {
-                let config = Config::parse(preset.text, preset.name, &[])?;
-                say!("{:<18} {}", preset.name, config.about);
+                say!("{:<18} {}", preset.name, preset.config(&[])?.about);
+            }
+            say!("\nPRESET-VARIANT, such as moons-mean-flow, is a preset by another method:\n");
+            for variant in variants() {
+                let made_for = variant.presets.join(", ");
+                say!("{:<18} {}", variant.name, variant.about);
+                say!("{:<18} for {made_for}", "");
             }
             say!("\n`pyroclast presets NAME` shows one; save it as a file to change it.");
         }
         Some(name) => {
-            let Some(preset) = presets().iter().find(|preset| preset.name == *name) else {
-                return Err(ConfigError::unknown_preset(name).into());
+            let Some(preset) = Preset::named(name) else {
+                return Err(ConfigError::UnknownPreset(name.clone()).into());
             };
             // Every default is written out, so that the file shows all that can be changed.
-            let config = Config::parse(preset.text, preset.name, &[])?;
+            let config = preset.config(&[])?;
             if arguments.json {
                 say!(
                     "{}",

@@ -23,7 +23,7 @@ use pyroclast_core::toy::Toy;
 use pyroclast_metrics::reconstruction::reconstructed;
 use pyroclast_models::Init;
 use pyroclast_plot::{Series, line_chart, write_png};
-use pyroclast_train::config::{Config, ConfigError, is_data, presets, suitable};
+use pyroclast_train::config::{Config, ConfigError, Preset, is_data, suitable};
 use pyroclast_train::dataset::{ConditionKind, DataSource, Loading};
 use pyroclast_train::draw::sample;
 use pyroclast_train::latents::{encode, latent_shape};
@@ -361,7 +361,7 @@ fn create(folder: &Path, config: &Config) -> Result<Run> {
 
 /// The name of a run: that of the preset, or of the file without its extension.
 fn run_name(source: &str) -> String {
-    let is_preset = presets().iter().any(|preset| preset.name == source);
+    let is_preset = Preset::named(source).is_some();
     let stem = Path::new(source).file_stem();
     match stem.and_then(|stem| stem.to_str()) {
         Some(stem) if !is_preset => stem.to_owned(),
@@ -393,8 +393,7 @@ impl Resumed {
         // Runs of earlier versions have the path as it was typed.
         absolute(&mut stored)?;
         let lock = run.lock()?;
-        let is_preset = presets().iter().any(|preset| preset.name == source);
-        let config = if is_preset {
+        let config = if Preset::named(source).is_some() {
             let mut config = Config::parse(&stored.to_toml(), &folder.to_string(), assignments)?;
             absolute(&mut config)?;
             config

@@ -5,6 +5,7 @@ use crate::condition::{Condition, Given};
 use crate::endpoints::Endpoints;
 use crate::jvp::{Derivative, Inputs};
 use crate::network::{Direction, Network};
+use crate::path::Path;
 use crate::per_sample::PerSample;
 use crate::schedule::Schedule;
 use burn::tensor::Tensor;
@@ -89,7 +90,7 @@ impl FewStep {
                 let (u, slope) = points.along_flow(derivative, rows.clone(), x, v.clone());
                 let weight = points.steps.tangent;
                 let derivative = v - u.clone() + slope * factor(&d) * weight;
-                let alpha = t.iter().map(|t| points.schedule.at(*t).alpha);
+                let alpha = t.iter().map(|t| points.path.schedule.at(*t).alpha);
                 let g = derivative * per_sample.tensor(alpha);
                 let size = root_mean_square(g.clone());
                 u + g / (size + offset)
@@ -144,11 +145,12 @@ impl FewStep {
 /// What targets are made of.
 pub(super) struct Points<'a, B: Backend, N, const D: usize> {
     pub(super) network: &'a N,
-    pub(super) schedule: &'a dyn Schedule,
+    pub(super) path: &'a Path,
     pub(super) teacher: Option<&'a dyn Teacher<B, D>>,
     pub(super) steps: &'a Steps,
     pub(super) given: &'a Given,
     pub(super) endpoints: Endpoints<B, D>,
+    pub(super) z: Option<Tensor<B, D>>,
 }
 
 impl<B: Backend, N: Network<B, D>, const D: usize> Points<'_, B, N, D> {
@@ -201,12 +203,13 @@ impl<B: Backend, N: Network<B, D>, const D: usize> Points<'_, B, N, D> {
     /// The points at these times on the paths of the pairs.
     fn of_pairs(&self, t: &[f64], rows: Range<usize>) -> Tensor<B, D> {
         let part = |x: &Tensor<B, D>| x.clone().narrow(0, rows.start, rows.len());
-        let (x0, x1) = (part(&self.endpoints.x0), part(&self.endpoints.x1));
-        let per_sample = PerSample::<B, D>::like(&x0);
-        let coefficients: Vec<_> = t.iter().map(|&t| self.schedule.at(t)).collect();
-        let alpha = per_sample.tensor(coefficients.iter().map(|c| c.alpha));
-        let sigma = per_sample.tensor(coefficients.iter().map(|c| c.sigma));
-        x1 * alpha + x0 * sigma
+        let endpoints = Endpoints {
+            x0: part(&self.endpoints.x0),
+            x1: part(&self.endpoints.x1),
+        };
+        self.path
+            .sample(endpoints, self.z.as_ref().map(part), t)
+            .x_t
     }
 
     /// Where a step of these lengths by the teacher leads.

@@ -11,10 +11,10 @@ use pyroclast_core::field::VectorField;
 
 /// A jump per step, for one evaluation.
 ///
-/// Exact if the map is, whatever the grid; a grid may lead back to noise.
+/// Exact if the map is, whatever the grid; along an exact map it may lead back to noise.
 ///
 /// # Panics
-/// If the field knows no flow map.
+/// If the field knows no flow map, or as [`FlowMap::map`](pyroclast_core::flow_map::FlowMap::map).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Jump;
 

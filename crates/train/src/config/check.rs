@@ -144,6 +144,13 @@ impl Config {
                 few_step.method,
                 "the intervals are halved in training: give at least as many at last as at first",
             )?;
+            rule(
+                self.path.coupling != Coupling::Given,
+                "path.coupling",
+                &self.path.coupling,
+                "consistency training follows the pairs and not the teacher; set the coupling that \
+                 the teacher learned from, or few-step.method=consistency-distillation",
+            )?;
         }
         if few_step.method.pairs().is_some() {
             rule(
@@ -204,6 +211,13 @@ impl Config {
             &path.schedule,
             "a step from noise to data needs a velocity that is finite at both ends; use linear or \
              trigonometric",
+        )?;
+        rule(
+            path.schedule.at(0.0).sigma <= 1.0,
+            "path.schedule",
+            &path.schedule,
+            "few-step.method shows the network each state as it is, and here states are much wider \
+             than the data; use linear or trigonometric",
         )?;
         let derivative = few_step.method.derivative();
         let differenced = derivative.is_some_and(|way| way != Derivative::Auto);

@@ -1,6 +1,6 @@
 //! The configuration that suits data which came without one.
 
-use super::{Config, ConfigError, presets};
+use super::{Config, ConfigError, Preset};
 use crate::dataset::DataSource;
 use crate::network::NetworkConfig;
 use toml::Value;
@@ -65,11 +65,9 @@ impl Config {
         classes: usize,
         assignments: &[String],
     ) -> Result<Self, ConfigError> {
-        let preset = presets()
-            .iter()
-            .find(|known| known.name == preset)
-            .ok_or_else(|| ConfigError::unknown_preset(preset))?;
-        let plain = Self::parse(preset.text, preset.name, &[])?;
+        let preset =
+            Preset::named(preset).ok_or_else(|| ConfigError::UnknownPreset(preset.to_owned()))?;
+        let plain = preset.config(&[])?;
         let mut fitted = Vec::new();
         if let (NetworkConfig::Unet(unet), [_, height, width]) = (&plain.network, shape) {
             let halved = |levels: &usize| {
@@ -100,6 +98,6 @@ impl Config {
         }
         fitted.push(format!("data.name={}", Value::from(path)));
         fitted.extend(assignments.iter().cloned());
-        Self::parse(preset.text, preset.name, &fitted)
+        preset.config(&fitted)
     }
 }
