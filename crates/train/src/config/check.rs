@@ -4,7 +4,7 @@
 //! Every setting acts or is refused: who sets a key expects that it does something. A key at its
 //! default is never refused, since stored configurations are complete.
 
-use super::Config;
+use super::{Config, Training};
 use crate::dataset::{ConditionKind, Conditions};
 use crate::draw::GridName;
 use crate::network::NetworkConfig;
@@ -51,6 +51,16 @@ impl Config {
         ] {
             setting.check(section)?;
         }
+        let Training {
+            batch, micro_batch, ..
+        } = self.training;
+        let part = micro_batch.unwrap_or(batch);
+        rule(
+            (1..=batch).contains(&part),
+            "training.micro-batch",
+            part,
+            &format!("it is a part of a batch; give 1 to {batch}, or leave it out"),
+        )?;
         let (path, objective) = (&self.path, &self.objective);
         let prediction = objective.prediction;
         rule(
