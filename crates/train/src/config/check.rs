@@ -85,9 +85,8 @@ impl Config {
         )?;
         let chain = path.schedule.table();
         let has_signal = path.schedule.at(0.0).alpha > 0.0;
-        let from_noise = matches!(prediction, Prediction::Noise | Prediction::Score);
         rule(
-            chain.is_none() || has_signal || !from_noise,
+            chain.is_none() || has_signal || !prediction.is_of_noise(),
             "objective.prediction",
             prediction,
             "where the SNR is zero, noise and score say nothing about the data; predict v, \
