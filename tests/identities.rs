@@ -28,11 +28,12 @@ use std::sync::Arc;
 
 type B = NdArray<f64>;
 
-const PREDICTIONS: [Prediction; 6] = [
+const PREDICTIONS: [Prediction; 7] = [
     Prediction::Velocity,
     Prediction::Data,
     Prediction::Noise,
     Prediction::Score,
+    Prediction::ScaledScore,
     Prediction::V,
     Prediction::Edm { sigma_data: 0.7 },
 ];
@@ -532,6 +533,7 @@ proptest! {
                     Prediction::Data => (1.0, 0.0),
                     Prediction::Noise => (0.0, 1.0),
                     Prediction::Score => (0.0, -1.0 / c.sigma),
+                    Prediction::ScaledScore => (0.0, -1.0),
                     Prediction::V => (-c.sigma, c.alpha),
                     Prediction::Edm { sigma_data } => {
                         let n = c.sigma.hypot(c.alpha * sigma_data);
@@ -593,7 +595,9 @@ proptest! {
             close_tensors(got, velocity, 1e-10, (schedule, t));
             let score = (x - ends.x1.clone() * c.alpha) / (-c.sigma * c.sigma);
             let got = Prediction::Score.encode(c, ends.clone());
-            close_tensors(got, score, 1e-10, (schedule, t));
+            close_tensors(got, score.clone(), 1e-10, (schedule, t));
+            let got = Prediction::ScaledScore.encode(c, ends.clone());
+            close_tensors(got, score * c.sigma, 1e-10, (schedule, t));
         }
     }
 
@@ -640,8 +644,8 @@ proptest! {
 
 /// Each end of each schedule, with the predictions from which the velocity cannot be had there.
 fn singular_ends() -> Vec<(Arc<dyn Schedule>, f64, Vec<Prediction>)> {
-    use Prediction::{Data, Noise, Score};
-    let at_start = || vec![Noise, Score];
+    use Prediction::{Data, Noise, ScaledScore, Score};
+    let at_start = || vec![Noise, Score, ScaledScore];
     let everything = || PREDICTIONS.to_vec();
     vec![
         (Arc::new(Linear::default()), 0.0, at_start()),

@@ -351,11 +351,12 @@ fn the_exact_field_is_left_with_the_irreducible_loss() {
 // ---------------------------------------------------------------------------------------------------------------------
 // One model, several predictions
 
-const PREDICTIONS: [Prediction; 6] = [
+const PREDICTIONS: [Prediction; 7] = [
     Prediction::Velocity,
     Prediction::Data,
     Prediction::Noise,
     Prediction::Score,
+    Prediction::ScaledScore,
     Prediction::V,
     Prediction::Edm { sigma_data: 0.7 },
 ];
@@ -381,6 +382,7 @@ impl<T: Backend> Network<T, 2> for Guess<T> {
             Prediction::Data => x1,
             Prediction::Noise => x0,
             Prediction::Score => -x0 / sigma,
+            Prediction::ScaledScore => -x0,
             Prediction::V => alpha * x0 - sigma * x1,
             Prediction::Edm { sigma_data } => {
                 let std = (sigma.clone().square() + (alpha.clone() * sigma_data).square()).sqrt();
@@ -578,6 +580,7 @@ fn the_loss_takes_each_sample_at_its_own_time_and_weight() {
                         Prediction::Data => x1[i],
                         Prediction::Noise => x0[i],
                         Prediction::Score => -x0[i] / c.sigma,
+                        Prediction::ScaledScore => -x0[i],
                         Prediction::Edm { sigma_data } => {
                             let n = c.sigma.hypot(c.alpha * sigma_data);
                             (c.sigma * x1[i] / sigma_data - c.alpha * sigma_data * x0[i]) / n

@@ -25,11 +25,12 @@ type B = NdArray<f64>;
 
 /// Weights, means and standard deviations.
 const PARTS: [(f64, f64, f64); 2] = [(0.35, -1.0, 0.4), (0.65, 0.8, 0.3)];
-const PREDICTIONS: [Prediction; 6] = [
+const PREDICTIONS: [Prediction; 7] = [
     Prediction::Velocity,
     Prediction::Data,
     Prediction::Noise,
     Prediction::Score,
+    Prediction::ScaledScore,
     Prediction::V,
     Prediction::Edm { sigma_data: 0.9 },
 ];

@@ -356,6 +356,7 @@ fn a_network_takes_a_time_for_each_row<T: Backend>(dtype: DType, bound: f64) {
         Prediction::Data,
         Prediction::Noise,
         Prediction::Score,
+        Prediction::ScaledScore,
         Prediction::V,
         Prediction::Edm { sigma_data: 0.7 },
     ];

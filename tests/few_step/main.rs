@@ -5,6 +5,7 @@
 //! `v_t = (1 − t)² + t²s²`
 
 mod consistency;
+mod parts;
 
 use burn::backend::Autodiff;
 use burn::module::{Module, Param};

@@ -997,6 +997,13 @@ fn a_run_is_neither_overwritten_nor_resumed_as_another() {
             .path("run/checkpoints/step-00000009.safetensors")
             .exists()
     );
+    // In parts that do not divide the batch: it is the same batch.
+    place.ok(&format!(
+        "train moons --out run --resume {} --set training.micro-batch=5",
+        QUICK.replace("--steps 6", "--steps 12")
+    ));
+    let config = fs::read_to_string(place.path("run/config.toml")).expect("a configuration");
+    assert!(config.contains("micro-batch = 5\n"), "{config}");
 }
 
 #[cfg(unix)]

@@ -207,7 +207,7 @@ fn preconditioned_networks_are_shown_what_edm_shows_them() {
     let (_, fit, tensors) = fit(&theirs, None, &arguments).expect("a network");
     // EDM's own time goes into the sinusoids as it is.
     let raw = stored(&fit, tensors.clone(), "edm");
-    for sigma in [0.01_f64, 0.7, 20.0] {
+    for sigma in [0.03_f64, 0.7, 20.0] {
         let root = (sigma * sigma + 0.25).sqrt();
         let edm = Preconditioned {
             sigma,
@@ -227,9 +227,17 @@ fn preconditioned_networks_are_shown_what_edm_shows_them() {
             input: 1.0 / one,
             noise: 999.0 * s,
         };
+        let ve = Preconditioned {
+            sigma,
+            skip: 1.0,
+            out: sigma,
+            input: 1.0,
+            noise: (0.5 * sigma).ln(),
+        };
         for (convention, theirs, t, alpha) in [
             ("edm", edm, 1.0 - sigma / 80.0, 1.0),
             ("vp", vp, 1.0 - s, 1.0 / one),
+            ("ve", ve, (100.0 / sigma).ln() / 5000_f64.ln(), 1.0),
         ] {
             let stored = stored(&fit, tensors.clone(), convention);
             let denoised = Denoised { sigma, t, alpha };

@@ -22,7 +22,15 @@ fn diffusion(place: &Place, settings: &str) {
 #[test]
 fn every_diffusion_is_trained_in_every_prediction() {
     for schedule in ["ddpm", "vp", "cosine", "sub-vp", "ve", "edm"] {
-        for prediction in ["velocity", "data", "noise", "score", "v", "edm"] {
+        for prediction in [
+            "velocity",
+            "data",
+            "noise",
+            "score",
+            "scaled-score",
+            "v",
+            "edm",
+        ] {
             let place = Place::new();
             // The targets of velocity and score are infinite at an end of some schedules.
             let of_schedule = match schedule {

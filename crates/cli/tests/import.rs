@@ -301,7 +301,7 @@ fn a_model_that_was_trained_here_is_written_for_another_project() {
 fn the_convention_can_be_another_one() {
     let place = networks();
     let from = "torchcfm_unet_f32.safetensors --device flex --out m.safetensors";
-    for convention in ["flow-matching", "ddpm", "iddpm", "edm", "vp"] {
+    for convention in ["flow-matching", "ddpm", "iddpm", "edm", "vp", "ve"] {
         place.ok(&format!("import {from} --convention {convention}"));
         place.ok("sample m.safetensors -n 1 --steps 18 --device flex --out s.npy");
     }
@@ -315,6 +315,10 @@ fn the_convention_can_be_another_one() {
         ("--set training.steps=3", ["training.steps", "leave it out"]),
         ("--set objective.predicton=v", ["predicton", "prediction"]),
         ("--set network.channels=3", ["network", "channels"]),
+        (
+            "--convention ve --set path.schedule=edm",
+            ["--convention ve", "ln(σ/2)"],
+        ),
     ] {
         place.fails(&format!("import {from} {options}"), 2, &parts);
     }

@@ -47,6 +47,12 @@ fn keys_that_would_do_nothing_are_refused() {
             "training.snapshot-every=5",
             "set training.ema-power",
         ),
+        ("moons", "training.micro-batch=0", "give 1 to 512"),
+        (
+            "moons",
+            "training.batch=8 training.micro-batch=9",
+            "give 1 to 8",
+        ),
         (
             "plain.toml",
             "data.validation=0 training.validate-every=7",

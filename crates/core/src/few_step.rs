@@ -49,6 +49,7 @@ use crate::prediction::Prediction;
 use burn::module::AutodiffModule;
 use burn::tensor::Tensor;
 use burn::tensor::backend::{AutodiffBackend, Backend};
+use std::ops::Range;
 use target::Points;
 
 /// Shares of a batch.
@@ -255,6 +256,25 @@ pub struct Steps {
     pub equal: usize,
 }
 
+impl Steps {
+    /// Those of some rows.
+    ///
+    /// # Panics
+    /// If a row does not exist.
+    #[must_use]
+    pub fn part(&self, rows: Range<usize>) -> Self {
+        let of = |values: &[f64]| values[rows.clone()].to_vec();
+        Self {
+            t: of(&self.t),
+            durations: of(&self.durations),
+            shares: of(&self.shares),
+            weights: of(&self.weights),
+            tangent: self.tangent,
+            equal: self.equal.clamp(rows.start, rows.end) - rows.start,
+        }
+    }
+}
+
 /// The loss of a batch of steps.
 #[derive(Debug, Clone)]
 pub struct FewStepLoss<B: AutodiffBackend> {
@@ -412,7 +432,8 @@ impl FewStep {
         }
     }
 
-    /// The loss of a batch of steps.
+    /// The loss of a batch of steps: a mean over its rows, so that the mean over parts of a batch,
+    /// each with the weight of its rows, is that of the whole.
     ///
     /// `frozen` makes the targets: the network in training, or its average
     /// ([`FewStep::learns_from_average`]), without a tape. A teacher's velocity takes the place of
@@ -495,5 +516,5 @@ fn of_consistency<B: Backend>(metric: Metric, means: Tensor<B, 1>, steps: &Steps
         let distances = metric.of(jumps(means * lengths)) * jumps(weights);
         sums.push(distances.sum());
     }
-    Tensor::cat(sums, 0).sum() / n as f64
+    Tensor::cat(sums, 0).sum() * (n as f64).recip()
 }

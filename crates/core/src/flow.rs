@@ -542,7 +542,7 @@ where
     fn is_defined(&self, t: f64) -> bool {
         let c = self.flow.path.schedule.at(t);
         match self.flow.objective.prediction {
-            Prediction::Noise | Prediction::Score => c.alpha > 0.0,
+            Prediction::Noise | Prediction::Score | Prediction::ScaledScore => c.alpha > 0.0,
             Prediction::Velocity
             | Prediction::VelocityAndScore
             | Prediction::AverageVelocity { .. } => c.delta().is_finite() && c.delta() != 0.0,

@@ -6,7 +6,8 @@
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
-/// A loss of each sample of a batch, in place of the squared error.
+/// A loss of each sample of a batch, in place of the squared error. It depends on no other sample:
+/// a batch may come in parts.
 ///
 /// Implemented for closures `|output: Tensor<B, D>, target: Tensor<B, D>| …`.
 ///

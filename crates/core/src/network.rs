@@ -42,6 +42,9 @@ pub trait Network<B: Backend, const D: usize>: Module<B> + 'static {
 
     /// The output in training, with dropout masks from `dropout`. Networks without dropout need not
     /// implement it.
+    ///
+    /// What is drawn at once is as many values for each row of the batch, in the order of its rows,
+    /// since a batch may come in parts ([`Draws::of_rows`]); a value for all rows is drawn alone.
     fn forward_training(
         &self,
         x: Tensor<B, D>,

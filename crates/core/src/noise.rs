@@ -18,6 +18,7 @@ use burn::tensor::backend::Backend;
 use burn::tensor::{DType, Shape, Tensor, TensorData};
 use rayon::prelude::*;
 use std::marker::PhantomData;
+use std::ops::Range;
 
 /// Values filled by one thread at a time: large enough to hide the cost of a task.
 const CHUNK: usize = 8192;
@@ -107,6 +108,7 @@ impl Noise {
             stream: stream as u16,
             step,
             position: 0,
+            part: Part::WHOLE,
         }
     }
 }
@@ -129,9 +131,59 @@ pub struct Draws {
     stream: u16,
     step: u64,
     position: u64,
+    part: Part,
+}
+
+/// Some rows of a batch.
+#[derive(Debug, Clone, Copy)]
+struct Part {
+    first: usize,
+    rows: usize,
+    all: usize,
+}
+
+impl Part {
+    /// All rows: one, since what they are does not matter.
+    const WHOLE: Self = Self {
+        first: 0,
+        rows: 1,
+        all: 1,
+    };
 }
 
 impl Draws {
+    /// The draws of some rows of a batch of `all` rows: of as many values as the whole batch would
+    /// draw at once, row by row, those of these rows. Single values are the same for all rows.
+    ///
+    /// A batch can so be worked on in parts, with the noise of the whole.
+    ///
+    /// ```
+    /// use pyroclast_core::noise::{Noise, Stream};
+    ///
+    /// let draws = || Noise::new(7).draws(Stream::Dropout, 3);
+    /// let (mut whole, mut part) = (draws(), draws().of_rows(1..3, 4));
+    /// for width in [5, 2] {
+    ///     let of_all = whole.uniforms(4 * width);
+    ///     assert_eq!(part.uniforms(2 * width), of_all[width..3 * width]);
+    /// }
+    /// ```
+    ///
+    /// # Panics
+    /// If there are no such rows. Drawing panics if the values are not as many for each row.
+    #[must_use]
+    pub fn of_rows(mut self, rows: Range<usize>, all: usize) -> Self {
+        assert!(
+            rows.start < rows.end && rows.end <= all,
+            "rows {rows:?} of a batch of {all}"
+        );
+        self.part = Part {
+            first: rows.start,
+            rows: rows.len(),
+            all,
+        };
+        self
+    }
+
     /// The next 64 random bits.
     pub fn bits(&mut self) -> u64 {
         let word = self.word(self.position);
@@ -240,8 +292,14 @@ impl Draws {
         n: usize,
         rounded: impl Fn(f64) -> T + Sync,
     ) -> Vec<T> {
+        let Part { first, rows, all } = self.part;
+        let of_row = (n / rows) as u64;
+        assert!(
+            n.is_multiple_of(rows),
+            "{n} values are not as many for each of {rows} rows"
+        );
         let mut out = vec![T::default(); n];
-        let start = self.position;
+        let start = self.position + of_row * first as u64;
         let fill = |(index, chunk): (usize, &mut [T])| {
             pulp::Arch::new().dispatch(Filling::<'_, L, _, _> {
                 draws: self,
@@ -256,7 +314,7 @@ impl Draws {
         } else {
             out.chunks_mut(CHUNK).enumerate().for_each(fill);
         }
-        self.position += n as u64;
+        self.position += of_row * all as u64;
         out
     }
 
@@ -422,6 +480,33 @@ mod tests {
         let mut joined = split.normals(5);
         joined.extend(split.normals(7));
         assert_eq!(joined, Noise::new(1).draws(Stream::Data, 0).normals(12));
+    }
+
+    #[test]
+    fn parts_of_a_batch_draw_the_values_of_the_whole() {
+        const ROWS: usize = 7;
+        // Odd and even widths, and more than one chunk.
+        let widths = [3, 2, CHUNK, 1];
+        let draws = || Noise::new(4).draws(Stream::Dropout, 9);
+        let mut whole = draws();
+        let all = widths.map(|width| (whole.normals(ROWS * width), whole.uniform()));
+        for rows in [0..3, 3..6, 6..7, 0..7] {
+            let mut part = draws().of_rows(rows.clone(), ROWS);
+            for (width, (values, single)) in widths.into_iter().zip(&all) {
+                let expected = &values[rows.start * width..rows.end * width];
+                assert_eq!(part.normals(rows.len() * width), expected, "{rows:?}");
+                assert_eq!(part.uniform(), *single);
+            }
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "3 values are not as many for each of 2 rows")]
+    fn values_that_belong_to_no_row_are_refused() {
+        let _ = Noise::new(0)
+            .draws(Stream::Dropout, 0)
+            .of_rows(0..2, 4)
+            .uniforms(3);
     }
 
     #[test]

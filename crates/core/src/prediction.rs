@@ -54,6 +54,9 @@ named! {
         /// The score `−x0/σ` (Song & Ermon 2019). The target is infinite where σ = 0; decoding x̂1
         /// divides by α.
         "score" => Score,
+        /// The score times the noise level, `σ·s = −x0`: what score SDE's networks put out before
+        /// they divide by σ (Song & Ermon 2020, §3.3; Song et al. 2021). Decoding x̂1 divides by α.
+        "scaled-score" => ScaledScore,
         /// `v = αx0 − σx1` (Salimans & Ho 2022, appendix D). Decoding divides by α² + σ², never 0:
         /// regular everywhere.
         "v" => V,
@@ -104,6 +107,12 @@ impl Prediction {
         matches!(self, Self::VelocityAndScore)
     }
 
+    /// Whether the output is the noise, but for a factor: it says nothing about the data where there
+    /// is no signal.
+    pub fn is_of_noise(self) -> bool {
+        matches!(self, Self::Noise | Self::Score | Self::ScaledScore)
+    }
+
     /// The duration that the network is shown for a step: none for the smallest of a model of
     /// shortcuts, or a smaller one, over which it knows the velocity alone.
     pub fn duration(self, duration: f64) -> f64 {
@@ -126,7 +135,7 @@ impl Prediction {
     /// The endpoints that a network output at `x` stands for, with one time for the batch.
     ///
     /// velocity: `x̂1 = (σu − σ̇x)/Δ, x̂0 = (α̇x − αu)/Δ` · data: `x̂0 = (x − αx̂1)/σ` · noise:
-    /// `x̂1 = (x − σx̂0)/α` · score: `x̂0 = −σs` · v:
+    /// `x̂1 = (x − σx̂0)/α` · score s, scaled score σs: `x̂0 = −σs` · v:
     /// `x̂1 = (αx − σv)/(α² + σ²), x̂0 = (σx + αv)/(α² + σ²)` · EDM:
     /// `x̂1 = ασ_data²/N²·x + σσ_data/N·F, x̂0 = σ/N²·x − ασ_data/N·F`
     pub fn decode<B: Backend, const D: usize>(
@@ -149,6 +158,10 @@ impl Prediction {
                 x1: combine(self.data_shares(c)),
                 x0: output * -c.sigma,
             },
+            Self::ScaledScore => Endpoints {
+                x1: combine(self.data_shares(c)),
+                x0: -output,
+            },
             _ => Endpoints {
                 x0: combine(self.noise_shares(c)),
                 x1: combine(self.data_shares(c)),
@@ -166,6 +179,7 @@ impl Prediction {
             Self::Data => (0.0, 1.0),
             Self::Noise => (1.0 / alpha, -sigma / alpha),
             Self::Score => (1.0 / alpha, sigma * sigma / alpha),
+            Self::ScaledScore => (1.0 / alpha, sigma / alpha),
             Self::V => {
                 let norm = alpha * alpha + sigma * sigma;
                 (alpha / norm, -sigma / norm)
@@ -188,6 +202,7 @@ impl Prediction {
             Self::Data => (1.0 / sigma, -alpha / sigma),
             Self::Noise => (0.0, 1.0),
             Self::Score => (0.0, -sigma),
+            Self::ScaledScore => (0.0, -1.0),
             Self::V => {
                 let norm = alpha * alpha + sigma * sigma;
                 (sigma / norm, alpha / norm)
@@ -226,6 +241,7 @@ impl Prediction {
         match self {
             Self::Data => ends.x1,
             Self::Noise => ends.x0,
+            Self::ScaledScore => -ends.x0,
             Self::Score => ends.x0 * of(|w| w.1),
             Self::Velocity
             | Self::VelocityAndScore
@@ -283,6 +299,7 @@ impl Prediction {
             Self::Data => (1.0, 0.0),
             Self::Noise => (0.0, 1.0),
             Self::Score => (0.0, -1.0 / c.sigma),
+            Self::ScaledScore => (0.0, -1.0),
             Self::V => (-c.sigma, c.alpha),
             Self::Edm { sigma_data } => {
                 let std = c.std(sigma_data);
@@ -294,7 +311,7 @@ impl Prediction {
     /// How many times larger the squared error of this output is than that of the data it decodes
     /// to.
     ///
-    /// velocity `Δ²/σ²` · data 1 · noise `α²/σ²` · score `α²/σ⁴` · v `(α² + σ²)²/σ²` ·
+    /// velocity `Δ²/σ²` · data 1 · noise and scaled score `α²/σ²` · score `α²/σ⁴` · v `(α² + σ²)²/σ²` ·
     /// EDM `N²/(σσ_data)²`
     pub fn error_ratio(self, c: Coefficients) -> f64 {
         let Coefficients { alpha, sigma, .. } = c;
@@ -303,7 +320,7 @@ impl Prediction {
                 c.delta() / sigma
             }
             Self::Data => 1.0,
-            Self::Noise => alpha / sigma,
+            Self::Noise | Self::ScaledScore => alpha / sigma,
             Self::Score => alpha / (sigma * sigma),
             Self::V => (alpha * alpha + sigma * sigma) / sigma,
             Self::Edm { sigma_data } => c.std(sigma_data) / (sigma * sigma_data),
@@ -333,7 +350,7 @@ impl Prediction {
                 | Self::V
                 | Self::Edm { .. } => true,
                 Self::Data => c.sigma > 0.0,
-                Self::Noise | Self::Score => c.alpha > 0.0,
+                Self::Noise | Self::Score | Self::ScaledScore => c.alpha > 0.0,
             }
     }
 }

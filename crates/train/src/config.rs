@@ -207,6 +207,9 @@ impl Config {
         for law in training.averages() {
             trainer = trainer.and_average(law);
         }
+        if let Some(pairs) = training.micro_batch {
+            trainer = trainer.micro_batch(pairs);
+        }
         if self.data.flip {
             trainer = trainer.flipping();
         }
@@ -439,6 +442,8 @@ mod tests {
             ("path.schedule=linaer", "did you mean `linear`?"),
             ("training.batch=0", "at least 1 pair"),
             ("training.steps=0", "at least 1 step"),
+            ("training.micro-batch=0", "training.micro-batch = 0"),
+            ("training.micro-batch=513", "give 1 to 512"),
             ("path.coupling.sinkhorn.fixed=0", "give a positive number"),
             (
                 "path.coupling.sinkhorn.fixed=-1",
@@ -456,6 +461,25 @@ mod tests {
             let message = set(assignment).expect_err(assignment).to_string();
             assert!(message.contains(part), "{assignment}: {message}");
             assert!(!message.contains('\n'), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_batch_in_parts_takes_less_memory() {
+        let set = |micro_batch: &str| {
+            let set = [format!("training.micro-batch={micro_batch}")];
+            Config::parse(MINIMAL, "test", &set).expect("a part of 512")
+        };
+        let network = Size {
+            parameters: 1000,
+            tensors: 0,
+            activations: 100,
+        };
+        // Parameters, gradients, two moments, an average, the sum of gradients; three points of two
+        // numbers per sample, here and on the device; what the backward pass keeps.
+        let bytes = |part: u64| 4 * (6 * 1000 + 6 * 512 + (6 + 100) * part);
+        for part in [1, 512] {
+            assert_eq!(set(&part.to_string()).memory(network, 2), bytes(part));
         }
     }
 

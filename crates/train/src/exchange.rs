@@ -268,7 +268,14 @@ fn with_clock(
         && let Some(time) = network.time()
         && !assignments.iter().any(own)
     {
-        let time = convention.time(time, &header.path.schedule);
+        let schedule = &header.path.schedule;
+        let time = convention.time(time, schedule).ok_or_else(|| {
+            ExchangeError::Convention(format!(
+                "the time of its networks ({}) is not linear in that of path.schedule = {schedule}; \
+                 set network.time.scale and network.time.offset too",
+                convention.clock
+            ))
+        })?;
         header.about.network = Some(network.clone().with_time(time));
     }
     // What was set may not fit the network.

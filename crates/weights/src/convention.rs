@@ -6,7 +6,7 @@
 use pyroclast_core::objective::Objective;
 use pyroclast_core::path::Path;
 use pyroclast_core::prediction::Prediction;
-use pyroclast_core::schedule::{AnySchedule, BetaTable};
+use pyroclast_core::schedule::{AnySchedule, BetaTable, VarianceExploding};
 use pyroclast_models::TimeFeatures;
 
 /// The training that a network went through in its project.
@@ -24,8 +24,8 @@ pub struct Convention {
     pub path: fn() -> Path,
     /// The objective.
     pub objective: fn() -> Objective,
-    /// `scale` and `offset` of the time, for a path with this number of steps (0 for none).
-    time: fn(usize) -> TimeFeatures,
+    /// `scale` and `offset` of the time on a schedule; none where the clock is not linear in ours.
+    time: fn(&AnySchedule) -> Option<TimeFeatures>,
 }
 
 /// Every convention, in the order in which they are listed.
@@ -37,7 +37,7 @@ pub const CONVENTIONS: &[Convention] = &[
         layouts: &["torchcfm", "flow-matching", "sit"],
         path: Path::linear,
         objective: || Objective::new(Prediction::Velocity),
-        time: |_| TimeFeatures::raw(),
+        time: |_| Some(TimeFeatures::raw()),
     },
     Convention {
         name: "ddpm",
@@ -46,7 +46,7 @@ pub const CONVENTIONS: &[Convention] = &[
         layouts: &["guided-diffusion", "diffusers-unet", "dit"],
         path: || Path::chain(BetaTable::default()),
         objective: || Objective::new(Prediction::Noise),
-        time: TimeFeatures::index,
+        time: index,
     },
     Convention {
         name: "iddpm",
@@ -55,7 +55,7 @@ pub const CONVENTIONS: &[Convention] = &[
         layouts: &[],
         path: || Path::chain(BetaTable::cosine(1000)),
         objective: || Objective::new(Prediction::Noise),
-        time: TimeFeatures::index,
+        time: index,
     },
     Convention {
         name: "edm",
@@ -64,7 +64,7 @@ pub const CONVENTIONS: &[Convention] = &[
         layouts: &["edm-ddpmpp", "edm-adm"],
         path: Path::edm,
         objective: || Objective::edm(0.5),
-        time: |_| TimeFeatures::raw(),
+        time: |_| Some(TimeFeatures::raw()),
     },
     Convention {
         name: "vp",
@@ -73,13 +73,46 @@ pub const CONVENTIONS: &[Convention] = &[
         layouts: &[],
         path: Path::variance_preserving,
         objective: || Objective::new(Prediction::Noise),
-        time: |_| TimeFeatures {
-            scale: -999.0,
-            offset: 999.0,
-            ..TimeFeatures::default()
+        time: |_| Some(linear([999.0, 0.0])),
+    },
+    Convention {
+        name: "ve",
+        about: "the score times σ of the variance-exploding diffusion, σ from 100 to 0.02",
+        clock: "ln(σ/2): here t = ln(100/σ)/ln(5000)",
+        layouts: &[],
+        path: || {
+            // Score SDE's, for pixels from −1 to 1 in place of 0 to 1.
+            Path::new(VarianceExploding {
+                sigma_min: 0.02,
+                sigma_max: 100.0,
+            })
+        },
+        objective: || Objective::new(Prediction::ScaledScore),
+        time: |schedule| match schedule {
+            AnySchedule::VarianceExploding(ve) => {
+                let ends = [ve.sigma_max, ve.sigma_min];
+                Some(linear(ends.map(|sigma| (0.5 * sigma).ln())))
+            }
+            _ => None,
         },
     },
 ];
+
+/// The clock that has these values at t = 0 and t = 1.
+fn linear([start, end]: [f64; 2]) -> TimeFeatures {
+    TimeFeatures {
+        scale: end - start,
+        offset: start,
+        ..TimeFeatures::default()
+    }
+}
+
+/// The index of a chain.
+fn index(schedule: &AnySchedule) -> Option<TimeFeatures> {
+    schedule
+        .table()
+        .map(|table| TimeFeatures::index(table.steps()))
+}
 
 impl Convention {
     /// The convention of this name.
@@ -93,15 +126,15 @@ impl Convention {
     }
 
     /// The sinusoids of a network with this convention on this path; which come first, and their
-    /// frequencies, are those of its layout.
-    pub fn time(&self, layout: TimeFeatures, schedule: &AnySchedule) -> TimeFeatures {
-        let steps = schedule.table().map_or(0, BetaTable::steps);
-        let TimeFeatures { scale, offset, .. } = (self.time)(steps);
-        TimeFeatures {
+    /// frequencies, are those of its layout. None where the clock of the convention is not linear in
+    /// that of the schedule, or there is none.
+    pub fn time(&self, layout: TimeFeatures, schedule: &AnySchedule) -> Option<TimeFeatures> {
+        let TimeFeatures { scale, offset, .. } = (self.time)(schedule)?;
+        Some(TimeFeatures {
             scale,
             offset,
             ..layout
-        }
+        })
     }
 }
 
@@ -119,6 +152,7 @@ mod tests {
         let (path, objective) = ((convention.path)(), (convention.objective)());
         let c = path.schedule.at(t);
         let time = convention.time(TimeFeatures::default(), &path.schedule);
+        let time = time.expect("the clock of its own path");
         let input = objective.preconditioning;
         (input.scale(c), time.scale * input.time(t, c) + time.offset)
     }
@@ -203,6 +237,42 @@ mod tests {
             let c = path.schedule.at(1.0 - s);
             near(c.sigma / c.alpha, sigma);
             near(scale * c.alpha, 1.0 / (sigma * sigma + 1.0).sqrt());
+        }
+    }
+
+    #[test]
+    fn ve_is_shown_the_logarithm_of_half_its_noise_level_and_the_state_as_it_is() {
+        let path = (Convention::named("ve").expect("a convention").path)();
+        for sigma in [0.02_f64, 0.7, 100.0] {
+            // Song et al. 2021, eq. 30: σ = σ_min·(σ_max/σ_min)^s.
+            let s = (sigma / 0.02).ln() / 5000_f64.ln();
+            let (scale, time) = shown("ve", 1.0 - s);
+            assert_eq!(scale, 1.0);
+            near(time, (0.5 * sigma).ln());
+            let c = path.schedule.at(1.0 - s);
+            assert_eq!(c.alpha, 1.0);
+            near(c.sigma, sigma);
+        }
+    }
+
+    #[test]
+    fn a_clock_follows_the_values_of_its_schedule_and_is_none_on_another() {
+        let time = |convention: &str, schedule: AnySchedule| {
+            let convention = Convention::named(convention).expect("a convention");
+            convention.time(TimeFeatures::default(), &schedule)
+        };
+        let narrow = VarianceExploding {
+            sigma_min: 0.1,
+            sigma_max: 2.0,
+        };
+        let ve = time("ve", narrow.into()).expect("a clock");
+        near(ve.offset, 0.0);
+        near(ve.offset + ve.scale, 0.05_f64.ln());
+        let chain = time("ddpm", BetaTable::cosine(10).into()).expect("a clock");
+        assert_eq!((chain.offset, chain.scale), (9.0, -10.0));
+        let vp = Path::variance_preserving().schedule;
+        for convention in ["ve", "ddpm", "iddpm"] {
+            assert_eq!(time(convention, vp.clone()), None, "{convention}");
         }
     }
 }

@@ -320,7 +320,7 @@ fn check_memory(config: &Config, task: &Task, autoencoder: Option<&ModelFile>) -
             config.training.batch
         ),
         config.memory(size, shape.iter().product()),
-        "set a smaller network or training.batch",
+        "set a smaller network, training.batch or training.micro-batch",
     )?;
     memory::check_steps(config.sampling.steps)
 }
@@ -471,6 +471,7 @@ impl Resumed {
 fn with_free_keys(mut config: Config, other: &Config) -> Config {
     let (free, new) = (&mut config.training, &other.training);
     free.steps = new.steps;
+    free.micro_batch = new.micro_batch;
     free.learning_rate = new.learning_rate;
     free.weight_decay = new.weight_decay;
     free.clip = new.clip;

@@ -4,7 +4,7 @@
 //! Every setting acts or is refused: who sets a key expects that it does something. A key at its
 //! default is never refused, since stored configurations are complete.
 
-use super::Config;
+use super::{Config, Training};
 use crate::dataset::{ConditionKind, Conditions};
 use crate::draw::GridName;
 use crate::network::NetworkConfig;
@@ -51,6 +51,16 @@ impl Config {
         ] {
             setting.check(section)?;
         }
+        let Training {
+            batch, micro_batch, ..
+        } = self.training;
+        let part = micro_batch.unwrap_or(batch);
+        rule(
+            (1..=batch).contains(&part),
+            "training.micro-batch",
+            part,
+            &format!("it is a part of a batch; give 1 to {batch}, or leave it out"),
+        )?;
         let (path, objective) = (&self.path, &self.objective);
         let prediction = objective.prediction;
         rule(
@@ -75,9 +85,8 @@ impl Config {
         )?;
         let chain = path.schedule.table();
         let has_signal = path.schedule.at(0.0).alpha > 0.0;
-        let from_noise = matches!(prediction, Prediction::Noise | Prediction::Score);
         rule(
-            chain.is_none() || has_signal || !from_noise,
+            chain.is_none() || has_signal || !prediction.is_of_noise(),
             "objective.prediction",
             prediction,
             "where the SNR is zero, noise and score say nothing about the data; predict v, \

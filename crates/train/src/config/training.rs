@@ -26,6 +26,10 @@ settings! {
             remedy: "a batch holds at least 1 pair, and at most 2^28",
             ..COUNT
         },
+        /// The most pairs of a batch that are worked on at once, from 1 to `batch`: gradients are
+        /// added over parts of a batch that does not fit into memory as a whole. Unless it is set,
+        /// the whole batch.
+        micro_batch: Option<usize> = None,
         /// Peak learning rate.
         learning_rate: f64 = 1e-3 => POSITIVE,
         /// Steps over which the learning rate rises linearly to its peak.
@@ -111,8 +115,13 @@ impl Training {
         let numbers = network.parameters.saturating_mul(4);
         let tensors = network.tensors.saturating_mul(PER_TENSOR);
         // The endpoints and the point between them, each on the host and on the device.
-        let batch = network.activations.saturating_add(6 * dim as u64);
-        let batch = batch.saturating_mul(4).saturating_mul(self.batch as u64);
+        let points = 3 * dim as u64;
+        let whole = points.saturating_mul(self.batch as u64);
+        let part = network.activations.saturating_add(points);
+        let part = part.saturating_mul(self.micro_batch.unwrap_or(self.batch) as u64);
+        let batch = whole.saturating_add(part).saturating_mul(4);
+        // With parts, the gradients of one besides their sum.
+        let copies = copies + u64::from(self.micro_batch.is_some());
         let kept = numbers.saturating_add(tensors).saturating_mul(copies);
         kept.saturating_add(batch)
     }

@@ -103,12 +103,10 @@ fn check_durations(
     Ok(())
 }
 
-/// The first time at which the network's output tells the data: 0 unless it is the noise or the
-/// score.
+/// The first time at which the network's output tells the data: 0 unless it is that of the noise.
 fn first_told(prediction: Prediction, schedule: &dyn Schedule, table: Option<&BetaTable>) -> f64 {
     let tells = |t: f64| schedule.at(t).alpha >= SIGNAL;
-    let of_noise = matches!(prediction, Prediction::Noise | Prediction::Score);
-    if !of_noise || tells(0.0) || !tells(1.0) {
+    if !prediction.is_of_noise() || tells(0.0) || !tells(1.0) {
         return 0.0;
     }
     // A chain was trained at its own times alone.

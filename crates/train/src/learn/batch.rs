@@ -14,6 +14,7 @@ use pyroclast_core::coupling::Coupling;
 use pyroclast_core::noise::{Noise, Stream};
 use pyroclast_core::path::{Gamma, Path};
 use pyroclast_core::time_sampler::TimeDistribution;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
@@ -39,6 +40,36 @@ pub struct Batch {
     pub t: Vec<f64>,
     /// The conditions of x1, some of them dropped.
     pub given: Given,
+}
+
+impl Batch {
+    /// The number of pairs.
+    pub fn len(&self) -> usize {
+        self.t.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.t.is_empty()
+    }
+
+    /// Some pairs of the batch, with all that belongs to them.
+    ///
+    /// # Panics
+    /// If a pair does not exist.
+    #[must_use]
+    pub fn part(&self, rows: Range<usize>) -> Self {
+        let dim = self.x1.len() / self.len();
+        let of = |x: &[f32]| x[rows.start * dim..rows.end * dim].to_vec();
+        Self {
+            step: self.step,
+            x0: of(&self.x0),
+            x1: of(&self.x1),
+            z: self.z.as_deref().map(of),
+            t: self.t[rows.clone()].to_vec(),
+            given: self.given.slice(rows),
+        }
+    }
 }
 
 /// Makes training batches from data, a path and noise.

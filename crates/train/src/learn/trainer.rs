@@ -20,13 +20,14 @@ use burn::module::AutodiffModule;
 use burn::tensor::backend::AutodiffBackend;
 use burn::tensor::{ElementConversion, Tensor};
 use pyroclast_core::coupling::Coupling;
-use pyroclast_core::few_step::{FewStep, FewStepLoss, Teacher};
+use pyroclast_core::few_step::{FewStep, FewStepLoss, Steps, Teacher};
 use pyroclast_core::flow::Flow;
 use pyroclast_core::loss::SampleLoss;
 use pyroclast_core::network::Network;
 use pyroclast_core::noise::{Draws, Noise, Stream};
 use pyroclast_kernels::global_norm;
-use std::borrow::Borrow;
+use std::borrow::{Borrow, Cow};
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -85,6 +86,8 @@ pub struct Trainer<B: AutodiffBackend, N, const D: usize> {
     pairs: Option<[Arc<Pairs>; 2]>,
     learning_rate: LearningRate,
     batch: usize,
+    /// The most pairs of a batch that are worked on at once, if not all.
+    micro_batch: Option<usize>,
     condition_dropout: f64,
     flip: bool,
     log_every: u64,
@@ -148,6 +151,7 @@ where
             pairs: None,
             learning_rate: LearningRate::constant(1e-3),
             batch: 512,
+            micro_batch: None,
             condition_dropout: 0.1,
             flip: false,
             log_every: 100,
@@ -169,6 +173,21 @@ where
     pub fn batch(mut self, pairs: usize) -> Self {
         assert!(pairs > 0, "a batch holds at least 1 pair");
         self.batch = pairs;
+        self
+    }
+
+    /// The same, which works on a batch in parts of at most this many pairs, so that the memory of a
+    /// step is that of a part.
+    ///
+    /// `∇L = Σ_p (n_p/n)·∇L_p`: the sum over the parts is the gradient of the whole batch, up to
+    /// rounding. Nothing of the batch changes, nor do dropout masks.
+    ///
+    /// # Panics
+    /// If there is none.
+    #[must_use]
+    pub fn micro_batch(mut self, pairs: usize) -> Self {
+        assert!(pairs > 0, "a part of a batch holds at least 1 pair");
+        self.micro_batch = Some(pairs);
         self
     }
 
@@ -364,24 +383,7 @@ where
 
     /// Takes one step, and returns the loss before it as a tensor on the device.
     pub fn step(&mut self, batch: &Batch) -> Tensor<B::InnerBackend, 1> {
-        let mut dropout = self.noise.draws(Stream::Dropout, batch.step);
-        let (loss, shown) = match self.few_step {
-            method if !method.has_loss() => {
-                let own = self
-                    .loss
-                    .as_deref()
-                    .map(|loss| loss as &dyn SampleLoss<B, D>);
-                let (shape, device) = (self.shape, &self.device);
-                let loss = batch_loss(&self.flow, batch, own, shape, device, Some(&mut dropout));
-                (loss.clone(), loss.inner())
-            }
-            method => {
-                let loss = self.few_step_loss(method, batch, &mut dropout);
-                (loss.loss, loss.error)
-            }
-        };
-        let mut tape = loss.backward();
-        let gradients = gradients::<B, N>(&self.flow.network, &mut tape);
+        let (gradients, shown) = self.gradients(batch);
         if self.keeps_norm {
             self.gradient_norm = Some(global_norm(&gradients));
         }
@@ -399,29 +401,78 @@ where
         shown
     }
 
-    /// The loss of a batch of steps of random durations.
-    fn few_step_loss(&self, method: FewStep, batch: &Batch, dropout: &mut Draws) -> FewStepLoss<B> {
-        let frozen = match method.learns_from_average() {
+    /// The gradient of the loss of a batch, and the loss that is shown: sums over its parts.
+    fn gradients(&self, batch: &Batch) -> (Vec<Inner<B>>, Inner<B>) {
+        let few_step = self.few_step.has_loss().then(|| self.few_steps(batch));
+        let of_part = |rows: Range<usize>| {
+            let share = rows.len() as f64 / batch.len() as f64;
+            let is_whole = rows.len() == batch.len();
+            let dropout = self.noise.draws(Stream::Dropout, batch.step);
+            let mut dropout = dropout.of_rows(rows.clone(), batch.len());
+            let part = match is_whole {
+                true => Cow::Borrowed(batch),
+                false => Cow::Owned(batch.part(rows.clone())),
+            };
+            let (loss, shown) = match &few_step {
+                None => {
+                    let own = self
+                        .loss
+                        .as_deref()
+                        .map(|loss| loss as &dyn SampleLoss<B, D>);
+                    let (shape, device) = (self.shape, &self.device);
+                    let loss =
+                        batch_loss(&self.flow, &part, own, shape, device, Some(&mut dropout));
+                    (loss.clone(), loss.inner())
+                }
+                Some((frozen, steps)) => {
+                    let loss = self.few_step_loss(frozen, &part, &steps.part(rows), &mut dropout);
+                    (loss.loss, loss.error)
+                }
+            };
+            let (loss, shown) = match is_whole {
+                true => (loss, shown),
+                false => (loss * share, shown * share),
+            };
+            // The tape of a part is gone before that of the next is recorded.
+            let mut tape = loss.backward();
+            (gradients::<B, N>(&self.flow.network, &mut tape), shown)
+        };
+        let parts = parts(batch.len(), self.micro_batch).map(of_part);
+        let sum = parts.reduce(|(sums, shown), (gradients, of_part)| {
+            let sums = sums.into_iter().zip(gradients);
+            (sums.map(|(sum, g)| sum + g).collect(), shown + of_part)
+        });
+        sum.expect("a batch holds at least 1 pair")
+    }
+
+    /// The network that makes the targets of few steps, and the steps of a batch, of random
+    /// durations.
+    fn few_steps(&self, batch: &Batch) -> (Flow<N::InnerModule>, Steps) {
+        let frozen = match self.few_step.learns_from_average() {
             true => self.averaged(),
             false => self.flow.valid(),
         };
         let mut draws = self.noise.draws(Stream::Duration, batch.step);
-        let steps = method.steps(batch.step, batch.t.clone(), &self.flow.path, &mut draws);
+        let (t, path) = (batch.t.clone(), &self.flow.path);
+        (frozen, self.few_step.steps(batch.step, t, path, &mut draws))
+    }
+
+    /// The loss of these steps.
+    fn few_step_loss(
+        &self,
+        frozen: &Flow<N::InnerModule>,
+        batch: &Batch,
+        steps: &Steps,
+        dropout: &mut Draws,
+    ) -> FewStepLoss<B> {
         let sample = points::<B, D>(&self.flow.path, batch, &steps.t, self.shape, &self.device);
         let teacher = self
             .teacher
             .as_deref()
             .map(|teacher| teacher as &dyn Teacher<_, D>);
         let (flow, given) = (&self.flow, &batch.given);
-        method.loss(
-            flow,
-            &frozen,
-            teacher,
-            &sample,
-            &steps,
-            given,
-            Some(dropout),
-        )
+        self.few_step
+            .loss(flow, frozen, teacher, &sample, steps, given, Some(dropout))
     }
 
     /// The flow with the averaged parameters, on the inner backend.
@@ -446,8 +497,13 @@ where
             .map(|loss| loss as &dyn SampleLoss<B::InnerBackend, D>);
         let (mut sum, mut n) = (0.0, 0);
         for batch in batches {
-            let loss = batch_loss(&flow, batch.borrow(), own, self.shape, &self.device, None);
-            sum += loss.into_scalar().elem::<f64>();
+            let batch = batch.borrow();
+            for rows in parts(batch.len(), self.micro_batch) {
+                let share = rows.len() as f64 / batch.len() as f64;
+                let part = batch.part(rows);
+                let loss = batch_loss(&flow, &part, own, self.shape, &self.device, None);
+                sum += share * loss.into_scalar().elem::<f64>();
+            }
             n += 1;
         }
         sum / f64::from(n.max(1))
@@ -613,6 +669,17 @@ where
     pub fn device(&self) -> &B::Device {
         &self.device
     }
+}
+
+/// A parameter, or a loss, without a tape.
+type Inner<B> = Tensor<<B as AutodiffBackend>::InnerBackend, 1>;
+
+/// The rows of a batch of n, in parts of at most this many.
+fn parts(n: usize, most: Option<usize>) -> impl Iterator<Item = Range<usize>> {
+    let most = most.unwrap_or(n).max(1);
+    (0..n)
+        .step_by(most)
+        .map(move |first| first..n.min(first.saturating_add(most)))
 }
 
 /// The tensors on the inner backend, without a tape.
