@@ -109,7 +109,7 @@ fn clock(file: &ModelFile, layout: &Layout) -> Option<String> {
     let header = file.header();
     let own = header.about.network.as_ref()?.time()?;
     let usual = Convention::of_layout(layout.name);
-    let usual = usual.map(|usual| usual.time(own, &header.path.schedule));
+    let usual = usual.and_then(|usual| usual.time(own, &header.path.schedule));
     let (scale, offset) = (own.scale, own.offset);
     let given = if (scale, offset) == (1.0, 0.0) {
         "our t as it is".to_owned()
