@@ -4,8 +4,9 @@
 
 use crate::decode::Picture;
 use crate::one_line::one_line;
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::images::{TypedImage, TypedImageRef};
+use fast_image_resize::pixels::{U8, U8x3};
+use fast_image_resize::{FilterType, PixelTrait, ResizeAlg, ResizeOptions, Resizer};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -124,10 +125,6 @@ fn resized(picture: &Picture, width: u32, height: u32, filter: Filter) -> Pictur
 }
 
 fn along_one_axis(picture: &Picture, width: u32, height: u32, filter: Filter) -> Picture {
-    let kind = match picture.channels {
-        1 => PixelType::U8,
-        _ => PixelType::U8x3,
-    };
     let filter = match filter {
         Filter::Box => FilterType::Box,
         Filter::Bilinear => FilterType::Bilinear,
@@ -135,16 +132,34 @@ fn along_one_axis(picture: &Picture, width: u32, height: u32, filter: Filter) ->
         Filter::Lanczos => FilterType::Lanczos3,
     };
     let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(filter));
-    let source = ImageRef::new(picture.width, picture.height, &picture.data, kind)
-        .expect("a picture has a byte per pixel and channel");
-    let mut out = Image::new(width, height, kind);
-    (Resizer::new().resize(&source, &mut out, &options)).expect("both pictures are of one kind");
+    let mut data = vec![0; width as usize * height as usize * picture.channels];
+    // `Resizer::resize` chooses among the kinds of pixels at run time, and takes minutes to compile
+    // for all of them.
+    match picture.channels {
+        1 => resize::<U8>(picture, width, height, &mut data, &options),
+        _ => resize::<U8x3>(picture, width, height, &mut data, &options),
+    }
     Picture {
         width,
         height,
         channels: picture.channels,
-        data: out.into_vec(),
+        data,
     }
+}
+
+/// Writes the picture at another size into `data`.
+fn resize<P: PixelTrait>(
+    picture: &Picture,
+    width: u32,
+    height: u32,
+    data: &mut [u8],
+    options: &ResizeOptions,
+) {
+    let source = TypedImageRef::<P>::from_buffer(picture.width, picture.height, &picture.data);
+    let source = source.expect("a picture has a byte per pixel and channel");
+    let out = TypedImage::<P>::from_buffer(width, height, data);
+    let mut out = out.expect("as many bytes as pixels and channels");
+    (Resizer::new().resize_typed(&source, &mut out, options)).expect("the whole picture");
 }
 
 #[cfg(test)]
