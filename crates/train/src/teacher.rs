@@ -43,8 +43,8 @@ pub enum TeacherError {
     },
     /// The model was trained along other paths.
     #[error(
-        "the teacher {} learned with {found}, and its flow passes through other points than one with \
-         {expected}; set {found}, or give another teacher",
+        "the teacher {} learned with {found}, and its flow passes through other points than one \
+         with {expected}; set {found}, or give another teacher",
         shown(name)
     )]
     OtherPath {
@@ -61,8 +61,9 @@ pub enum TeacherError {
 /// their scale, along this path. What it predicts does not matter.
 ///
 /// # Errors
-/// [`TeacherError::OtherData`] or [`TeacherError::OtherPath`] with the first difference. The coupling
-/// and the noise between the ends may differ where the coupling of the path is [`Coupling::Given`].
+/// [`TeacherError::OtherData`] or [`TeacherError::OtherPath`] with the first difference. The
+/// coupling and the noise between the ends may differ where the coupling of the path is
+/// [`Coupling::Given`].
 pub fn check(
     file: &ModelFile,
     name: &str,
