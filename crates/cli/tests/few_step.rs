@@ -203,7 +203,7 @@ fn every_method_is_a_variant_of_a_preset() {
     place.fails(&reflow, 1, &["train it first: pyroclast train scurve"]);
     // A sweep takes them as it takes presets.
     place.ok("sweep scurve-shortcut --steps 2 --device flex -n 20 \
-         --set training.batch=16 --set network.width=4,8");
+         --set training.batch=16 --set network.width=4");
     assert!(place.path("runs/scurve-shortcut-sweep").exists());
 }
 

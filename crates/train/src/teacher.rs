@@ -43,8 +43,8 @@ pub enum TeacherError {
     },
     /// The model was trained along other paths.
     #[error(
-        "the teacher {} learned with {found}, and its flow passes through other points than one with \
-         {expected}; set {found}, or give another teacher",
+        "the teacher {} learned with {found}, and its flow passes through other points than one \
+         with {expected}; set {found}, or give another teacher",
         shown(name)
     )]
     OtherPath {
@@ -61,8 +61,9 @@ pub enum TeacherError {
 /// their scale, along this path. What it predicts does not matter.
 ///
 /// # Errors
-/// [`TeacherError::OtherData`] or [`TeacherError::OtherPath`] with the first difference. The coupling
-/// and the noise between the ends may differ where the coupling of the path is [`Coupling::Given`].
+/// [`TeacherError::OtherData`] or [`TeacherError::OtherPath`] with the first difference. The
+/// coupling and the noise between the ends may differ where the coupling of the path is
+/// [`Coupling::Given`].
 pub fn check(
     file: &ModelFile,
     name: &str,
@@ -104,10 +105,14 @@ pub fn check(
             "another".to_owned(),
         ),
         (
-            "latents",
+            "a flow of",
             about.latents.as_ref() == latents,
-            "of its own".to_owned(),
-            "others".to_owned(),
+            (about.latents.as_ref())
+                .map_or("samples", |_| "latents of its own")
+                .to_owned(),
+            latents
+                .map_or("one of samples", |_| "one of other latents")
+                .to_owned(),
         ),
     ] {
         if !agrees {
@@ -415,15 +420,30 @@ mod tests {
         let own = latents(0.0, [1, 2, 2]);
         assert_eq!(said(trained(&own, path.clone()), &path, &own), None);
         for (teacher, task, parts) in [
-            (&latents(0.5, [1, 2, 2]), &own, &["latents of its own"][..]),
+            (
+                &latents(0.5, [1, 2, 2]),
+                &own,
+                &[
+                    "a flow of latents of its own, ",
+                    "has one of other latents; ",
+                ][..],
+            ),
             (
                 &latents(0.0, [2, 2, 2]),
                 &own,
                 &["samples of shape [2, 2, 2]", "[1, 2, 2]"],
             ),
             // Latents of the size of pictures are none.
-            (&pictures, &latents(0.0, [1, 4, 4]), &["latents of its own"]),
-            (&latents(0.0, [1, 4, 4]), &pictures, &["latents of its own"]),
+            (
+                &pictures,
+                &latents(0.0, [1, 4, 4]),
+                &["a flow of samples, ", "has one of other latents; "],
+            ),
+            (
+                &latents(0.0, [1, 4, 4]),
+                &pictures,
+                &["a flow of latents of its own, ", "has one of samples; "],
+            ),
         ] {
             refused(trained(teacher, path.clone()), &path, task, parts);
         }
