@@ -1,6 +1,6 @@
 //! Where consistency losses come to rest, and the tangent of continuous consistency.
 
-use super::{A, B, FINE, STD, close, column, number, tensor};
+use super::{A, B, STD, close, column, number, tensor, with_tangent};
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
@@ -12,7 +12,8 @@ use pyroclast::core::few_step::{FewStep, Levels, Metric, Steps, Teacher, Teacher
 use pyroclast::core::field::VectorField;
 use pyroclast::core::flow::Flow;
 use pyroclast::core::flow_map::FlowMap;
-use pyroclast::core::network::Network;
+use pyroclast::core::jvp::Derivative;
+use pyroclast::core::network::{Direction, Network};
 use pyroclast::core::noise::Draws;
 use pyroclast::core::objective::Objective;
 use pyroclast::core::path::{Gamma, Path};
@@ -220,11 +221,24 @@ fn consistency_training_keeps_the_noise_of_a_bridge() {
     close(number(loss.error), (way(0) + way(1)) / 2.0, 1e-10);
 }
 
-/// `f(x, τ) = cos τ·x + 1.5·sin τ·x` on the trigonometric path, τ = (π/2)(1 − t).
+/// A consistency function of data from N(0, 0.8²) on the trigonometric path, in units of σ_d = ½.
 #[derive(Module, Debug)]
 struct Rotated<B: Backend> {
-    /// Of no use but to have a parameter.
+    /// The factor of the average velocity, by whose gradient the error is known with its sign.
     one: Param<Tensor<B, 1>>,
+    /// Whether it is the exact one, or `f = cos τ·x + 1.5·sin τ·x`.
+    exact: bool,
+}
+
+const SIGMA_DATA: f64 = 0.5;
+
+/// The data in units of σ_d, and the path to it.
+fn rotation<T: Backend>() -> Gaussian<T, Trigonometric, 2> {
+    Gaussian {
+        mean: tensor(&[0.0], [1, 1]),
+        std: 0.8 / SIGMA_DATA,
+        schedule: Trigonometric,
+    }
 }
 
 impl<T: Backend> Network<T, 2> for Rotated<T> {
@@ -242,48 +256,43 @@ impl<T: Backend> Network<T, 2> for Rotated<T> {
         (): &(),
         _: Option<&mut Draws>,
     ) -> Tensor<T, 2> {
-        let tau = (t * -1.0 + 1.0).unsqueeze_dim::<2>(1) * FRAC_PI_2;
-        let f = x.clone() * (tau.clone().cos() + tau.sin() * 1.5);
+        let t = number(t);
+        let f = if self.exact {
+            rotation().map(t, 1.0, x.clone())
+        } else {
+            let (sin, cos) = ((1.0 - t) * FRAC_PI_2).sin_cos();
+            x.clone() * (cos + 1.5 * sin)
+        };
         (f - x) / duration.unsqueeze_dim::<2>(1) * self.one.val().unsqueeze_dim::<2>(0)
+    }
+
+    fn tangent_over(
+        &self,
+        x: Tensor<T, 2>,
+        t: Tensor<T, 1>,
+        duration: Tensor<T, 1>,
+        (): &(),
+        direction: &Direction<T, 2>,
+    ) -> Option<(Tensor<T, 2>, Tensor<T, 2>)> {
+        Some(with_tangent(self, (x, t, duration), direction))
     }
 }
 
-#[test]
-fn continuous_consistency_follows_the_tangent() {
-    // TrigFlow (Lu & Song 2025) at σ_d = ½, τ = 1.1, x = 0.9, data N(0, 0.8²): here everything is
-    // divided by σ_d, and τ = (π/2)(1 − t).
-    let (data, scale, tau) = (0.5, 0.8, 1.1_f64);
-    let t = 1.0 - tau / FRAC_PI_2;
-    let gaussian = Gaussian {
-        mean: column(&[0.0]),
-        std: scale / data,
-        schedule: Trigonometric,
-    };
-    let x = column(&[0.9 / data]);
-    let f = data * number(gaussian.map(t, 1.0, x.clone()));
-    close(f, 1.252_899_275_281_923, 1e-12);
-    let consistency = (tau.cos() * 0.9 - f) / (data * tau.sin());
-    close(consistency, -1.895_547_105_761_506, 1e-12);
-    // dx/dτ = −(2/π)·v.
-    let velocity = -data * number(gaussian.velocity(t, x.clone())) / FRAC_PI_2;
-    close(velocity, -0.429_657_637_880_073_5, 1e-12);
-    struct Exact;
-    impl<T: Backend> Teacher<T, 2> for Exact {
-        fn velocities(&self, t: &[f64], x: Tensor<T, 2>, _: &Given) -> Tensor<T, 2> {
-            let gaussian = Gaussian {
-                mean: x.zeros_like(),
-                std: 1.6,
-                schedule: Trigonometric,
-            };
-            gaussian.velocity(t[0], x)
-        }
+struct Exact;
+
+impl<T: Backend> Teacher<T, 2> for Exact {
+    fn velocities(&self, t: &[f64], x: Tensor<T, 2>, _: &Given) -> Tensor<T, 2> {
+        rotation().velocity(t[0], x)
     }
-    // The loss of one row is the squared normalised tangent, from which the tangent follows.
+}
+
+/// The tangent `g = α·df/dt` of continuous consistency at one point, from its loss.
+fn tangent(exact: bool, t: f64, x: f64) -> f64 {
     let path = Path::trigonometric();
-    let (c, offset) = (path.schedule.at(t), 0.1);
+    let offset = 0.1;
     let endpoints = Endpoints {
         x0: tensor(&[0.0], [1, 1]),
-        x1: tensor(&[0.9 / data / c.alpha], [1, 1]),
+        x1: tensor(&[x / path.schedule.at(t).alpha], [1, 1]),
     };
     let sample = path.sample::<A, 2>(endpoints, None, &[t]);
     let steps = Steps {
@@ -298,17 +307,42 @@ fn continuous_consistency_follows_the_tangent() {
         equal: 0.0,
         offset,
         warm_up: 1,
-        derivative: FINE,
+        derivative: Derivative::Auto,
     };
-    let network = Rotated {
-        one: Param::from_tensor(tensor(&[1.0], [1])),
-    };
-    let flow: Flow<Rotated<A>> =
-        Flow::new(network, path, Objective::new(Prediction::consistency()));
+    let one = Param::from_tensor(tensor(&[1.0], [1]));
+    let network: Rotated<A> = Rotated { one, exact };
+    let flow = Flow::new(network, path, Objective::new(Prediction::consistency()));
     let (frozen, given) = (flow.valid::<A>(), Given::nothing());
     let loss = method.loss(&flow, &frozen, Some(&Exact), &sample, &steps, &given, None);
-    let root = number(loss.error).sqrt();
-    let size = offset * root / (1.0 - root);
+    let gradients = loss.loss.backward();
+    let gradient = number(flow.network.one.grad(&gradients).expect("a gradient"));
+    let u = (frozen.network).forward(column(&[x]), tensor(&[t], [1]), &());
+    // The error is −g/(|g| + c), and the gradient 2·u times that.
+    let share = -gradient / (2.0 * number(u));
+    close(share * share, number(loss.error), 1e-12);
+    offset * share / (1.0 - share.abs())
+}
+
+#[test]
+fn continuous_consistency_follows_the_tangent() {
+    // TrigFlow (Lu & Song 2025) at σ_d = ½, τ = 1.1, x = 0.9, data N(0, 0.8²): here everything is
+    // divided by σ_d, and τ = (π/2)(1 − t), so that d/dt = −(π/2)·d/dτ.
+    let (tau, x) = (1.1_f64, 0.9);
+    let (sin, cos) = tau.sin_cos();
+    let (t, here) = (1.0 - tau / FRAC_PI_2, column(&[x / SIGMA_DATA]));
+    let back = -SIGMA_DATA / FRAC_PI_2;
+    let f = SIGMA_DATA * number(rotation().map(t, 1.0, here.clone()));
+    close(f, 1.252_899_275_281_923, 1e-12);
+    let output = (cos * x - f) / (SIGMA_DATA * sin);
+    close(output, -1.895_547_105_761_506, 1e-12);
+    let velocity = back * number(rotation().velocity(t, here));
+    close(velocity, -0.429_657_637_880_073_5, 1e-12);
+    close(velocity / SIGMA_DATA, -0.859_315_275_760_146_9, 1e-12);
     // g = cos τ·df/dτ there, α·df/dt here.
-    close(size * data / FRAC_PI_2, 0.434_995_946_166_097, 1e-7);
+    let [of_exact, of_linear] = [true, false].map(|exact| back * tangent(exact, t, x / SIGMA_DATA));
+    close(of_exact, 0.0, 1e-10);
+    close(of_linear, -0.434_995_946_166_097, 1e-10);
+    // The derivative of F along the flow, from df/dτ = g/cos τ.
+    let slope = (cos * velocity - sin * x - of_exact / cos) / (SIGMA_DATA * sin);
+    close(slope - output * cos / sin, -1.272_591_048_895_8, 1e-10);
 }

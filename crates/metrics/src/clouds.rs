@@ -1,5 +1,6 @@
 //! Two clouds of features, and what several metrics of them share.
 
+use crate::feature_metric::KernelDistances;
 use crate::neighbours::Neighbours;
 use std::sync::OnceLock;
 
@@ -12,6 +13,7 @@ pub struct Clouds<'a> {
     pub(crate) fake: &'a [f32],
     pub(crate) dim: usize,
     neighbours: OnceLock<Neighbours>,
+    kernel_distances: OnceLock<KernelDistances>,
 }
 
 impl<'a> Clouds<'a> {
@@ -31,6 +33,7 @@ impl<'a> Clouds<'a> {
             fake,
             dim,
             neighbours: OnceLock::new(),
+            kernel_distances: OnceLock::new(),
         }
     }
 
@@ -48,5 +51,11 @@ impl<'a> Clouds<'a> {
     pub(crate) fn neighbours(&self, k: usize) -> Option<&Neighbours> {
         let found = || Neighbours::of(self.real, self.fake, self.dim);
         (self.have(k + 1)).then(|| self.neighbours.get_or_init(found))
+    }
+
+    /// The kernel distances of the clouds and of their subsets; `None` if a cloud is one point.
+    pub(crate) fn kernel_distances(&self) -> Option<&KernelDistances> {
+        let found = || KernelDistances::of(self.real, self.fake, self.dim);
+        (self.have(2)).then(|| self.kernel_distances.get_or_init(found))
     }
 }

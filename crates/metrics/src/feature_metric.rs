@@ -65,6 +65,9 @@ pub enum Uncertainty {
         /// There is none for more features, since scores of so many take long.
         most_features: usize,
     },
+    /// From the scores of random subsets, if the clouds are large enough for them
+    /// ([`kernel_distance`]), and else of disjoint ones.
+    RandomSubsets,
     /// The score is a share of the samples: [`Interval::of_share`].
     ShareOfSamples,
     /// The score is a share of the data: [`Interval::of_share`].
@@ -86,15 +89,20 @@ impl FeatureMetric {
             Uncertainty::ShareOfSamples => Some(Interval::of_share(value, m)),
             Uncertainty::ShareOfData => Some(Interval::of_share(value, n)),
             Uncertainty::Subsets { most_features } => {
-                let dim = clouds.dim;
-                let of = |x: &[f32], y: &[f32]| (self.score)(&Clouds::new(x, y, dim));
-                let scores = match dim <= most_features {
-                    true => subset_scores(clouds.real, clouds.fake, dim, of),
-                    false => None,
-                };
-                subset_interval(value, &scores?)
+                (clouds.dim <= most_features).then(|| self.disjoint(clouds, value))?
+            }
+            Uncertainty::RandomSubsets => {
+                let random = clouds.kernel_distances()?.interval();
+                random.or_else(|| self.disjoint(clouds, value))
             }
         }
+    }
+
+    /// The interval from disjoint subsets.
+    fn disjoint(&self, clouds: &Clouds<'_>, value: f64) -> Option<Interval> {
+        let dim = clouds.dim;
+        let of = |x: &[f32], y: &[f32]| (self.score)(&Clouds::new(x, y, dim));
+        subset_interval(value, &subset_scores(clouds.real, clouds.fake, dim, of)?)
     }
 }
 
