@@ -1,6 +1,6 @@
 //! Two clouds of features, and what several metrics of them share.
 
-use crate::feature_metric::KernelDistances;
+use crate::kernel_distances::KernelDistances;
 use crate::neighbours::Neighbours;
 use std::sync::OnceLock;
 

@@ -37,6 +37,7 @@ mod feature_metric;
 pub mod features;
 mod inception;
 mod interval;
+mod kernel_distances;
 pub mod likelihood;
 mod map_rows;
 mod memorisation;
