@@ -9,13 +9,15 @@ mod autoencoder;
 mod check;
 mod explain;
 mod legacy;
+mod load;
 mod preset;
 mod suited;
 mod training;
 mod variant;
 
 pub use explain::{Explained, explain};
-pub use preset::{Preset, is_data, presets};
+pub use load::is_data;
+pub use preset::{Preset, presets};
 pub use suited::suitable;
 pub use training::{MOST_STEPS, Training};
 pub use variant::{Variant, variants};
@@ -73,7 +75,7 @@ pub enum ConfigError {
     )]
     NotAConfiguration(String),
     /// No preset of this name, with or without a variant.
-    #[error("{}", preset::unknown(.0))]
+    #[error("{}", load::unknown(.0))]
     UnknownPreset(String),
     /// No key of this name.
     #[error("there is no key `{}`; {remedy}", shown(key))]
