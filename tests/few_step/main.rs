@@ -135,8 +135,8 @@ impl<T: Backend> Network<T, 2> for Scaled<T> {
     }
 }
 
-/// The output and its derivative along a direction, whose error of 1e-12 is for double precision: of
-/// two differences, what is of the order step² is taken away.
+/// The output and its derivative along a direction, to about 1e-12: two differences are combined so
+/// that what they cut off of the order step² cancels.
 fn with_tangent<T: Backend, N: Network<T, 2, Condition = ()>>(
     network: &N,
     inputs: Inputs<T, 2>,

@@ -66,7 +66,7 @@ pub enum Uncertainty {
         most_features: usize,
     },
     /// From the scores of random subsets, if the clouds are large enough for them
-    /// ([`kernel_distance`]), and else of disjoint ones.
+    /// ([`kernel_distance()`]), and else of disjoint ones.
     RandomSubsets,
     /// The score is a share of the samples: [`Interval::of_share`].
     ShareOfSamples,

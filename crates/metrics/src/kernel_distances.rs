@@ -73,8 +73,8 @@ impl KernelDistances {
     /// The interval of the score of all points, `± t_{.975, B−1}·s·√(k/(n − k))`, with s the
     /// deviation over B subsets of k points; `None` without subsets.
     ///
-    /// Subsets overlap, as these do for fewer than Bk points, so that s/√B is not their mean's
-    /// error: of ever more subsets it would be 0. Subsets of k of n points scatter about the whole by
+    /// Subsets of fewer than Bk points overlap, so that s/√B is not the error of their mean: with
+    /// ever more subsets it would be 0. Subsets of k of n points scatter about the whole by
     /// `σ·√(1/k − 1/n)`, and the whole does about the truth by `σ/√n`.
     pub(crate) fn interval(&self) -> Option<Interval> {
         let (_, error) = mean_and_error(&self.subsets)?;

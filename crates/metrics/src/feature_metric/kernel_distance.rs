@@ -5,8 +5,8 @@
 //!
 //! Source: Gretton et al. 2012, eq. 3; with this kernel on features of images: Bińkowski et al.
 //! 2018, §4, where it is called KID. They report the mean and the deviation over 100 random subsets
-//! of 1000 points. The score here is of all points, whose expectation is the same and whose error is
-//! smaller; those subsets tell the error ([`KernelDistances::interval`]).
+//! of 1000 points. The score here is of all points: its expectation is the same, and its error is
+//! smaller. Those subsets tell the error ([`KernelDistances::interval`]).
 
 use crate::feature_metric::{FeatureMetric, Uncertainty};
 use crate::kernel_distances::KernelDistances;
@@ -21,6 +21,9 @@ pub(crate) const KERNEL: FeatureMetric = FeatureMetric {
 
 /// The unbiased estimate of MMD² from two clouds. For equal distributions it scatters around 0, so
 /// it can be negative.
+///
+/// [`FeatureMetric::interval`] gives it the interval of 100 random subsets of 1000 points, which is
+/// corrected for their overlap; and that of ten disjoint subsets below 2000 points.
 ///
 /// # Shapes
 /// - x: `[n, dim]`, y: `[m, dim]`, row-major

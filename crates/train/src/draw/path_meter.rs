@@ -67,8 +67,8 @@ mod tests {
 
     type B = NdArray<f64>;
 
-    /// The straightness per row of trajectories of n steps from x0 = ±1, whose squares have the mean
-    /// of those from N(0, 1).
+    /// The straightness per row of trajectories of n steps from x0 = ±1, whose squares have the
+    /// mean of those from N(0, 1).
     fn straightness(n: usize, at: impl Fn(f64, Tensor<B, 2>) -> Tensor<B, 2>) -> f64 {
         let x0 = Tensor::<B, 2>::from_data([[1.0], [-1.0]], &Default::default());
         let mut meter = PathMeter::default();
