@@ -375,7 +375,8 @@ impl<T: Backend> burn::module::ModuleMapper<T> for Shake {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<T, D>>) -> Param<Tensor<T, D>> {
         param.map(|old| {
             let noise = self.0.normal_tensor(old.dims(), &old.device(), old.dtype());
-            old + noise * 0.1
+            let trains = old.is_require_grad();
+            (old + noise * 0.1).detach().set_require_grad(trains)
         })
     }
 }

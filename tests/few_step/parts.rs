@@ -13,7 +13,7 @@ use pyroclast::core::path::Path;
 use pyroclast::core::prediction::Prediction;
 use pyroclast::core::schedule::BetaTable;
 use pyroclast::core::weighting::Weighting;
-use pyroclast::models::{Init, Mlp, MlpConfig, UNet, UNetConfig};
+use pyroclast::models::{Init, Mlp, MlpConfig, UNetConfig};
 use pyroclast::train::dataset::Dataset;
 use pyroclast::train::learn::{Order, Trainer};
 
@@ -168,8 +168,8 @@ fn parts_of_a_batch_have_the_dropout_masks_of_the_whole() {
                 dropout,
                 ..UNetConfig::new(1, [4, 4])
             };
-            let network = config.init::<B>(&mut Init::new(Noise::new(0), &Default::default()));
-            let network = <UNet<A> as AutodiffModule<A>>::from_inner(shaken(network));
+            let init = &mut Init::new(Noise::new(0), &Default::default());
+            let network = shaken(config.init::<A>(init));
             let values = Noise::new(2).draws(Stream::Data, 0).normals(16 * 20);
             let images = Dataset::images(&values, [1, 4, 4]);
             let flow = Flow::velocity(network, Path::linear());
