@@ -381,7 +381,7 @@ impl<T: Backend> burn::module::ModuleMapper<T> for Shake {
     }
 }
 
-fn shaken<N: Module<B>>(network: N) -> N {
+fn shaken<T: Backend, N: Module<T>>(network: N) -> N {
     network.map(&mut Shake(Noise::new(5).draws(Stream::Data, 0)))
 }
 

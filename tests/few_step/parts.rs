@@ -168,12 +168,12 @@ fn parts_of_a_batch_have_the_dropout_masks_of_the_whole() {
                 dropout,
                 ..UNetConfig::new(1, [4, 4])
             };
-            let init = &mut Init::new(Noise::new(0), &Default::default());
-            let network = shaken(config.init::<A>(init));
+            let device = Default::default();
+            let network = shaken(config.init::<A>(&mut Init::new(Noise::new(0), &device)));
             let values = Noise::new(2).draws(Stream::Data, 0).normals(16 * 20);
             let images = Dataset::images(&values, [1, 4, 4]);
             let flow = Flow::velocity(network, Path::linear());
-            Trainer::new(flow, images, Noise::new(1), &Default::default())
+            Trainer::new(flow, images, Noise::new(1), &device)
         })
     };
     assert_ne!(gradient(0.5), gradient(0.0));
