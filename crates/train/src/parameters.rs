@@ -91,6 +91,12 @@ pub fn with_values<B: Backend, M: Module<B>>(module: M, values: Vec<Tensor<B, 1>
     module
 }
 
+/// The module with the same values as new leaves of the tape.
+pub fn as_leaves<B: AutodiffBackend, M: Module<B>>(module: &M) -> M {
+    let values = values(module).into_iter().map(Tensor::inner);
+    with_values(module.clone(), values.map(Tensor::from_inner).collect())
+}
+
 /// The values of a module's parameters, each flattened, in the order of [`slots`], on the inner
 /// backend; and the module without them.
 ///

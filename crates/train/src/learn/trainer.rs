@@ -14,7 +14,7 @@ use super::order::Order;
 use super::pairs::Pairs;
 use super::{Next, Outcome, Record, TrainError, Watcher};
 use crate::model::{About, DataInfo, Model, ModelError, ModelFile, ModelHeader};
-use crate::parameters::{gradients, slots, taken, values, with_values};
+use crate::parameters::{as_leaves, gradients, slots, taken, values, with_values};
 use crate::task::Task;
 use burn::module::AutodiffModule;
 use burn::tensor::backend::AutodiffBackend;
@@ -409,9 +409,18 @@ where
             let is_whole = rows.len() == batch.len();
             let dropout = self.noise.draws(Stream::Dropout, batch.step);
             let mut dropout = dropout.of_rows(rows.clone(), batch.len());
-            let part = match is_whole {
-                true => Cow::Borrowed(batch),
-                false => Cow::Owned(batch.part(rows.clone())),
+            let (part, flow) = match is_whole {
+                true => (Cow::Borrowed(batch), Cow::Borrowed(&self.flow)),
+                // The tape of a part has leaves of its own: burn may lose gradients of leaves that
+                // two tapes share, if other threads record at the same time.
+                false => {
+                    let network = as_leaves(&self.flow.network);
+                    let flow = Flow {
+                        network,
+                        ..self.flow.clone()
+                    };
+                    (Cow::Owned(batch.part(rows.clone())), Cow::Owned(flow))
+                }
             };
             let (loss, shown) = match &few_step {
                 None => {
@@ -420,12 +429,12 @@ where
                         .as_deref()
                         .map(|loss| loss as &dyn SampleLoss<B, D>);
                     let (shape, device) = (self.shape, &self.device);
-                    let loss =
-                        batch_loss(&self.flow, &part, own, shape, device, Some(&mut dropout));
+                    let loss = batch_loss(&flow, &part, own, shape, device, Some(&mut dropout));
                     (loss.clone(), loss.inner())
                 }
                 Some((frozen, steps)) => {
-                    let loss = self.few_step_loss(frozen, &part, &steps.part(rows), &mut dropout);
+                    let loss =
+                        self.few_step_loss(&flow, frozen, &part, &steps.part(rows), &mut dropout);
                     (loss.loss, loss.error)
                 }
             };
@@ -435,7 +444,7 @@ where
             };
             // The tape of a part is gone before that of the next is recorded.
             let mut tape = loss.backward();
-            (gradients::<B, N>(&self.flow.network, &mut tape), shown)
+            (gradients::<B, N>(&flow.network, &mut tape), shown)
         };
         let parts = parts(batch.len(), self.micro_batch).map(of_part);
         let sum = parts.reduce(|(sums, shown), (gradients, of_part)| {
@@ -460,17 +469,18 @@ where
     /// The loss of these steps.
     fn few_step_loss(
         &self,
+        flow: &Flow<N>,
         frozen: &Flow<N::InnerModule>,
         batch: &Batch,
         steps: &Steps,
         dropout: &mut Draws,
     ) -> FewStepLoss<B> {
-        let sample = points::<B, D>(&self.flow.path, batch, &steps.t, self.shape, &self.device);
+        let sample = points::<B, D>(&flow.path, batch, &steps.t, self.shape, &self.device);
         let teacher = self
             .teacher
             .as_deref()
             .map(|teacher| teacher as &dyn Teacher<_, D>);
-        let (flow, given) = (&self.flow, &batch.given);
+        let given = &batch.given;
         self.few_step
             .loss(flow, frozen, teacher, &sample, steps, given, Some(dropout))
     }
