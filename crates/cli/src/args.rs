@@ -672,11 +672,12 @@ pub(crate) struct Evaluate {
     pub(crate) bound_terms: Option<PathBuf>,
     /// Another model of the same data, a run or a model file, to compare with: each repetition has
     /// one noise and one set of data for both, and the differences of their scores are printed with
-    /// intervals. --method and the like hold for both; what is not given each model has from its own
-    /// configuration.
+    /// intervals. --method and the like hold for both; what is not given each model has from its
+    /// own configuration.
     #[arg(long, value_name = "RUN")]
     pub(crate) against: Option<PathBuf>,
-    /// The number of repetitions, each with its own noise and data [default: 1, or 5 with --against].
+    /// The number of repetitions, each with its own noise and data [default: 1, or 5 with
+    /// --against].
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) seeds: Option<u32>,
     /// The seed of the first repetition.

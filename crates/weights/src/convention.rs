@@ -126,8 +126,8 @@ impl Convention {
     }
 
     /// The sinusoids of a network with this convention on this path; which come first, and their
-    /// frequencies, are those of its layout. None where the clock of the convention is not linear in
-    /// that of the schedule, or there is none.
+    /// frequencies, are those of its layout. None where the clock of the convention is not linear
+    /// in that of the schedule, or there is none.
     pub fn time(&self, layout: TimeFeatures, schedule: &AnySchedule) -> Option<TimeFeatures> {
         let TimeFeatures { scale, offset, .. } = (self.time)(schedule)?;
         Some(TimeFeatures {

@@ -176,8 +176,8 @@ where
         self
     }
 
-    /// The same, which works on a batch in parts of at most this many pairs, so that the memory of a
-    /// step is that of a part.
+    /// The same, which works on a batch in parts of at most this many pairs, so that the memory of
+    /// a step is that of a part.
     ///
     /// `∇L = Σ_p (n_p/n)·∇L_p`: the sum over the parts is the gradient of the whole batch, up to
     /// rounding. Nothing of the batch changes, nor do dropout masks.
