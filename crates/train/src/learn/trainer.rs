@@ -411,8 +411,8 @@ where
             let mut dropout = dropout.of_rows(rows.clone(), batch.len());
             let (part, flow) = match is_whole {
                 true => (Cow::Borrowed(batch), Cow::Borrowed(&self.flow)),
-                // The tape of a part has leaves of its own: burn may lose gradients of leaves that
-                // two tapes share, if other threads record at the same time.
+                // The tape of a part has leaves of its own: with burn 0.21, gradients of leaves that
+                // two tapes share came out wrong while other threads recorded.
                 false => {
                     let network = as_leaves(&self.flow.network);
                     let flow = Flow {
