@@ -101,11 +101,12 @@ fn check(name: &str, function: &impl Function) {
     for (i, off) in off(&double, &exact).into_iter().enumerate() {
         assert!(off <= 1e-12, "{name}, {i}: {off}");
     }
-    // A long sum may lose as much in single precision as the composed one loses.
+    // A long sum may lose about as much in single precision as the composed one loses: in another
+    // order its rounding errors are others, of the same size.
     let composed = off(&outcome::<Autodiff<NdArray>>(function, DType::F32), &exact);
     for (i, (off, composed)) in off(&single, &exact).into_iter().zip(composed).enumerate() {
         assert!(
-            off <= composed.max(1e-6),
+            off <= (2.0 * composed).max(1e-6),
             "{name}, {i}: {off}, composed {composed}"
         );
     }
