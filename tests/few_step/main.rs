@@ -5,6 +5,7 @@
 //! `v_t = (1 − t)² + t²s²`
 
 mod consistency;
+mod differences;
 mod oracles;
 mod parts;
 

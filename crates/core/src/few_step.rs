@@ -50,7 +50,7 @@ use burn::module::AutodiffModule;
 use burn::tensor::Tensor;
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use std::ops::Range;
-use target::Points;
+use target::{Points, with_end, with_flow};
 
 /// Shares of a batch.
 const SHARE: Allowed<f64> = Allowed {
@@ -430,6 +430,33 @@ impl FewStep {
             Self::ConsistencyDistillation { levels, .. } => levels,
             _ => 1,
         }
+    }
+
+    /// How far a difference that stands for the derivative in the targets depends on its step
+    /// ([`Derivative::disagreement`]), at the points of these steps; `None` for a training without a
+    /// derivative, and for a network with tangents.
+    pub fn disagreement<B, N, const D: usize>(
+        &self,
+        network: &N,
+        sample: &PathSample<B, D>,
+        steps: &Steps,
+        given: &Given,
+    ) -> Option<f64>
+    where
+        B: Backend,
+        N: Network<B, D>,
+    {
+        let way = self.derivative()?;
+        let x = sample.x_t.clone();
+        let per_sample = PerSample::like(&x);
+        let [t, duration] =
+            [&steps.t, &steps.durations].map(|v| per_sample.flat(v.iter().copied()));
+        let condition = N::Condition::upload(given, &x.device());
+        let direction = match self {
+            Self::Lagrangian { .. } => with_end(),
+            _ => with_flow(sample.d_x_t.clone()),
+        };
+        way.disagreement(network, (x, t, duration), &condition, &direction)
     }
 
     /// The loss of a batch of steps: a mean over its rows, so that the mean over parts of a batch,

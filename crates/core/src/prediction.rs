@@ -107,8 +107,8 @@ impl Prediction {
         matches!(self, Self::VelocityAndScore)
     }
 
-    /// Whether the output is the noise, but for a factor: it says nothing about the data where there
-    /// is no signal.
+    /// Whether the output is the noise, but for a factor: it says nothing about the data where
+    /// there is no signal.
     pub fn is_of_noise(self) -> bool {
         matches!(self, Self::Noise | Self::Score | Self::ScaledScore)
     }
@@ -311,8 +311,8 @@ impl Prediction {
     /// How many times larger the squared error of this output is than that of the data it decodes
     /// to.
     ///
-    /// velocity `Δ²/σ²` · data 1 · noise and scaled score `α²/σ²` · score `α²/σ⁴` · v `(α² + σ²)²/σ²` ·
-    /// EDM `N²/(σσ_data)²`
+    /// velocity `Δ²/σ²` · data 1 · noise and scaled score `α²/σ²` · score `α²/σ⁴` ·
+    /// v `(α² + σ²)²/σ²` · EDM `N²/(σσ_data)²`
     pub fn error_ratio(self, c: Coefficients) -> f64 {
         let Coefficients { alpha, sigma, .. } = c;
         let root = match self {

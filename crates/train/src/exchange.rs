@@ -271,8 +271,8 @@ fn with_clock(
         let schedule = &header.path.schedule;
         let time = convention.time(time, schedule).ok_or_else(|| {
             ExchangeError::Convention(format!(
-                "the time of its networks ({}) is not linear in that of path.schedule = {schedule}; \
-                 set network.time.scale and network.time.offset too",
+                "the time of its networks ({}) is not linear in that of path.schedule = \
+                 {schedule}; set network.time.scale and network.time.offset too",
                 convention.clock
             ))
         })?;

@@ -284,17 +284,22 @@ impl<B: Backend, N: Network<B, D>, const D: usize> Points<'_, B, N, D> {
         x: Tensor<B, D>,
     ) -> (Tensor<B, D>, Tensor<B, D>) {
         let condition = N::Condition::upload(&self.of(rows.clone()), &x.device());
-        let direction = Direction {
-            x: None,
-            t: 0.0,
-            duration: 1.0,
-        };
+        let direction = with_end();
         way.along(self.network, self.inputs(rows, x), &condition, &direction)
     }
 }
 
+/// The end of a step moves, and its start stays.
+pub(super) fn with_end<B: Backend, const D: usize>() -> Direction<B, D> {
+    Direction {
+        x: None,
+        t: 0.0,
+        duration: 1.0,
+    }
+}
+
 /// The start of a step moves with the flow, and its end stays.
-fn with_flow<B: Backend, const D: usize>(velocity: Tensor<B, D>) -> Direction<B, D> {
+pub(super) fn with_flow<B: Backend, const D: usize>(velocity: Tensor<B, D>) -> Direction<B, D> {
     Direction {
         x: Some(velocity),
         t: 1.0,
