@@ -105,13 +105,3 @@ fn a_network_with_fast_waves_is_refused_and_another_is_not() {
         trained(Wave::new(1.0, 1000.0), name).expect("no difference in the time");
     }
 }
-
-/// A constant 0 at the start has no waves yet: they are seen when losses are read.
-#[test]
-fn waves_are_seen_as_they_appear() {
-    let refused = trained(Wave::new(0.0, 1000.0), "mean-flow");
-    let Err(TrainError::Rough { step, .. }) = refused else {
-        panic!("{refused:?}");
-    };
-    assert!(step > 0);
-}

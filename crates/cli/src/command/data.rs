@@ -133,10 +133,12 @@ fn facts(task: &Task) -> serde_json::Map<String, Value> {
     };
     let rows = training.len().min(10_000);
     if training.is_image() {
-        let first = training.first(rows);
-        let (low, high) = (first.iter()).fold((f32::INFINITY, f32::NEG_INFINITY), |(a, b), &x| {
-            (a.min(x), b.max(x))
+        // Picture by picture: together they may not fit into memory.
+        let range = (0..rows).fold((f32::INFINITY, f32::NEG_INFINITY), |range, row| {
+            let pixels = training.row(row);
+            (pixels.iter()).fold(range, |(low, high), &x| (low.min(x), high.max(x)))
         });
+        let (low, high) = range;
         facts.insert("range".to_owned(), json!([low, high]));
     } else {
         let (dim, values) = (training.dim(), training.reals());

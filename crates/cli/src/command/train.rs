@@ -298,7 +298,7 @@ fn check_memory(config: &Config, task: &Task, autoencoder: Option<&ModelFile>) -
     let architecture = architecture.with_context(|| {
         let is_as_it_was = dataset.is_image() && config.data.resolution == 0;
         let advice = if is_as_it_was {
-            "; --size brings pictures to one size"
+            "; --size brings pictures to another size"
         } else {
             ""
         };
