@@ -21,6 +21,10 @@ trait Function {
     fn is_smooth(&self) -> bool {
         true
     }
+    /// What it may lose in single precision, in units of what the composed one loses.
+    fn loss(&self) -> f64 {
+        1.0
+    }
     fn value<B: Backend>(&self, inputs: Vec<Tensor<B, 1>>) -> Tensor<B, 1>;
 }
 
@@ -101,12 +105,17 @@ fn check(name: &str, function: &impl Function) {
     for (i, off) in off(&double, &exact).into_iter().enumerate() {
         assert!(off <= 1e-12, "{name}, {i}: {off}");
     }
-    // A long sum may lose about as much in single precision as the composed one loses: in another
-    // order its rounding errors are others, of the same size.
-    let composed = off(&outcome::<Autodiff<NdArray>>(function, DType::F32), &exact);
-    for (i, (off, composed)) in off(&single, &exact).into_iter().zip(composed).enumerate() {
+    // A long sum may lose as much in single precision as the composed one loses, on flex (where a
+    // tape over a tape is composed) or on ndarray: they add in other orders.
+    let composed = [
+        outcome::<Autodiff<NdArray>>(function, DType::F32),
+        outcome::<Autodiff<Autodiff<Flex>>>(function, DType::F32),
+    ];
+    let [on_ndarray, on_flex] = composed.map(|composed| off(&composed, &exact));
+    for (i, off) in off(&single, &exact).into_iter().enumerate() {
+        let composed = on_ndarray[i].max(on_flex[i]);
         assert!(
-            off <= (2.0 * composed).max(1e-6),
+            off <= (function.loss() * composed).max(1e-6),
             "{name}, {i}: {off}, composed {composed}"
         );
     }
@@ -455,6 +464,12 @@ impl Function for Attention {
         let [batch, heads, queries, keys, depth, width] = self.0;
         let n = batch * heads;
         vec![n * queries * depth, n * keys * depth, n * keys * width]
+    }
+
+    /// One gradient, of 129 keys, is off by 1.3e-6 where the composed one is by 1.2e-6: the softmax
+    /// is summed block by block.
+    fn loss(&self) -> f64 {
+        1.25
     }
 
     fn value<B: Backend>(&self, x: Vec<Tensor<B, 1>>) -> Tensor<B, 1> {
