@@ -201,6 +201,29 @@ fn a_unet_trains_and_samples_alike_on_every_backend() {
     all_backends_agree(&UNET);
 }
 
+#[cfg(feature = "wgpu")]
+#[test]
+fn a_gpu_drops_the_same_elements_as_the_host() {
+    use pyroclast::kernels::{dropout, dropout_by_words};
+    let p = 0.3;
+    // Whole batches and parts, from even and odd places on.
+    for (before, rows) in [(0, 0..4), (7, 0..4), (10, 1..3)] {
+        let mut draws = Noise::new(3)
+            .draws(Stream::Dropout, 5)
+            .of_rows(rows.clone(), 4);
+        for _ in 0..before {
+            draws.bits();
+        }
+        let n = 11 * rows.len();
+        let (words, uniforms) = (draws.clone().words(n), draws.uniforms(n));
+        let ones = |device| Tensor::<burn_wgpu::Wgpu, 1>::ones([n], device);
+        let on_gpu = dropout_by_words(&ones(&Default::default()), words, p).expect("a GPU");
+        let ones = Tensor::<burn_flex::Flex, 1>::ones([n], &burn_flex::FlexDevice);
+        let on_host = dropout(ones, &uniforms, p);
+        assert_eq!(on_gpu.into_data(), on_host.into_data());
+    }
+}
+
 /// x·W·(1 + t), turned.
 #[derive(Module, Debug)]
 struct Turn<B: Backend> {

@@ -16,6 +16,7 @@ pub use quantile::normal_quantile;
 
 use burn::tensor::backend::Backend;
 use burn::tensor::{DType, Shape, Tensor, TensorData};
+use pyroclast_kernels::Words;
 use rayon::prelude::*;
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -219,6 +220,17 @@ impl Draws {
         )
     }
 
+    /// Where the words of the next `n` values are, for a device that computes them by itself.
+    pub fn words(&mut self, n: usize) -> Words {
+        let first = self.pass(n);
+        let counter = self.counter(0);
+        Words {
+            key: self.key(),
+            counter: [counter[1], counter[2], counter[3]],
+            first,
+        }
+    }
+
     /// `n` standard normal numbers in double precision.
     pub fn normals_f64(&mut self, n: usize) -> Vec<f64> {
         self.filled::<Normal, _>(
@@ -292,14 +304,8 @@ impl Draws {
         n: usize,
         rounded: impl Fn(f64) -> T + Sync,
     ) -> Vec<T> {
-        let Part { first, rows, all } = self.part;
-        let of_row = (n / rows) as u64;
-        assert!(
-            n.is_multiple_of(rows),
-            "{n} values are not as many for each of {rows} rows"
-        );
+        let start = self.pass(n);
         let mut out = vec![T::default(); n];
-        let start = self.position + of_row * first as u64;
         let fill = |(index, chunk): (usize, &mut [T])| {
             pulp::Arch::new().dispatch(Filling::<'_, L, _, _> {
                 draws: self,
@@ -314,13 +320,25 @@ impl Draws {
         } else {
             out.chunks_mut(CHUNK).enumerate().for_each(fill);
         }
-        self.position += of_row * all as u64;
         out
+    }
+
+    /// Goes past the next `n` values, and says where they start.
+    fn pass(&mut self, n: usize) -> u64 {
+        let Part { first, rows, all } = self.part;
+        let of_row = (n / rows) as u64;
+        assert!(
+            n.is_multiple_of(rows),
+            "{n} values are not as many for each of {rows} rows"
+        );
+        let start = self.position + of_row * first as u64;
+        self.position += of_row * all as u64;
+        start
     }
 
     /// The words from a position on.
     #[inline(always)]
-    fn words(&self, position: u64, out: &mut [u64; BLOCK]) {
+    fn write_words(&self, position: u64, out: &mut [u64; BLOCK]) {
         if position.is_multiple_of(2) {
             let (pairs, _) = out.as_chunks_mut::<{ 2 * philox::LANES }>();
             for (i, pairs) in pairs.iter_mut().enumerate() {
@@ -397,7 +415,7 @@ impl<L: Law, T, R: Fn(f64) -> T> pulp::WithSimd for Filling<'_, L, T, R> {
         let (mut words, mut numbers) = ([0; BLOCK], [0.0; BLOCK]);
         for (block, slots) in self.out.chunks_mut(BLOCK).enumerate() {
             let position = self.position + (block * BLOCK) as u64;
-            self.draws.words(position, &mut words);
+            self.draws.write_words(position, &mut words);
             L::values(&words, &mut numbers);
             let pairs = slots.iter_mut().zip(&numbers);
             pairs.for_each(|(slot, x)| *slot = (self.rounded)(*x));

@@ -2,12 +2,13 @@
 
 mod forward;
 pub(crate) mod gelu_tanh;
+pub(crate) mod selu;
 mod slope;
 
 use serde::{Deserialize, Serialize};
 
 /// A function that is applied to each number of a tensor.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Activation {

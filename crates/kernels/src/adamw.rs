@@ -1,24 +1,24 @@
-//! One step of AdamW on one tensor of parameters.
+//! One step of AdamW.
 
 use crate::adamw_step::AdamWStep;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
-/// One step of AdamW: the parameters θ and the moments m and v after it.
+/// One step of AdamW on some tensors: the parameters θ and the moments m and v of each after it.
 ///
 /// `m ← β1·m + (1 − β1)·g`, `v ← β2·v + (1 − β2)·g²`, `θ ← (1 − d)·θ − r·m/(√v/c + ε)`
 ///
-/// The gradient g is `gradient` times `factor`, a tensor of one number, if there is one: this is
-/// how a global norm is clipped without reading it back. On flex, one pass that writes over θ, m
-/// and v.
+/// A gradient g is that of `gradients` times `factor`, a tensor of one number, if there is one: this
+/// is how a global norm is clipped without reading it back. On flex, one pass per tensor that writes
+/// over θ, m and v; on GPUs, a launch for as many tensors as a kernel may have.
 ///
 /// Source: Kingma & Ba 2015; Loshchilov & Hutter 2019 for the decay.
 ///
 /// # Shapes
-/// - θ, m, v and the gradient: all the same; factor: `[1]`
+/// - θ, m, v and the gradient of a tensor: all the same; factor: `[1]`
 ///
 /// # Panics
-/// If a shape differs.
+/// If a shape differs, or there is not one gradient per tensor.
 ///
 /// ```
 /// use burn::tensor::Tensor;
@@ -34,32 +34,45 @@ use burn::tensor::backend::Backend;
 ///     root_correction: (1.0_f64 - 0.999).sqrt(),
 ///     decay: 0.0,
 /// };
-/// let [theta, m, v] = adamw([of(1.0), of(0.0), of(0.0)], of(5.0), None, &step);
+/// let state = vec![[of(1.0), of(0.0), of(0.0)]];
+/// let [theta, m, v] = adamw(state, vec![of(5.0)], None, &step).remove(0);
 /// // Its size is the learning rate, whatever the gradient's.
 /// assert!((theta.into_scalar() - 0.9).abs() < 1e-6);
 /// assert!((m.into_scalar() - 0.5).abs() < 1e-6);
 /// assert!((v.into_scalar() - 0.025).abs() < 1e-6);
 /// ```
 pub fn adamw<B: Backend, const D: usize>(
+    state: Vec<[Tensor<B, D>; 3]>,
+    gradients: Vec<Tensor<B, D>>,
+    factor: Option<&Tensor<B, 1>>,
+    step: &AdamWStep,
+) -> Vec<[Tensor<B, D>; 3]> {
+    assert_eq!(state.len(), gradients.len(), "one gradient per tensor");
+    for (state, gradient) in state.iter().zip(&gradients) {
+        assert!(
+            state.iter().all(|x| x.shape() == gradient.shape()),
+            "parameters, moments and gradient have one shape"
+        );
+    }
+    #[cfg(any(feature = "wgpu", feature = "cuda"))]
+    if crate::cube::supports_all::<B, D>(state.iter().flatten().chain(&gradients)) {
+        return crate::cube::adamw(state, gradients, factor, step);
+    }
+    let pairs = state.into_iter().zip(gradients);
+    pairs
+        .map(|(state, gradient)| of_one(state, gradient, factor, step))
+        .collect()
+}
+
+fn of_one<B: Backend, const D: usize>(
     [theta, m, v]: [Tensor<B, D>; 3],
     gradient: Tensor<B, D>,
     factor: Option<&Tensor<B, 1>>,
     step: &AdamWStep,
 ) -> [Tensor<B, D>; 3] {
-    let shape = gradient.shape();
-    assert!(
-        [&theta, &m, &v].iter().all(|x| x.shape() == shape),
-        "parameters, moments and gradient have one shape"
-    );
     #[cfg(feature = "flex")]
     if crate::flex::supports_untracked::<B>(theta.dtype()) {
         return crate::flex::adamw([theta, m, v], gradient, factor, step);
-    }
-    #[cfg(any(feature = "wgpu", feature = "cuda"))]
-    if crate::cube::supports_untracked::<B>(&[theta.dtype(), gradient.dtype()])
-        && shape.num_elements() > 0
-    {
-        return crate::cube::adamw([theta, m, v], gradient, factor, step);
     }
     let [beta1, beta2] = step.betas;
     let g = match factor {

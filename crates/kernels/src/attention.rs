@@ -10,7 +10,8 @@ use burn::tensor::backend::Backend;
 ///
 /// On flex the scores of a few queries at a time are in the cache, and the gradient computes them
 /// again; so memory grows with the number of tokens and not with its square. Other backends keep
-/// the scores of all pairs.
+/// the scores of all pairs. On GPUs, a launch stands between the two products, and one between the
+/// four of the gradient.
 ///
 /// Source: Vaswani et al. 2017, eq. 1; blocks of queries: Rabe & Staats 2021.
 ///
@@ -50,6 +51,12 @@ pub fn attention<B: Backend>(
     #[cfg(feature = "flex")]
     if crate::flex::supports::<B>(q.dtype()) {
         return crate::flex::attention(q, k, v, scale);
+    }
+    #[cfg(any(feature = "wgpu", feature = "cuda"))]
+    if crate::cube::supports::<B>(&[q.dtype(), k.dtype(), v.dtype()])
+        && [&q, &k, &v].iter().all(|x| x.shape().num_elements() > 0)
+    {
+        return crate::cube::attention(q, k, v, scale);
     }
     softmax(q.matmul(k.swap_dims(2, 3)) * scale, 3).matmul(v)
 }

@@ -8,7 +8,8 @@ use burn::tensor::backend::Backend;
 /// `y = x + Σ_i w_i·k_i`
 ///
 /// Terms of weight 0 are left out. The sum is taken from left to right, as the composed operations
-/// take it, so both give the same bits. On flex it is written over x if nothing else holds x.
+/// take it, so both give the same bits. On flex it is written over x if nothing else holds x. On GPUs, where
+/// no gradient is wanted, four terms take one launch, to rounding.
 ///
 /// # Shapes
 /// - x, every k and the output: all the same
@@ -36,6 +37,14 @@ pub fn combine<B: Backend, const D: usize>(
         return crate::flex::combine(x, terms);
     }
     let terms = terms.iter().filter(|(w, _)| *w != 0.0);
+    #[cfg(any(feature = "wgpu", feature = "cuda"))]
+    if crate::cube::supports_untracked::<B>(&[x.dtype()]) && x.shape().num_elements() > 0 {
+        let terms: Vec<_> = terms.copied().collect();
+        return match terms.is_empty() {
+            true => x,
+            false => crate::cube::combine(x, &terms),
+        };
+    }
     terms.fold(x, |sum, (w, k)| match *w {
         1.0 => sum + (*k).clone(),
         w => sum + (*k).clone() * w,

@@ -3,23 +3,38 @@
 //! [`supports`] asks whether a tensor is one of theirs. Under burn's fusion tensors have another
 //! primitive, and nothing is supported.
 
+mod activation;
+mod attention;
+mod columns;
+mod combine;
 mod conv2d;
+mod dropout;
 mod elementwise;
+mod gated_sum;
 mod group_norm;
+mod layer_norm;
+mod linear;
 mod logistic;
 mod magnitude;
+mod many;
+mod path_sample;
+mod philox;
 mod silu;
 mod sum;
 mod unfold;
 mod update;
 
+use crate::activation::Activation;
 use crate::adamw_step::AdamWStep;
 use crate::downcast::{cast, is, is_over, raw, run, wrap};
 use crate::grouping::Grouping;
+use crate::tape::Tracked;
 use crate::window::Window;
-use burn::tensor::backend::Backend;
-use burn::tensor::ops::FloatTensor;
-use burn::tensor::{DType, Tensor};
+use crate::words::Words;
+use burn::backend::Autodiff;
+use burn::tensor::backend::{AutodiffBackend, Backend};
+use burn::tensor::ops::{FloatTensor, FloatTensorOps};
+use burn::tensor::{DType, Tensor, TensorData, TensorMetadata};
 use burn_cubecl::CubeBackend;
 use group_norm::GroupNorm;
 
@@ -27,6 +42,8 @@ use group_norm::GroupNorm;
 type Wgpu = CubeBackend<cubecl::wgpu::WgpuRuntime, f32, i32, u32>;
 #[cfg(feature = "cuda")]
 type Cuda = CubeBackend<cubecl::cuda::CudaRuntime, f32, i32, u8>;
+
+const KNOWN: &str = "the backend that was recognised";
 
 /// Returns an expression in which `$G` is the GPU backend that `$B` is over.
 macro_rules! on_gpu {
@@ -67,6 +84,14 @@ pub(crate) fn supports_untracked<B: Backend>(dtypes: &[DType]) -> bool {
     plain.contains(&true) && supports::<B>(dtypes)
 }
 
+/// Whether there are for all of these, and none is empty or on a tape.
+pub(crate) fn supports_all<'a, B: Backend, const D: usize>(
+    tensors: impl IntoIterator<Item = &'a Tensor<B, D>>,
+) -> bool {
+    supports_untracked::<B>(&[])
+        && (tensors.into_iter()).all(|x| x.dtype() == DType::F32 && x.shape().num_elements() > 0)
+}
+
 pub(crate) fn group_norm<B: Backend, const D: usize>(
     x: Tensor<B, D>,
     gain: Tensor<B, 2>,
@@ -91,27 +116,119 @@ pub(crate) fn silu<B: Backend, const D: usize>(x: Tensor<B, D>) -> Tensor<B, D> 
     on_gpu!(B, G => run::<B, G, _, 1, D>(silu::Silu, [raw(x)]))
 }
 
+pub(crate) fn linear<B: Backend, const D: usize>(
+    x: Tensor<B, D>,
+    weight: Tensor<B, 2>,
+    bias: Tensor<B, 1>,
+    activation: Activation,
+) -> Tensor<B, D> {
+    let inputs = [raw(x), raw(weight), raw(bias)];
+    on_gpu!(B, G => run::<B, G, _, 3, D>(linear::Linear(activation), inputs))
+}
+
+pub(crate) fn layer_norm<B: Backend>(
+    x: Tensor<B, 3>,
+    scale: Tensor<B, 2>,
+    shift: Tensor<B, 2>,
+    epsilon: f64,
+) -> Tensor<B, 3> {
+    let inputs = [raw(x), raw(scale), raw(shift)];
+    on_gpu!(B, G => run::<B, G, _, 3, 3>(layer_norm::LayerNorm { epsilon }, inputs))
+}
+
+pub(crate) fn gated_sum<B: Backend>(
+    x: Tensor<B, 3>,
+    y: Tensor<B, 3>,
+    gate: Tensor<B, 2>,
+) -> Tensor<B, 3> {
+    let inputs = [raw(x), raw(y), raw(gate)];
+    on_gpu!(B, G => run::<B, G, _, 3, 3>(gated_sum::GatedSum, inputs))
+}
+
+pub(crate) fn attention<B: Backend>(
+    q: Tensor<B, 4>,
+    k: Tensor<B, 4>,
+    v: Tensor<B, 4>,
+    scale: f64,
+) -> Tensor<B, 4> {
+    let inputs = [raw(q), raw(k), raw(v)];
+    on_gpu!(B, G => run::<B, G, _, 3, 4>(attention::Attention { scale }, inputs))
+}
+
+/// Only for tensors that are not on a tape. Terms of weight 0 are left out before.
+pub(crate) fn combine<B: Backend, const D: usize>(
+    x: Tensor<B, D>,
+    terms: &[(f64, &Tensor<B, D>)],
+) -> Tensor<B, D> {
+    on_gpu!(B, G => {
+        let terms: Vec<_> = terms
+            .iter()
+            .map(|(w, k)| (*w, primitive::<B, G, D>((*k).clone())))
+            .collect();
+        wrap(combine::combine(primitive::<B, G, D>(x), &terms))
+    })
+}
+
+/// Both combinations, with rows of `[a_0, a_1, c_0, c_1]`. `None` where an input wants a gradient.
+pub(crate) fn two_combinations<B: Backend, const D: usize>(
+    x: [&Tensor<B, D>; 2],
+    rows: &[[f64; 4]],
+) -> Option<[Tensor<B, D>; 2]> {
+    on_gpu!(B, G => {
+        let x = x.map(|x| raw(x.clone()));
+        let width = x[0].shape().num_elements() / rows.len();
+        let numbers = rows.as_flattened().iter().map(|&number| number as f32);
+        let data = TensorData::new(numbers.collect::<Vec<_>>(), [rows.len(), 4]);
+        let sent = |x: &FloatTensor<G>| G::float_from_data(data, &G::float_device(x));
+        if is::<B, FloatTensor<G>>() {
+            let x = x.map(|x| cast::<_, FloatTensor<G>>(x).expect(KNOWN));
+            let rows = sent(&x[0]);
+            return Some(path_sample::two_combinations(x, rows, width).map(wrap));
+        }
+        let x = x.map(|x| cast::<_, Tracked<G>>(x).expect(KNOWN));
+        if x.iter().any(|x| !x.node.requirement.is_none()) {
+            return None;
+        }
+        let x = x.map(|x| x.primitive);
+        let rows = sent(&x[0]);
+        let pair = path_sample::two_combinations(x, rows, width);
+        Some(pair.map(|y| wrap(Autodiff::<G>::from_inner(y))))
+    })
+}
+
+pub(crate) fn dropout<B: Backend, const D: usize>(
+    x: Tensor<B, D>,
+    words: Words,
+    p: f64,
+) -> Tensor<B, D> {
+    on_gpu!(B, G => run::<B, G, _, 1, D>(dropout::Dropout { words, p }, [raw(x)]))
+}
+
 pub(crate) fn adamw<B: Backend, const D: usize>(
-    parameters: [Tensor<B, D>; 3],
-    gradient: Tensor<B, D>,
+    state: Vec<[Tensor<B, D>; 3]>,
+    gradients: Vec<Tensor<B, D>>,
     factor: Option<&Tensor<B, 1>>,
     step: &AdamWStep,
-) -> [Tensor<B, D>; 3] {
+) -> Vec<[Tensor<B, D>; 3]> {
     on_gpu!(B, G => {
-        let parameters = parameters.map(primitive::<B, G, D>);
+        let of = |x: [Tensor<B, D>; 3]| x.map(primitive::<B, G, D>);
+        let state = state.into_iter().map(of).collect();
+        let gradients = gradients.into_iter().map(primitive::<B, G, D>).collect();
         let factor = factor.cloned().map(primitive::<B, G, 1>);
-        update::adamw(parameters, primitive::<B, G, D>(gradient), factor, step).map(wrap)
+        let updated = update::adamw(state, gradients, factor, step);
+        updated.into_iter().map(|x| x.map(wrap)).collect()
     })
 }
 
 pub(crate) fn lerp<B: Backend, const D: usize>(
-    average: Tensor<B, D>,
-    x: &Tensor<B, D>,
+    averages: Vec<Tensor<B, D>>,
+    x: &[Tensor<B, D>],
     weight: f64,
-) -> Tensor<B, D> {
+) -> Vec<Tensor<B, D>> {
     on_gpu!(B, G => {
-        let (average, x) = (primitive::<B, G, D>(average), primitive::<B, G, D>(x.clone()));
-        wrap(update::lerp(average, x, weight))
+        let averages = averages.into_iter().map(primitive::<B, G, D>).collect();
+        let x = x.iter().cloned().map(primitive::<B, G, D>).collect();
+        update::lerp(averages, x, weight).into_iter().map(wrap).collect()
     })
 }
 
@@ -124,5 +241,5 @@ pub(crate) fn global_norm<B: Backend>(tensors: &[Tensor<B, 1>]) -> Tensor<B, 1> 
 
 /// The primitive of a tensor that is not on a tape.
 fn primitive<B: Backend, G: Backend, const D: usize>(x: Tensor<B, D>) -> FloatTensor<G> {
-    cast(raw(x)).expect("the backend that was recognised")
+    cast(raw(x)).expect(KNOWN)
 }

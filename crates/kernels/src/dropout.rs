@@ -1,5 +1,6 @@
 //! Dropout.
 
+use crate::words::Words;
 use burn::tensor::backend::Backend;
 use burn::tensor::{Shape, Tensor, TensorData};
 
@@ -43,4 +44,32 @@ pub fn dropout<B: Backend, const D: usize>(
     let mask = mask.convert_dtype(x.dtype());
     let mask = Tensor::<B, D>::from_data(mask, (&x.device(), x.dtype()));
     x * mask
+}
+
+/// [`dropout`] by the uniform numbers of these words, computed on the device. `None` where the host
+/// has to make them: on a CPU.
+///
+/// `u_i = (⌊word_i / 2¹²⌋ + ½)/2⁵²`
+///
+/// The same numbers are dropped as on the host, to the last one. The gradient computes the words
+/// again, so that no mask is kept.
+///
+/// # Panics
+/// If p is not in [0, 1).
+pub fn dropout_by_words<B: Backend, const D: usize>(
+    x: &Tensor<B, D>,
+    words: Words,
+    p: f64,
+) -> Option<Tensor<B, D>> {
+    assert!(
+        (0.0..1.0).contains(&p),
+        "a share of {p} is dropped; give one in [0, 1)"
+    );
+    #[cfg(any(feature = "wgpu", feature = "cuda"))]
+    if crate::cube::supports::<B>(&[x.dtype()]) && x.shape().num_elements() > 0 {
+        return Some(crate::cube::dropout(x.clone(), words, p));
+    }
+    #[cfg(not(any(feature = "wgpu", feature = "cuda")))]
+    let _ = (x, words);
+    None
 }

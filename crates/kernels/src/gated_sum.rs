@@ -7,8 +7,8 @@ use burn::tensor::backend::Backend;
 ///
 /// `z = x + gate·y`
 ///
-/// A gate of zero leaves x as it is, so that a deep network can start as the identity. On flex, one
-/// pass forward and one backward.
+/// A gate of zero leaves x as it is, so that a deep network can start as the identity. On flex and on
+/// GPUs, one pass forward and one backward.
 ///
 /// Source: Peebles & Xie 2023, §3.2 (adaLN-Zero).
 ///
@@ -40,6 +40,12 @@ pub fn gated_sum<B: Backend>(x: Tensor<B, 3>, y: Tensor<B, 3>, gate: Tensor<B, 2
     #[cfg(feature = "flex")]
     if crate::flex::supports::<B>(x.dtype()) {
         return crate::flex::gated_sum(x, y, gate);
+    }
+    #[cfg(any(feature = "wgpu", feature = "cuda"))]
+    if crate::cube::supports::<B>(&[x.dtype(), y.dtype(), gate.dtype()])
+        && x.shape().num_elements() > 0
+    {
+        return crate::cube::gated_sum(x, y, gate);
     }
     x + y * gate.unsqueeze_dim(1)
 }

@@ -8,7 +8,8 @@ use burn::tensor::backend::Backend;
 ///
 /// `y = (x − mean)/√(var + ε)·(1 + scale) + shift`, with the moments of each token
 ///
-/// On flex, two passes over a token forward and two backward, one node of the tape.
+/// On flex, two passes over a token forward and two backward, one node of the tape. On GPUs,
+/// one launch forward and two backward.
 ///
 /// Source: Ba, Kiros & Hinton 2016; scale and shift by an embedding: Peebles & Xie 2023, §3.2.
 ///
@@ -51,6 +52,10 @@ pub fn layer_norm<B: Backend>(
     }
     if batch * tokens * width == 0 {
         return x;
+    }
+    #[cfg(any(feature = "wgpu", feature = "cuda"))]
+    if crate::cube::supports::<B>(&[x.dtype(), scale.dtype(), shift.dtype()]) {
+        return crate::cube::layer_norm(x, scale, shift, epsilon);
     }
     let mean = x.clone().mean_dim(2);
     let centred = x - mean;

@@ -2,8 +2,7 @@
 //!
 //! Each kernel is a function for any backend. On flex it runs as one loop, and on `Autodiff<Flex>`
 //! as one node of the tape with a backward of its own. On every other backend it is composed of
-//! burn's operations and gives the same numbers up to rounding. [`group_norm`] also has kernels for
-//! GPUs.
+//! burn's operations and gives the same numbers up to rounding. Most also have kernels for GPUs.
 
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
@@ -38,6 +37,7 @@ mod swap;
 #[cfg(any(feature = "flex", feature = "wgpu", feature = "cuda"))]
 mod tape;
 mod window;
+mod words;
 
 pub use activation::Activation;
 pub use adamw::adamw;
@@ -46,7 +46,7 @@ pub use attention::{attention, self_attention};
 pub use combine::combine;
 pub use concat::concat;
 pub use conv2d::conv2d;
-pub use dropout::dropout;
+pub use dropout::{dropout, dropout_by_words};
 pub use gated_sum::gated_sum;
 pub use global_norm::global_norm;
 pub use group_norm::group_norm;
@@ -62,3 +62,4 @@ pub use shift::shift_channels;
 pub use silu::silu;
 pub use swap::swap_last;
 pub use window::Window;
+pub use words::Words;

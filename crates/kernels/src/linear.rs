@@ -8,8 +8,8 @@ use burn::tensor::backend::Backend;
 ///
 /// `y = act(x·W + b)`
 ///
-/// On flex, bias and activation are one pass over the product, and one pass makes the gradients of
-/// both. A small layer that needs no gradient is one pass altogether.
+/// On flex and on GPUs, bias and activation are one pass over the product, and one pass makes the
+/// gradients of both. On flex, a small layer that needs no gradient is one pass altogether.
 ///
 /// # Shapes
 /// - x: `[…, inputs]`, weight: `[inputs, outputs]`, bias: `[outputs]`
@@ -45,6 +45,12 @@ pub fn linear<B: Backend, const D: usize>(
     #[cfg(feature = "flex")]
     if crate::flex::supports::<B>(x.dtype()) {
         return crate::flex::linear(x, weight, bias, activation);
+    }
+    #[cfg(any(feature = "wgpu", feature = "cuda"))]
+    if crate::cube::supports::<B>(&[x.dtype(), weight.dtype(), bias.dtype()])
+        && x.shape().num_elements() * outputs > 0
+    {
+        return crate::cube::linear(x, weight, bias, activation);
     }
     activation.forward(x.matmul(weight.unsqueeze()) + bias.unsqueeze())
 }

@@ -16,7 +16,7 @@ pub struct PathRow {
 ///
 /// `x_t = α·x1 + σ·x0`, `u_t = α̇·x1 + σ̇·x0`, with α, σ, α̇ and σ̇ of each sample
 ///
-/// On flex, one pass over x0 and x1 where neither wants a gradient.
+/// On flex and on GPUs, one pass over x0 and x1 where neither wants a gradient.
 ///
 /// # Shapes
 /// - x0, x1 and both outputs: `[batch, …]`; rows: one per sample
@@ -49,14 +49,20 @@ pub fn path_sample<B: Backend, const D: usize>(
         x1.dims(),
         rows.len()
     );
+    #[cfg(any(feature = "flex", feature = "wgpu", feature = "cuda"))]
+    let coefficients: Vec<_> = rows
+        .iter()
+        .map(|row| [row.noise[0], row.data[0], row.noise[1], row.data[1]])
+        .collect();
     #[cfg(feature = "flex")]
-    if let Some(pair) = crate::flex::two_combinations(
-        [x0, x1],
-        &rows
-            .iter()
-            .map(|row| [row.noise[0], row.data[0], row.noise[1], row.data[1]])
-            .collect::<Vec<_>>(),
-    ) {
+    if let Some(pair) = crate::flex::two_combinations([x0, x1], &coefficients) {
+        return pair;
+    }
+    #[cfg(any(feature = "wgpu", feature = "cuda"))]
+    if crate::cube::supports::<B>(&[x1.dtype()])
+        && x1.shape().num_elements() > 0
+        && let Some(pair) = crate::cube::two_combinations([x0, x1], &coefficients)
+    {
         return pair;
     }
     let mut shape = [1; D];

@@ -770,8 +770,9 @@ fn trained<B: Backend>(n: usize, dtype: DType, clipped: bool) -> Vec<Vec<f64>> {
             root_correction: 0.5,
             decay: if clipped { 0.01 } else { 0.0 },
         };
-        state = adamw(state, of(4 + k), clipped.then_some(&factor), &step);
-        average = lerp(average, &state[0], 0.2);
+        let bound = clipped.then_some(&factor);
+        state = adamw(vec![state], vec![of(4 + k)], bound, &step).remove(0);
+        average = lerp(vec![average], &state[..1], 0.2).remove(0);
     }
     state.into_iter().chain([average]).map(host).collect()
 }
@@ -795,7 +796,8 @@ fn updates_are_the_composed_ones() {
 fn an_update_leaves_what_others_hold() {
     let theta = tensor::<Flex>(&[1.0, 2.0], DType::F32);
     let held = theta.clone();
-    let average = lerp(theta, &tensor::<Flex>(&[3.0, 3.0], DType::F32), 0.5);
+    let x = tensor::<Flex>(&[3.0, 3.0], DType::F32);
+    let average = lerp(vec![theta], &[x], 0.5).remove(0);
     assert_eq!(host(held), [1.0, 2.0]);
     assert_eq!(host(average), [2.0, 2.5]);
 }

@@ -8,7 +8,9 @@ use burn::tensor::{DType, Tensor, TensorData};
 use burn_flex::Flex;
 use burn_wgpu::Wgpu;
 use pyroclast_kernels::{
-    AdamWStep, Grouping, Window, adamw, conv2d, global_norm, group_norm, lerp, silu,
+    Activation, AdamWStep, Grouping, PathRow, Window, Words, adamw, attention, combine, conv2d,
+    dropout_by_words, gated_sum, global_norm, group_norm, layer_norm, lerp, linear, path_sample,
+    self_attention, silu,
 };
 
 /// Numbers in (−1.5, 1.5) without a pattern that a kernel could share.
@@ -167,6 +169,277 @@ fn an_empty_batch_gives_an_empty_one() {
     }
 }
 
+/// The value of a function of three tensors, and their gradients by `Σ c_i·y_i`.
+fn outcome<A: AutodiffBackend, const D: usize, const E: usize, const F: usize, const O: usize>(
+    inputs: (Tensor<A, D>, Tensor<A, E>, Tensor<A, F>),
+    of: impl Fn(Tensor<A, D>, Tensor<A, E>, Tensor<A, F>) -> Tensor<A, O>,
+) -> [Vec<f64>; 4] {
+    let (a, b, c) = inputs;
+    let (a, b, c) = (a.detach(), b.detach(), c.detach());
+    let (a, b, c) = (a.require_grad(), b.require_grad(), c.require_grad());
+    let y = of(a.clone(), b.clone(), c.clone());
+    let value = host(y.clone().inner());
+    let cotangent = numbers(y.dims(), 9, y.dtype());
+    let gradients = (y * cotangent).sum().backward();
+    [
+        value,
+        host(a.grad(&gradients).expect("tracked")),
+        host(b.grad(&gradients).expect("tracked")),
+        host(c.grad(&gradients).expect("tracked")),
+    ]
+}
+
+fn agree(got: &[Vec<f64>; 4], expected: &[Vec<f64>; 4], of: &str) {
+    for (part, (got, expected)) in ["the value", "the first", "the second", "the third gradient"]
+        .iter()
+        .zip(got.iter().zip(expected))
+    {
+        let off = off(got, expected);
+        assert!(off <= 1e-5, "{part} is off by {off}: {of}");
+    }
+}
+
+/// A layer of tokens whose axes are turned, so that they do not lie in order.
+fn layer<A: AutodiffBackend>(
+    [batch, tokens, inputs, outputs]: [usize; 4],
+    activation: Activation,
+    dtype: DType,
+) -> [Vec<f64>; 4] {
+    let x = numbers::<A, 3>([tokens, batch, inputs], 0, dtype).swap_dims(0, 1);
+    let weight = numbers::<A, 2>([outputs, inputs], 1, dtype).transpose();
+    let bias = numbers::<A, 1>([outputs], 2, dtype);
+    outcome((x, weight, bias), |x, weight, bias| {
+        linear(x, weight, bias, activation)
+    })
+}
+
+#[test]
+fn layers_are_those_of_flex() {
+    for (name, activation) in Activation::ALL {
+        // The last has more rows than one group of sums, and more columns than one block.
+        for sizes in [[2, 3, 5, 7], [1, 1, 1, 1], [3, 200, 4, 33]] {
+            agree(
+                &layer::<Autodiff<Wgpu>>(sizes, activation, DType::F32),
+                &layer::<Autodiff<Flex>>(sizes, activation, DType::F64),
+                &format!("{name}, {sizes:?}"),
+            );
+        }
+    }
+}
+
+#[test]
+fn activations_bear_large_numbers() {
+    let x = [-1e4, -100.0, 0.0, 100.0, 1e4_f32];
+    fn both<A: AutodiffBackend>(x: &[f32], activation: Activation) -> [Vec<f64>; 4] {
+        let x = Tensor::<A, 2>::from_data(TensorData::new(x.to_vec(), [5, 1]), &Default::default());
+        let (one, zero) = (
+            Tensor::ones([1, 1], &x.device()),
+            Tensor::zeros([1], &x.device()),
+        );
+        outcome((x, one, zero), |x, weight, bias| {
+            linear(x, weight, bias, activation)
+        })
+    }
+    for (name, activation) in Activation::ALL {
+        let got = both::<Autodiff<Wgpu>>(&x, activation);
+        agree(&got, &both::<Autodiff<Flex>>(&x, activation), name);
+    }
+}
+
+#[test]
+fn layer_norm_is_that_of_flex() {
+    for (shape, rows) in [
+        ([2, 3, 8], [2, 2]),
+        ([3, 5, 33], [1, 3]),
+        ([2, 70, 20], [2, 1]),
+        ([1, 1, 4], [1, 1]),
+        ([2, 2, 1500], [1, 1]),
+    ] {
+        fn normalised<A: AutodiffBackend>(
+            [batch, tokens, width]: [usize; 3],
+            rows: [usize; 2],
+            dtype: DType,
+        ) -> [Vec<f64>; 4] {
+            let x = numbers::<A, 3>([batch, width, tokens], 0, dtype).swap_dims(1, 2);
+            let of = |i: usize| numbers::<A, 2>([width, rows[i]], i + 1, dtype).transpose();
+            outcome((x, of(0), of(1)), |x, scale, shift| {
+                layer_norm(x, scale, shift, 1e-6)
+            })
+        }
+        agree(
+            &normalised::<Autodiff<Wgpu>>(shape, rows, DType::F32),
+            &normalised::<Autodiff<Flex>>(shape, rows, DType::F64),
+            &format!("{shape:?}, {rows:?}"),
+        );
+    }
+}
+
+#[test]
+fn gated_sums_are_those_of_flex() {
+    for (shape, rows) in [([2, 3, 8], 2), ([3, 50, 35], 1), ([1, 1, 1], 1)] {
+        fn gated<A: AutodiffBackend>(
+            shape: [usize; 3],
+            rows: usize,
+            dtype: DType,
+        ) -> [Vec<f64>; 4] {
+            let [batch, tokens, width] = shape;
+            let y = numbers::<A, 3>([batch, width, tokens], 1, dtype).swap_dims(1, 2);
+            let gate = numbers::<A, 2>([rows, width], 2, dtype);
+            outcome((numbers::<A, 3>(shape, 0, dtype), y, gate), gated_sum)
+        }
+        agree(
+            &gated::<Autodiff<Wgpu>>(shape, rows, DType::F32),
+            &gated::<Autodiff<Flex>>(shape, rows, DType::F64),
+            &format!("{shape:?}, {rows}"),
+        );
+    }
+}
+
+#[test]
+fn attention_is_that_of_flex() {
+    for (heads, queries, keys, scale) in [
+        (2, 5, 7, 0.5),
+        (1, 1, 1, 1.0),
+        (3, 33, 70, 2.0),
+        (1, 4, 300, 10.0),
+    ] {
+        let mixed = |dtype| {
+            fn of<A: AutodiffBackend>(
+                sizes: [usize; 3],
+                scale: f64,
+                dtype: DType,
+            ) -> [Vec<f64>; 4] {
+                let [heads, queries, keys] = sizes;
+                let q = numbers::<A, 4>([2, queries, heads, 4], 0, dtype).swap_dims(1, 2);
+                let k = numbers::<A, 4>([2, heads, keys, 4], 1, dtype);
+                let v = numbers::<A, 4>([2, heads, keys, 6], 2, dtype);
+                outcome((q, k, v), |q, k, v| attention(q, k, v, scale))
+            }
+            match dtype {
+                DType::F32 => of::<Autodiff<Wgpu>>([heads, queries, keys], scale, dtype),
+                _ => of::<Autodiff<Flex>>([heads, queries, keys], scale, dtype),
+            }
+        };
+        let of = format!("{heads} heads, {queries} by {keys}, scale {scale}");
+        agree(&mixed(DType::F32), &mixed(DType::F64), &of);
+    }
+}
+
+#[test]
+fn tokens_attend_to_each_other_as_on_flex() {
+    fn both<A: AutodiffBackend>(dtype: DType) -> [Vec<f64>; 2] {
+        let x = numbers::<A, 3>([2, 9, 24], 0, dtype).require_grad();
+        let y = self_attention(x.clone(), 2, 0.5);
+        let value = host(y.clone().inner());
+        let gradients = (y * numbers([2, 9, 8], 1, dtype)).sum().backward();
+        [value, host(x.grad(&gradients).expect("tracked"))]
+    }
+    let got = both::<Autodiff<Wgpu>>(DType::F32);
+    for (got, expected) in got.iter().zip(&both::<Autodiff<Flex>>(DType::F64)) {
+        assert!(off(got, expected) <= 1e-5);
+    }
+}
+
+#[test]
+fn combinations_are_those_of_flex() {
+    fn combined<B: Backend>(terms: usize, dtype: DType) -> Vec<f64> {
+        let of = |seed| numbers::<B, 2>([30, 17], seed, dtype).transpose();
+        let k: Vec<_> = (0..terms).map(|i| of(i + 1)).collect();
+        let weights = [0.5, 0.0, -1.25, 1.0, 0.25, 3.0, -0.75, 2.0];
+        let terms: Vec<_> = weights.into_iter().zip(&k).collect();
+        host(combine(of(0), &terms))
+    }
+    for terms in 0..=8 {
+        let (got, expected) = (
+            combined::<Wgpu>(terms, DType::F32),
+            combined::<Flex>(terms, DType::F64),
+        );
+        let off = off(&got, &expected);
+        assert!(off <= 1e-6, "{terms} terms are off by {off}");
+    }
+}
+
+#[test]
+fn points_of_paths_are_those_of_flex() {
+    let row = |i: usize| {
+        let t = i as f64 / 5.0;
+        PathRow {
+            data: [t, 1.0],
+            noise: [1.0 - t, -1.0],
+        }
+    };
+    let rows: Vec<_> = (0..5).map(row).collect();
+    fn sampled<B: Backend>(rows: &[PathRow], dtype: DType) -> [Vec<f64>; 2] {
+        let x0 = numbers::<B, 3>([5, 3, 7], 0, dtype);
+        let x1 = numbers::<B, 3>([5, 7, 3], 1, dtype).swap_dims(1, 2);
+        path_sample(&x0, &x1, rows).map(host)
+    }
+    let expected = sampled::<Flex>(&rows, DType::F64);
+    let plain = sampled::<Wgpu>(&rows, DType::F32);
+    for (got, expected) in plain.iter().zip(&expected) {
+        assert!(off(got, expected) <= 1e-6);
+    }
+    assert_eq!(sampled::<Autodiff<Wgpu>>(&rows, DType::F32), plain);
+    // On a tape that wants a gradient.
+    let x1 = numbers::<Autodiff<Wgpu>, 3>([5, 3, 7], 1, DType::F32).require_grad();
+    let [x_t, u_t] = path_sample(&x1.clone().detach(), &x1, &rows);
+    let gradients = (x_t + u_t).sum().backward();
+    let dx1 = host(x1.grad(&gradients).expect("tracked"));
+    assert!((dx1[3 * 21] - 1.6).abs() < 1e-6, "{}", dx1[3 * 21]);
+}
+
+/// By the known-answer vectors distributed with the paper's Random123 library.
+#[test]
+fn words_on_the_device_are_those_of_philox() {
+    let zeros = Words {
+        key: [0; 2],
+        counter: [0; 3],
+        first: 0,
+    };
+    let ones = Words {
+        key: [u32::MAX; 2],
+        counter: [0xFFFF_0000, u32::MAX, u32::MAX],
+        first: 2 * 0xFFFF_FFFF_FFFF,
+    };
+    let second = |words: Words| Words {
+        first: words.first + 1,
+        ..words
+    };
+    for (words, expected) in [
+        (zeros, 0xe169_c58d_6627_e8d5_u64),
+        (second(zeros), 0x9b00_dbd8_bc57_ac4c),
+        (ones, 0x41c8_3b0e_408f_276d),
+        (second(ones), 0x6d54_51fd_a20b_c7c6),
+    ] {
+        // Dropped by the next larger share, and not by its own.
+        let cell = |k: u64| (((expected >> 12) + k) as f64 + 0.5) / (1_u64 << 52) as f64;
+        let x = Tensor::<Wgpu, 1>::ones([1], &Default::default());
+        for (k, is_kept) in [(0, true), (1, false)] {
+            let y = dropout_by_words(&x, words, cell(k)).expect("a GPU");
+            assert_eq!(y.into_scalar() > 0.0, is_kept, "{expected:x}, {k}");
+        }
+    }
+}
+
+#[test]
+fn the_gradient_of_dropout_drops_the_same() {
+    type A = Autodiff<Wgpu>;
+    let words = Words {
+        key: [1, 2],
+        counter: [3, 4, 5],
+        // Blocks on both sides of 2³².
+        first: (1 << 33) - 101,
+    };
+    let x = Tensor::<A, 2>::ones([30, 17], &Default::default()).require_grad();
+    let y = dropout_by_words(&x, words, 0.25).expect("a GPU");
+    let dx = x.grad(&y.clone().sum().backward()).expect("tracked");
+    let y = host(y);
+    assert_eq!(host(dx), y);
+    let kept = y.iter().filter(|y| **y > 0.0).count() as f64 / y.len() as f64;
+    assert!((kept - 0.75).abs() < 0.1, "{kept}");
+    assert!(y.iter().all(|y| *y == 0.0 || (*y - 4.0 / 3.0).abs() < 1e-6));
+}
+
 /// y, dx, dW and db of a convolution of `[batch, inputs, height, width]` to `outputs` channels.
 fn convolved<A: AutodiffBackend>(
     [batch, inputs, outputs, height, width]: [usize; 5],
@@ -215,10 +488,17 @@ fn convolutions_are_those_of_flex() {
     }
 }
 
-/// θ, m and v after a step of AdamW on a bounded gradient, the bound's norm, and an average.
+/// θ, m and v after a step of AdamW on bounded gradients, the bound's norm, and averages, of more
+/// tensors than a launch takes, with more and fewer numbers than a cube has units.
 fn updated<B: Backend>(dtype: DType) -> [Vec<f64>; 5] {
-    let of = |seed| numbers::<B, 1>([1000], seed, dtype);
-    let norm = global_norm(&[of(3), numbers([7], 4, dtype)]);
+    let sizes: Vec<usize> = (0..37).map(|i| 1 + (i * 97) % 700).collect();
+    let all = |seed: usize| -> Vec<Tensor<B, 1>> {
+        let sizes = sizes.iter().enumerate();
+        sizes
+            .map(|(i, &n)| numbers([n], seed + 10 * i, dtype))
+            .collect()
+    };
+    let norm = global_norm(&all(3));
     let step = AdamWStep {
         betas: [0.9, 0.999],
         epsilon: 1e-8,
@@ -227,10 +507,21 @@ fn updated<B: Backend>(dtype: DType) -> [Vec<f64>; 5] {
         decay: 1e-3,
     };
     let factor = norm.clone().recip();
-    let moments = [of(0), of(1), of(2).square()];
-    let [theta, m, v] = adamw(moments, of(3), Some(&factor), &step);
-    let average = lerp(of(5), &theta, 0.01);
-    [host(theta), host(m), host(v), host(norm), host(average)]
+    let state = all(0).into_iter().zip(all(1)).zip(all(2));
+    let state = state
+        .map(|((theta, m), v)| [theta, m, v.square()])
+        .collect();
+    let state = adamw(state, all(3), Some(&factor), &step);
+    let part = |i: usize| state.iter().map(|x| x[i].clone()).collect::<Vec<_>>();
+    let averages = lerp(all(5), &part(0), 0.01);
+    let host = |x: Vec<Tensor<B, 1>>| x.into_iter().flat_map(host).collect();
+    [
+        host(part(0)),
+        host(part(1)),
+        host(part(2)),
+        host(vec![norm]),
+        host(averages),
+    ]
 }
 
 #[test]

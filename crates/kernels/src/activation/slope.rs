@@ -1,14 +1,12 @@
 //! The derivative of an activation, for tangents that are carried along.
 
 use super::gelu_tanh::{CUBE, SLOPE};
+use super::selu;
 use crate::activation::Activation;
 use burn::tensor::Tensor;
 use burn::tensor::activation::tanh;
 use burn::tensor::backend::Backend;
 use std::f64::consts::{FRAC_1_SQRT_2, TAU};
-
-/// λ and λ·α of Klambauer et al. 2017.
-const SELU: (f64, f64) = (1.050_700_987_355_480_5, 1.758_099_340_847_376_6);
 
 impl Activation {
     /// The derivative of the function at each number of a tensor.
@@ -28,8 +26,8 @@ impl Activation {
             Self::Selu => {
                 let below = x.clone().lower_equal_elem(0.0);
                 // Without the bound, the exponential of a large number would be infinite.
-                let slope = x.clone().clamp_max(0.0).exp() * SELU.1;
-                x.full_like(SELU.0).mask_where(below, slope)
+                let slope = x.clone().clamp_max(0.0).exp() * selu::BELOW;
+                x.full_like(selu::SCALE).mask_where(below, slope)
             }
             Self::Silu => {
                 // burn's sigmoid computes in single precision.

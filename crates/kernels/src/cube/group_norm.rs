@@ -9,7 +9,7 @@
 //! n-th channel of the group, n being the number of teams, and its units read neighbouring pixels.
 
 use super::logistic::{logistic, silu_slope};
-use super::sum::sum;
+use super::sum::{Pair, sum};
 use crate::grouping::Grouping;
 use crate::tape::Fused;
 use burn::tensor::backend::Backend;
@@ -187,9 +187,6 @@ impl Plan {
         )
     }
 }
-
-/// Two sums that are taken together.
-type Pair = Vector<f32, Const<2>>;
 
 #[derive(CubeType, CubeLaunch)]
 struct Sizes {

@@ -1,4 +1,4 @@
-//! The Euclidean norm of many tensors together, without a read: one launch per tensor, and one for all.
+//! The Euclidean norm of many tensors together, without a read: a launch for some of them, and one for all.
 //!
 //! `‖g‖ = √(Σ_i Σ_j g_ij²)`
 //!
@@ -6,6 +6,7 @@
 //! the same every time.
 
 use super::elementwise::UNITS;
+use super::many::{Views, at_once, views};
 use super::sum::sum;
 use burn::tensor::{DType, Shape, TensorMetadata};
 use burn_cubecl::CubeRuntime;
@@ -31,16 +32,17 @@ pub(super) fn global_norm<R: CubeRuntime>(tensors: Vec<CubeTensor<R>>) -> CubeTe
     };
     let sums = empty(CUBES * tensors.len());
     let dim = CubeDim::new_1d(UNITS as u32);
-    for (row, x) in tensors.into_iter().enumerate() {
-        let length = x.shape().num_elements();
+    let some = at_once(&first, 1);
+    for (group, tensors) in tensors.chunks(some).enumerate() {
+        let lengths = tensors.iter().map(|x| x.shape().num_elements());
         squares::launch(
             &first.client,
-            CubeCount::new_1d(CUBES as u32),
+            CubeCount::new_1d((CUBES * tensors.len()) as u32),
             dim,
-            x.into_linear_view(),
+            views(tensors),
             sums.clone().into_linear_view(),
-            length,
-            CUBES * row,
+            lengths.collect(),
+            CUBES * some * group,
             UNITS,
             CUBES,
         );
@@ -61,18 +63,24 @@ pub(super) fn global_norm<R: CubeRuntime>(tensors: Vec<CubeTensor<R>>) -> CubeTe
 
 #[cube(launch)]
 fn squares(
-    x: &LinearView<f32>,
+    x: &Views,
     sums: &mut LinearView<f32, ReadWrite>,
-    length: usize,
+    lengths: &Sequence<usize>,
     first: usize,
     #[comptime] units: usize,
     #[comptime] cubes: usize,
 ) {
     let unit = UNIT_POS as usize;
+    let (which, cube) = (CUBE_POS / cubes, CUBE_POS % cubes);
     let mut shared = SharedMemory::<f32>::new(units);
     let mut total = 0.0f32;
-    for i in range_stepped(CUBE_POS * units + unit, length, cubes * units) {
-        total += x[i] * x[i];
+    #[unroll]
+    for k in 0..x.len() {
+        if which == k {
+            for i in range_stepped(cube * units + unit, lengths[k], cubes * units) {
+                total += x[k][i] * x[k][i];
+            }
+        }
     }
     let total = sum(total, &mut shared, units);
     if unit == 0 {

@@ -6,6 +6,9 @@ use std::ops::AddAssign;
 /// Halvings per step of a sum.
 const AT_ONCE: u32 = 3;
 
+/// Two sums that are taken together.
+pub(super) type Pair = Vector<f32, Const<2>>;
+
 /// The sum over each run of `lanes` units, which every unit of the run gets. All units of the cube
 /// have to call it together.
 ///
@@ -37,4 +40,23 @@ pub(super) fn sum<T: CubePrimitive + AddAssign>(
         sync_cube();
     }
     shared[unit / lanes * lanes]
+}
+
+/// The largest of the numbers of all units, which every unit gets. All units of the cube have to call
+/// it together.
+#[cube]
+pub(super) fn largest(value: f32, shared: &mut SharedMemory<f32>, #[comptime] units: usize) -> f32 {
+    let unit = UNIT_POS as usize;
+    sync_cube();
+    shared[unit] = value;
+    sync_cube();
+    #[unroll]
+    for halving in 1..comptime![units.trailing_zeros() + 1] {
+        let to = comptime![units >> halving];
+        if unit < to {
+            shared[unit] = max(shared[unit], shared[unit + to]);
+        }
+        sync_cube();
+    }
+    shared[0]
 }

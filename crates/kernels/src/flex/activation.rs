@@ -1,6 +1,7 @@
 //! The activations and their derivatives, as functions that vectorise.
 
 use crate::activation::gelu_tanh::{CUBE, SLOPE};
+use crate::activation::selu;
 use crate::flex::float::Float;
 pub(super) use crate::flex::silu::{slope as silu_slope, value as silu};
 
@@ -42,14 +43,11 @@ pub(super) fn identity_slope<T: Float>(_: T) -> T {
     T::ONE
 }
 
-/// λ and λ·α of Klambauer et al. 2017.
-const SELU: (f64, f64) = (1.050_700_987_355_480_5, 1.758_099_340_847_376_6);
-
 #[inline(always)]
 pub(super) fn selu<T: Float>(z: T) -> T {
-    let low = T::of(SELU.1) * z.exp_m1_();
+    let low = T::of(selu::BELOW) * z.exp_m1_();
     if z > T::default() {
-        T::of(SELU.0) * z
+        T::of(selu::SCALE) * z
     } else {
         low
     }
@@ -57,8 +55,12 @@ pub(super) fn selu<T: Float>(z: T) -> T {
 
 #[inline(always)]
 pub(super) fn selu_slope<T: Float>(z: T) -> T {
-    let low = T::of(SELU.1) * z.exp_();
-    if z > T::default() { T::of(SELU.0) } else { low }
+    let low = T::of(selu::BELOW) * z.exp_();
+    if z > T::default() {
+        T::of(selu::SCALE)
+    } else {
+        low
+    }
 }
 
 #[inline(always)]

@@ -44,9 +44,7 @@ impl<B: Backend> Average<B> {
     pub fn update(&mut self, parameters: &[Tensor<B, 1>], k: u64) {
         let taken = 1.0 - self.law.decay(k);
         let old = std::mem::take(&mut self.values);
-        self.values = (old.into_iter().zip(parameters))
-            .map(|(average, theta)| lerp(average, theta, taken))
-            .collect();
+        self.values = lerp(old, parameters, taken);
     }
 }
 

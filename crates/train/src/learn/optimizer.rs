@@ -92,9 +92,10 @@ impl<B: Backend> AdamW<B> {
         let bound = clip.is_finite().then(|| clip_factor(&gradients, clip));
         let first = std::mem::take(&mut self.first);
         let second = std::mem::take(&mut self.second);
-        let mut updated = Vec::with_capacity(parameters.len());
-        for (((theta, g), m), v) in parameters.into_iter().zip(gradients).zip(first).zip(second) {
-            let [theta, m, v] = adamw([theta, m, v], g, bound.as_ref(), &step);
+        let state = parameters.into_iter().zip(first).zip(second);
+        let state = state.map(|((theta, m), v)| [theta, m, v]).collect();
+        let mut updated = Vec::with_capacity(gradients.len());
+        for [theta, m, v] in adamw(state, gradients, bound.as_ref(), &step) {
             updated.push(theta);
             self.first.push(m);
             self.second.push(v);
