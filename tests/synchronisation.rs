@@ -1,20 +1,13 @@
 //! A training step and a fixed-grid solve never wait for the device.
 //!
-//! The tests run on a backend of their own: burn's router in front of flex, with a client that
-//! counts how often a value is read back or the device is waited for. It is the place through which
-//! every backend behind a queue has to go.
+//! The tests run on burn's router in front of flex, with a client that counts how often a value is
+//! read back or the device is waited for.
 
 use burn::backend::Autodiff;
 use burn::module::AutodiffModule;
-use burn::tensor::{Shape, Tensor, TensorData};
-use burn_backend::backend::ExecutionError;
-use burn_backend::{DType, DTypeUsageSet};
+use burn::tensor::Tensor;
 use burn_flex::{Flex, FlexDevice};
-use burn_ir::{BackendIr, OperationIr, TensorId, TensorIr};
-use burn_router::{
-    BackendRouter, MultiBackendBridge, RouterTensor, Runner, RunnerChannel, RunnerClient,
-};
-use burn_std::future::DynFut;
+use counting::{Counting, Traffic};
 use pyroclast::core::flow::Flow;
 use pyroclast::core::network::Network;
 use pyroclast::core::noise::Noise;
@@ -27,129 +20,17 @@ use pyroclast::train::learn::Order;
 use pyroclast::train::network::WithNetwork;
 use pyroclast::train::task::Task;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
-static WAITS: AtomicUsize = AtomicUsize::new(0);
-/// The counter is one for the process, so the tests take turns.
+#[path = "support/counting.rs"]
+mod counting;
+
+/// The counters are those of the process, so the tests take turns.
 static TURN: Mutex<()> = Mutex::new(());
 
-#[derive(Clone)]
-struct Client(Runner<Flex>);
-
-impl RunnerClient for Client {
-    type Device = FlexDevice;
-
-    fn register_op(&self, op: OperationIr) {
-        self.0.register_op(op);
-    }
-
-    fn read_tensor_async(&self, tensor: TensorIr) -> DynFut<Result<TensorData, ExecutionError>> {
-        WAITS.fetch_add(1, Ordering::SeqCst);
-        self.0.read_tensor_async(tensor)
-    }
-
-    fn sync(&self) -> Result<(), ExecutionError> {
-        WAITS.fetch_add(1, Ordering::SeqCst);
-        self.0.sync()
-    }
-
-    fn create_empty_handle(&self) -> TensorId {
-        self.0.create_empty_handle()
-    }
-
-    fn register_tensor_data(&self, data: TensorData) -> RouterTensor<Self> {
-        let tensor = self.0.register_tensor_data(data).into_ir();
-        RouterTensor::new(tensor.id, tensor.shape, tensor.dtype, self.clone())
-    }
-
-    fn device(&self) -> FlexDevice {
-        self.0.device()
-    }
-
-    fn seed(&self, seed: u64) {
-        self.0.seed(seed);
-    }
-
-    fn dtype_usage(&self, dtype: DType) -> DTypeUsageSet {
-        self.0.dtype_usage(dtype)
-    }
-}
-
-/// There is one device, so nothing crosses.
-struct NoBridge;
-
-impl MultiBackendBridge for NoBridge {
-    type TensorHandle = <Flex as BackendIr>::Handle;
-    type Device = FlexDevice;
-
-    fn change_backend_float(
-        handle: Self::TensorHandle,
-        _: Shape,
-        _: &FlexDevice,
-    ) -> Self::TensorHandle {
-        handle
-    }
-
-    fn change_backend_int(
-        handle: Self::TensorHandle,
-        _: Shape,
-        _: &FlexDevice,
-    ) -> Self::TensorHandle {
-        handle
-    }
-
-    fn change_backend_bool(
-        handle: Self::TensorHandle,
-        _: Shape,
-        _: &FlexDevice,
-    ) -> Self::TensorHandle {
-        handle
-    }
-}
-
-#[derive(Clone)]
-struct Channel;
-
-impl RunnerChannel for Channel {
-    type Device = FlexDevice;
-    type Bridge = NoBridge;
-    type Client = Client;
-    type FloatElem = f32;
-    type IntElem = i32;
-    type BoolElem = u8;
-
-    fn name(_: &FlexDevice) -> String {
-        "counting".into()
-    }
-
-    fn init_client(device: &FlexDevice) -> Client {
-        Client(Runner::new(*device))
-    }
-
-    fn get_tensor_handle(tensor: &TensorIr, client: &Client) -> <Flex as BackendIr>::Handle {
-        client.0.get_tensor_handle(tensor)
-    }
-
-    fn register_tensor(
-        client: &Client,
-        handle: <Flex as BackendIr>::Handle,
-        shape: Shape,
-        dtype: DType,
-    ) -> RouterTensor<Client> {
-        let tensor = client
-            .0
-            .register_tensor(handle, shape, dtype, client.0.clone())
-            .into_ir();
-        RouterTensor::new(tensor.id, tensor.shape, tensor.dtype, client.clone())
-    }
-}
-
-type B = BackendRouter<Channel>;
+type B = Counting<Flex>;
 
 fn waits(work: impl FnOnce()) -> usize {
-    let before = WAITS.load(Ordering::SeqCst);
-    work();
-    WAITS.load(Ordering::SeqCst) - before
+    Traffic::of(work).waits
 }
 
 fn waits_of_steps(preset: &str, settings: &[&str]) -> [usize; 2] {
