@@ -3,6 +3,8 @@
 //! It is the place through which every backend behind a queue has to go. The router is a backend of
 //! its own, so the fused kernels do not know it and run as compositions of burn's operations.
 
+#![allow(dead_code, reason = "each test uses a part of it")]
+
 use burn::tensor::{Shape, TensorData};
 use burn_backend::backend::{BackendTypes, ExecutionError};
 use burn_backend::{DType, DTypeUsageSet};
