@@ -1,8 +1,10 @@
 #!/bin/bash
-# A training on one GPU of a cluster that outlives its time limit: `sbatch docs/slurm.sh cifar10 runs/cifar10`.
+# A training on one GPU of a cluster that outlives its time limit:
+# `sbatch docs/slurm.sh photos runs/photos --size 64`.
 #
-# A minute before the limit Slurm sends SIGTERM, the training saves a checkpoint and stops, and the job goes back to the
-# queue; so it does where it is preempted. It resumes from its newest checkpoint, with the same result bit for bit.
+# A minute before the limit Slurm sends SIGTERM, the training saves a checkpoint and stops, and the
+# job goes back to the queue; so it does where it is preempted. It resumes from its newest
+# checkpoint, with the same result bit for bit.
 #SBATCH --job-name=pyroclast
 #SBATCH --nodes=1
 #SBATCH --ntasks=1
@@ -15,8 +17,9 @@
 #SBATCH --open-mode=append
 set -uo pipefail
 
-what="$1"
-run="$2"
+usage="usage: sbatch slurm.sh DATA RUN [OPTIONS of pyroclast train]"
+what="${1:?$usage}"
+run="${2:?$usage}"
 arguments=(train "$what" --out "$run" --device cuda "${@:3}")
 if [ -e "$run/config.toml" ]; then
     arguments+=(--resume)

@@ -8,9 +8,9 @@ use burn::tensor::backend::Backend;
 ///
 /// `m ← β1·m + (1 − β1)·g`, `v ← β2·v + (1 − β2)·g²`, `θ ← (1 − d)·θ − r·m/(√v/c + ε)`
 ///
-/// A gradient g is that of `gradients` times `factor`, a tensor of one number, if there is one: this
-/// is how a global norm is clipped without reading it back. On flex, one pass per tensor that writes
-/// over θ, m and v; on GPUs, a launch for as many tensors as a kernel may have.
+/// A gradient g is that of `gradients` times `factor`, a tensor of one number, if there is one:
+/// this is how a global norm is clipped without reading it back. On flex, one pass per tensor that
+/// writes over θ, m and v; on GPUs, a launch for as many tensors as a kernel may have.
 ///
 /// Source: Kingma & Ba 2015; Loshchilov & Hutter 2019 for the decay.
 ///

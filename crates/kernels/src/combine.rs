@@ -7,9 +7,9 @@ use burn::tensor::backend::Backend;
 ///
 /// `y = x + Σ_i w_i·k_i`
 ///
-/// Terms of weight 0 are left out. The sum is taken from left to right, as the composed operations
-/// take it, so both give the same bits. On flex it is written over x if nothing else holds x. On GPUs, where
-/// no gradient is wanted, four terms take one launch, to rounding.
+/// Terms of weight 0 are left out. The sum is taken from left to right. On flex it has the bits of
+/// the composed operations, and is written over x if nothing else holds x. On GPUs, where no
+/// gradient is wanted, four terms take one launch, and products and sums may be rounded together.
 ///
 /// # Shapes
 /// - x, every k and the output: all the same

@@ -7,8 +7,8 @@ use burn::tensor::backend::Backend;
 ///
 /// `z = x + gate·y`
 ///
-/// A gate of zero leaves x as it is, so that a deep network can start as the identity. On flex and on
-/// GPUs, one pass forward and one backward.
+/// A gate of zero leaves x as it is, so that a deep network can start as the identity. On flex and
+/// on GPUs, one pass forward and one backward.
 ///
 /// Source: Peebles & Xie 2023, §3.2 (adaLN-Zero).
 ///

@@ -7,8 +7,8 @@ use burn::tensor::backend::Backend;
 ///
 /// `‖g‖ = √(Σ_i Σ_j g_ij²)`
 ///
-/// It is not read back to the host. On GPUs, a launch for as many tensors as a
-/// kernel may have, and one for all of them.
+/// It is not read back to the host. On GPUs, a launch for as many tensors as a kernel may
+/// have, and one for all of them.
 ///
 /// # Panics
 /// If there is no tensor.

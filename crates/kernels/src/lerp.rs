@@ -9,8 +9,8 @@ use burn::tensor::backend::Backend;
 ///
 /// In this form θ̄ = θ is a fixed point, however the numbers are rounded. In single precision the
 /// sum `(1 − w)·θ̄ + w·θ` would shrink parameters by up to a thousandth for a weight of 1e-5. On
-/// flex, one pass per tensor that writes over the average; on GPUs, a launch for as many tensors as a
-/// kernel may have.
+/// flex, one pass per tensor that writes over the average; on GPUs, a launch for as many tensors as
+/// a kernel may have.
 ///
 /// # Shapes
 /// - an average and its tensor: the same

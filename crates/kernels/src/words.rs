@@ -2,8 +2,8 @@
 
 /// The random words of a counter-based generator from some place on.
 ///
-/// `word(i)` is half `i mod 2` of the block `Philox4x32-10(key, (i / 2 mod 2³², i / 2³³ + c, c2, c3))`
-/// of four numbers, the lower one first
+/// `word(i)` is half `i mod 2` of `Philox4x32-10(key, (i / 2 mod 2³², i / 2³³ + c, c2, c3))`, a
+/// block of four numbers, the lower one first
 ///
 /// A device computes its own words from it, so that nothing has to be sent there.
 ///

@@ -1,13 +1,12 @@
 //! Attention of every query to every key: two products with one launch between them, and backward
 //! four with one.
 //!
-//! `p = softmax(s·q·kᵀ)`, `y = p·v`; `dv = pᵀ·g`, `dp = g·vᵀ`, `dz = s·p·(dp − Σ p·dp)`, `dq = dz·k`,
-//! `dk = dzᵀ·q`
+//! `p = softmax(s·q·kᵀ)`, `y = p·v`; `dv = pᵀ·g`, `dp = g·vᵀ`, `dz = s·p·(dp − Σ p·dp)`,
+//! `dq = dz·k`, `dk = dzᵀ·q`
 //!
 //! The scores of all pairs are kept.
 
-use super::layer_norm::units;
-use super::sum::{largest, sum};
+use super::sum::{largest, sum, units};
 use crate::tape::Fused;
 use burn::tensor::TensorMetadata;
 use burn::tensor::backend::Backend;

@@ -1,8 +1,8 @@
 //! Sums over rows, column by column: the gradients of biases, scales and gates.
 //!
 //! The rows come in groups of one length, and each group has sums of its own. A cube has a block of
-//! columns of one group. Its units form teams: a unit has one column, and every n-th row, n being the
-//! number of teams, so that neighbours read neighbouring numbers.
+//! columns of one group. Its units form teams: a unit has one column, and every n-th row, n being
+//! the number of teams, so that neighbours read neighbouring numbers.
 
 use burn::tensor::{DType, Shape, TensorMetadata};
 use burn_cubecl::CubeRuntime;

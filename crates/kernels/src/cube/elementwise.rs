@@ -27,6 +27,13 @@ impl Work {
     }
 }
 
+/// From the numbers of one sample to those of the next, of `[samples, width]`: 0 where all samples
+/// share them.
+pub(super) fn stride_of<R: CubeRuntime>(rows: &CubeTensor<R>) -> usize {
+    let shape = rows.shape();
+    if shape[0] == 1 { 0 } else { shape[1] }
+}
+
 /// Memory for a result of this shape, not yet written.
 pub(super) fn empty_like<R: CubeRuntime>(x: &CubeTensor<R>) -> CubeTensor<R> {
     empty_device_dtype(x.client.clone(), x.device.clone(), x.shape(), x.dtype)

@@ -2,8 +2,8 @@
 //!
 //! `z = x + gate·y`; `dx = g`, `dy = g·gate`, `dgate = Σ g·y` over the tokens of a sample
 
-use super::columns::{Columns, Sizes, TEAMS, part, shared, sum_rows, total};
-use super::elementwise::{Work, empty_like};
+use super::columns::{Columns, Sizes, TEAMS, part, shared, sum_groups, total};
+use super::elementwise::{Work, empty_like, stride_of};
 use crate::tape::Fused;
 use burn::tensor::TensorMetadata;
 use burn::tensor::backend::Backend;
@@ -71,15 +71,9 @@ where
             columns.sizes(),
             stride,
         );
-        let d_gate = wanted[2].then(|| if is_shared { sum_rows(sums) } else { sums });
+        let d_gate = wanted[2].then(|| if is_shared { sum_groups(sums) } else { sums });
         [Some(gradient), Some(dy), d_gate]
     }
-}
-
-/// From the numbers of one sample to those of the next: 0 where all samples share them.
-pub(super) fn stride_of<R: CubeRuntime>(rows: &CubeTensor<R>) -> usize {
-    let shape = rows.shape();
-    if shape[0] == 1 { 0 } else { shape[1] }
 }
 
 #[cube(launch)]

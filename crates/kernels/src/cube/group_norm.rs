@@ -8,8 +8,9 @@
 //! is added in the same order every time. The units of a cube form teams. Each team takes every
 //! n-th channel of the group, n being the number of teams, and its units read neighbouring pixels.
 
+use super::elementwise::stride_of;
 use super::logistic::{logistic, silu_slope};
-use super::sum::{Pair, sum};
+use super::sum::{Pair, mean_and_variance, sum};
 use crate::grouping::Grouping;
 use crate::tape::Fused;
 use burn::tensor::backend::Backend;
@@ -175,15 +176,13 @@ impl Plan {
     }
 
     fn sizes<R: CubeRuntime>(&self, [gain, bias]: [&CubeTensor<R>; 2]) -> SizesLaunch<R> {
-        let channels = self.groups * self.channels;
-        let stride = |v: &CubeTensor<R>| if v.shape()[0] == 1 { 0 } else { channels };
         SizesLaunch::new(
             self.cubes,
             self.groups,
             self.channels,
             self.pixels,
-            stride(gain),
-            stride(bias),
+            stride_of(gain),
+            stride_of(bias),
         )
     }
 }
@@ -223,18 +222,7 @@ fn normalise(
     let first = cube * row;
     let mut shared = SharedMemory::<f32>::new(units);
 
-    let mut total = 0.0f32;
-    for i in range_stepped(unit, row, units) {
-        total += x[first + i];
-    }
-    let mean = sum(total, &mut shared, units) / row as f32;
-    // Around the mean, so that a large mean does not cancel the variance.
-    let mut squares = 0.0f32;
-    for i in range_stepped(unit, row, units) {
-        let centred = x[first + i] - mean;
-        squares += centred * centred;
-    }
-    let variance = sum(squares, &mut shared, units) / row as f32;
+    let (mean, variance) = mean_and_variance(x, first, row, &mut shared, units);
     let inverse = 1.0 / f32::sqrt(variance + epsilon);
     if unit == 0 {
         moments[2 * cube] = mean;

@@ -6,10 +6,9 @@
 //!
 //! A token has a cube of units to itself.
 
-use super::columns::{self, Columns, TEAMS, part, shared, sum_rows, total};
-use super::elementwise::empty_like;
-use super::gated_sum::stride_of;
-use super::sum::{Pair, sum};
+use super::columns::{self, Columns, TEAMS, part, shared, sum_groups, total};
+use super::elementwise::{empty_like, stride_of};
+use super::sum::{Pair, mean_and_variance, sum, units};
 use crate::tape::Fused;
 use burn::tensor::backend::Backend;
 use burn::tensor::{DType, Shape, TensorMetadata};
@@ -19,11 +18,6 @@ use burn_cubecl::{BoolElement, CubeBackend, CubeRuntime, FloatElement, IntElemen
 use cubecl::calculate_cube_count_elemwise;
 use cubecl::prelude::*;
 use cubecl::std::tensor::layout::linear::LinearView;
-
-/// The fewest and the most units of a cube.
-const UNITS: [usize; 2] = [32, 256];
-/// Numbers per unit, at least, where there are enough.
-const WORK: usize = 4;
 
 /// The operation.
 #[derive(Debug, Clone)]
@@ -129,7 +123,7 @@ where
             d_shift.clone().into_linear_view(),
             columns.sizes(),
         );
-        let of = |each, is_shared| if is_shared { sum_rows(each) } else { each };
+        let of = |each, is_shared| if is_shared { sum_groups(each) } else { each };
         [
             dx,
             wanted[1].then(|| of(d_scale, scale_is_shared)),
@@ -174,12 +168,6 @@ impl Plan {
     }
 }
 
-/// Units for a row of so many numbers, a power of two.
-pub(super) fn units(width: usize) -> usize {
-    let [fewest, most] = UNITS;
-    (width / WORK).next_power_of_two().clamp(fewest, most)
-}
-
 #[derive(CubeType, CubeLaunch)]
 struct Sizes {
     tokens: usize,
@@ -210,18 +198,7 @@ fn normalise(
     let (first, sample) = (token * width, token / sizes.sample);
     let mut shared = SharedMemory::<f32>::new(units);
 
-    let mut total = 0.0f32;
-    for i in range_stepped(unit, width, units) {
-        total += x[first + i];
-    }
-    let mean = sum(total, &mut shared, units) / width as f32;
-    // Around the mean, so that a large mean does not cancel the variance.
-    let mut squares = 0.0f32;
-    for i in range_stepped(unit, width, units) {
-        let centred = x[first + i] - mean;
-        squares += centred * centred;
-    }
-    let variance = sum(squares, &mut shared, units) / width as f32;
+    let (mean, variance) = mean_and_variance(x, first, width, &mut shared, units);
     let inverse = 1.0 / f32::sqrt(variance + epsilon);
     if unit == 0 {
         moments[2 * token] = mean;

@@ -3,8 +3,8 @@
 //!
 //! `z = x·W`, `y = act(z + b)`; `dz = g·act'(z + b)`, `dx = dz·Wᵀ`, `dW = xᵀ·dz`, `db = Σ dz`
 //!
-//! The rows of all samples are one matrix. As a batch of small ones the products would leave most of
-//! a GPU idle, and every sample would have a dW of its own.
+//! The rows of all samples are one matrix. As a batch of small ones the products would leave most
+//! of a GPU idle, and every sample would have a dW of its own.
 
 use super::activation::{slope, value};
 use super::columns::{Columns, Sizes, TEAMS, part, shared, sum_groups, sum_rows, total};

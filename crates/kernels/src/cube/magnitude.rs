@@ -1,4 +1,5 @@
-//! The Euclidean norm of many tensors together, without a read: a launch for some of them, and one for all.
+//! The Euclidean norm of many tensors together, without a read: a launch for some of them, and one
+//! for all.
 //!
 //! `‖g‖ = √(Σ_i Σ_j g_ij²)`
 //!

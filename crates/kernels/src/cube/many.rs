@@ -77,8 +77,8 @@ impl Cubes {
     }
 }
 
-/// The place of the unit in the k-th tensor, which may be behind its end, and whether the cube is one
-/// of that tensor.
+/// The place of the unit in the k-th tensor, which may be behind its end, and whether the cube is
+/// one of that tensor.
 #[cube]
 pub(super) fn place(starts: &Sequence<usize>, #[comptime] k: usize) -> (usize, bool) {
     let cube = CUBE_POS;

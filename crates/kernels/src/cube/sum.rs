@@ -1,10 +1,16 @@
-//! Sums over the units of a cube, in the same order every time.
+//! Sums over the units of a cube, in the same order every time, and moments by them.
 
 use cubecl::prelude::*;
+use cubecl::std::tensor::layout::linear::LinearView;
 use std::ops::AddAssign;
 
 /// Halvings per step of a sum.
 const AT_ONCE: u32 = 3;
+
+/// The fewest and the most units of a cube that has one row.
+const UNITS: [usize; 2] = [32, 256];
+/// Numbers of a row per unit, at least, where there are enough.
+const WORK: usize = 4;
 
 /// Two sums that are taken together.
 pub(super) type Pair = Vector<f32, Const<2>>;
@@ -42,8 +48,8 @@ pub(super) fn sum<T: CubePrimitive + AddAssign>(
     shared[unit / lanes * lanes]
 }
 
-/// The largest of the numbers of all units, which every unit gets. All units of the cube have to call
-/// it together.
+/// The largest of the numbers of all units, which every unit gets. All units of the cube have to
+/// call it together.
 #[cube]
 pub(super) fn largest(value: f32, shared: &mut SharedMemory<f32>, #[comptime] units: usize) -> f32 {
     let unit = UNIT_POS as usize;
@@ -59,4 +65,35 @@ pub(super) fn largest(value: f32, shared: &mut SharedMemory<f32>, #[comptime] un
         sync_cube();
     }
     shared[0]
+}
+
+/// Mean and variance of the numbers from a place on, which every unit gets. All units of the cube
+/// have to call it together.
+#[cube]
+pub(super) fn mean_and_variance(
+    x: &LinearView<f32>,
+    first: usize,
+    length: usize,
+    shared: &mut SharedMemory<f32>,
+    #[comptime] units: usize,
+) -> (f32, f32) {
+    let unit = UNIT_POS as usize;
+    let mut total = 0.0f32;
+    for i in range_stepped(unit, length, units) {
+        total += x[first + i];
+    }
+    let mean = sum(total, shared, units) / length as f32;
+    // Around the mean, so that a large mean does not cancel the variance.
+    let mut squares = 0.0f32;
+    for i in range_stepped(unit, length, units) {
+        let centred = x[first + i] - mean;
+        squares += centred * centred;
+    }
+    (mean, sum(squares, shared, units) / length as f32)
+}
+
+/// Units for a row of so many numbers, a power of two.
+pub(super) fn units(width: usize) -> usize {
+    let [fewest, most] = UNITS;
+    (width / WORK).next_power_of_two().clamp(fewest, most)
 }
