@@ -54,8 +54,13 @@ pub fn adamw<B: Backend, const D: usize>(
             "parameters, moments and gradient have one shape"
         );
     }
+    if let Some(factor) = factor {
+        assert_eq!(factor.dims(), [1], "one factor for all gradients");
+    }
     #[cfg(any(feature = "wgpu", feature = "cuda"))]
-    if crate::cube::supports_all::<B, D>(state.iter().flatten().chain(&gradients)) {
+    if crate::cube::supports_all::<B, D>(state.iter().flatten().chain(&gradients))
+        && crate::cube::supports_all::<B, 1>(factor)
+    {
         return crate::cube::adamw(state, gradients, factor, step);
     }
     let pairs = state.into_iter().zip(gradients);

@@ -48,6 +48,11 @@ pub fn attention<B: Backend>(
         scale > 0.0,
         "scores are multiplied by a positive scale, not {scale}"
     );
+    let [of_q, of_k, of_v] = [q.dims(), k.dims(), v.dims()];
+    assert!(
+        of_q[..2] == of_k[..2] && of_q[3] == of_k[3] && of_k[..3] == of_v[..3],
+        "queries {of_q:?}, keys {of_k:?} and values {of_v:?} that do not match"
+    );
     #[cfg(feature = "flex")]
     if crate::flex::supports::<B>(q.dtype()) {
         return crate::flex::attention(q, k, v, scale);

@@ -32,6 +32,10 @@ pub fn combine<B: Backend, const D: usize>(
     x: Tensor<B, D>,
     terms: &[(f64, &Tensor<B, D>)],
 ) -> Tensor<B, D> {
+    for (_, k) in terms {
+        assert_eq!(k.dims(), x.dims(), "every term has the shape of x");
+        assert_eq!(k.dtype(), x.dtype(), "every term has the float type of x");
+    }
     #[cfg(feature = "flex")]
     if crate::flex::supports::<B>(x.dtype()) {
         return crate::flex::combine(x, terms);

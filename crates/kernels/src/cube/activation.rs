@@ -11,8 +11,10 @@ pub(super) fn value(z: f32, #[comptime] activation: Activation) -> f32 {
     if comptime![activation == Activation::Selu] {
         let scale = comptime![selu::SCALE as f32];
         let below = comptime![selu::BELOW as f32];
-        // Without the bound, the exponential of a large number would be infinite.
-        select(z > 0.0, scale * z, below * (f32::exp(min(z, 0.0)) - 1.0))
+        // Without the bound, the exponential of a large number would be infinite. A minimum in its
+        // place may lose what is not a number.
+        let bounded = select(z > 0.0, 0.0f32, z);
+        select(z > 0.0, scale * z, below * (f32::exp(bounded) - 1.0))
     } else if comptime![activation == Activation::Silu] {
         z * logistic(z)
     } else if comptime![activation == Activation::Gelu] {
@@ -35,7 +37,7 @@ pub(super) fn slope(z: f32, #[comptime] activation: Activation) -> f32 {
     if comptime![activation == Activation::Selu] {
         let scale = comptime![selu::SCALE as f32];
         let below = comptime![selu::BELOW as f32];
-        select(z > 0.0, scale, below * f32::exp(min(z, 0.0)))
+        select(z > 0.0, scale, below * f32::exp(select(z > 0.0, 0.0f32, z)))
     } else if comptime![activation == Activation::Silu] {
         silu_slope(z)
     } else if comptime![activation == Activation::Gelu] {

@@ -130,7 +130,11 @@ pub(super) fn total<T: CubePrimitive + AddAssign>(value: T, shared: &mut SharedM
 /// The sums over all rows: `[1, width]` of `[rows, width]`.
 pub(super) fn sum_rows<R: CubeRuntime>(x: CubeTensor<R>) -> CubeTensor<R> {
     let shape = x.shape();
-    let columns = Columns::cut(shape[0], shape[1]);
+    sum_groups(sums(x, Columns::cut(shape[0], shape[1])))
+}
+
+/// The sums over the rows of each group.
+fn sums<R: CubeRuntime>(x: CubeTensor<R>, columns: Columns) -> CubeTensor<R> {
     let sums = columns.sums(&x);
     add_rows::launch(
         &x.client.clone(),
@@ -140,14 +144,17 @@ pub(super) fn sum_rows<R: CubeRuntime>(x: CubeTensor<R>) -> CubeTensor<R> {
         sums.clone().into_linear_view(),
         columns.sizes(),
     );
-    sum_groups(sums)
+    sums
 }
 
-/// The sums over the groups.
-pub(super) fn sum_groups<R: CubeRuntime>(sums: CubeTensor<R>) -> CubeTensor<R> {
-    match sums.shape()[0] {
-        1 => sums,
-        _ => sum_rows(sums),
+/// The sums over the groups, which are few enough for one launch.
+pub(super) fn sum_groups<R: CubeRuntime>(found: CubeTensor<R>) -> CubeTensor<R> {
+    let shape = found.shape();
+    let [rows, width] = [shape[0], shape[1]];
+    let group = rows;
+    match rows {
+        1 => found,
+        _ => sums(found, Columns { rows, width, group }),
     }
 }
 

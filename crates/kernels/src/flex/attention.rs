@@ -56,10 +56,6 @@ struct Attention {
 impl Attention {
     fn sizes(&self, [q, k, v]: [&FlexTensor; 3]) -> Sizes {
         let [q, k, v] = [q, k, v].map(|x| x.layout().shape().clone());
-        assert!(
-            q[0] == k[0] && q[1] == k[1] && k[..3] == v[..3] && q[3] == k[3],
-            "queries {q:?}, keys {k:?} and values {v:?} that do not match"
-        );
         Sizes {
             heads: q[0] * q[1],
             queries: q[2],
