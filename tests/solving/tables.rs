@@ -12,9 +12,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::fs;
 
-mod support;
-
-use support::host;
+use crate::support::host;
 
 const ROWS: usize = 3000;
 const SAMPLES: usize = 1500;

@@ -1,7 +1,7 @@
 //! The size of steps: tolerances, bounds, and what ends a solve before its end.
 
+use super::*;
 use crate::support::{distance, host, state};
-use crate::*;
 use burn_flex::Flex;
 use pyroclast::solvers::EmbeddedRk;
 use pyroclast::solvers::{

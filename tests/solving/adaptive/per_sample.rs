@@ -1,7 +1,7 @@
 //! Samples with steps of their own.
 
+use super::*;
 use crate::support::{bits, distance, host, state, tensor};
-use crate::*;
 use burn::tensor::DType;
 use burn_flex::Flex;
 use pyroclast::core::condition::{Condition, Given, Labels, Vectors};

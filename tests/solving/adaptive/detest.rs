@@ -4,8 +4,8 @@
 //! The numbers are those of scipy 1.17.1: `solve_ivp(method="RK45", rtol=tol, atol=tol)`, whose
 //! method is our DOPRI5, and for the ends `method="DOP853", rtol=2.3e-14, atol=1e-14`.
 
+use super::*;
 use crate::support::{distance, host, mean, state};
-use crate::*;
 use pyroclast::solvers::DOPRI5;
 
 /// A problem, and what scipy makes of it.

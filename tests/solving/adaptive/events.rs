@@ -1,7 +1,7 @@
 //! Events: solves that end where a function changes its sign.
 
+use super::*;
 use crate::support::{bits, distance, state};
-use crate::*;
 use burn_flex::Flex;
 use pyroclast::solvers::{BOGACKI_SHAMPINE, DOPRI5, HEUN, TSIT5};
 use pyroclast::solvers::{EmbeddedRk, SolveError};

@@ -1,7 +1,6 @@
 //! Densities of flows, checked against closed forms, and training through the divergence.
 
-mod support;
-
+use crate::support::{host, tensor};
 use burn::backend::Autodiff;
 use burn::module::{Module, Param};
 use burn::tensor::backend::Backend;
@@ -24,7 +23,6 @@ use pyroclast::solvers::{
     BOGACKI_SHAMPINE, Control, DOPRI5, DOPRI8, HEUN, Probe, RK4, TSIT5, TimeGrid, Trace, integrate,
 };
 use pyroclast::train::{config::Config, task::Task};
-use support::{host, tensor};
 
 type N = NdArray<f64>;
 

@@ -1,7 +1,5 @@
 //! Orders of convergence, adaptive solves and their cost, on problems with closed forms.
 
-mod support;
-
 use burn::tensor::Tensor;
 use burn_ndarray::NdArray;
 use pyroclast::core::analytic::Gaussian;
@@ -12,7 +10,7 @@ use pyroclast::solvers::{
     MIDPOINT, Method, RALSTON, RK4, SolveError, TSIT5, TimeGrid, integrate,
 };
 
-use support::{host, state};
+use crate::support::{host, state};
 
 type B = NdArray<f64>;
 
@@ -93,7 +91,7 @@ fn problems() -> Vec<Problem> {
 
 /// The order that a method shows on some grids.
 fn order_on<M: Method<B, Field, 2>>(method: &M, problem: &Problem, grids: &[usize]) -> f64 {
-    support::slope(grids.iter().map(|&n| {
+    crate::support::slope(grids.iter().map(|&n| {
         let grid = TimeGrid::uniform(0.0, 1.0, n);
         let end = host(integrate(
             &problem.field,

@@ -10,15 +10,13 @@ mod detest;
 mod events;
 mod per_sample;
 mod step_control;
-#[path = "../support/mod.rs"]
-mod support;
 
+use crate::support::{bits, distance, host, state};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use burn_ndarray::NdArray;
 use pyroclast::core::field::{BatchField, VectorField};
 use pyroclast::solvers::{Adaptive, Control, Direction, EmbeddedRk, Event, Solution};
-use support::{bits, distance, host, state};
 
 type B = NdArray<f64>;
 

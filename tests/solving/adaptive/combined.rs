@@ -1,9 +1,9 @@
 //! Saved times, landing, dense output and events together, shared and per sample, for ODEs and
 //! SDEs.
 
-use crate::per_sample::{Only, Swing};
+use super::per_sample::{Only, Swing};
+use super::*;
 use crate::support::{bits, distance, host, state, tensor};
-use crate::*;
 use pyroclast::core::field::{Additive, Diffusion, Sde};
 use pyroclast::core::noise::Noise;
 use pyroclast::solvers::EmbeddedRk;

@@ -1,7 +1,6 @@
 //! Gradients through solves: tape = checkpoints = adjoint = closed form = finite differences.
 
-mod support;
-
+use crate::support::{host, tensor};
 use burn::backend::Autodiff;
 use burn::module::{AutodiffModule, Module, Param};
 use burn::tensor::backend::Backend;
@@ -18,7 +17,6 @@ use pyroclast::solvers::{
     Adaptive, BOGACKI_SHAMPINE, BrownianTree, Control, DOPRI5, Direction, EULER, EmbeddedMethod,
     Event, HEUN, Increments, Method, RK4, StochasticHeun, TSIT5, TimeGrid, integrate,
 };
-use support::{host, tensor};
 
 type N = NdArray<f64>;
 

@@ -3,7 +3,7 @@
 //!
 //! `DDIM(0) = Euler of x/α in σ/α` · `DDIM(1) = DDPM = Euler-ancestral = SDE-DPM-Solver++(1)` · `error(2N)/error(N) → 2^{−order}`
 
-#[path = "../examples/samplers/table.rs"]
+#[path = "../../examples/samplers/table.rs"]
 mod table;
 
 use burn::backend::Autodiff;

@@ -1,7 +1,7 @@
 //! Saved states, and the solution at any time.
 
+use super::*;
 use crate::support::{bits, distance, host, slope, state, tensor};
-use crate::*;
 use burn_flex::Flex;
 use pyroclast::solvers::EmbeddedRk;
 use pyroclast::solvers::{

@@ -1,8 +1,7 @@
 //! Stochastic equations: strong orders on one path, distributions in closed form, and the Brownian
 //! motions that drive them.
 
-mod support;
-
+use crate::support::{host, mean, slope, tensor};
 use burn::tensor::backend::Backend;
 use burn::tensor::{DType, Tensor, TensorData};
 use burn_flex::Flex;
@@ -20,7 +19,6 @@ use pyroclast::solvers::{
 };
 use std::cell::RefCell;
 use std::marker::PhantomData;
-use support::{host, mean, slope, tensor};
 
 type N = NdArray<f64>;
 
@@ -970,7 +968,7 @@ fn the_level_of_langevin_dynamics_is_its_speed() {
 
 #[test]
 fn methods_of_higher_order_reach_the_marginals_in_fewer_steps() {
-    // Euler–Maruyama needs 400 steps for a bias below 0.01 (tests/marginals.rs). These show none
+    // Euler–Maruyama needs 400 steps for a bias below 0.01 (tests/solving/marginals.rs). These show none
     // with 40: the bounds are those of n = 100 000 samples alone, 0.008 for the mean and 0.006 for
     // the variance.
     let (start, end, steps) = (0.02_f64, 0.999_f64, 40);

@@ -1,0 +1,10 @@
+//! Losses, trainings and what they leave.
+//!
+//! One program, since most of its time is that of compiling the same networks.
+
+mod averages;
+mod conditions;
+mod few_step;
+mod fuzz;
+mod losses;
+mod resume;
