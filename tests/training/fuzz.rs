@@ -7,7 +7,7 @@ use pyroclast::models::{Init, MlpConfig};
 use pyroclast::train::config::{Config, presets};
 use pyroclast::train::dataset::Dataset;
 use pyroclast::train::learn::Trainer;
-use pyroclast::train::model::ModelFile;
+use pyroclast::train::model_file::ModelFile;
 use std::cell::RefCell;
 use std::fs;
 use std::path::Path;

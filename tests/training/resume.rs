@@ -11,7 +11,7 @@ use pyroclast::train::config::Config;
 use pyroclast::train::learn::{
     Checkpoint, CheckpointError, Latest, Next, Outcome, Run, RunError, TrainError, Trainer, Watcher,
 };
-use pyroclast::train::model::tensor_file::TensorFileError;
+use pyroclast::train::model_file::tensor_file::TensorFileError;
 use pyroclast::train::network::{Architecture, WithNetwork};
 use pyroclast::train::task::Task;
 use std::fs;

@@ -7,7 +7,7 @@ use pyroclast_metrics::Interval;
 use pyroclast_plot::{Page, Series};
 use pyroclast_train::atomic_file::write_atomically;
 use pyroclast_train::learn::{Record, Run};
-use pyroclast_train::model::DataInfo;
+use pyroclast_train::model_file::DataInfo;
 use serde_json::Value;
 use std::fs;
 use std::path::PathBuf;

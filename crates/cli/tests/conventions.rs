@@ -11,7 +11,8 @@ use pyroclast_core::network::Network;
 use pyroclast_core::noise::{Noise, Stream};
 use pyroclast_models::{Init, UNetConfig};
 use pyroclast_train::exchange::model_file;
-use pyroclast_train::model::{Model, Origin};
+use pyroclast_train::model::Model;
+use pyroclast_train::model_file::Origin;
 use pyroclast_train::stored_model::{StoredModel, WithModel};
 use pyroclast_weights::{
     Convention, Fit, Golden, Structure, by_name, export, fit, read, tensors_of,

@@ -25,7 +25,7 @@ pub use variant::{Variant, variants};
 use crate::dataset::{Conditions, DataSource, Dataset};
 use crate::draw::{Plan, Sampling};
 use crate::learn::{Recorder, Run, RunError, Trainer};
-use crate::model::ModelHeader;
+use crate::model_file::ModelHeader;
 use crate::network::{Architecture, NetworkConfig};
 use crate::task::Task;
 use assignment::assign;

@@ -17,7 +17,7 @@ pub use encode::encode;
 
 use crate::dataset::DatasetError;
 use crate::draw::SampleError;
-use crate::model::{DataInfo, ModelError, ModelFile};
+use crate::model_file::{About, DataInfo, ModelError, ModelFile};
 use crate::network::NetworkConfig;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -118,6 +118,23 @@ pub struct Latents {
     pub autoencoder: Arc<ModelFile>,
     /// The pictures that they are the latents of.
     pub pixels: DataInfo,
+}
+
+impl Latents {
+    /// The latents that a model is one of, with this autoencoder; `None` for a model of samples.
+    pub fn of_model(about: &About, autoencoder: &Arc<ModelFile>) -> Option<Arc<Self>> {
+        let info = about.latents.clone()?;
+        Some(Arc::new(Self {
+            info,
+            autoencoder: autoencoder.clone(),
+            pixels: about.data.clone(),
+        }))
+    }
+
+    /// The latents that the model in a file is one of, with the autoencoder in it.
+    pub fn of_file(file: &ModelFile) -> Option<Arc<Self>> {
+        Self::of_model(&file.header().about, file.autoencoder()?)
+    }
 }
 
 /// An autoencoder's shapes, by its network.

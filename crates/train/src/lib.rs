@@ -3,7 +3,9 @@
 //! - [`dataset`]: samples on the host, from memory, from files, or drawn from toy distributions;
 //!   a [`task::Task`] splits them into training and held-out data
 //! - [`learn`]: a [`Trainer`](learn::Trainer) and the folder of its run
-//! - [`model`]: a trained model in one file
+//! - [`model_file`]: the parameters of a model and all that describes it, in one file
+//! - [`latents`]: pictures encoded by an autoencoder, and back
+//! - [`model`]: a trained model, which samples itself
 //! - [`draw`]: sampling from a model with any method
 //! - [`stored_model`]: a trained model opened from a run folder or from a file
 //! - [`teacher`]: a stored model that one of few steps learns from
@@ -22,6 +24,7 @@ pub mod exchange;
 pub mod latents;
 pub mod learn;
 pub mod model;
+pub mod model_file;
 pub mod network;
 pub mod numbered;
 pub mod parameters;

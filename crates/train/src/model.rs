@@ -1,19 +1,10 @@
-//! A model in one file, with everything that is needed to sample from it.
-//!
-//! The `.safetensors` file holds the network's parameters by name. Its header holds the
-//! configuration of the network, the path, the objective, the scaling, the shape of a sample, and
-//! the names of classes and columns. Neither the data nor the run is needed to use it.
-
-mod file;
-mod header;
-pub mod tensor_file;
-
-pub use file::ModelFile;
-pub use header::{About, DataInfo, ModelHeader, Origin};
+//! A trained model, ready to be sampled, and saved to one [file](crate::model_file).
 
 use crate::dataset::Overflow;
 use crate::draw::{Plan, SampleError, SamplingMethod, sample};
 use crate::latents::Latents;
+use crate::model_file::tensor_file::HostTensor;
+use crate::model_file::{About, ModelError, ModelFile, ModelHeader};
 use crate::parameters::{device, slots, values};
 use burn::module::Module;
 use burn::tensor::backend::Backend;
@@ -23,32 +14,6 @@ use pyroclast_core::network::Network;
 use pyroclast_core::noise::Noise;
 use std::path::Path;
 use std::sync::Arc;
-use tensor_file::{HostTensor, TensorFileError};
-
-/// Why a model cannot be read or written.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ModelError {
-    /// The file cannot be read or written, or is not a model.
-    #[error(transparent)]
-    File(#[from] TensorFileError),
-    /// The header holds values that are out of range, or contradict each other.
-    #[error("the header of {path} cannot be used: {reason}")]
-    Header {
-        /// The file.
-        path: String,
-        /// The first thing that is wrong.
-        reason: String,
-    },
-    /// The parameters are those of another network.
-    #[error("{path} does not fit the network: {reason}")]
-    Mismatch {
-        /// The file.
-        path: String,
-        /// The first difference.
-        reason: String,
-    },
-}
 
 /// A trained model: a network with its path and objective, and a description of its data.
 ///
@@ -60,7 +25,8 @@ pub enum ModelError {
 /// use pyroclast_core::path::Path;
 /// use pyroclast_models::{Init, MlpConfig};
 /// use pyroclast_train::dataset::{Dataset, Scaling};
-/// use pyroclast_train::model::{About, DataInfo, Model};
+/// use pyroclast_train::model::Model;
+/// use pyroclast_train::model_file::{About, DataInfo};
 ///
 /// let device = Default::default();
 /// let network = |seed| {
@@ -216,7 +182,29 @@ impl<N> Model<N> {
     where
         N: Module<B>,
     {
-        ModelFile::open(path)?.model(network)
+        Self::of_file(&ModelFile::open(path)?, network)
+    }
+
+    /// The model of a file with this network, whose parameters are replaced by those of the file.
+    ///
+    /// # Errors
+    /// [`ModelError::Mismatch`] if the parameters are those of another network.
+    pub fn of_file<B: Backend>(file: &ModelFile, network: N) -> Result<Self, ModelError>
+    where
+        N: Module<B>,
+    {
+        let network = file.load_into::<B, N>(network)?;
+        let ModelHeader {
+            path,
+            objective,
+            about,
+        } = file.header().clone();
+        Ok(Self {
+            flow: Flow::new(network, path, objective),
+            about,
+            weights: file.weights().to_owned(),
+            latents: Latents::of_file(file),
+        })
     }
 }
 
@@ -224,6 +212,7 @@ impl<N> Model<N> {
 mod tests {
     use super::*;
     use crate::dataset::{Dataset, Scaling};
+    use crate::model_file::DataInfo;
     use crate::parameters::with_values;
     use burn_ndarray::NdArray;
     use pyroclast_core::coupling::Coupling;

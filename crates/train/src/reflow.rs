@@ -8,8 +8,9 @@
 
 use crate::draw::{MethodName, Plan, SampleError, Stepping, sample};
 use crate::learn::Pairs;
-use crate::model::tensor_file::{self, HostTensor, TensorFileError};
-use crate::model::{Model, ModelFile};
+use crate::model::Model;
+use crate::model_file::ModelFile;
+use crate::model_file::tensor_file::{self, HostTensor, TensorFileError};
 use crate::stored_model::{StoredModel, StoredModelError, WithModel};
 use crate::task::Task;
 use burn::backend::Autodiff;

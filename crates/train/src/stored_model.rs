@@ -4,7 +4,8 @@ use crate::config::{Config, ConfigError};
 use crate::dataset::Loading;
 use crate::latents::Latents;
 use crate::learn::{Latest, Run, RunError, Weights, WeightsError};
-use crate::model::{Model, ModelError, ModelFile, ModelHeader};
+use crate::model::Model;
+use crate::model_file::{ModelError, ModelFile, ModelHeader};
 use crate::network::WithNetwork;
 use crate::task::{Task, TaskError};
 use burn::module::AutodiffModule;
@@ -241,7 +242,7 @@ impl StoredModel {
     pub fn latents(&self) -> Result<Option<Arc<Latents>>, StoredModelError> {
         match &self.place {
             Place::Run(_, latest) => Ok(latest.latents()?),
-            Place::File(file) => Ok(file.latents()),
+            Place::File(file) => Ok(Latents::of_file(file)),
         }
     }
 
@@ -370,7 +371,7 @@ impl<B: AutodiffBackend, W: WithModel<B>> WithNetwork<B> for Loader<'_, W> {
     {
         let model = match &self.stored.place {
             Place::Run(_, latest) => latest.model::<B, N>(self.stored.weights, network)?,
-            Place::File(file) => file.model::<B, N>(network)?,
+            Place::File(file) => Model::of_file::<B>(file, network)?,
         };
         Ok(self.user.with::<N, D>(model))
     }

@@ -5,6 +5,7 @@ use crate::dataset::{
 };
 use crate::digest::hex;
 use crate::latents::Latents;
+use crate::model_file::DataInfo;
 use pyroclast_core::noise::{Noise, Stream};
 use pyroclast_core::shown::shown;
 use pyroclast_core::toy::{Modes, Toy};
@@ -227,6 +228,19 @@ impl Task {
     pub fn in_the_units_of_the_data(self) -> Self {
         let identity = Scaling::identity();
         self.rescaled(&identity)
+    }
+
+    /// The description of the data, with its digest: of the pictures, if these are latents of some.
+    pub fn info(&self) -> DataInfo {
+        if let Some(latents) = &self.latents {
+            return latents.pixels.clone();
+        }
+        let data = DataInfo::of_dataset(&self.training, &self.scaling);
+        DataInfo {
+            digest: Some(self.digest()),
+            condition: self.condition.clone().or(data.condition),
+            ..data
+        }
     }
 
     /// The SHA-256 of the training and the held-out data on the model's scale, their conditions,

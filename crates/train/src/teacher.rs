@@ -1,6 +1,7 @@
 //! A trained model as the teacher of a model of few steps.
 
-use crate::model::{DataInfo, Model, ModelFile};
+use crate::model::Model;
+use crate::model_file::ModelFile;
 use crate::network::NetworkConfig;
 use crate::stored_model::{StoredModel, StoredModelError, WithModel};
 use crate::task::Task;
@@ -70,7 +71,7 @@ pub fn check(
     path: &RandomPath,
     task: &Task,
 ) -> Result<(), TeacherError> {
-    let (header, own) = (file.header(), DataInfo::of_task(task));
+    let (header, own) = (file.header(), task.info());
     let about = &header.about;
     let shape = match &task.latents {
         Some(latents) => latents.info.shape.to_vec(),
@@ -220,7 +221,7 @@ mod tests {
     use crate::dataset::{Condition, Dataset, Scaling};
     use crate::draw::Sampling;
     use crate::latents::{LatentInfo, Latents};
-    use crate::model::{About, ModelHeader};
+    use crate::model_file::{About, ModelHeader};
     use pyroclast_core::condition::Given;
     use pyroclast_core::objective::Objective;
     use pyroclast_core::path::{Gamma, Source};
@@ -241,7 +242,7 @@ mod tests {
             path,
             objective: Objective::new(Prediction::Velocity),
             about: About {
-                data: DataInfo::of_task(task),
+                data: task.info(),
                 latents: task.latents.as_ref().map(|latents| latents.info.clone()),
                 network: Some(NetworkConfig::default()),
                 origin: None,
@@ -413,7 +414,7 @@ mod tests {
                     scale: 1.0,
                 },
                 autoencoder: autoencoder.clone(),
-                pixels: DataInfo::of_task(&pictures),
+                pixels: pictures.info(),
             }));
             task
         };

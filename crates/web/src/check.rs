@@ -1,7 +1,7 @@
 //! Which models a page can show.
 
 use crate::SessionError;
-use pyroclast_train::model::ModelHeader;
+use pyroclast_train::model_file::ModelHeader;
 use pyroclast_train::network::NetworkConfig;
 use pyroclast_train::stored_model::StoredModelError;
 

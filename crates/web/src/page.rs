@@ -4,7 +4,7 @@
 //! why under `web-page`.
 
 use pyroclast_core::shown::shown;
-use pyroclast_train::model::{ModelError, ModelFile};
+use pyroclast_train::model_file::{ModelError, ModelFile};
 use std::borrow::Cow;
 use std::fmt::Write;
 

@@ -10,7 +10,7 @@ use burn::backend::Autodiff;
 use burn::tensor::backend::Backend;
 use density::{Density, has_density};
 use drawing::Drawing;
-use pyroclast_train::model::ModelFile;
+use pyroclast_train::model_file::ModelFile;
 use pyroclast_train::stored_model::{StoredModel, StoredModelError, WithModel};
 use std::path::Path;
 use suited::Suited;
@@ -29,7 +29,8 @@ pub type See<'a> = &'a mut dyn FnMut(f64, &[f32]);
 /// use pyroclast_core::{flow::Flow, noise::Noise, path};
 /// use pyroclast_models::{Init, MlpConfig};
 /// use pyroclast_train::dataset::{Dataset, Scaling};
-/// use pyroclast_train::model::{About, DataInfo, Model, ModelFile};
+/// use pyroclast_train::model::Model;
+/// use pyroclast_train::model_file::{About, DataInfo, ModelFile};
 /// use pyroclast_train::network::NetworkConfig;
 /// use pyroclast_web::{Request, Session};
 ///

@@ -7,7 +7,7 @@ use crate::say::{note, say};
 use anyhow::{Context, Result, bail};
 use pyroclast_train::atomic_file::write_atomically;
 use pyroclast_train::exchange::written_in;
-use pyroclast_train::model::ModelFile;
+use pyroclast_train::model_file::ModelFile;
 use pyroclast_train::stored_model::StoredModel;
 use pyroclast_weights::{Convention, Layout, Precision, by_name, write_with};
 use serde_json::{Value, json};

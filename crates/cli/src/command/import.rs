@@ -18,8 +18,8 @@ use pyroclast_train::exchange::{
 };
 use pyroclast_train::exchange::{scheduler_of, scheduler_settings};
 use pyroclast_train::learn::Weights;
-use pyroclast_train::model::tensor_file::TensorFileError;
-use pyroclast_train::model::{ModelError, ModelFile, Origin};
+use pyroclast_train::model_file::tensor_file::TensorFileError;
+use pyroclast_train::model_file::{ModelError, ModelFile, Origin};
 use pyroclast_train::stored_model::StoredModel;
 use pyroclast_weights::{
     CONVENTIONS, Checkpoint, Config, Convention, Fit, GOLDEN, Golden, Layout, Misfit, Precision,

@@ -12,7 +12,7 @@ use pyroclast_core::network::Network;
 use pyroclast_core::shown::shown;
 use pyroclast_train::config::{Config, Preset};
 use pyroclast_train::learn::{Run, Trainer, Weights};
-use pyroclast_train::model::ModelFile;
+use pyroclast_train::model_file::ModelFile;
 use pyroclast_train::stored_model::StoredModel;
 use pyroclast_train::task::Task;
 use pyroclast_train::{reflow, teacher};

@@ -6,7 +6,7 @@ use crate::say::say;
 use anyhow::{Context, Result, bail};
 use pyroclast_train::atomic_file::write_atomically;
 use pyroclast_train::learn::Weights;
-use pyroclast_train::model::ModelFile;
+use pyroclast_train::model_file::ModelFile;
 use pyroclast_train::stored_model::StoredModel;
 use pyroclast_web::check;
 use pyroclast_web::page::{PageFile, files};

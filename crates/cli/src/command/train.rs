@@ -31,7 +31,7 @@ use pyroclast_train::learn::{
     EventFile, Latest, Next, Outcome, Record, Run, RunError, RunLock, Summary, TrainError, Trainer,
     Watcher, Weights, WeightsError,
 };
-use pyroclast_train::model::{DataInfo, ModelFile, ModelHeader};
+use pyroclast_train::model_file::{ModelFile, ModelHeader};
 use pyroclast_train::network::WithNetwork;
 use pyroclast_train::numbered::{first_free, last_taken};
 use pyroclast_train::stored_model::StoredModel;
@@ -158,7 +158,7 @@ pub(crate) fn run(mut arguments: Train) -> Result<ExitCode> {
     match outcome {
         (Outcome::Finished, picture) => {
             let loss = draw_curve(&run)?;
-            let about = DataInfo::of_task(&task);
+            let about = task.info();
             let page = report::write(&run, &config.to_toml(), &about)?;
             if arguments.json {
                 let (picture, steps) = (picture.as_deref(), config.training.steps);

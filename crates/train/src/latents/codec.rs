@@ -1,7 +1,7 @@
 //! An autoencoder on a device, of any kind, behind one pair of maps.
 
 use super::{LatentError, LatentInfo, Latents, shapes};
-use crate::model::ModelFile;
+use crate::model_file::ModelFile;
 use crate::network::NetworkConfig;
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
@@ -46,14 +46,11 @@ impl<B: Backend> Codec<B> {
         let network = match &file.header().about.network {
             Some(NetworkConfig::Autoencoder(size)) => {
                 let network: Autoencoder<B> = size.config(own.channels).init(&mut init);
-                Network::Variational(Box::new(file.model::<B, _>(network)?.flow.network))
+                Network::Variational(Box::new(file.load_into::<B, _>(network)?))
             }
             Some(NetworkConfig::Taesd(size)) => {
                 let network: Taesd<B> = size.config(own.channels).init(&mut init);
-                Network::Tiny(
-                    Box::new(file.model::<B, _>(network)?.flow.network),
-                    size.signed,
-                )
+                Network::Tiny(Box::new(file.load_into::<B, _>(network)?), size.signed)
             }
             _ => unreachable!("only autoencoders have the shapes of one"),
         };

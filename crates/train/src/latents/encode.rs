@@ -9,7 +9,7 @@ use super::{Codec, LatentError, LatentInfo, Latents, latent_shape};
 use crate::atomic_file;
 use crate::dataset::{Dataset, Loading, Moments, Scaling};
 use crate::digest::hex;
-use crate::model::{DataInfo, ModelFile};
+use crate::model_file::ModelFile;
 use crate::rows::chunks;
 use crate::task::Task;
 use burn::tensor::Tensor;
@@ -85,7 +85,7 @@ pub fn encode<B: Backend>(
             scale,
         },
         autoencoder,
-        pixels: DataInfo::of_task(task),
+        pixels: task.info(),
     };
     let condition = task.condition.clone();
     let mut task = Task::new(training, held_out, scaling);

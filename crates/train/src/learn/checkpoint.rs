@@ -4,15 +4,15 @@
 //! moments; `ema.rate-0.9999.*` or `ema.power-0.05.*` hold further averages. The header contains
 //! the header of a model file, the names of the averages, and the configuration of the run if it
 //! has one. The noise needs only the seed and the step. See
-//! [`tensor_file`](crate::model::tensor_file) for the layout.
+//! [`tensor_file`](crate::model_file::tensor_file) for the layout.
 
 mod lists;
 
 pub(super) use lists::{CHECKPOINT, Lists, SNAPSHOT, step_of};
 
 use super::average::{Average, Law};
-use crate::model::ModelHeader;
-use crate::model::tensor_file::TensorFileError;
+use crate::model_file::ModelHeader;
+use crate::model_file::tensor_file::TensorFileError;
 use crate::parameters::Slot;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;

@@ -7,8 +7,9 @@ use super::checkpoint::{CHECKPOINT, CheckpointError, Lists, PLAIN, SNAPSHOT};
 use super::run::{Run, RunError};
 use super::weights::Weights;
 use crate::latents::Latents;
-use crate::model::tensor_file::HostTensor;
-use crate::model::{Model, ModelError, ModelFile, ModelHeader};
+use crate::model::Model;
+use crate::model_file::tensor_file::HostTensor;
+use crate::model_file::{ModelError, ModelFile, ModelHeader};
 use crate::parameters::{Slot, device, slots, with_values};
 use burn::module::Module;
 use burn::tensor::backend::Backend;
@@ -175,15 +176,11 @@ impl Latest {
     /// [`WeightsError::Autoencoder`] if the run lacks it, or it is damaged.
     pub fn latents(&self) -> Result<Option<Arc<Latents>>, WeightsError> {
         let about = &self.header().about;
-        let Some(info) = about.latents.clone() else {
+        if about.latents.is_none() {
             return Ok(None);
-        };
+        }
         let autoencoder = Arc::new(ModelFile::open(self.run.autoencoder_path())?);
-        Ok(Some(Arc::new(Latents {
-            info,
-            autoencoder,
-            pixels: about.data.clone(),
-        })))
+        Ok(Latents::of_model(about, &autoencoder))
     }
 
     /// The parameters after the step of the checkpoint, in the order of the slots.

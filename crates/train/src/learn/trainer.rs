@@ -13,7 +13,8 @@ use super::optimizer::{AdamW, AdamWConfig, LearningRate};
 use super::order::Order;
 use super::pairs::Pairs;
 use super::{Next, Outcome, Record, TrainError, Watcher};
-use crate::model::{About, DataInfo, Model, ModelError, ModelFile, ModelHeader};
+use crate::model::Model;
+use crate::model_file::{About, ModelError, ModelFile, ModelHeader};
 use crate::parameters::{as_leaves, gradients, slots, taken, values, with_values};
 use crate::task::Task;
 use burn::module::AutodiffModule;
@@ -132,7 +133,7 @@ where
         shape[1..].copy_from_slice(sample);
         let parameters = inner(values(&flow.network));
         let about = About {
-            data: DataInfo::of_task(&task),
+            data: task.info(),
             latents: (task.latents.as_ref()).map(|latents| latents.info.clone()),
             network: None,
             origin: None,
@@ -248,7 +249,7 @@ where
     /// # Errors
     /// [`ModelError`]: the model has other parameters than the network.
     pub fn init_from(mut self, file: &ModelFile) -> Result<Self, ModelError> {
-        self.flow.network = file.model::<B, N>(self.flow.network.clone())?.flow.network;
+        self.flow.network = file.load_into::<B, N>(self.flow.network.clone())?;
         let parameters = inner(values(&self.flow.network));
         for average in [&mut self.average].into_iter().chain(&mut self.averages) {
             *average = Average::new(average.law, parameters.clone());

@@ -13,7 +13,8 @@ use pyroclast_core::path::Source;
 use pyroclast_core::schedule::Schedule;
 use pyroclast_solvers::likelihood::{log_density, normal_log_density};
 use pyroclast_solvers::{Control, DOPRI5, Trace};
-use pyroclast_train::model::{Model, ModelHeader};
+use pyroclast_train::model::Model;
+use pyroclast_train::model_file::ModelHeader;
 use pyroclast_train::stored_model::WithModel;
 
 /// Whether the samples of a model are points of the plane with a density that the flow gives.

@@ -7,12 +7,12 @@ use crate::say::{fixed, say};
 use anyhow::{Result, bail};
 use pyroclast_metrics::Spread;
 use pyroclast_metrics::evaluate::{Named, differences, spreads};
-use pyroclast_train::model::DataInfo;
+use pyroclast_train::model_file::DataInfo;
 use serde_json::{Map, Value, json};
 
 /// Refuses models of different data, whose scores have nothing in common.
 pub(super) fn check_same_data(ours: &Subject, theirs: &Subject) -> Result<()> {
-    let [one, other] = [ours, theirs].map(|subject| DataInfo::of_task(&subject.task));
+    let [one, other] = [ours, theirs].map(|subject| subject.task.info());
     let differs = if one.shape != other.shape || one.digest != other.digest {
         "data"
     } else if one.scaling != other.scaling {

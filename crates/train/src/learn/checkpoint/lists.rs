@@ -4,8 +4,8 @@
 
 use super::CheckpointError;
 use crate::learn::average::{Average, Law};
-use crate::model::ModelHeader;
-use crate::model::tensor_file::{self, HostTensor, TensorFileError, of_slot};
+use crate::model_file::ModelHeader;
+use crate::model_file::tensor_file::{self, HostTensor, TensorFileError, of_slot};
 use crate::parameters::Slot;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;

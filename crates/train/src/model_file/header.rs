@@ -4,7 +4,6 @@ use crate::dataset::{Condition, Conditions, DataSource, Dataset, Scaling, Table}
 use crate::draw::Sampling;
 use crate::latents::LatentInfo;
 use crate::network::NetworkConfig;
-use crate::task::Task;
 use pyroclast_core::named::Setting;
 use pyroclast_core::objective::Objective;
 use pyroclast_core::path::Path;
@@ -82,7 +81,7 @@ pub struct DataInfo {
     /// The condition that the samples have beside their classes; `None` for none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub condition: Option<Condition>,
-    /// The digest of the data ([`Task::digest`]), if it is known.
+    /// The digest of the data ([`Task::digest`](crate::task::Task::digest)), if it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
     /// The `[data]` section that loads the data; `None` for data in the memory of a program.
@@ -141,20 +140,6 @@ impl DataInfo {
             condition: Condition::of(&dataset.given),
             digest: None,
             section: None,
-        }
-    }
-
-    /// The description of the data of a task, with its digest: of the pictures, if it is one of
-    /// latents.
-    pub fn of_task(task: &Task) -> Self {
-        if let Some(latents) = &task.latents {
-            return latents.pixels.clone();
-        }
-        let data = Self::of_dataset(&task.training, &task.scaling);
-        Self {
-            digest: Some(task.digest()),
-            condition: task.condition.clone().or(data.condition),
-            ..data
         }
     }
 

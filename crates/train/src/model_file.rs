@@ -1,16 +1,47 @@
-//! The contents of a model file, before they are loaded into a network.
+//! The file of a model: parameters by name, and a header that describes everything else.
+//!
+//! The `.safetensors` file holds the network's parameters. Its header holds the configuration of
+//! the network, the path, the objective, the scaling, the shape of a sample, and the names of
+//! classes and columns. Neither the data nor the run is needed to use it.
 
-use super::tensor_file::{self, HostTensor};
-use super::{Model, ModelError, ModelHeader};
-use crate::latents::Latents;
+mod header;
+pub mod tensor_file;
+
+pub use header::{About, DataInfo, ModelHeader, Origin};
+
 use crate::parameters::{Slot, device, slots, with_values};
 use burn::module::Module;
 use burn::tensor::backend::Backend;
-use pyroclast_core::flow::Flow;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
+use tensor_file::{HostTensor, TensorFileError};
+
+/// Why a model cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ModelError {
+    /// The file cannot be read or written, or is not a model.
+    #[error(transparent)]
+    File(#[from] TensorFileError),
+    /// The header holds values that are out of range, or contradict each other.
+    #[error("the header of {path} cannot be used: {reason}")]
+    Header {
+        /// The file.
+        path: String,
+        /// The first thing that is wrong.
+        reason: String,
+    },
+    /// The parameters are those of another network.
+    #[error("{path} does not fit the network: {reason}")]
+    Mismatch {
+        /// The file.
+        path: String,
+        /// The first difference.
+        reason: String,
+    },
+}
 
 /// The kind of a model file, in messages and in its header.
 const KIND: &str = "model";
@@ -187,22 +218,11 @@ impl ModelFile {
         })
     }
 
-    /// The latents that it is a model of, if it is one of latents.
-    pub fn latents(&self) -> Option<Arc<Latents>> {
-        let about = &self.header().about;
-        let (info, autoencoder) = about.latents.as_ref().zip(self.autoencoder.as_ref())?;
-        Some(Arc::new(Latents {
-            info: info.clone(),
-            autoencoder: autoencoder.clone(),
-            pixels: about.data.clone(),
-        }))
-    }
-
-    /// The model with this network, whose parameters are replaced by those of the file.
+    /// This network with the parameters of the file.
     ///
     /// # Errors
-    /// [`ModelError::Mismatch`] if the parameters are those of another network.
-    pub fn model<B: Backend, N: Module<B>>(&self, network: N) -> Result<Model<N>, ModelError> {
+    /// [`ModelError::Mismatch`] if they are those of another network.
+    pub fn load_into<B: Backend, N: Module<B>>(&self, network: N) -> Result<N, ModelError> {
         let mismatch = |reason| ModelError::Mismatch {
             path: self.path.clone(),
             reason,
@@ -217,18 +237,6 @@ impl ModelFile {
         }
         let device = device::<B, N>(&network);
         let values = tensor_file::upload::<B>(&self.tensors, "", &slots, &device);
-        let network = with_values(network, values.map_err(mismatch)?);
-        let ModelHeader {
-            path,
-            objective,
-            about,
-        } = self.header.model.clone();
-        let latents = self.latents();
-        Ok(Model {
-            flow: Flow::new(network, path, objective),
-            about,
-            weights: self.header.weights.clone(),
-            latents,
-        })
+        Ok(with_values(network, values.map_err(mismatch)?))
     }
 }
