@@ -366,6 +366,13 @@ fn what_goes_wrong_is_one_sentence_on_the_page() {
         sentence.starts_with("This browser is too old"),
         "{sentence}"
     );
+    // One that cannot even read the script.
+    let script = shown.place.path("site/pyroclast.js");
+    fs::write(script, "a newer ... language").expect("a writable folder");
+    shown.browser.open(&address);
+    let visibility = "getComputedStyle(document.getElementById('stuck')).visibility";
+    assert_eq!(shown.browser.value(visibility), "hidden");
+    shown.browser.wait(&format!("{visibility} === 'visible'"));
 }
 
 #[test]

@@ -14,6 +14,8 @@
   }
 
   const get = (id) => document.getElementById(id);
+  // A browser that cannot read this script leaves it there, and it appears.
+  get("stuck").remove();
   const canvas = get("view");
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const still = matchMedia("(prefers-reduced-motion: reduce)");
