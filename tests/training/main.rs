@@ -6,5 +6,6 @@ mod averages;
 mod conditions;
 mod few_step;
 mod fuzz;
+mod group;
 mod losses;
 mod resume;

@@ -488,8 +488,8 @@ pub(crate) struct Model {
 
 #[derive(Debug, Args)]
 pub(crate) struct Device {
-    /// The device to compute on: flex, ndarray, wgpu, cuda or cuda:N [default: the fastest that
-    /// works].
+    /// The device to compute on: flex, ndarray, wgpu, cuda, cuda:N, or cuda:auto for the GPU
+    /// of this process among several [default: the fastest that works].
     #[arg(long = "device", value_name = "DEVICE")]
     pub(crate) name: Option<String>,
 }

@@ -4,6 +4,7 @@
 //! separate thread, and a panic becomes an error.
 
 use crate::Usage;
+use crate::group::local_rank;
 use anyhow::{Result, anyhow};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
@@ -58,8 +59,19 @@ impl Name {
                 "cuda" => Ok(Self::Cuda(0)),
                 _ => Err(unknown(name)),
             },
+            Some(("cuda", "auto")) => Ok(Self::own_cuda()),
             Some(("cuda", n)) => n.parse().map(Self::Cuda).map_err(|_| unknown(name)),
             Some(_) => Err(unknown(name)),
+        }
+    }
+
+    /// The NVIDIA GPU of this process among those of its machine: that of its number, or the first
+    /// where each process is shown one alone.
+    fn own_cuda() -> Self {
+        let own = Self::Cuda(local_rank());
+        match own.problem() {
+            Some(_) if Self::Cuda(0).problem().is_none() => Self::Cuda(0),
+            _ => own,
         }
     }
 
@@ -143,7 +155,8 @@ impl Name {
 
 fn unknown(name: &str) -> anyhow::Error {
     Usage(format!(
-        "there is no device `{}`; devices: flex, ndarray, wgpu, cuda, cuda:N",
+        "there is no device `{}`; devices: flex, ndarray, wgpu, cuda, cuda:N, \
+         cuda:auto",
         shown(name)
     ))
     .into()
@@ -151,7 +164,7 @@ fn unknown(name: &str) -> anyhow::Error {
 
 /// The default device: a GPU that works, otherwise the CPU.
 pub(crate) fn best() -> Result<Name> {
-    let gpu = [Name::Cuda(0), Name::Wgpu];
+    let gpu = [Name::own_cuda(), Name::Wgpu];
     let cpu = [Name::Flex, Name::NdArray];
     (gpu.into_iter()
         .filter(|name| name.is_compiled() && name.is_accelerator()))

@@ -1,7 +1,7 @@
 //! Loading data: where decoded pictures are kept, and a bar while they are decoded.
 
 use crate::Usage;
-use crate::say::note;
+use crate::say::{self, note};
 use anyhow::Result;
 use indicatif::{ProgressBar, ProgressStyle};
 use pyroclast_data::folder_of_batches;
@@ -63,7 +63,7 @@ pub(crate) fn one_source(first: String, more: &[String]) -> Result<String> {
 }
 
 fn new_bar(verb: &str, total: Option<usize>) -> ProgressBar {
-    if !std::io::stderr().is_terminal() {
+    if !say::prints() || !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
     let (bar, template) = match total {

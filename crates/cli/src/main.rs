@@ -11,6 +11,7 @@ mod command;
 mod device;
 mod export;
 mod features;
+mod group;
 mod loading;
 mod memory;
 mod pair_plot;
@@ -20,7 +21,7 @@ mod report;
 mod say;
 mod server;
 
-use crate::say::note;
+use anyhow::{Result, bail};
 use args::{Arguments, Command};
 use clap::Parser;
 use clap::error::ErrorKind;
@@ -28,10 +29,11 @@ use pyroclast_allocator::{MiMalloc, keep_pages};
 use pyroclast_kernels::join_pool;
 use pyroclast_train::config::ConfigError;
 use pyroclast_train::draw::SampleError;
-use pyroclast_train::learn::WeightsError;
+use pyroclast_train::learn::{Group, WeightsError};
 use pyroclast_train::stored_model::StoredModelError;
 use pyroclast_train::task::TaskError;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
@@ -44,19 +46,38 @@ struct Usage(String);
 fn main() -> ExitCode {
     keep_pages();
     survive_full_files();
+    let joined = match group::join() {
+        Ok(joined) => joined,
+        Err(error) => {
+            say::aloud(format_args!("error: {error:#}"));
+            return ExitCode::from(1);
+        }
+    };
+    match run(&joined.group) {
+        Ok(code) => code,
+        Err(error) => joined.fail(&error, if is_usage(&error) { 2 } else { 1 }),
+    }
+}
+
+fn run(group: &Arc<dyn Group>) -> Result<ExitCode> {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) if error.use_stderr() && error.kind() != MISSING => {
-            note!("error: {}", one_line(&error));
-            return ExitCode::from(2);
+            bail!(Usage(one_line(&error)));
         }
         // Help, and the version.
         Err(error) => error.exit(),
     };
+    if group.size() > 1 && !matches!(arguments.command, Command::Train(_) | Command::Sample(_)) {
+        bail!(Usage(
+            "only `train` and `sample` share their work among the processes of MPI; start one"
+                .into()
+        ));
+    }
     join_pool();
-    let outcome = match arguments.command {
-        Command::Train(arguments) => command::train::run(arguments),
-        Command::Sample(arguments) => command::sample::run(arguments),
+    match arguments.command {
+        Command::Train(arguments) => command::train::run(arguments, group),
+        Command::Sample(arguments) => command::sample::run(arguments, group),
         Command::Evaluate(arguments) => command::evaluate::run(arguments),
         Command::Export(arguments) => command::export::run(arguments),
         Command::Serve(arguments) => command::serve::run(arguments),
@@ -73,13 +94,6 @@ fn main() -> ExitCode {
         Command::Presets(arguments) => command::presets::run(&arguments),
         Command::Completions(arguments) => command::completions::run(&arguments),
         Command::Man => command::man::run(),
-    };
-    match outcome {
-        Ok(code) => code,
-        Err(error) => {
-            note!("error: {error:#}");
-            ExitCode::from(if is_usage(&error) { 2 } else { 1 })
-        }
     }
 }
 

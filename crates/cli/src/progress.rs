@@ -1,7 +1,7 @@
 //! Progress: of a training, a bar in a terminal and lines in a log; of anything else that takes
 //! long, a bar in a terminal.
 
-use crate::say::note;
+use crate::say::{self, note};
 use indicatif::{ProgressBar, ProgressStyle};
 use pyroclast_train::learn::Record;
 use std::io::IsTerminal;
@@ -24,7 +24,7 @@ pub(crate) struct Progress {
 impl Progress {
     /// Progress from step `first` to step `total`.
     pub(crate) fn new(first: u64, total: u64) -> Self {
-        let bar = std::io::stderr().is_terminal().then(|| {
+        let bar = (say::prints() && std::io::stderr().is_terminal()).then(|| {
             let bar = ProgressBar::new(total);
             let template = "{bar:30.yellow/dim} step {pos}/{len}  {msg}  {per_sec}  ETA {eta}";
             if let Ok(style) = ProgressStyle::with_template(template) {

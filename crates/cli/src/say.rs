@@ -11,6 +11,7 @@ use pyroclast_metrics::Interval;
 use std::fmt::Arguments;
 use std::io::{self, ErrorKind, Write};
 use std::process::exit;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Prints a line of results.
 macro_rules! say {
@@ -29,6 +30,19 @@ pub(crate) use {note, say};
 /// out.
 const LINE: (usize, usize) = (2000, 800);
 
+/// Whether this process prints: of several that work together only one does.
+static PRINTS: AtomicBool = AtomicBool::new(true);
+
+/// Prints nothing from now on, but what is said [`aloud`].
+pub(crate) fn hush() {
+    PRINTS.store(false, Ordering::Relaxed);
+}
+
+/// Whether this process prints.
+pub(crate) fn prints() -> bool {
+    PRINTS.load(Ordering::Relaxed)
+}
+
 /// Writes lines of results. Ends the command where it cannot: quietly if the reader has left, and
 /// with a line and code 1 otherwise.
 pub(crate) fn line(text: Arguments<'_>) {
@@ -40,6 +54,9 @@ pub(crate) fn line(text: Arguments<'_>) {
 /// Writes results as they are, for what only the program itself has written. Ends the command where
 /// it cannot, as [`line`].
 pub(crate) fn raw(bytes: &[u8]) {
+    if !prints() {
+        return;
+    }
     let mut out = io::stdout().lock();
     let Err(error) = out.write_all(bytes).and_then(|()| out.flush()) else {
         return;
@@ -53,6 +70,13 @@ pub(crate) fn raw(bytes: &[u8]) {
 
 /// Writes a line beside the results, or drops it.
 pub(crate) fn aside(text: Arguments<'_>) {
+    if prints() {
+        aloud(text);
+    }
+}
+
+/// The same from a process that prints nothing else.
+pub(crate) fn aloud(text: Arguments<'_>) {
     let (most, end) = LINE;
     let _ = writeln!(io::stderr(), "{}", cut(&text.to_string(), most, end));
 }

@@ -5,12 +5,13 @@
 //! A [`Trainer`] is a model in training. A [`Batcher`] makes its batches on other threads, as a
 //! pure function of the seed and the step. [`Trainer::run`] trains and reports progress to a
 //! [`Watcher`]; a [`Recorder`] is a watcher that saves checkpoints and metrics in the folder of a
-//! [`Run`].
+//! [`Run`]. Several processes that form a [`Group`] train one model together.
 
 pub mod average;
 mod batch;
 pub mod checkpoint;
 mod error;
+mod group;
 mod latest;
 mod loss;
 mod optimizer;
@@ -28,6 +29,7 @@ pub use average::{Average, Law, WIDTHS};
 pub use batch::{Batch, Batcher, prefetch};
 pub use checkpoint::{Checkpoint, CheckpointError};
 pub use error::TrainError;
+pub use group::{Alone, Group, leader_first};
 pub use latest::{Latest, WeightsError};
 pub use optimizer::{AdamW, AdamWConfig, LearningRate};
 pub use order::Order;

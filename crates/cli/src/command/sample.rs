@@ -23,7 +23,7 @@ use pyroclast_plot::{Limits, pace, write_gif};
 use pyroclast_train::atomic_file;
 use pyroclast_train::dataset::{Dataset, Scaling};
 use pyroclast_train::draw::{CHUNK, Plan, Stepping, sample};
-use pyroclast_train::learn::Run;
+use pyroclast_train::learn::{Group, Run};
 use pyroclast_train::model::Model;
 use pyroclast_train::numbered::Claimed;
 use pyroclast_train::stored_model::{StoredModel, WithModel};
@@ -48,7 +48,7 @@ const DELAY: Duration = Duration::from_millis(60);
 /// The time that the last frame is shown.
 const HOLD: Duration = Duration::from_millis(1500);
 
-pub(crate) fn run(arguments: Sample) -> Result<ExitCode> {
+pub(crate) fn run(arguments: Sample, group: &Arc<dyn Group>) -> Result<ExitCode> {
     let stored = open(&arguments.model)?;
     let plan = plan(&arguments.solver, &stored.config(), arguments.seed, false)?;
     let samples_of_run = stored.run().map(Run::samples).unwrap_or_default();
@@ -69,6 +69,11 @@ pub(crate) fn run(arguments: Sample) -> Result<ExitCode> {
         bail!(Usage(
             "--trajectory needs a fixed number of steps; give --steps instead of --rtol and --atol"
                 .into()
+        ));
+    }
+    if arguments.trajectory && group.size() > 1 {
+        bail!(Usage(
+            "--trajectory is for one process, and MPI has started several; leave it out".into()
         ));
     }
     if arguments.tile.is_some() && stored.header().about.latents.is_none() {
@@ -97,10 +102,15 @@ pub(crate) fn run(arguments: Sample) -> Result<ExitCode> {
             condition: condition.as_ref(),
             trajectory: arguments.trajectory,
             tile: arguments.tile.unwrap_or(0) as usize,
+            group: &**group,
             take,
         };
         device::run_on(device, job)
     };
+    if !group.leads() {
+        draw(&mut |_, _| Ok(()))?;
+        return Ok(ExitCode::SUCCESS);
+    }
     // Several commands at once write several pictures.
     let claim = || {
         Claimed::new(&usual, ".png")
@@ -353,6 +363,8 @@ struct Sampling<'a> {
     trajectory: bool,
     /// The side of the tiles that pictures are decoded in; 0 for whole ones.
     tile: usize,
+    /// The processes that draw parts in turn. The first takes them all.
+    group: &'a dyn Group,
     take: Taker<'a>,
 }
 
@@ -372,28 +384,33 @@ impl<B: Backend> WithModel<Autodiff<B>> for Sampling<'_> {
         N: Network<Autodiff<B>, D> + AutodiffModule<Autodiff<B>>,
         N::InnerModule: Network<B, D>,
     {
+        let Self {
+            plan,
+            n: all,
+            classes,
+            condition,
+            trajectory,
+            tile,
+            group,
+            take,
+            ..
+        } = self;
         let (flow, device) = (model.flow.valid(), &model.device::<Autodiff<B>>());
         let (dataset, latents) = (&self.task.training, model.latents.as_deref());
         let (shape, dim) = (model.about.state_shape(), model.about.state_dim());
         let decoded = |states: Vec<f32>| match latents {
-            Some(latents) => latents.decode::<B>(&states, self.tile, device),
+            Some(latents) => latents.decode::<B>(&states, tile, device),
             None => Ok(states),
         };
-        let steps = self.plan.steps();
-        let mut watch = Watch::new(self.n, steps, self.trajectory);
+        let mut watch = Watch::new(all, plan.steps(), trajectory);
         let mut evaluations = 0;
-        let rows = CHUNK * (PART / (CHUNK * dim)).max(1);
-        let noise = Noise::new(self.plan.seed);
-        let source = &flow.path.source;
-        let parts = source.for_sampling_in_parts(self.n, dim, noise, 0, rows);
-        for (part, x0) in parts.enumerate() {
-            let first = part * rows;
+        let mut drawn = |first: usize, x0: &[f32]| -> Result<Vec<f32>> {
             let n = x0.len() / dim;
-            let labels = self.classes.of_rows(first..first + n);
+            let labels = classes.of_rows(first..first + n);
             let given = (labels.as_deref()).map_or_else(Given::nothing, |labels| {
                 Given::labels(labels, dataset.classes())
             });
-            let beside = self.condition.map_or_else(Given::nothing, |all| {
+            let beside = condition.map_or_else(Given::nothing, |all| {
                 let known = all.len().unwrap_or_default();
                 let rows: Vec<usize> = (first..first + n).map(|i| i % known).collect();
                 all.select(&rows)
@@ -401,13 +418,38 @@ impl<B: Backend> WithModel<Autodiff<B>> for Sampling<'_> {
             let given = given.and(beside);
             let plan = Plan {
                 first_row: first,
-                ..self.plan.clone()
+                ..plan.clone()
             };
             let mut observe = |row: usize, t: f64, x: &Tensor<B, D>| watch.see(first + row, t, x);
-            let samples = sample(&flow, &x0, shape, &given, &plan, device, &mut observe)?;
+            let samples = sample(&flow, x0, shape, &given, &plan, device, &mut observe)?;
             evaluations = evaluations.max(samples.statistics.evaluations);
-            (self.take)(decoded(samples.values)?, labels.as_deref())?;
+            Ok(decoded(samples.values)?)
+        };
+        let (rank, processes) = (group.rank(), group.size());
+        // What a process draws in its turn: its share, if it can be held.
+        let share = all.div_ceil(CHUNK).div_ceil(processes).max(1);
+        let rows = CHUNK * (PART / (CHUNK * dim)).clamp(1, share);
+        let (source, noise) = (&flow.path.source, Noise::new(plan.seed));
+        let parts = source.for_sampling_in_parts(all, dim, noise, 0, rows);
+        let mut own = Vec::new();
+        for (part, x0) in parts.enumerate() {
+            if part % processes == rank {
+                own = drawn(part * rows, &x0)?;
+            }
+            if (part + 1) % processes != 0 && (part + 1) * rows < all {
+                continue;
+            }
+            let mut first = part / processes * processes * rows;
+            for values in group.gather(std::mem::take(&mut own)) {
+                let n = values.len() / dataset.dim();
+                if n > 0 {
+                    take(values, classes.of_rows(first..first + n).as_deref())?;
+                }
+                first += n;
+            }
         }
+        let of_all = group.gather(vec![evaluations as f32]);
+        let evaluations = of_all.concat().into_iter().fold(0.0, f32::max) as usize;
         let mut states = paced(watch.states, dataset.is_image() && latents.is_none());
         for state in &mut states {
             state.values = decoded(std::mem::take(&mut state.values))?;

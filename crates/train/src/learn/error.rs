@@ -30,6 +30,26 @@ pub enum TrainError {
         /// The step at which it was seen.
         step: u64,
     },
+    /// A process of several starts from something else than the first.
+    #[error(
+        "process {rank} starts from another model or other data than process 0; give all processes \
+         the same program, files and arguments"
+    )]
+    Apart {
+        /// The number of the process.
+        rank: usize,
+    },
+    /// A batch has no row for some process.
+    #[error(
+        "a batch of {batch} gives none of its rows to some of {processes} processes; start fewer, \
+         or raise training.batch"
+    )]
+    TooMany {
+        /// The pairs of a batch.
+        batch: usize,
+        /// The processes.
+        processes: usize,
+    },
     /// The folder of the run cannot be used.
     #[error(transparent)]
     Run(#[from] RunError),

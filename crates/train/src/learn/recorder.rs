@@ -47,7 +47,6 @@ pub struct Recorder<'a, W> {
     snapshot_every: u64,
     metrics: Option<Metrics>,
     steps: u64,
-    stops: bool,
     /// The watcher that receives every event after the recorder.
     pub watcher: W,
 }
@@ -63,7 +62,6 @@ impl<'a, W> Recorder<'a, W> {
             snapshot_every: 0,
             metrics: None,
             steps: 0,
-            stops: false,
             watcher,
         }
     }
@@ -93,6 +91,17 @@ impl<'a, W> Recorder<'a, W> {
 
     fn is_due(&self, step: u64, every: u64) -> bool {
         step == self.steps || step.is_multiple_of(every)
+    }
+
+    fn save<B, N, const D: usize>(&self, trainer: &Trainer<B, N, D>) -> Result<(), TrainError>
+    where
+        B: AutodiffBackend,
+        N: Network<B, D> + AutodiffModule<B>,
+        N::InnerModule: Network<B::InnerBackend, D>,
+    {
+        trainer.save(self.run.checkpoint_path(trainer.step))?;
+        self.run.tidy();
+        Ok(())
     }
 
     fn takes_snapshot(&self, keeps_powers: bool, step: u64) -> bool {
@@ -132,7 +141,6 @@ where
     fn stepped(&mut self, trainer: &Trainer<B, N, D>) -> Next {
         let step = trainer.step;
         let next = self.watcher.stepped(trainer);
-        self.stops = next == Next::Stop;
         let writes =
             self.is_due(step, self.save_every) || self.takes_snapshot(trainer.keeps_powers(), step);
         if writes { next.max(Next::Log) } else { next }
@@ -149,11 +157,17 @@ where
         if self.takes_snapshot(trainer.keeps_powers(), step) {
             trainer.save_snapshot(&self.run.snapshot_path(step))?;
         }
-        if self.stops || self.is_due(step, self.save_every) {
-            trainer.save(self.run.checkpoint_path(step))?;
-            self.run.tidy();
+        if self.is_due(step, self.save_every) {
+            self.save(trainer)?;
         }
         self.watcher.logged(trainer, &record)
+    }
+
+    fn stopped(&mut self, trainer: &Trainer<B, N, D>) -> Result<(), TrainError> {
+        if !self.is_due(trainer.step, self.save_every) {
+            self.save(trainer)?;
+        }
+        self.watcher.stopped(trainer)
     }
 }
 

@@ -8,6 +8,7 @@
 use super::average::{Average, Law};
 use super::batch::{Batch, Batcher, prefetch};
 use super::checkpoint::{Checkpoint, CheckpointError, save_snapshot};
+use super::group::{Alone, Group};
 use super::loss::{batch_loss, points};
 use super::optimizer::{AdamW, AdamWConfig, LearningRate};
 use super::order::Order;
@@ -19,7 +20,7 @@ use crate::parameters::{as_leaves, gradients, slots, taken, values, with_values}
 use crate::task::Task;
 use burn::module::AutodiffModule;
 use burn::tensor::backend::AutodiffBackend;
-use burn::tensor::{ElementConversion, Tensor};
+use burn::tensor::{ElementConversion, Tensor, TensorData};
 use pyroclast_core::coupling::Coupling;
 use pyroclast_core::few_step::{FewStep, FewStepLoss, Steps, Teacher};
 use pyroclast_core::flow::Flow;
@@ -27,6 +28,7 @@ use pyroclast_core::loss::SampleLoss;
 use pyroclast_core::network::Network;
 use pyroclast_core::noise::{Draws, Noise, Stream};
 use pyroclast_kernels::global_norm;
+use sha2::{Digest, Sha256};
 use std::borrow::{Borrow, Cow};
 use std::ops::Range;
 use std::path::Path;
@@ -93,6 +95,8 @@ pub struct Trainer<B: AutodiffBackend, N, const D: usize> {
     batch: usize,
     /// The most pairs of a batch that are worked on at once, if not all.
     micro_batch: Option<usize>,
+    /// The processes that take the steps together.
+    group: Arc<dyn Group>,
     condition_dropout: f64,
     flip: bool,
     log_every: u64,
@@ -157,6 +161,7 @@ where
             learning_rate: LearningRate::constant(1e-3),
             batch: 512,
             micro_batch: None,
+            group: Arc::new(Alone),
             condition_dropout: 0.1,
             flip: false,
             log_every: 100,
@@ -193,6 +198,16 @@ where
     pub fn micro_batch(mut self, pairs: usize) -> Self {
         assert!(pairs > 0, "a part of a batch holds at least 1 pair");
         self.micro_batch = Some(pairs);
+        self
+    }
+
+    /// The same, taking its steps together with the other processes of this group, each of which has
+    /// a trainer that was made in the same way. Batches are those of the whole group.
+    ///
+    /// Gradients pass between the processes in single precision, once a step.
+    #[must_use]
+    pub fn group(mut self, group: Arc<dyn Group>) -> Self {
+        self.group = group;
         self
     }
 
@@ -332,11 +347,13 @@ where
     /// Trains until `steps` steps have been taken in all, including those before a resume.
     ///
     /// # Errors
-    /// [`TrainError::Diverged`], or the error of the watcher.
+    /// [`TrainError`]: the loss diverged, the processes of a group do not fit together, or the error
+    /// of the watcher.
     pub fn run<W>(&mut self, steps: u64, watcher: &mut W) -> Result<Outcome, TrainError>
     where
         W: Watcher<Self> + ?Sized,
     {
+        self.check_group()?;
         watcher.started(self, steps)?;
         let mut batches = prefetch(self.batcher(), self.step, steps);
         let clock = Instant::now();
@@ -356,7 +373,7 @@ where
                 Some((sum, n)) => (sum + loss, n + 1),
                 None => (loss, 1),
             });
-            let next = watcher.stepped(self);
+            let next = self.group.agree(watcher.stepped(self));
             let (step, last) = (self.step, self.step == steps);
             let due = |every: u64| last || step.is_multiple_of(every);
             if next != Next::Continue || due(self.log_every) || due(self.validate_every) {
@@ -368,7 +385,8 @@ where
                 let norm = self.gradient_norm.take();
                 let norm = norm.map(|norm| norm.into_scalar().elem::<f64>());
                 let seconds = logged.elapsed().as_secs_f64().max(f64::MIN_POSITIVE);
-                let validates = due(self.validate_every) && self.held_out() > 0;
+                let validates =
+                    due(self.validate_every) && self.held_out() > 0 && self.group.leads();
                 let record = Record {
                     step,
                     loss: Some(loss),
@@ -383,6 +401,7 @@ where
                 (waited, logged) = (Duration::ZERO, Instant::now());
             }
             if next == Next::Stop && !last {
+                watcher.stopped(self)?;
                 return Ok(Outcome::Interrupted { step });
             }
         }
@@ -409,7 +428,8 @@ where
         shown
     }
 
-    /// The gradient of the loss of a batch, and the loss that is shown: sums over its parts.
+    /// The gradient of the loss of a batch, and the loss that is shown: sums over its parts, and over
+    /// the processes.
     fn gradients(&self, batch: &Batch) -> (Vec<Inner<B>>, Inner<B>) {
         let few_step = self.few_step.has_loss().then(|| self.few_steps(batch));
         let of_part = |rows: Range<usize>| {
@@ -454,12 +474,76 @@ where
             let mut tape = loss.backward();
             (gradients::<B, N>(&flow.network, &mut tape), shown)
         };
-        let parts = parts(batch.len(), self.micro_batch).map(of_part);
+        let parts = parts(self.group.rows(batch.len()), self.micro_batch).map(of_part);
         let sum = parts.reduce(|(sums, shown), (gradients, of_part)| {
             let sums = sums.into_iter().zip(gradients);
             (sums.map(|(sum, g)| sum + g).collect(), shown + of_part)
         });
-        sum.expect("a batch holds at least 1 pair")
+        let (gradients, shown) = sum.expect("a batch holds at least 1 pair for every process");
+        match self.group.size() {
+            1 => (gradients, shown),
+            _ => self.reduced(gradients, shown),
+        }
+    }
+
+    /// The sums over the processes. Waits for the device.
+    fn reduced(&self, gradients: Vec<Inner<B>>, shown: Inner<B>) -> (Vec<Inner<B>>, Inner<B>) {
+        let lengths: Vec<usize> = gradients
+            .iter()
+            .map(|gradient| gradient.dims()[0])
+            .collect();
+        let dtype = shown.dtype();
+        let all = gradients.into_iter().chain([shown]).collect();
+        let values = Tensor::cat(all, 0).into_data().convert::<f32>();
+        let mut values = values.into_vec::<f32>().expect("converted just now");
+        self.group.all_reduce(&mut values);
+        let mut rest = &values[..];
+        let mut sent = |n: usize| {
+            let (values, after) = rest.split_at(n);
+            rest = after;
+            let sums = TensorData::new(values.to_vec(), [n]);
+            Tensor::from_data(sums, (&self.device, dtype))
+        };
+        let gradients = lengths.into_iter().map(&mut sent).collect();
+        (gradients, sent(1))
+    }
+
+    /// Refuses to train with processes that would take other steps.
+    fn check_group(&self) -> Result<(), TrainError> {
+        let (rank, processes) = (self.group.rank(), self.group.size());
+        if processes == 1 {
+            return Ok(());
+        }
+        let batch = self.batch;
+        if batch < processes {
+            return Err(TrainError::TooMany { batch, processes });
+        }
+        let own = self.fingerprint();
+        match self.group.broadcast(own.clone()) == own {
+            true => Ok(()),
+            false => Err(TrainError::Apart { rank }),
+        }
+    }
+
+    /// A digest of all that the next steps depend on.
+    fn fingerprint(&self) -> Vec<u8> {
+        let data = &self.about.data.digest;
+        let mut sha = Sha256::new();
+        sha.update(format!(
+            "{} {} {} {data:?}",
+            self.step,
+            self.batch,
+            self.noise.seed()
+        ));
+        let parameters = inner(values(&self.flow.network));
+        let moments = [&self.optimizer.first, &self.optimizer.second];
+        let state = [&parameters, &self.average.values]
+            .into_iter()
+            .chain(moments);
+        for tensor in state.flatten() {
+            sha.update(tensor.to_data().convert::<f32>().as_bytes());
+        }
+        sha.finalize().to_vec()
     }
 
     /// The network that makes the targets of few steps, and the steps of a batch, of random
@@ -538,7 +622,7 @@ where
         let (mut sum, mut n) = (0.0, 0);
         for batch in batches {
             let batch = batch.borrow();
-            for rows in parts(batch.len(), self.micro_batch) {
+            for rows in parts(0..batch.len(), self.micro_batch) {
                 let share = rows.len() as f64 / batch.len() as f64;
                 let part = batch.part(rows);
                 let loss = batch_loss(&flow, &part, own, self.shape, &self.device, None);
@@ -714,12 +798,12 @@ where
 /// A parameter, or a loss, without a tape.
 type Inner<B> = Tensor<<B as AutodiffBackend>::InnerBackend, 1>;
 
-/// The rows of a batch of n, in parts of at most this many.
-fn parts(n: usize, most: Option<usize>) -> impl Iterator<Item = Range<usize>> {
-    let most = most.unwrap_or(n).max(1);
-    (0..n)
-        .step_by(most)
-        .map(move |first| first..n.min(first.saturating_add(most)))
+/// These rows, in parts of at most this many.
+fn parts(rows: Range<usize>, most: Option<usize>) -> impl Iterator<Item = Range<usize>> {
+    let most = most.unwrap_or(rows.len()).max(1);
+    let end = rows.end;
+    rows.step_by(most)
+        .map(move |first| first..end.min(first.saturating_add(most)))
 }
 
 /// The tensors on the inner backend, without a tape.

@@ -22,7 +22,8 @@ pub enum Next {
     /// Reads the loss from the device and passes it to [`Watcher::logged`], then takes the next
     /// step.
     Log,
-    /// Reads the loss and passes it to [`Watcher::logged`], then ends the training.
+    /// Reads the loss and passes it to [`Watcher::logged`], then ends the training with
+    /// [`Watcher::stopped`].
     Stop,
 }
 
@@ -74,6 +75,16 @@ pub trait Watcher<T: ?Sized> {
     /// Any error ends the training.
     fn logged(&mut self, trainer: &T, record: &Record) -> Result<(), TrainError> {
         let _ = (trainer, record);
+        Ok(())
+    }
+
+    /// Called last where a training ends before its last step because a watcher asked for it: this
+    /// one or, of several processes, that of another.
+    ///
+    /// # Errors
+    /// Any error ends the training.
+    fn stopped(&mut self, trainer: &T) -> Result<(), TrainError> {
+        let _ = trainer;
         Ok(())
     }
 }

@@ -1,0 +1,204 @@
+//! Several processes of MPI train the model that one process trains. The launcher is Open MPI's
+//! `mpirun`.
+
+mod place;
+
+use place::Place;
+use safetensors::{Dtype, SafeTensors};
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+const POINTS: &str =
+    "moons --device flex --set training.batch=64 --set data.size=500 --set sampling.steps=4";
+const DIGITS: &str = "digits --device flex --set network.channels=8 --set training.batch=8 \
+    --set sampling.steps=2";
+
+/// Starts the command as so many processes.
+fn start(place: &Place, processes: usize, arguments: &str) -> Child {
+    Command::new("mpirun")
+        .args(["--oversubscribe", "-n", &processes.to_string()])
+        .arg(assert_cmd::cargo::cargo_bin!("pyroclast"))
+        .args(arguments.split_whitespace())
+        .current_dir(place.path(""))
+        // A container often has no other user.
+        .env("OMPI_ALLOW_RUN_AS_ROOT", "1")
+        .env("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1")
+        .env("RAYON_NUM_THREADS", "1")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("mpirun of Open MPI")
+}
+
+fn run(place: &Place, processes: usize, arguments: &str) {
+    let output = start(place, processes, arguments).wait_with_output();
+    let output = output.expect("it ends");
+    assert!(output.status.success(), "{arguments}: {}", errors(&output));
+}
+
+fn train(place: &Place, processes: usize, arguments: &str) {
+    run(place, processes, &format!("train {arguments}"));
+}
+
+fn errors(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// A tensor with its name.
+type Named = (String, Vec<f32>);
+
+/// All numbers of a checkpoint by their names.
+fn state(checkpoint: &Path) -> Vec<Named> {
+    let bytes = fs::read(checkpoint).expect("a checkpoint");
+    let tensors = SafeTensors::deserialize(&bytes).expect("a checkpoint");
+    let mut state: Vec<_> = (tensors.iter())
+        .map(|(name, tensor)| {
+            assert_eq!(tensor.dtype(), Dtype::F32);
+            let numbers = tensor.data().chunks_exact(4);
+            let number = |bytes: &[u8]| f32::from_le_bytes(bytes.try_into().expect("four bytes"));
+            (name.to_owned(), numbers.map(number).collect())
+        })
+        .collect();
+    state.sort_by(|(a, _): &Named, (b, _)| a.cmp(b));
+    state
+}
+
+fn last(place: &Place, run: &str, step: u64) -> Vec<Named> {
+    state(&place.path(&format!("{run}/checkpoints/step-{step:08}.safetensors")))
+}
+
+/// The largest difference of two states, relative to the largest number of the tensor.
+fn apart(a: &[Named], b: &[Named]) -> f32 {
+    let largest = |values: &mut dyn Iterator<Item = f32>| values.fold(0.0_f32, f32::max);
+    let of_tensor = |((name, a), (other, b)): (&Named, &Named)| {
+        assert_eq!(name, other);
+        let size = largest(&mut b.iter().map(|x| x.abs()));
+        largest(&mut a.iter().zip(b).map(|(a, b)| (a - b).abs())) / size.max(f32::MIN_POSITIVE)
+    };
+    largest(&mut a.iter().zip(b).map(of_tensor))
+}
+
+#[test]
+fn processes_take_the_steps_of_one() {
+    let place = Place::new();
+    for (name, source, batch, processes) in [("points", POINTS, 64, 2), ("digits", DIGITS, 8, 4)] {
+        let (together, parts, whole) = (
+            format!("{name}-together"),
+            format!("{name}-parts"),
+            format!("{name}-whole"),
+        );
+        let steps = 20;
+        train(
+            &place,
+            processes,
+            &format!("{source} --steps {steps} --out {together}"),
+        );
+        let part = batch / processes;
+        place.ok(&format!(
+            "train {source} --steps {steps} --out {parts} --set training.micro-batch={part}"
+        ));
+        place.ok(&format!("train {source} --steps {steps} --out {whole}"));
+        let ours = last(&place, &together, steps);
+        assert!(
+            ours == last(&place, &parts, steps),
+            "{name}: other bits than in parts"
+        );
+        let error = apart(&ours, &last(&place, &whole, steps));
+        assert!(error < 1e-6, "{name}: {error:e} from one process");
+        // What the first process writes, it writes once and whole.
+        for file in ["metrics.jsonl", "config.toml", "loss.png", "report.html"] {
+            assert!(place.path(&format!("{together}/{file}")).exists(), "{file}");
+        }
+    }
+}
+
+#[test]
+fn a_killed_process_ends_all_and_any_number_resumes() {
+    let place = Place::new();
+    let settings = format!("{POINTS} --set training.save-every=50");
+    let steps = 1500;
+    let all = format!("train {settings} --steps {steps} --out run");
+    let launcher = start(&place, 2, &all);
+    let checkpoint = place.path("run/checkpoints/step-00000100.safetensors");
+    let clock = Instant::now();
+    while !checkpoint.exists() {
+        assert!(clock.elapsed() < Duration::from_secs(60), "no checkpoint");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let id = launcher.id();
+    let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children"));
+    let children = children.expect("the processes of mpirun");
+    let victim = children.split_whitespace().last().expect("a process");
+    let killed = Command::new("kill").args(["-9", victim]).status();
+    assert!(killed.expect("a kill").success());
+    let clock = Instant::now();
+    let output = launcher.wait_with_output().expect("it ends");
+    assert!(clock.elapsed() < Duration::from_secs(10));
+    assert!(!output.status.success());
+    // Two processes resume to what two that were never killed end with.
+    run(&place, 2, &format!("{all} --resume"));
+    train(
+        &place,
+        2,
+        &format!("{settings} --steps {steps} --out whole"),
+    );
+    assert!(last(&place, "run", steps) == last(&place, "whole", steps));
+    // Other numbers of processes go on from there.
+    for processes in [1, 3] {
+        let until = steps + 10 * processes as u64;
+        let more = format!("{settings} --steps {until} --out run --resume");
+        train(&place, processes, &more);
+        last(&place, "run", until);
+    }
+}
+
+#[test]
+fn processes_draw_the_samples_of_one() {
+    let place = Place::new();
+    let independent = "--set path.coupling=independent";
+    place.ok(&format!(
+        "train {POINTS} {independent} --steps 20 --out run"
+    ));
+    // Two turns of three processes, the last part of which is short.
+    for method in ["heun", "euler-maruyama"] {
+        let draw = format!("sample run -n 9000 --method {method} --steps 4 --device flex");
+        place.ok(&format!("{draw} --out one.npy"));
+        run(&place, 3, &format!("{draw} --out three.npy"));
+        let bytes = |name: &str| fs::read(place.path(name)).expect("samples");
+        assert!(bytes("one.npy") == bytes("three.npy"), "{method}");
+    }
+}
+
+#[test]
+fn mistakes_of_all_are_one_line() {
+    let place = Place::new();
+    place.ok(&format!("train {POINTS} --steps 1 --out run"));
+    for (arguments, part, code) in [
+        ("train no-such-preset", "no-such-preset", 2),
+        ("train moons --steps", "--steps", 2),
+        (
+            "train moons --set training.batch=2 --steps 5",
+            "a batch of 2 gives none of its rows",
+            1,
+        ),
+        (
+            "sample run --trajectory",
+            "--trajectory is for one process",
+            2,
+        ),
+        ("presets", "only `train` and `sample` share their work", 2),
+    ] {
+        let output = start(&place, 3, arguments).wait_with_output();
+        let output = output.expect("it ends");
+        let errors = errors(&output);
+        let said = errors.lines().filter(|line| line.starts_with("error"));
+        let said: Vec<&str> = said.collect();
+        assert!(
+            said.len() == 1 && said[0].contains(part),
+            "{arguments}: {errors}"
+        );
+        assert_eq!(output.status.code(), Some(code), "{errors}");
+    }
+}
