@@ -3,12 +3,14 @@
 //! Every run is a process of its own with a folder of its own, so a sweep that was interrupted goes
 //! on where it stopped: finished runs are not trained again.
 
+use super::evaluate::DEFAULT_POINTS;
+use super::train::absolute;
 use crate::Usage;
 use crate::args::Sweep;
 use crate::say::{note, quoted, say};
 use anyhow::{Context, Result, bail};
 use pyroclast_metrics::Spread;
-use pyroclast_train::config::Config;
+use pyroclast_train::config::{Config, is_data};
 use pyroclast_train::learn::{Latest, Run};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -23,6 +25,11 @@ type Point = Vec<String>;
 
 pub(crate) fn run(arguments: Sweep) -> Result<ExitCode> {
     let points = grid(&arguments.set)?;
+    if !is_data(&arguments.source) {
+        for point in &points {
+            Config::load(&arguments.source, point)?;
+        }
+    }
     let runs = points.len().saturating_mul(arguments.seeds as usize);
     if runs > MOST {
         bail!(Usage(format!(
@@ -115,7 +122,7 @@ fn name(point: &Point, seed: u64) -> String {
     parts.join(",")
 }
 
-/// Trains a run unless it is finished, evaluates it, and returns its scores.
+/// Trains a run unless it is finished as it is asked for, evaluates it, and returns its scores.
 fn scored(
     arguments: &Sweep,
     point: &Point,
@@ -123,22 +130,16 @@ fn scored(
     out: &Path,
 ) -> Result<BTreeMap<String, f64>> {
     let kept = out.join("evaluation.json");
-    if !is_finished(out) {
+    let mut assignments = point.clone();
+    assignments.push(format!("training.seed={seed}"));
+    assignments.extend(arguments.steps.map(|n| format!("training.steps={n}")));
+    if !is_finished(out, &arguments.source, &assignments) {
         let mut command = itself()?;
         command.arg("train").arg(&arguments.source);
-        for set in point {
+        for set in &assignments {
             command.args(["--set", set]);
         }
-        command
-            .args(["--seed", &seed.to_string()])
-            .arg("--out")
-            .arg(out);
-        command.args(
-            arguments
-                .steps
-                .iter()
-                .flat_map(|n| ["--steps".into(), n.to_string()]),
-        );
+        command.arg("--out").arg(out);
         command.args(
             arguments
                 .device
@@ -152,7 +153,7 @@ fn scored(
         finish(command.stdout(Stdio::null()), out)?;
         let _ = std::fs::remove_file(&kept);
     }
-    if !kept.is_file() {
+    if !kept.is_file() || points(&kept) != Some(arguments.n.unwrap_or(DEFAULT_POINTS).into()) {
         let mut command = itself()?;
         command.arg("evaluate").arg(out).arg("--json");
         command.args(
@@ -181,15 +182,32 @@ fn scored(
         .collect())
 }
 
-/// Whether a run has taken all its steps.
-fn is_finished(out: &Path) -> bool {
+/// Whether a run has taken all its steps, by the configuration that is asked for. If it has another
+/// one, `pyroclast train --resume` says so.
+fn is_finished(out: &Path, source: &str, assignments: &[String]) -> bool {
     let Ok(run) = Run::open(out) else {
         return false;
     };
     let Ok(Some(config)) = Config::of_run(&run) else {
         return false;
     };
-    Latest::read(run).is_ok_and(|latest| latest.header().about.step >= config.training.steps)
+    let asked = match is_data(source) {
+        // The preset was chosen by the data, and what is asked for is set beside it.
+        true => Config::parse(&config.to_toml(), source, assignments).map(|mut asked| {
+            asked.data.name = source.to_owned();
+            asked
+        }),
+        false => Config::load(source, assignments),
+    };
+    let is_asked_for = asked.is_ok_and(|mut asked| absolute(&mut asked).is_ok() && asked == config);
+    let steps = config.training.steps;
+    is_asked_for && Latest::read(run).is_ok_and(|latest| latest.header().about.step == steps)
+}
+
+/// The number of samples of an evaluation.
+fn points(evaluation: &Path) -> Option<u64> {
+    let text = std::fs::read_to_string(evaluation).ok()?;
+    serde_json::from_str::<Value>(&text).ok()?["n"].as_u64()
 }
 
 fn itself() -> Result<Command> {
@@ -203,6 +221,12 @@ fn finish(command: &mut Command, out: &Path) -> Result<()> {
         .context("cannot start a run of the sweep")?;
     if status.success() {
         return Ok(());
+    }
+    if status.code() == Some(2) {
+        bail!(Usage(format!(
+            "{} was not trained, see above",
+            out.display()
+        )));
     }
     let code = status
         .code()

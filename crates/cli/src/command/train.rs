@@ -31,6 +31,7 @@ use pyroclast_train::model_file::ModelFile;
 use pyroclast_train::network::WithNetwork;
 use pyroclast_train::task::Task;
 use serde_json::json;
+pub(super) use set_up::absolute;
 use set_up::{SetUp, assignments, follow, set_up};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -128,7 +129,11 @@ pub(crate) fn run(mut arguments: Train, group: &Arc<dyn Group>) -> Result<ExitCo
             if config.network.is_autoencoder() {
                 say!("next     pyroclast evaluate {folder}");
                 let data = quoted(&config.data.name);
-                say!("then     pyroclast train {data} --set data.latents={folder}");
+                let size = match config.data.resolution {
+                    0 => String::new(),
+                    side => format!(" --size {side}"),
+                };
+                say!("then     pyroclast train {data}{size} --set data.latents={folder}");
             } else {
                 say!("next     pyroclast sample {folder} --trajectory");
             }

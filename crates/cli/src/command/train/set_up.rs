@@ -270,7 +270,7 @@ fn check_memory(config: &Config, task: &Task, autoencoder: Option<&ModelFile>) -
 }
 
 /// Data files by their absolute path, so that the run can be resumed and scored from anywhere.
-pub(super) fn absolute(config: &mut Config) -> Result<()> {
+pub(in crate::command) fn absolute(config: &mut Config) -> Result<()> {
     let data = &mut config.data;
     let is_path = data.is_path();
     for (name, is_path) in [
