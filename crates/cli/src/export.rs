@@ -220,14 +220,15 @@ pub(crate) fn stream<T>(
                 }
                 Ok(())
             })?;
-            archive.finish(&if writing.labelled {
+            let labels = if writing.labelled {
                 Labels::Classes {
                     labels: all,
                     names: class_names(&task.training),
                 }
             } else {
                 Labels::Nothing
-            })?;
+            };
+            archive.finish(&labels, 0)?;
             Ok(drawn)
         }
         _ => stream_numbers(writing, task, draw),

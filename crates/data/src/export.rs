@@ -188,13 +188,18 @@ impl PictureZip {
     }
 
     /// Writes the labels, as many as pictures, and gives the file its name. The names of classes
-    /// stand beside the labels, as `classes`.
+    /// stand beside the labels, as `classes`, and the number of pictures at the end that are held
+    /// out, as `held_out`.
     ///
     /// # Errors
     /// [`DataError`]: the file cannot be written.
-    pub fn finish(mut self, labels: &Labels) -> Result<(), DataError> {
-        let labels = described(labels).to_string();
-        let added = self.add("dataset.json".to_owned(), labels.as_bytes());
+    pub fn finish(mut self, labels: &Labels, held_out: usize) -> Result<(), DataError> {
+        let mut described = described(labels);
+        if held_out > 0 {
+            described["held_out"] = held_out.into();
+        }
+        let described = described.to_string();
+        let added = self.add("dataset.json".to_owned(), described.as_bytes());
         let io = DataError::io(&self.path);
         added.map_err(&io)?;
         let file = self.archive.finish().map_err(|error| io(error.into()))?;
@@ -228,7 +233,7 @@ pub fn write_zip(
         archive.push(&planes).map_err(&io)?;
         progress(row + 1, Some(set.len()));
     }
-    archive.finish(&set.labels)
+    archive.finish(&set.labels, set.held_out)
 }
 
 fn name(row: usize) -> String {

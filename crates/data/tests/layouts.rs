@@ -270,6 +270,16 @@ fn webdataset_and_edm_bring_their_labels() {
     let set = place.open("e.zip").expect("two pictures");
     assert_eq!(set.labels.classes(), Some([1, 0].as_slice()));
     assert_eq!(set.labels.names(), ["x", "y"]);
+    // Without labels folders are no classes, and the end may be held out.
+    let unlabelled = br#"{"labels": null, "held_out": 1}"#;
+    let both: [(&str, &[u8]); 3] = [
+        ("00000/a.png", &a),
+        ("00001/b.png", &b),
+        ("dataset.json", unlabelled),
+    ];
+    place.write("u.zip", &zipped(&both));
+    let set = place.open("u.zip").expect("two pictures");
+    assert_eq!((set.labels.classes(), set.held_out), (None, 1));
     let wrong = br#"{"labels": [["00000/b.png", 2], ["00000/a.png", 1]], "classes": ["x", "y"]}"#;
     place.write(
         "o.zip",

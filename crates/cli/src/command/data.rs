@@ -131,8 +131,8 @@ fn facts(task: &Task) -> serde_json::Map<String, Value> {
     let Value::Object(mut facts) = facts else {
         unreachable!("an object was written")
     };
-    let rows = training.len().min(10_000);
     if training.is_image() {
+        let rows = training.len().min(10_000);
         // Picture by picture: together they may not fit into memory.
         let range = (0..rows).fold((f32::INFINITY, f32::NEG_INFINITY), |range, row| {
             let pixels = training.row(row);
@@ -141,15 +141,21 @@ fn facts(task: &Task) -> serde_json::Map<String, Value> {
         let (low, high) = range;
         facts.insert("range".to_owned(), json!([low, high]));
     } else {
-        let (dim, values) = (training.dim(), training.reals());
+        let (dim, parts) = (training.dim(), [training.reals(), held.reals()]);
         let columns = (0..dim).map(|column| {
-            let of = || values.iter().skip(column).step_by(dim).take(rows).copied();
+            let of = || {
+                let all = parts
+                    .iter()
+                    .flat_map(|part| part.iter().skip(column).step_by(dim));
+                all.copied()
+            };
             let (low, high) = of().fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), x| {
                 (a.min(x), b.max(x))
             });
             let n = of().count().max(1) as f64;
             let mean = of().sum::<f64>() / n;
             let variance = of().map(|x| (x - mean).powi(2)).sum::<f64>() / n;
+            let [low, high] = [low, high].map(|x| rounded_beside(x, low.abs().max(high.abs())));
             let name = training.columns.get(column).cloned();
             json!({
                 "name": name.unwrap_or_else(|| format!("x{column}")),
@@ -165,6 +171,18 @@ fn facts(task: &Task) -> serde_json::Map<String, Value> {
         }
     }
     facts
+}
+
+/// A number with the digits that single precision has beside the largest of its column: values were
+/// brought to the model's scale and back.
+fn rounded_beside(x: f64, largest: f64) -> f64 {
+    if !(largest > 0.0 && largest.is_finite()) {
+        return x;
+    }
+    let digits = 6 - largest.log10().floor() as i32;
+    let text = format!("{x:.*}", digits.clamp(0, 300) as usize);
+    // Zero has no sign.
+    text.parse().unwrap_or(x) + 0.0
 }
 
 /// A sheet of pictures, spread evenly over the data; nothing for other data.
@@ -229,7 +247,10 @@ fn print(facts: &serde_json::Map<String, Value>, dataset: &Dataset) {
                 format!("{} to {}", rounded(bound(0)), rounded(bound(1))),
             );
         }
-        _ => line("rows", format!("{count}, {} columns", dataset.dim())),
+        _ => match dataset.dim() {
+            1 => line("rows", format!("{count}, 1 column")),
+            columns => line("rows", format!("{count}, {columns} columns")),
+        },
     }
     let classes = facts["classes"]
         .as_array()
@@ -253,7 +274,8 @@ fn print(facts: &serde_json::Map<String, Value>, dataset: &Dataset) {
         line("classes", format!("{}: {shown}{more}", classes.len()));
     }
     let columns = facts.get("columns").and_then(Value::as_array);
-    for column in columns.into_iter().flatten().take(SHOWN) {
+    let columns = columns.map(Vec::as_slice).unwrap_or_default();
+    for column in columns.iter().take(SHOWN) {
         let number = |value: &Value| value.as_f64().unwrap_or_default();
         line(
             "column",
@@ -266,6 +288,10 @@ fn print(facts: &serde_json::Map<String, Value>, dataset: &Dataset) {
                 column["range"][1]
             ),
         );
+    }
+    if columns.len() > SHOWN {
+        let more = columns.len() - SHOWN;
+        line("", format!("and {more} more, which --json lists"));
     }
     let kinds = facts.get("kinds").and_then(Value::as_array);
     for kind in kinds.into_iter().flatten() {

@@ -1,10 +1,12 @@
 //! A zip of pictures: in EDM's layout, with labels in `dataset.json`, or laid out as a folder.
 //!
-//! `{"labels": [["00000/img00000000.png", 6], …], "classes": ["cat", …]}`, where a label is a number
-//! or a vector and `classes` may be absent.
+//! `{"labels": [["00000/img00000000.png", 6], …], "classes": ["cat", …], "held_out": 100}`, where a
+//! label is a number or a vector, `labels` may be null, and the rest absent. So many pictures at the
+//! end are held out.
 //!
 //! Source: Karras et al. 2022, "Elucidating the Design Space of Diffusion-Based Generative Models",
-//! whose published code reads and writes this layout; the names of the classes are ours.
+//! whose published code reads and writes this layout; the names of the classes and the pictures that
+//! are held out are ours.
 
 use super::place::{is_picture, places, stays_inside};
 use super::{Item, Payload, Source};
@@ -28,6 +30,7 @@ const LABELS: &str = "dataset.json";
 struct Described {
     labels: Option<Vec<(String, Value)>>,
     classes: Option<Vec<String>>,
+    held_out: Option<usize>,
 }
 
 #[derive(Deserialize)]
@@ -69,8 +72,9 @@ pub(super) fn read<'a>(
     let mut places = places(found, path)?;
     let mut labels = HashMap::new();
     if let Some(described) = described {
-        // The labels speak of every picture, and folders are then but numbers of a thousand.
-        (places.names, places.held_out) = (described.classes, 0);
+        // It speaks of every picture, and folders are then but numbers of a thousand.
+        let held_out = described.held_out.unwrap_or(0).min(places.pictures.len());
+        (places.names, places.held_out) = (described.classes, held_out);
         places
             .pictures
             .iter_mut()
@@ -117,5 +121,5 @@ fn described(
     let text = bounded(entry, MOST, path)?;
     let described: Described = serde_json::from_slice(&text)
         .map_err(|error| DataError::damaged(path, format!("{LABELS}: {error}")))?;
-    Ok(described.labels.is_some().then_some(described))
+    Ok(Some(described))
 }

@@ -412,6 +412,13 @@ impl Config {
             "the samples are no pictures; leave it out",
         )?;
         rule(
+            data.resolution == 0 || shape[1..].iter().all(|&side| side == data.resolution),
+            "data.resolution",
+            data.resolution,
+            "only pictures of 8 bits are brought to another size; bring the array to it before, or \
+             leave this out",
+        )?;
+        rule(
             is_image || !data.flip,
             "data.flip",
             data.flip,
