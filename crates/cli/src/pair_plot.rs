@@ -11,6 +11,17 @@ const WORDS: usize = 6;
 /// How far the points of a word are strewn, as a share of the distance to the next word.
 const STREWN: f64 = 0.7;
 
+/// Roots of primes. Their multiples are spread evenly, and over the square by any two of them: the
+/// points of two columns of words fill their cells.
+const STRIDES: [f64; MOST] = [
+    4.123_105_626,
+    1.732_050_808,
+    2.236_067_977,
+    2.645_751_311,
+    3.316_624_790,
+    3.605_551_275,
+];
+
 /// The distance of the marks from the ends of an axis, as a share of its length: about the extreme
 /// values.
 const MARGIN: f64 = 0.05;
@@ -55,14 +66,13 @@ impl Place<'_> {
 
     /// The number that stands for sample `i` in the picture: for a word its place among the words,
     /// strewn a little so that points do not hide each other.
-    fn value(&self, i: usize, sample: &[f32]) -> f32 {
+    fn value(&self, i: usize, stride: f64, sample: &[f32]) -> f32 {
         let Some(words) = self.words else {
             return sample[self.at];
         };
         let values = &sample[self.at..self.at + words.len()];
         let best = (0..values.len()).max_by(|&a, &b| values[a].total_cmp(&values[b]));
-        // Multiples of the golden ratio fill an interval evenly.
-        let strewn = ((i as f64 * 0.618_033_988_749_895).fract() - 0.5) * STREWN;
+        let strewn = ((i as f64 * stride).fract() - 0.5) * STREWN;
         (best.unwrap_or(0) as f64 + strewn) as f32
     }
 
@@ -74,7 +84,8 @@ impl Place<'_> {
         scaling: &Scaling,
     ) -> PairAxis {
         if let Some(words) = self.words {
-            let marks = words.iter().enumerate().take(WORDS);
+            let marks = words.iter().enumerate();
+            let marks = marks.step_by(words.len().div_ceil(WORDS).max(1));
             return PairAxis {
                 name: self.name.clone(),
                 ends: [-0.6, words.len() as f64 - 0.4],
@@ -138,8 +149,11 @@ pub(crate) fn pair_plot(
         .collect();
     let rows = |values: &[f32]| -> Vec<f32> {
         let rows = values.chunks_exact(dataset.dim()).enumerate();
-        rows.flat_map(|(i, sample)| places.iter().map(move |place| place.value(i, sample)))
-            .collect()
+        let of_row = |(i, sample)| {
+            let places = places.iter().zip(STRIDES);
+            places.map(move |(place, stride)| place.value(i, stride, sample))
+        };
+        rows.flat_map(of_row).collect()
     };
     // As they stand in a table: whole numbers are whole.
     let snapped = dataset.in_units(samples, scaling);
@@ -171,7 +185,7 @@ mod tests {
             words: Some(&words),
         };
         for i in 0..100 {
-            let value = place.value(i, &[9.0, -1.0, 0.3, 0.2]);
+            let value = place.value(i, STRIDES[0], &[9.0, -1.0, 0.3, 0.2]);
             assert!((value - 1.0).abs() < 0.351, "{value}");
         }
     }

@@ -97,10 +97,11 @@ pub fn pairs(axes: &[PairAxis], data: &[f32], samples: &[f32], title: &str) -> R
     for row in 0..k {
         for column in 0..=row {
             let area = panel(row, column);
-            for (_, rows, colour) in clouds {
-                if row == column {
-                    histogram(&mut canvas, area, &axes[row], values(rows, k, row), colour);
-                } else {
+            if row == column {
+                let of = |(_, rows, colour)| (shares(&axes[row], values(rows, k, row)), colour);
+                histograms(&mut canvas, area, clouds.map(of));
+            } else {
+                for (_, rows, colour) in clouds {
                     let points = values(rows, k, column).zip(values(rows, k, row));
                     let pair = [&axes[column], &axes[row]];
                     scatter(&mut canvas, area, pair, points, colour);
@@ -151,41 +152,48 @@ fn scatter(
     }
 }
 
-/// The shares of values between evenly spaced places, as bars in the background or as an outline.
-fn histogram(
-    canvas: &mut Canvas,
-    area: Area,
-    axis: &PairAxis,
-    values: impl Iterator<Item = f32>,
-    colour: Rgb<u8>,
-) {
-    let mut counts = [0_u32; BINS];
+/// The shares of all values that lie between evenly spaced places of an axis.
+fn shares(axis: &PairAxis, values: impl Iterator<Item = f32>) -> [f32; BINS] {
+    let (mut counts, mut all) = ([0_u32; BINS], 0_u32);
     for share in values.map(|value| axis.share(value)) {
         if (0.0..=1.0).contains(&share) {
             counts[((share * BINS as f32) as usize).min(BINS - 1)] += 1;
         }
+        all += 1;
     }
-    let most = counts.iter().copied().max().unwrap_or(0);
-    if most == 0 {
-        return;
+    counts.map(|count| count as f32 / all.max(1) as f32)
+}
+
+/// The shares of several sets of values on one scale, as [`histogram`] draws them.
+fn histograms<const N: usize>(canvas: &mut Canvas, area: Area, sets: [([f32; BINS], Rgb<u8>); N]) {
+    let all = sets.iter().flat_map(|(shares, _)| shares);
+    let most = all.copied().fold(0.0, f32::max);
+    for (shares, colour) in sets {
+        if shares.iter().any(|&share| share > 0.0) {
+            histogram(canvas, area, shares.map(|share| share / most), colour);
+        }
     }
-    let height = |count: u32| 0.9 * SIDE * count as f32 / most as f32;
+}
+
+/// Shares of the largest that is drawn, as bars in the background or as an outline.
+fn histogram(canvas: &mut Canvas, area: Area, shares: [f32; BINS], colour: Rgb<u8>) {
+    let height = |share: f32| 0.9 * SIDE * share;
     let left = |bin: usize| area.left + bin as f32 * SIDE / BINS as f32;
     if colour == PALE {
-        for (bin, &count) in counts.iter().enumerate() {
+        for (bin, &share) in shares.iter().enumerate() {
             let bar = Area {
                 left: left(bin),
                 right: left(bin + 1),
-                top: area.bottom - height(count),
+                top: area.bottom - height(share),
                 bottom: area.bottom,
             };
             canvas.fill_area(bar, |_| PALE);
         }
         return;
     }
-    let outline: Vec<[f32; 2]> = (counts.iter().enumerate())
-        .flat_map(|(bin, &count)| {
-            let y = area.bottom - height(count);
+    let outline: Vec<[f32; 2]> = (shares.iter().enumerate())
+        .flat_map(|(bin, &share)| {
+            let y = area.bottom - height(share);
             [[left(bin), y], [left(bin + 1), y]]
         })
         .collect();
