@@ -219,6 +219,7 @@ fn of_rows(
         return Ok((None, [side(paths[0], real)?, side(paths[1], fake)?]));
     }
     let [real, fake] = [read(paths[0])?, read(paths[1])?];
+    check_columns([&real, &fake], paths)?;
     if real.dim() != fake.dim() {
         bail!(
             "{} has {} numbers per row, and {} has {}; give samples of the same shape",
@@ -245,6 +246,32 @@ fn of_rows(
         datasets: [&real, &fake],
     };
     device::run_on(device, job)
+}
+
+/// Refuses tables of other columns, or of other words in a column: rows are compared number by
+/// number, and the place of a number tells what it means.
+fn check_columns(datasets: [&Dataset; 2], paths: [&Path; 2]) -> Result<()> {
+    let [ours, theirs] = datasets.map(|dataset| &dataset.columns);
+    if ours.is_empty() || theirs.is_empty() {
+        return Ok(());
+    }
+    let name = |columns: &[String], at: usize| match columns.get(at) {
+        Some(name) => shown(name),
+        None => "nothing".to_owned(),
+    };
+    let all = ours.len().max(theirs.len());
+    if let Some(at) = (0..all).find(|&at| ours.get(at) != theirs.get(at)) {
+        bail!(
+            "the value {} of a row is {} in {} and {} in {}; give tables of the same columns and \
+             words, in one order",
+            at + 1,
+            name(ours, at),
+            paths[0].display(),
+            name(theirs, at),
+            paths[1].display()
+        );
+    }
+    Ok(())
 }
 
 /// The rows of a dataset as they are.
