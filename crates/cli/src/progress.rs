@@ -26,7 +26,8 @@ impl Progress {
     pub(crate) fn new(first: u64, total: u64) -> Self {
         let bar = (say::prints() && std::io::stderr().is_terminal()).then(|| {
             let bar = ProgressBar::new(total);
-            let template = "{bar:30.yellow/dim} step {pos}/{len}  {msg}  {per_sec}  ETA {eta}";
+            let template =
+                "{bar:24.yellow/dim} {percent} %  step {pos}/{len}  {msg}  {per_sec}  {elapsed}, ETA {eta}";
             if let Ok(style) = ProgressStyle::with_template(template) {
                 bar.set_style(style.progress_chars("━━─"));
             }
@@ -107,9 +108,9 @@ impl Bar {
     pub(crate) fn new(what: &str) -> Self {
         // indicatif hides the bar unless it is in a terminal.
         let bar = ProgressBar::new(Self::PARTS as u64);
-        if let Ok(style) =
-            ProgressStyle::with_template("{bar:30.yellow/dim} {percent} %  {msg}  ETA {eta}")
-        {
+        if let Ok(style) = ProgressStyle::with_template(
+            "{bar:30.yellow/dim} {percent} %  {msg}  {elapsed}, ETA {eta}",
+        ) {
             bar.set_style(style.progress_chars("━━─"));
         }
         bar.set_message(what.to_owned());

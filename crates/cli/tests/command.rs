@@ -874,7 +874,7 @@ fn what_is_not_known_is_named_with_what_is() {
         2,
         &["needs the score", "coupling = independent"],
     );
-    place.fails("sample nowhere", 1, &["nowhere holds no run"]);
+    place.fails("sample nowhere", 1, &["nowhere does not exist"]);
     place.fails("presets moon", 2, &["did you mean `moons`?"]);
     place.fails(
         "presets moons-meanflow",

@@ -196,7 +196,11 @@ fn what_cannot_be_exported_is_refused() {
         2,
         &["--out m.bin does not end in .safetensors"],
     );
-    place.fails("export none --out m.safetensors", 1, &["none holds no run"]);
+    place.fails(
+        "export none --out m.safetensors",
+        1,
+        &["none does not exist"],
+    );
     place.fails(
         "export run --out m.safetensors --weights rate:0.9",
         2,

@@ -104,7 +104,7 @@ fn options_and_names_are_shown_without_control_characters() {
     }
     // A file name cannot be longer than the file system allows.
     for text in [OWNED, "two\nlines"] {
-        refused(&place, &["sample", text], 1, "holds no run");
+        refused(&place, &["sample", text], 1, "does not exist");
         refused(&place, &["distance", text, text], 1, "");
     }
 }

@@ -91,6 +91,7 @@ pub(crate) fn run(arguments: Sample, group: &Arc<dyn Group>) -> Result<ExitCode>
     };
     let n = (arguments.n).map_or_else(usual_n, |n| n as usize);
     check_memory(n, &task, &plan, format, arguments.trajectory)?;
+    let title = title(&task, n, &plan, stored.header().about.step);
     let start = Instant::now();
     let draw = |take: Taker<'_>| {
         let job = Sampling {
@@ -158,7 +159,7 @@ pub(crate) fn run(arguments: Sample, group: &Arc<dyn Group>) -> Result<ExitCode>
                 Format::Npz => export::write_archive(out, &all, labels, &task.training)?,
                 Format::Safetensors => export::write_tensors(out, &all, labels, &task)?,
                 _ => {
-                    let (scaling, title) = (&task.scaling, title(&task, n));
+                    let scaling = &task.scaling;
                     let picture = export::picture(&all, labels, &backdrop, scaling, &title, None);
                     export::save_png(out, &picture)?;
                 }
@@ -253,8 +254,19 @@ fn backdrop(stored: &StoredModel, without_data: &Task, is_drawn: bool) -> Arc<Da
     same.map_or_else(|| without_data.training.clone(), |task| task.training)
 }
 
-fn title(task: &Task, n: usize) -> String {
-    format!("{}: {n} samples", task.training.name)
+fn title(task: &Task, n: usize, plan: &Plan, step: u64) -> String {
+    let mut title = format!("{}: {n} samples by {}", task.training.name, plan.method);
+    match plan.steps() {
+        Some(1) => title += ", 1 step",
+        Some(steps) => title += &format!(", {steps} steps"),
+        None => {}
+    }
+    title += &format!(", seed {}", plan.seed);
+    // An imported model has taken none here.
+    if step > 0 {
+        title += &format!(", after {step} steps of training");
+    }
+    title
 }
 
 /// The classes that samples are drawn of.

@@ -35,6 +35,9 @@ pub enum RunError {
          its folder"
     )]
     NoRun(String),
+    /// There is nothing of that name.
+    #[error("{0} does not exist; give the folder of a run, or a model file{1}")]
+    Missing(String, String),
     /// The run has not saved a checkpoint yet.
     #[error("{0} holds no checkpoint yet; wait for the first, or resume the run")]
     NoCheckpoint(String),
@@ -140,8 +143,16 @@ impl Run {
     /// Opens the run in this folder.
     ///
     /// # Errors
-    /// [`RunError::NoRun`] if there is none.
+    /// [`RunError::NoRun`] if there is none, [`RunError::Missing`] if there is not even a folder.
     pub fn open(folder: &Path) -> Result<Self, RunError> {
+        if !folder.exists() {
+            let usual = Path::new("runs").join(folder);
+            let meant = match usual.is_dir() {
+                true => format!("; did you mean {}?", usual.display()),
+                false => String::new(),
+            };
+            return Err(RunError::Missing(folder.display().to_string(), meant));
+        }
         let run = Self {
             folder: folder.to_owned(),
         };
