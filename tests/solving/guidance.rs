@@ -497,6 +497,51 @@ fn plain_guidance_of_a_velocity_on_a_polynomial_path_starts_at_no_signal() {
 }
 
 #[test]
+fn the_guided_ode_of_two_gaussians_does_not_end_in_the_law_of_its_scores() {
+    // x1 and c are jointly Gaussian, with means .4 and −.1, variances 1.3 and .9, and covariance .8.
+    let (whole, slope) = (1.3_f64, 0.8_f64 / 0.9);
+    let given = (0.4 + slope * (0.7 + 0.1), whole - 0.8 * slope);
+    assert!((given.0 - 1.111111111111111).abs() < 1e-15, "{given:?}");
+    assert!((given.1 - 0.5888888888888889).abs() < 1e-15, "{given:?}");
+    let field = |weight| Guided {
+        conditional: gaussian::<B, _>(&[given.0], given.1.sqrt(), Linear::default()),
+        unconditional: gaussian::<B, _>(&[0.4], whole.sqrt(), Linear::default()),
+        weight,
+    };
+    let velocity = |weight| values(field(weight).velocity(0.6, tensor(&[0.9], [1, 1])))[0];
+    for (weight, expected) in [
+        (1.0, 1.08183990442055),
+        (0.0, 0.799363057324841),
+        (2.0, 1.364316751516258),
+    ] {
+        assert!((velocity(weight) - expected).abs() < 1e-13, "w = {weight}");
+    }
+    // The field is linear, so what becomes of 0 and 1 tells the mean and the deviation:
+    // s_c^w·s_u^{1−w}.
+    for (weight, mean, std) in [
+        (2.0, 1.524700567470368, 0.516489722480737),
+        (4.0, 1.875330727468884, 0.233965429841749),
+    ] {
+        let ends = integrate(
+            &field(weight),
+            &RK4,
+            tensor(&[0.0, 1.0], [2, 1]),
+            &TimeGrid::uniform(0.0, 1.0, 1000),
+        );
+        let ends = values(ends);
+        assert!((ends[0] - mean).abs() < 1e-10, "{ends:?}");
+        assert!((ends[1] - ends[0] - std).abs() < 1e-10, "{ends:?}");
+        let formula = given.1.sqrt().powf(weight) * whole.sqrt().powf(1.0 - weight);
+        assert!((formula - std).abs() < 1e-14);
+    }
+    // The law with the guided score of the data, p_c²/p_u, is another.
+    let precision = 2.0 / given.1 - 1.0 / whole;
+    let mean = (2.0 * given.0 / given.1 - 0.4 / whole) / precision;
+    assert!((mean - 1.319337016574586).abs() < 1e-14, "{mean}");
+    assert!((precision.powf(-0.5) - 0.616978916516127).abs() < 1e-14);
+}
+
+#[test]
 fn guided_gaussians_have_the_score_of_their_product() {
     // p_c^w·p_u^{1−w} is Gaussian, of precision w/v_c + (1 − w)/v_u.
     let (t, w) = (0.6, 1.4);

@@ -522,6 +522,36 @@ impl Function for SelfAttention {
 }
 
 #[test]
+fn a_query_finds_the_mixture_of_its_values() {
+    fn found<B: Backend>(keys: &[[f64; 2]], values: &[[f64; 2]], dtype: DType) -> Vec<f64> {
+        let of = |rows: &[[f64; 2]]| {
+            tensor::<B>(rows.as_flattened(), dtype).reshape([1, 1, rows.len(), 2])
+        };
+        let scale = 0.5_f64.sqrt();
+        let mixture = attention(of(&[[1.0, 0.5]]), of(keys), of(values), scale);
+        host(flat(mixture))
+    }
+    let keys = [[0.2, 1.0], [1.0, -0.5], [0.3, 0.3]];
+    let values = [[1.0, 0.0], [0.0, 2.0], [-1.0, 1.0]];
+    let turned = |rows: [[f64; 2]; 3]| [rows[2], rows[0], rows[1]];
+    let of_all = [0.05637984374198407, 1.012522038316896];
+    let of_two = [0.4911620858320484, 1.017675828335903];
+    for (keys, values, expected) in [
+        (&keys[..], &values[..], of_all),
+        // In any order, and as if the third did not count.
+        (&turned(keys), &turned(values), of_all),
+        (&keys[..2], &values[..2], of_two),
+    ] {
+        let exact = found::<NdArray>(keys, values, DType::F64);
+        let single = found::<Flex>(keys, values, DType::F32);
+        for i in 0..2 {
+            assert!((exact[i] - expected[i]).abs() < 1e-15, "{exact:?}");
+            assert!((single[i] - expected[i]).abs() < 2e-7, "{single:?}");
+        }
+    }
+}
+
+#[test]
 fn self_attention_is_the_composed_one() {
     for sizes in [[1, 1, 1, 1], [3, 2, 16, 8], [2, 3, 70, 33], [1, 2, 300, 32]] {
         check(&format!("self-attention {sizes:?}"), &SelfAttention(sizes));
