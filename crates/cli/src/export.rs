@@ -148,6 +148,21 @@ pub(crate) fn check_file(path: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Refuses a file that cannot be written, or whose name is that of no PNG.
+pub(crate) fn check_picture(path: &Path) -> Result<()> {
+    check_file(path)?;
+    let is_png = path
+        .extension()
+        .is_some_and(|end| end.eq_ignore_ascii_case("png"));
+    if !is_png {
+        bail!(Usage(format!(
+            "--out {} does not end in .png, the format of this picture",
+            path.display()
+        )));
+    }
+    Ok(())
+}
+
 /// Refuses to write the file that is read.
 pub(crate) fn check_other(out: &Path, source: &Path) -> Result<()> {
     let place = |path: &Path| path.canonicalize().ok();

@@ -193,6 +193,11 @@ fn what_is_converted_trains_as_the_folder_does() {
     let of = |name: &str| fs::read(place.path(name)).expect("samples");
     assert_eq!(of("a.npy"), of("b.npy"));
     place.fails(
+        "data inspect photos --out photos.jpg",
+        2,
+        &["does not end in .png"],
+    );
+    place.fails(
         "data convert photos --out photos.tar",
         2,
         &["does not end in .zip"],
@@ -287,7 +292,52 @@ fn a_sweep_trains_a_grid_once_and_goes_on_where_it_stopped() {
         "{}",
         again.stdout
     );
+    // What is asked for counts, and not that there is a run: more steps are taken, another network
+    // is refused, and other samples are drawn.
+    let row = |of: &str| {
+        let table = json(&place.ok(&format!("{of} --json")).stdout);
+        table["rows"][0]["scores"]["w2"]["values"].clone()
+    };
+    let (before, fewer) = (row(sweep), row(&sweep.replace("-n 100", "-n 50")));
+    assert_ne!(before, fewer);
+    let more = place.ok(&sweep.replace("--steps 4", "--steps 6"));
+    assert_eq!(more.stderr.matches("training on").count(), 4);
+    place.fails(sweep, 2, &["has already taken 6 steps", "was not trained"]);
+    place.fails(
+        &sweep.replace("sweep moons", "sweep scurve"),
+        2,
+        &["made with another configuration"],
+    );
     place.fails("sweep moons --set batch", 2, &["does not set a key"]);
+    place.fails(
+        "sweep moons --set training.batch=16,none --out t",
+        2,
+        &["training.batch"],
+    );
+    assert!(!place.path("t").exists());
+}
+
+#[test]
+fn only_tables_of_the_same_columns_are_compared() {
+    let place = Place::new();
+    let table = |name: &str, heading: &str, words: [&str; 2]| {
+        let rows = (0..12).map(|i| format!("{}.5,{}\n", i, words[i % 2]));
+        place.write(name, &(format!("{heading}\n") + &rows.collect::<String>()));
+    };
+    table("a.csv", "v,city", ["Oslo", "Rome"]);
+    table("b.csv", "v,city", ["Paris", "Zagreb"]);
+    table("c.csv", "w,city", ["Oslo", "Rome"]);
+    place.ok("distance a.csv a.csv");
+    place.fails(
+        "distance a.csv b.csv",
+        1,
+        &["Oslo", "Paris", "in one order"],
+    );
+    place.fails(
+        "distance a.csv c.csv",
+        1,
+        &["value 1", "is v in a.csv and w in c.csv"],
+    );
 }
 
 #[test]

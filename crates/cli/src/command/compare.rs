@@ -4,7 +4,7 @@ use super::{data_of, open};
 use crate::Usage;
 use crate::args::{Compare, Features};
 use crate::device::{self, Job};
-use crate::export::{check_file, save_png};
+use crate::export::{check_picture, save_png};
 use crate::features;
 use crate::memory::{self, product};
 use crate::plan::{check_unguided, unguided};
@@ -30,7 +30,7 @@ pub(crate) fn run(arguments: Compare) -> Result<ExitCode> {
     let config = &stored.config();
     check_unguided(config, arguments.guidance)?;
     if let Some(out) = &arguments.out {
-        check_file(out)?;
+        check_picture(out)?;
     }
     let device = device::choose(arguments.model.device.name.as_deref())?;
     let task = data_of(&stored, &arguments.model.run)?;

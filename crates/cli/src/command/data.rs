@@ -2,7 +2,7 @@
 
 use crate::Usage;
 use crate::args::{Data, DataCommand, DataConvert, DataInspect};
-use crate::export::{check_file, class_name, save_png};
+use crate::export::{check_file, check_picture, class_name, save_png};
 use crate::loading::{one_source, with_progress};
 use crate::say::{quoted, say};
 use anyhow::{Context, Result, bail};
@@ -66,7 +66,7 @@ fn inspect(arguments: &DataInspect) -> Result<ExitCode> {
     let (what, set) = (&arguments.what, &arguments.set);
     let source = source(what, arguments.size, arguments.skip_broken, set)?;
     if let Some(out) = &arguments.out {
-        check_file(out)?;
+        check_picture(out)?;
     }
     let set = if source.is_path() {
         pictures(&source)?

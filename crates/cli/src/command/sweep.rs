@@ -274,7 +274,13 @@ fn print(table: &[(Point, BTreeMap<String, Vec<f64>>)]) {
         });
         say!("{:width$}{}", label(point), cells.collect::<String>());
     }
-    say!("means and 95 % intervals over the seeds");
+    if table
+        .iter()
+        .flat_map(|(_, scores)| scores.values())
+        .any(|values| values.len() > 1)
+    {
+        say!("means and 95 % intervals over the seeds");
+    }
 }
 
 fn as_json(table: &[(Point, BTreeMap<String, Vec<f64>>)]) -> Value {
