@@ -22,6 +22,7 @@ use pyroclast_train::model::Model;
 use pyroclast_train::stored_model::{StoredModel, WithModel};
 use pyroclast_train::task::Task;
 use serde_json::{Value, json};
+use std::collections::HashSet;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -49,6 +50,8 @@ pub(crate) fn run(arguments: Compare) -> Result<ExitCode> {
     } else {
         usual().copied().collect()
     };
+    let mut known = HashSet::new();
+    methods.retain(|method| known.insert(method.name));
     let plan = Plan {
         guidance: arguments.guidance,
         ..config.plan(arguments.seed)
@@ -99,17 +102,29 @@ pub(crate) fn run(arguments: Compare) -> Result<ExitCode> {
         named,
         features: &arguments.features,
     };
-    let (comparison, unserved) = device::run_on(device, job)?;
+    let (mut comparison, unserved) = device::run_on(device, job)?;
     left_out.extend(unserved);
     (contest.methods).retain(|method| !left_out.iter().any(|(name, _)| *name == method.name));
+    // A step of some methods costs more than a small budget, and one with guidance two evaluations
+    // for one.
+    let cost = if arguments.guidance == 1.0 { 1 } else { 2 };
+    let is_beyond = |entry: &Entry| {
+        let found = entry.found.as_ref();
+        found.is_ok_and(|found| found.evaluations > cost * entry.budget)
+    };
+    let beyond: Vec<Entry> = comparison
+        .entries
+        .extract_if(.., |entry| is_beyond(entry))
+        .collect();
     let folder = stored.run().map_or(Path::new(""), |run| run.folder());
     let out = (arguments.out).unwrap_or_else(|| folder.join("samplers.png"));
     // A reader that leaves must not cost the picture, nor a picture that fails the table.
     let drawn = draw(&out, &comparison, &contest, &task);
     if arguments.json {
-        say!("{}", as_json(&comparison, &contest, &left_out));
+        say!("{}", as_json(&comparison, &contest, &left_out, &beyond));
     } else {
         print_table(&comparison, &contest, &left_out, &task);
+        print_beyond(&beyond, cost);
     }
     drawn?;
     if !arguments.json {
@@ -204,13 +219,21 @@ fn print_table(comparison: &Comparison, contest: &Contest, left_out: &[LeftOut],
         comparison.limit_steps,
         comparison.limit_to_data
     );
-    let heads = contest.budgets.iter().map(|n| format!("{n} evaluations"));
+    let heads = contest.budgets.iter().map(|n| match n {
+        1 => "1 evaluation".to_owned(),
+        n => format!("{n} evaluations"),
+    });
     say!("| method | {} |", heads.collect::<Vec<_>>().join(" | "));
     say!("|---|{}", "---|".repeat(contest.budgets.len()));
     for &method in &contest.methods {
-        let cells = row(comparison, method).map(|entry| match &entry.found {
-            Ok(found) => format!("{} ({})", fixed(found.to_data, 3), fixed(found.to_limit, 3)),
-            Err(_) => "–".into(),
+        let cells = contest.budgets.iter().map(|budget| {
+            let entry = row(comparison, method).find(|entry| entry.budget == *budget);
+            match entry.and_then(|entry| entry.found.as_ref().ok()) {
+                Some(found) => {
+                    format!("{} ({})", fixed(found.to_data, 3), fixed(found.to_limit, 3))
+                }
+                None => "–".into(),
+            }
         });
         say!("| {method} | {} |", cells.collect::<Vec<_>>().join(" | "));
     }
@@ -228,6 +251,20 @@ fn print_table(comparison: &Comparison, contest: &Contest, left_out: &[LeftOut],
     }
     for (method, why) in left_out {
         say!("\n{method} is left out: {why}");
+    }
+}
+
+/// The methods that cannot keep to a budget.
+fn print_beyond(entries: &[Entry], cost: usize) {
+    for entry in entries {
+        if let Ok(found) = &entry.found {
+            let used = found.evaluations / cost;
+            say!(
+                "\n{} takes {used} evaluations at least, more than {}",
+                entry.method,
+                entry.budget
+            );
+        }
     }
 }
 
@@ -256,7 +293,12 @@ fn print_best(comparison: &Comparison, budget: usize) {
     say!("\nbest of {budget} evaluations: {}, {beside}", best.method);
 }
 
-fn as_json(comparison: &Comparison, contest: &Contest, left_out: &[LeftOut]) -> Value {
+fn as_json(
+    comparison: &Comparison,
+    contest: &Contest,
+    left_out: &[LeftOut],
+    beyond: &[Entry],
+) -> Value {
     let entries: Vec<Value> = (comparison.entries.iter())
         .map(|entry| {
             let found = entry.found.as_ref();
@@ -283,6 +325,10 @@ fn as_json(comparison: &Comparison, contest: &Contest, left_out: &[LeftOut]) -> 
     let left_out: Vec<Value> = (left_out.iter())
         .map(|(method, why)| json!({ "method": method, "why": why }))
         .collect();
+    let beyond = beyond.iter().map(|entry| {
+        let evaluations = entry.found.as_ref().ok().map(|found| found.evaluations);
+        json!({ "method": entry.method, "budget": entry.budget, "evaluations": evaluations })
+    });
     json!({
         "n": contest.n,
         "guidance": contest.plan.guidance,
@@ -290,6 +336,7 @@ fn as_json(comparison: &Comparison, contest: &Contest, left_out: &[LeftOut]) -> 
         "limit_to_data": comparison.limit_to_data,
         "entries": entries,
         "left_out": left_out,
+        "beyond": beyond.collect::<Vec<_>>(),
     })
 }
 
