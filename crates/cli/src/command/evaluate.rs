@@ -34,7 +34,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 /// The default number of samples.
-pub(super) const DEFAULT_POINTS: u32 = 10_000;
+const N: usize = 10_000;
 
 /// The default number of steps of the bound of a continuous process.
 const BOUND_STEPS: u32 = 250;
@@ -144,7 +144,7 @@ impl<'a> Subject<'a> {
                 "-n {n} is more than half of the data, which is {most}; give -n {most} or less"
             ))),
             Some(n) => n as usize,
-            None => (DEFAULT_POINTS as usize).min(most),
+            None => N.min(most),
         };
         let usual = if task.training.is_image() {
             LIKELIHOODS.1

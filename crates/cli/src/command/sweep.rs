@@ -3,13 +3,13 @@
 //! Every run is a process of its own with a folder of its own, so a sweep that was interrupted goes
 //! on where it stopped: finished runs are not trained again.
 
-use super::evaluate::DEFAULT_POINTS;
 use super::train::absolute;
 use crate::Usage;
 use crate::args::Sweep;
 use crate::say::{note, quoted, say};
 use anyhow::{Context, Result, bail};
 use pyroclast_metrics::Spread;
+use pyroclast_train::atomic_file::write_atomically;
 use pyroclast_train::config::{Config, is_data};
 use pyroclast_train::learn::{Latest, Run};
 use serde_json::{Map, Value, json};
@@ -153,7 +153,10 @@ fn scored(
         finish(command.stdout(Stdio::null()), out)?;
         let _ = std::fs::remove_file(&kept);
     }
-    if !kept.is_file() || points(&kept) != Some(arguments.n.unwrap_or(DEFAULT_POINTS).into()) {
+    // What the evaluation was asked for: it may have had to take fewer.
+    let (asked, n) = (out.join(".evaluated"), format!("{:?}", arguments.n));
+    let is_as_asked = std::fs::read_to_string(&asked).is_ok_and(|of| of == n);
+    if !kept.is_file() || !is_as_asked {
         let mut command = itself()?;
         command.arg("evaluate").arg(out).arg("--json");
         command.args(
@@ -170,6 +173,8 @@ fn scored(
                 .flat_map(|name| ["--device", name]),
         );
         finish(command.stdout(Stdio::null()), out)?;
+        write_atomically(&asked, n.as_bytes())
+            .with_context(|| format!("cannot write {}", asked.display()))?;
     }
     let text = std::fs::read_to_string(&kept)
         .with_context(|| format!("cannot read {}", kept.display()))?;
@@ -202,12 +207,6 @@ fn is_finished(out: &Path, source: &str, assignments: &[String]) -> bool {
     let is_asked_for = asked.is_ok_and(|mut asked| absolute(&mut asked).is_ok() && asked == config);
     let steps = config.training.steps;
     is_asked_for && Latest::read(run).is_ok_and(|latest| latest.header().about.step == steps)
-}
-
-/// The number of samples of an evaluation.
-fn points(evaluation: &Path) -> Option<u64> {
-    let text = std::fs::read_to_string(evaluation).ok()?;
-    serde_json::from_str::<Value>(&text).ok()?["n"].as_u64()
 }
 
 fn itself() -> Result<Command> {
@@ -243,8 +242,14 @@ fn interval(values: &[f64]) -> (f64, Option<f64>) {
     (mean, interval.map(|interval| interval.high - mean))
 }
 
+/// Whether a score tells runs apart: costs and floors are in the JSON.
+fn is_shown(name: &str) -> bool {
+    !matches!(name, "evaluations" | "seconds") && !name.ends_with("_floor")
+}
+
 fn print(table: &[(Point, BTreeMap<String, Vec<f64>>)]) {
-    let mut names: Vec<&String> = table.iter().flat_map(|(_, scores)| scores.keys()).collect();
+    let all = table.iter().flat_map(|(_, scores)| scores.keys());
+    let mut names: Vec<&String> = all.filter(|name| is_shown(name)).collect();
     names.sort();
     names.dedup();
     let label = |point: &Point| {
