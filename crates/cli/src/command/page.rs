@@ -2,7 +2,7 @@
 
 use crate::Usage;
 use crate::args::Page;
-use crate::say::say;
+use crate::say::{note, say};
 use anyhow::{Context, Result, bail};
 use pyroclast_train::atomic_file::write_atomically;
 use pyroclast_train::learn::Weights;
@@ -31,6 +31,13 @@ pub(crate) fn run(arguments: Page) -> Result<ExitCode> {
         bytes += file.contents.len();
     }
     let names: Vec<&str> = files.iter().map(|file| &*file.name).collect();
+    for entry in fs::read_dir(out).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.ends_with(".safetensors") && !names.contains(&&*name) {
+            note!("note: {name} is of an earlier page, and this one does not show it");
+        }
+    }
     if arguments.json {
         say!(
             "{}",
