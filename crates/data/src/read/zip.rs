@@ -119,7 +119,11 @@ fn described(
         .by_index(index)
         .map_err(|error| DataError::damaged(path, error))?;
     let text = bounded(entry, MOST, path)?;
-    let described: Described = serde_json::from_slice(&text)
-        .map_err(|error| DataError::damaged(path, format!("{LABELS}: {error}")))?;
-    Ok(Some(described))
+    let damaged = |error| DataError::damaged(path, format!("{LABELS}: {error}"));
+    let text: serde_json::Value = serde_json::from_slice(&text).map_err(damaged)?;
+    // A file of that name in somebody's folders may be about something else.
+    if text.get("labels").is_none() && text.get("held_out").is_none() {
+        return Ok(None);
+    }
+    Ok(Some(serde_json::from_value(text).map_err(damaged)?))
 }
