@@ -114,14 +114,20 @@ impl<B: Backend> Linear<B> {
         Self::of(&encoder, &log_variance, &decoder, &[0.0; D])
     }
 
+    fn posterior(&self, cloud: &Cloud) -> Posterior<B> {
+        let (n, d) = (cloud.n, cloud.d);
+        let x = tensor::<B>(&cloud.x, [n, D]);
+        let mean = (x - self.mean.val()).matmul(self.encoder.val());
+        let moments = Tensor::cat(vec![mean, self.log_variance.val().expand([n, d])], 1);
+        Posterior::of(moments.reshape([n, 2 * d, 1, 1]))
+    }
+
     /// The loss over a cloud, in nats per value.
     fn loss(&self, cloud: &Cloud, elbo: NegativeElbo) -> Tensor<B, 1> {
         let (n, d) = (cloud.n, cloud.d);
         let x = tensor::<B>(&cloud.x, [n, D]);
         let noise = tensor::<B>(&cloud.noise, [n, d]);
-        let mean = (x.clone() - self.mean.val()).matmul(self.encoder.val());
-        let moments = Tensor::cat(vec![mean, self.log_variance.val().expand([n, d])], 1);
-        let posterior = Posterior::of(moments.reshape([n, 2 * d, 1, 1]));
+        let posterior = self.posterior(cloud);
         let z = posterior.sample(noise.reshape([n, d, 1, 1]));
         let image = z.reshape([n, d]).matmul(self.decoder.val()) + self.mean.val();
         let rate = posterior.rate().sum_dim(1);
@@ -187,6 +193,44 @@ fn the_bound_reaches_the_likelihood_of_probabilistic_pca() {
 }
 
 #[test]
+fn the_bound_is_a_reconstruction_less_a_rate() {
+    for (d, rate) in [(1, 0.469318420912392), (2, 1.124452977826904)] {
+        let eigen = eigen();
+        let rest = &eigen[d..];
+        let variance = rest.iter().map(|(value, _)| value).sum::<f64>() / rest.len() as f64;
+        let elbo = NegativeElbo {
+            variance,
+            beta: 1.0,
+        };
+        let (cloud, mut network) = (cloud(d), Linear::<NdArray>::optimum(d, variance, 1.0));
+        let posterior = network.posterior(&cloud);
+        let found = number(posterior.kl().mean());
+        assert!((found - rate).abs() < 1e-12, "d = {d}: {found}");
+        // Over the data the latents have unit variance, so that their scale is the identity.
+        let squares = posterior.mean.square().mean() + posterior.log_variance.exp().mean();
+        assert!((number(squares) - 1.0).abs() < 1e-12);
+        if d > 1 {
+            continue;
+        }
+        let reconstruction = rate - D as f64 * number(network.loss(&cloud, elbo));
+        assert!((reconstruction + 4.169907886620026).abs() < 1e-10);
+        let own = number(network.log_variance.val().exp().mean());
+        assert!((own - 0.3911606859830875).abs() < 1e-12, "{own}");
+        // An encoder that is too unsure loses in both parts.
+        network.log_variance = Param::from_tensor(network.log_variance.val().zeros_like());
+        let found = -(D as f64) * number(network.loss(&cloud, elbo));
+        assert!((found + 4.948154954684576).abs() < 1e-10, "{found}");
+    }
+}
+
+#[test]
+fn the_rate_of_two_latents_is_their_divergence() {
+    let moments = tensor::<NdArray>(&[0.3, -1.2, -0.5, 0.7], [1, 4]);
+    let found = number(Posterior::of(moments.reshape([1, 4, 1, 1])).kl());
+    assert!((found - 0.975141683591555).abs() < 1e-14, "{found}");
+}
+
+#[test]
 fn a_larger_beta_gives_up_the_directions_of_little_variance() {
     // λ₃ is below βs² = 0.8, so the third latent holds nothing.
     let (variance, beta) = (0.2, 4.0);
@@ -195,8 +239,20 @@ fn a_larger_beta_gives_up_the_directions_of_little_variance() {
     let network = Linear::<Tape>::optimum(3, variance, beta);
     let log_variance = network.log_variance.val().into_data();
     let log_variance = log_variance.convert::<f64>().into_vec::<f64>();
-    let found = log_variance.expect("f64")[0].exp();
-    assert!((found - 0.331594673854172).abs() < 1e-12, "{found}");
+    let found: Vec<f64> = (log_variance.expect("f64").into_iter().map(f64::exp)).collect();
+    let squares = network.decoder.val().square().sum_dim(1).into_data();
+    let squares = squares.convert::<f64>().into_vec::<f64>().expect("f64");
+    for (k, (variance, square)) in [
+        (0.331594673854172, 1.612583986049854),
+        (0.610709533524865, 0.509951713677364),
+        (1.0, 0.0),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        assert!((found[k] - variance).abs() < 1e-12, "{found:?}");
+        assert!((squares[k] - square).abs() < 1e-12, "{squares:?}");
+    }
     let loss = network.loss(&cloud(3), elbo);
     let constant = 0.5 * D as f64 * (std::f64::consts::TAU * variance).ln();
     let found = D as f64 * number(loss.clone()) - constant;
