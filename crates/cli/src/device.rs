@@ -65,14 +65,12 @@ impl Name {
         }
     }
 
-    /// The NVIDIA GPU of this process among those of its machine: that of its number, or the first
-    /// where each process is shown one alone.
+    /// The NVIDIA GPU of this process among those of its machine: that of its number, or the only
+    /// one that the process is shown.
     fn own_cuda() -> Self {
-        let own = Self::Cuda(local_rank());
-        match own.problem() {
-            Some(_) if Self::Cuda(0).problem().is_none() => Self::Cuda(0),
-            _ => own,
-        }
+        let shown = std::env::var("CUDA_VISIBLE_DEVICES");
+        let is_one = shown.is_ok_and(|shown| !shown.is_empty() && !shown.contains(','));
+        Self::Cuda(if is_one { 0 } else { local_rank() })
     }
 
     /// A description of a few words.

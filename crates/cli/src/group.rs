@@ -4,7 +4,7 @@
 mod world;
 
 use crate::say;
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 use pyroclast_train::learn::{Alone, Group};
 use std::env;
 use std::process::ExitCode;
@@ -30,42 +30,52 @@ pub(crate) struct Joined {
 /// # Errors
 /// Several were started, and the command is built without MPI: each would do all of the work.
 pub(crate) fn join() -> Result<Joined> {
-    let alone = Joined {
-        group: Arc::new(Alone),
-        #[cfg(feature = "mpi")]
-        world: None,
-    };
-    let Some(started) = started() else {
-        return Ok(alone);
-    };
-    #[cfg(feature = "mpi")]
-    if started > 0 {
-        let world = world::Membership::new()?;
-        let group: Arc<dyn Group> = Arc::new(world::World);
-        if !group.leads() {
-            say::hush();
-        }
-        return Ok(Joined {
-            group,
-            world: Some(world),
-        });
+    let joined = joined(started())?;
+    if !joined.group.leads() {
+        say::hush();
     }
+    Ok(joined)
+}
+
+#[cfg(feature = "mpi")]
+fn joined(started: usize) -> Result<Joined> {
+    Ok(match started {
+        0 => Joined {
+            group: Arc::new(Alone),
+            world: None,
+        },
+        _ => Joined {
+            // MPI has to run before its world is asked.
+            world: Some(world::Membership::new()?),
+            group: Arc::new(world::World),
+        },
+    })
+}
+
+#[cfg(not(feature = "mpi"))]
+fn joined(started: usize) -> Result<Joined> {
     match started {
-        0 | 1 => Ok(alone),
-        _ => Err(anyhow!(
+        0 | 1 => Ok(Joined {
+            group: Arc::new(Alone),
+        }),
+        _ => Err(anyhow::anyhow!(
             "MPI has started {started} processes, and this command is built without it: each would \
              do all of the work; rebuild with --features mpi, or start one"
         )),
     }
 }
 
-/// The number of processes that the launcher of an MPI says it has started; `None` without one.
-fn started() -> Option<usize> {
-    // Open MPI; MPICH and Intel's.
-    let names = ["OMPI_COMM_WORLD_SIZE", "PMI_SIZE"];
-    names
-        .iter()
-        .find_map(|name| env::var(name).ok()?.parse().ok())
+/// The number of processes that the launcher of an MPI says it has started; 0 without one.
+fn started() -> usize {
+    let number = |name: &str| env::var(name).ok()?.parse().ok();
+    // mpirun of Open MPI; MPICH and Intel's.
+    let size = number("OMPI_COMM_WORLD_SIZE").or_else(|| number("PMI_SIZE"));
+    // Slurm's srun, and whatever else speaks PMIx.
+    let by_pmix = || {
+        env::var_os("PMIX_RANK")?;
+        Some(number("SLURM_STEP_NUM_TASKS").unwrap_or(1))
+    };
+    size.or_else(by_pmix).unwrap_or(0)
 }
 
 /// The number of this process among those of its machine.

@@ -66,7 +66,12 @@ fn run(group: &Arc<dyn Group>) -> Result<ExitCode> {
             bail!(Usage(one_line(&error)));
         }
         // Help, and the version.
-        Err(error) => error.exit(),
+        Err(error) => {
+            if group.leads() {
+                let _ = error.print();
+            }
+            return Ok(ExitCode::from(error.exit_code() as u8));
+        }
     };
     if group.size() > 1 && !matches!(arguments.command, Command::Train(_) | Command::Sample(_)) {
         bail!(Usage(

@@ -69,6 +69,17 @@ fn last(place: &Place, run: &str, step: u64) -> Vec<Named> {
     state(&place.path(&format!("{run}/checkpoints/step-{step:08}.safetensors")))
 }
 
+/// The step of the newest checkpoint, if there is one.
+fn saved(place: &Place, run: &str) -> Option<u64> {
+    let files = fs::read_dir(place.path(run).join("checkpoints")).ok()?;
+    let steps = files.flatten().filter_map(|file| {
+        let name = file.file_name().to_string_lossy().into_owned();
+        let step = name.strip_prefix("step-")?.strip_suffix(".safetensors")?;
+        step.parse().ok()
+    });
+    steps.max()
+}
+
 /// The largest difference of two states, relative to the largest number of the tensor.
 fn apart(a: &[Named], b: &[Named]) -> f32 {
     let largest = |values: &mut dyn Iterator<Item = f32>| values.fold(0.0_f32, f32::max);
@@ -107,8 +118,11 @@ fn processes_take_the_steps_of_one() {
         );
         let error = apart(&ours, &last(&place, &whole, steps));
         assert!(error < 1e-6, "{name}: {error:e} from one process");
-        // What the first process writes, it writes once and whole.
-        for file in ["metrics.jsonl", "config.toml", "loss.png", "report.html"] {
+        // What the first process writes, it writes once.
+        let metrics = place.path(&format!("{together}/metrics.jsonl"));
+        let metrics = fs::read_to_string(metrics).expect("metrics");
+        assert_eq!(metrics.lines().count(), 1, "{metrics}");
+        for file in ["config.toml", "loss.png", "report.html"] {
             assert!(place.path(&format!("{together}/{file}")).exists(), "{file}");
         }
     }
@@ -118,12 +132,11 @@ fn processes_take_the_steps_of_one() {
 fn a_killed_process_ends_all_and_any_number_resumes() {
     let place = Place::new();
     let settings = format!("{POINTS} --set training.save-every=50");
-    let steps = 1500;
+    let steps = 4000;
     let all = format!("train {settings} --steps {steps} --out run");
     let launcher = start(&place, 2, &all);
-    let checkpoint = place.path("run/checkpoints/step-00000100.safetensors");
     let clock = Instant::now();
-    while !checkpoint.exists() {
+    while saved(&place, "run").is_none_or(|step| step < 100) {
         assert!(clock.elapsed() < Duration::from_secs(60), "no checkpoint");
         std::thread::sleep(Duration::from_millis(5));
     }
@@ -161,13 +174,17 @@ fn processes_draw_the_samples_of_one() {
     place.ok(&format!(
         "train {POINTS} {independent} --steps 20 --out run"
     ));
-    // Two turns of three processes, the last part of which is short.
-    for method in ["heun", "euler-maruyama"] {
-        let draw = format!("sample run -n 9000 --method {method} --steps 4 --device flex");
+    // A short part for the third, a process without one, and a second turn.
+    for (processes, n, plan) in [
+        (3, 9000, "heun --steps 4"),
+        (4, 9000, "euler-maruyama --steps 4"),
+        (2, 1_200_000, "euler --steps 1"),
+    ] {
+        let draw = format!("sample run -n {n} --method {plan} --device flex");
         place.ok(&format!("{draw} --out one.npy"));
-        run(&place, 3, &format!("{draw} --out three.npy"));
+        run(&place, processes, &format!("{draw} --out several.npy"));
         let bytes = |name: &str| fs::read(place.path(name)).expect("samples");
-        assert!(bytes("one.npy") == bytes("three.npy"), "{method}");
+        assert!(bytes("one.npy") == bytes("several.npy"), "{plan}");
     }
 }
 

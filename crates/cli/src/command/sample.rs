@@ -452,7 +452,12 @@ impl<B: Backend> WithModel<Autodiff<B>> for Sampling<'_> {
                 continue;
             }
             let mut first = part / processes * processes * rows;
-            for values in group.gather(std::mem::take(&mut own)) {
+            for from in 0..processes {
+                let passed = match from == rank {
+                    true => std::mem::take(&mut own),
+                    false => Vec::new(),
+                };
+                let values = group.to_leader(from, passed);
                 let n = values.len() / dataset.dim();
                 if n > 0 {
                     take(values, classes.of_rows(first..first + n).as_deref())?;
@@ -460,8 +465,9 @@ impl<B: Backend> WithModel<Autodiff<B>> for Sampling<'_> {
                 first += n;
             }
         }
-        let of_all = group.gather(vec![evaluations as f32]);
-        let evaluations = of_all.concat().into_iter().fold(0.0, f32::max) as usize;
+        let of_all =
+            (0..processes).flat_map(|from| group.to_leader(from, vec![evaluations as f32]));
+        let evaluations = of_all.fold(0.0, f32::max) as usize;
         let mut states = paced(watch.states, dataset.is_image() && latents.is_none());
         for state in &mut states {
             state.values = decoded(std::mem::take(&mut state.values))?;

@@ -5,11 +5,12 @@
 //! ranks, and sends the sums to all. `MPI_Allreduce` moves as much, in an order of its own.
 
 use anyhow::{Context, Result};
-use mpi::Count;
 use mpi::collective::{CommunicatorCollectives, Root};
 use mpi::datatype::{Partition, PartitionMut};
 use mpi::environment::{Threading, Universe, initialize_with_threading};
+use mpi::point_to_point::{Destination, Source};
 use mpi::topology::{Communicator, SimpleCommunicator};
+use mpi::{Count, Rank};
 use pyroclast_train::learn::Group;
 use std::thread::panicking;
 
@@ -85,30 +86,17 @@ impl Group for World {
         bytes
     }
 
-    fn gather(&self, values: Vec<f32>) -> Vec<Vec<f32>> {
+    fn to_leader(&self, from: usize, values: Vec<f32>) -> Vec<f32> {
         let world = SimpleCommunicator::world();
-        let (root, own) = (world.process_at_rank(0), count(values.len()));
-        if !self.leads() {
-            root.gather_into(&own);
-            root.gather_varcount_into(&values[..]);
-            return Vec::new();
+        match (from, self.rank()) {
+            (0, 0) => values,
+            (_, 0) => world.process_at_rank(from as Rank).receive_vec().0,
+            (_, rank) if rank == from => {
+                world.process_at_rank(0).send(&values[..]);
+                Vec::new()
+            }
+            _ => Vec::new(),
         }
-        let mut lengths: Vec<Count> = vec![0; self.size()];
-        root.gather_into_root(&own, &mut lengths[..]);
-        let ends = lengths.iter().scan(0, |end, &length| {
-            let start = *end;
-            *end += length as usize;
-            Some(start)
-        });
-        let starts: Vec<usize> = ends.collect();
-        let displacements: Vec<Count> = starts.iter().map(|&start| count(start)).collect();
-        let all = lengths.iter().map(|&length| length as usize).sum();
-        let mut received = vec![0.0_f32; all];
-        let mut parts = PartitionMut::new(&mut received[..], &lengths[..], &displacements[..]);
-        root.gather_varcount_into_root(&values[..], &mut parts);
-        let part =
-            |(&start, &length): (&usize, &Count)| received[start..][..length as usize].to_vec();
-        starts.iter().zip(&lengths).map(part).collect()
     }
 }
 

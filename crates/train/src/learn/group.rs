@@ -4,9 +4,9 @@
 //!
 //! Every process holds the whole model and makes the whole batch of a step, which is a pure function
 //! of the seed and the step. It works on rows of its own, and the gradients are added up in the
-//! order of the ranks. So all processes take the same step, and it is the step that one process
-//! would take with the batch in as many parts ([`Trainer::micro_batch`](super::Trainer::micro_batch)),
-//! bit for bit.
+//! order of the ranks. So all processes take the same step. Where their number divides the batch, it
+//! is bit for bit the step of one process with the batch in as many parts
+//! ([`Trainer::micro_batch`](super::Trainer::micro_batch)).
 
 use super::Next;
 use std::fmt::Debug;
@@ -30,8 +30,8 @@ pub trait Group: Debug + Send + Sync {
     /// The bytes that process 0 passes, on every process. Process 0 need not wait for the others.
     fn broadcast(&self, bytes: Vec<u8>) -> Vec<u8>;
 
-    /// On process 0 the values that each process passes, by rank; on the others nothing.
-    fn gather(&self, values: Vec<f32>) -> Vec<Vec<f32>>;
+    /// On process 0 the values that process `from` passes; on the others nothing.
+    fn to_leader(&self, from: usize, values: Vec<f32>) -> Vec<f32>;
 
     /// Whether this is process 0, which alone logs, validates, and writes files.
     fn leads(&self) -> bool {
@@ -78,8 +78,8 @@ impl Group for Alone {
         bytes
     }
 
-    fn gather(&self, values: Vec<f32>) -> Vec<Vec<f32>> {
-        vec![values]
+    fn to_leader(&self, _: usize, values: Vec<f32>) -> Vec<f32> {
+        values
     }
 }
 

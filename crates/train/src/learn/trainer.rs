@@ -525,21 +525,17 @@ where
         }
     }
 
-    /// A digest of all that the next steps depend on.
+    /// A digest of the data and of the state: of what files have given to this process.
     fn fingerprint(&self) -> Vec<u8> {
-        let data = &self.about.data.digest;
+        let (data, latents) = (&self.about.data.digest, &self.about.latents);
+        let numbers = (self.step, self.batch, self.noise.seed());
         let mut sha = Sha256::new();
-        sha.update(format!(
-            "{} {} {} {data:?}",
-            self.step,
-            self.batch,
-            self.noise.seed()
-        ));
+        sha.update(format!("{numbers:?} {data:?} {latents:?}"));
         let parameters = inner(values(&self.flow.network));
         let moments = [&self.optimizer.first, &self.optimizer.second];
-        let state = [&parameters, &self.average.values]
-            .into_iter()
-            .chain(moments);
+        let averages = self.averages.iter().map(|average| &average.values);
+        let state = [&parameters, &self.average.values].into_iter();
+        let state = state.chain(moments).chain(averages);
         for tensor in state.flatten() {
             sha.update(tensor.to_data().convert::<f32>().as_bytes());
         }

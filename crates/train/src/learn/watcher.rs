@@ -7,7 +7,7 @@ use super::{Record, TrainError};
 pub enum Outcome {
     /// All steps have been taken.
     Finished,
-    /// The watcher stopped it.
+    /// A watcher stopped it: its own or, of several processes, that of another.
     Interrupted {
         /// The steps taken.
         step: u64,

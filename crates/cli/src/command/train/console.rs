@@ -183,7 +183,17 @@ where
             progress.record(record);
         }
         self.log_events(record);
-        if self.draws(trainer.step) {
+        // A training that is to end early saves its checkpoint first.
+        let ends_early =
+            wish(&self.stop) == Next::Stop && trainer.step < self.config.training.steps;
+        if self.draws(trainer.step) && !ends_early {
+            self.draw(trainer);
+        }
+        Ok(())
+    }
+
+    fn stopped(&mut self, trainer: &Trainer<B, N, D>) -> Result<(), TrainError> {
+        if self.draws(trainer.step) && self.picture != Some(self.picture_of(trainer.step)) {
             self.draw(trainer);
         }
         Ok(())
