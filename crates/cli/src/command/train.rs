@@ -1,5 +1,6 @@
 //! `pyroclast train`: trains a model and records it in the folder of a run.
 
+mod absolute;
 mod console;
 mod interrupt;
 mod resumed;
@@ -13,6 +14,7 @@ use crate::loading::{one_source, with_progress_of};
 use crate::progress::minutes;
 use crate::report;
 use crate::say::{note, quoted, say};
+pub(super) use absolute::absolute;
 use anyhow::Result;
 use burn::backend::Autodiff;
 use burn::module::AutodiffModule;
@@ -31,7 +33,6 @@ use pyroclast_train::model_file::ModelFile;
 use pyroclast_train::network::WithNetwork;
 use pyroclast_train::task::Task;
 use serde_json::json;
-pub(super) use set_up::absolute;
 use set_up::{SetUp, assignments, follow, set_up};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

@@ -1,6 +1,6 @@
 //! A run that goes on.
 
-use super::set_up::absolute;
+use super::absolute::absolute;
 use crate::Usage;
 use anyhow::{Result, bail};
 use pyroclast_train::config::{Config, Preset};

@@ -1,5 +1,6 @@
 //! What is read, checked and made before a training.
 
+use super::absolute::absolute;
 use super::resumed::Resumed;
 use crate::Usage;
 use crate::args::Train;
@@ -267,29 +268,6 @@ fn check_memory(config: &Config, task: &Task, autoencoder: Option<&ModelFile>) -
         "set a smaller network, training.batch or training.micro-batch",
     )?;
     memory::check_steps(config.sampling.steps)
-}
-
-/// Data files by their absolute path, so that the run can be resumed and scored from anywhere.
-pub(in crate::command) fn absolute(config: &mut Config) -> Result<()> {
-    let data = &mut config.data;
-    let is_path = data.is_path();
-    for (name, is_path) in [
-        (&mut data.name, is_path),
-        (&mut data.latents, true),
-        (&mut config.few_step.teacher, true),
-    ] {
-        let path = Path::new(name.as_str());
-        if is_path && path.exists() {
-            let path = std::path::absolute(path).context("the current folder is gone")?;
-            *name = path.to_string_lossy().into_owned();
-        }
-    }
-    let path = Path::new(&config.data.condition);
-    if path.exists() {
-        let path = std::path::absolute(path).context("the current folder is gone")?;
-        config.data.condition = path.to_string_lossy().into_owned();
-    }
-    Ok(())
 }
 
 /// Creates a new run. If the folder is occupied, the error names the flags that help.
