@@ -519,8 +519,8 @@ fn the_guided_ode_of_two_gaussians_does_not_end_in_the_law_of_its_scores() {
     // The field is linear, so what becomes of 0 and 1 tells the mean and the deviation:
     // s_c^w·s_u^{1−w}.
     for (weight, mean, std) in [
-        (2.0, 1.524700567470368, 0.516489722480737),
-        (4.0, 1.875330727468884, 0.233965429841749),
+        (2.0, 1.524700567470368, 0.516489722480806),
+        (4.0, 1.875330727468884, 0.233965429841733),
     ] {
         let ends = integrate(
             &field(weight),
