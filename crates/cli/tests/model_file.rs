@@ -65,6 +65,13 @@ fn a_model_of_images_is_one_file_too() {
     assert!(other.path("sample.png").exists());
     let compare = "-n 4 --evaluations 2 --methods ddim,dpmpp-2m --device flex";
     other.ok(&format!("compare m.safetensors {compare}"));
+    // A step of rk4 takes four evaluations, and a method is compared once.
+    let ran =
+        other.ok("compare m.safetensors -n 4 --evaluations 1,4 --methods rk4,rk4 --device flex");
+    let table = &ran.stdout;
+    assert_eq!(table.matches("| rk4 | – | ").count(), 1, "{table}");
+    let said = "rk4 takes 4 evaluations at least, more than 1";
+    assert!(table.contains(said), "{table}");
     assert!(other.path("samplers.png").exists());
 }
 
