@@ -27,7 +27,8 @@ impl Progress {
         let bar = (say::prints() && std::io::stderr().is_terminal()).then(|| {
             let bar = ProgressBar::new(total);
             let template =
-                "{bar:24.yellow/dim} {percent} %  step {pos}/{len}  {msg}  {per_sec}  {elapsed}, ETA {eta}";
+                "{bar:24.yellow/dim} {percent} %  step {pos}/{len}  {msg}  {per_sec}  {elapsed}, \
+                            ETA {eta}";
             if let Ok(style) = ProgressStyle::with_template(template) {
                 bar.set_style(style.progress_chars("━━─"));
             }

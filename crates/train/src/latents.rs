@@ -121,7 +121,8 @@ pub struct Latents {
 }
 
 impl Latents {
-    /// The latents that a model is one of, with this autoencoder; `None` for a model of samples.
+    /// What a model of latents has learned, with the autoencoder that decodes it; `None` for a model
+    /// of samples.
     pub fn of_model(about: &About, autoencoder: &Arc<ModelFile>) -> Option<Arc<Self>> {
         let info = about.latents.clone()?;
         Some(Arc::new(Self {
@@ -131,7 +132,7 @@ impl Latents {
         }))
     }
 
-    /// The latents that the model in a file is one of, with the autoencoder in it.
+    /// The same of a model file, which holds the autoencoder too.
     pub fn of_file(file: &ModelFile) -> Option<Arc<Self>> {
         Self::of_model(&file.header().about, file.autoencoder()?)
     }

@@ -168,7 +168,7 @@ fn key_of_tables(data: &DataSource) -> Option<&'static str> {
     (keys.into_iter()).find_map(|(key, is_set)| is_set.then_some(key))
 }
 
-/// The configuration that the arguments name: of a preset or a file, or one that suits the data.
+/// The configuration of the preset or the file that the arguments name, or one that suits the data.
 fn configuration(arguments: &Train, assignments: &[String]) -> Result<Config> {
     let source = &arguments.source;
     if !is_data(source) {
