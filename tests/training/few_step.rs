@@ -208,7 +208,7 @@ fn loss(method: FewStep, c: f64, n: usize) -> (f64, f64) {
     let path = Path::linear();
     let mut draws = Noise::new(4).draws(Stream::Data, 0);
     let t = path.times(n, &mut draws);
-    let steps = method.steps(0, t, &path, &mut draws);
+    let steps = method.steps(0, t, &path, Prediction::Velocity, &mut draws);
     let x0 = draws.normal_tensor([n, 1], &Default::default(), DType::F64);
     let x1: Tensor<A, 2> = draws.normal_tensor([n, 1], &Default::default(), DType::F64);
     let x1 = x1 * STD + MEAN;
@@ -350,7 +350,7 @@ fn steps_are_inside_the_path_and_dyadic_where_they_have_to_be() {
     for (name, method) in trainings() {
         let mut draws = Noise::new(2).draws(Stream::Duration, 0);
         let t = path.times(1000, &mut draws);
-        let steps = method.steps(0, t.clone(), &path, &mut draws);
+        let steps = method.steps(0, t.clone(), &path, Prediction::Velocity, &mut draws);
         assert_eq!(steps.t[..steps.equal], t[..steps.equal], "{name}");
         for (row, (&t, &d)) in steps.t.iter().zip(&steps.durations).enumerate() {
             assert_eq!(d == 0.0, row < steps.equal, "{name}");
@@ -696,7 +696,7 @@ fn what_a_model_does_not_know_is_refused() {
         assert!(matches!(error, SampleError::NotDyadic { .. }), "{error}");
     }
     // A consistency model knows the end alone, and jumps there again from new noise.
-    let objective = Objective::new(Prediction::consistency());
+    let objective = Objective::new(Prediction::average_to_data());
     let consistent = Flow::new(network(true), Path::linear(), objective);
     check(&consistent, MethodName::FLOW_MAP, 1).expect("one step");
     let error = check(&consistent, MethodName::FLOW_MAP, 2).expect_err("a step to the middle");

@@ -58,6 +58,55 @@ fn every_training_runs_and_samples_in_one_step() {
          --set path.coupling=independent"
     ));
     place.ok("sample cd -n 3 --method renoise --steps 2 --out f.csv");
+    // On the noise of EDM, from scratch and with a teacher, whatever that has learned on.
+    let clock = "--set objective.prediction=consistency --set objective.preconditioning=edm \
+                 --set path.schedule=edm --set path.coupling=independent";
+    place.ok(&format!(
+        "train moons --out edm {QUICK} --set path.schedule=edm --set path.coupling=independent \
+         --set objective.prediction=edm --set objective.preconditioning=edm"
+    ));
+    for (method, teacher) in [
+        ("ict", ""),
+        ("ict", "--teacher edm"),
+        ("cd", "--teacher edm"),
+    ] {
+        let run = format!("clock-{method}{}", teacher.len());
+        place.ok(&format!(
+            "train moons --out {run} {QUICK} {clock} --set few-step.method={method} {teacher}"
+        ));
+        place.ok(&format!(
+            "sample {run} -n 3 --method flow-map --steps 1 --out h.csv"
+        ));
+        place.ok(&format!(
+            "sample {run} -n 3 --method renoise --steps 3 --out i.csv"
+        ));
+        place.ok(&format!(
+            "sample {run} -n 3 --method ddim --steps 3 --out j.csv"
+        ));
+        place.fails(
+            &format!("sample {run} -n 3 --method flow-map --steps 2 --out k.csv"),
+            2,
+            &["knows where the flow ends"],
+        );
+    }
+    place.fails(
+        &format!("train moons --out no {QUICK} {clock} --set few-step.method=mean-flow"),
+        2,
+        &["objective.prediction", "consistency-training"],
+    );
+    place.fails(
+        "train moons --out no --set few-step.method=ict --set objective.prediction=consistency",
+        2,
+        &[
+            "objective.preconditioning",
+            "set objective.preconditioning=edm",
+        ],
+    );
+    place.fails(
+        "train moons --out no --set objective.prediction=consistency",
+        2,
+        &["objective.prediction", "few-step.method"],
+    );
     // New noise after a jump needs pairs that are independent, and those of a teacher are not.
     place.fails(
         "sample distillation -n 3 --method renoise --steps 2 --out g.csv",

@@ -11,12 +11,13 @@
 //! | semigroup | `γ·u(x, t, q) + (1 − γ)·u(X, q, r)`, `q = t + γd`, `X = x + γd·u(x, t, q)` |
 //! | shortcut | the same with γ = ½, d of a dyadic size, and u of the averaged parameters |
 //! | distillation | `x1 − x0` of a teacher's pair, from t = 0 to 1 |
-//! | consistency | `(x_q − x_t + (1 − q)·u(x_q, q, 1))/(1 − t)`, r = 1 and q the time of the next level of noise |
+//! | consistency | the u of which `x_t + (1 − t)·u` is `f(x_q, q)`, r = 1 and q the time of the next level of noise |
 //! | continuous consistency | `u + g/(‖g‖ + c)`, `g = α·(v − u + w·d·(∂_t + v·∇_x)u(x, t, 1))`, r = 1 |
 //!
 //! A consistency function is `f(x, t) = X(t, 1, x) = x + (1 − t)·u(x, t, 1)`, the identity at the
 //! data. x_q is on the path of the same pair in consistency training, and where a teacher steps to
-//! in consistency distillation.
+//! in consistency distillation. On EDM's clock, f is that of [`Prediction::Consistency`] in place of
+//! an average velocity; then `v` is what EDM's F stands for, and the target the F of the same f.
 //!
 //! Reflow and Markovian fitting have the loss of the objective, on a teacher's pairs.
 //!
@@ -297,8 +298,22 @@ impl FewStep {
             Self::Shortcut { steps, .. } => Some(Prediction::shortcuts(steps)),
             Self::ConsistencyTraining { .. }
             | Self::ConsistencyDistillation { .. }
-            | Self::ContinuousConsistency { .. } => Some(Prediction::consistency()),
+            | Self::ContinuousConsistency { .. } => Some(Prediction::average_to_data()),
             _ => Some(Prediction::average_velocity()),
+        }
+    }
+
+    /// What a network of this training predicts where the objective asks for `own`: consistency
+    /// between levels of noise may be that of [`Prediction::Consistency`], and anything else has one
+    /// prediction.
+    pub fn trained(&self, own: Prediction) -> Prediction {
+        let between_levels = matches!(
+            self,
+            Self::ConsistencyTraining { .. } | Self::ConsistencyDistillation { .. }
+        );
+        match own {
+            Prediction::Consistency { .. } if between_levels => own,
+            _ => self.prediction().unwrap_or(own),
         }
     }
 
@@ -346,7 +361,14 @@ impl FewStep {
 
     /// The steps of the batch of a training step whose times are `t`: the end of each is a second
     /// draw of the path's times, or lies a dyadic step ahead, or at the data.
-    pub fn steps(&self, step: u64, mut t: Vec<f64>, path: &Path, draws: &mut Draws) -> Steps {
+    pub fn steps(
+        &self,
+        step: u64,
+        mut t: Vec<f64>,
+        path: &Path,
+        prediction: Prediction,
+        draws: &mut Draws,
+    ) -> Steps {
         let n = t.len();
         let share = match *self {
             Self::None | Self::Reflow { .. } | Self::MarkovianFitting { .. } => 1.0,
@@ -380,7 +402,10 @@ impl FewStep {
                 durations[equal..].fill(1.0);
             }
             Self::ConsistencyTraining { .. } | Self::ConsistencyDistillation { .. } => {
-                let levels = Levels::new(self.intervals(step), &path.schedule);
+                let mut levels = Levels::new(self.intervals(step), &path.schedule);
+                if matches!(prediction, Prediction::Consistency { .. }) {
+                    levels = levels.with_noise_left(&path.schedule);
+                }
                 for i in equal..n {
                     let level = levels.draw(draws);
                     let (start, next) = (levels.times[level], levels.times[level + 1]);
@@ -489,8 +514,7 @@ impl FewStep {
     {
         let (x, pair) = (sample.x_t.clone(), sample.d_x_t.clone().inner());
         let points = Points {
-            network: &frozen.network,
-            path: &flow.path,
+            flow: frozen,
             teacher,
             steps,
             given,
@@ -501,11 +525,8 @@ impl FewStep {
             z: sample.z.clone().map(Tensor::inner),
         };
         let target = self.target(&points, x.clone().inner(), pair);
-        let per_sample = PerSample::like(&x);
-        let [t, duration] =
-            [&steps.t, &steps.durations].map(|v| per_sample.flat(v.iter().copied()));
         let condition = N::Condition::upload(given, &x.device());
-        let output = (flow.network).forward_over(x, t, duration, &condition, dropout);
+        let output = flow.over(&steps.t, &steps.durations, x, &condition, dropout);
         let squares = (output - Tensor::from_inner(target)).square();
         let error = squares.clone().inner().mean();
         let n = steps.t.len();
@@ -519,7 +540,9 @@ impl FewStep {
             Self::ConsistencyTraining { metric, .. }
             | Self::ConsistencyDistillation { metric, .. } => {
                 let squares = squares.reshape([n as i32, -1]);
-                of_consistency(metric, squares.mean_dim(1).squeeze_dim(1), steps)
+                let factors = steps.t.iter().map(|&t| flow.end_shares(t).1.powi(2));
+                let means = squares.mean_dim(1).squeeze_dim(1);
+                of_consistency(metric, means, factors.collect(), steps)
             }
             _ => squares.mean(),
         };
@@ -528,8 +551,14 @@ impl FewStep {
 }
 
 /// The mean over a batch of the mean squared error where steps have no duration, and of the
-/// weighted distance of where they lead elsewhere: `f − f* = (1 − t)·(u − u*)`.
-fn of_consistency<B: Backend>(metric: Metric, means: Tensor<B, 1>, steps: &Steps) -> Tensor<B, 1> {
+/// weighted distance of where they lead elsewhere, whose square is that of the output times a
+/// factor.
+fn of_consistency<B: Backend>(
+    metric: Metric,
+    means: Tensor<B, 1>,
+    factors: Vec<f64>,
+    steps: &Steps,
+) -> Tensor<B, 1> {
     let (n, equal) = (steps.t.len(), steps.equal);
     let mut sums = Vec::new();
     if equal > 0 {
@@ -538,9 +567,9 @@ fn of_consistency<B: Backend>(metric: Metric, means: Tensor<B, 1>, steps: &Steps
     if equal < n {
         let per_row = PerSample::like(&means);
         let jumps = |values: Tensor<B, 1>| values.narrow(0, equal, n - equal);
-        let lengths = per_row.flat(steps.durations.iter().map(|d| d * d));
+        let factors = per_row.flat(factors.into_iter());
         let weights = per_row.flat(steps.weights.iter().copied());
-        let distances = metric.of(jumps(means * lengths)) * jumps(weights);
+        let distances = metric.of(jumps(means * factors)) * jumps(weights);
         sums.push(distances.sum());
     }
     Tensor::cat(sums, 0).sum() * (n as f64).recip()

@@ -9,6 +9,7 @@
 use crate::condition::Condition;
 use crate::ddpm::{ReverseStep, variational_term};
 use crate::endpoints::Endpoints;
+use crate::few_step::Levels;
 use crate::field::{BatchField, Denoiser, LearnedVariance, VectorField, velocity_with_score_of};
 use crate::flow_map::FlowMap;
 use crate::loss::SampleLoss;
@@ -304,6 +305,53 @@ impl<N> Flow<N> {
         halves(output, sample.x_t.dims())
     }
 
+    /// The network's output for steps of these durations, with a time for each sample.
+    ///
+    /// # Panics
+    /// If the network takes no duration.
+    pub(crate) fn over<B: Backend, const D: usize>(
+        &self,
+        t: &[f64],
+        durations: &[f64],
+        x: Tensor<B, D>,
+        condition: &N::Condition,
+        dropout: Option<&mut Draws>,
+    ) -> Tensor<B, D>
+    where
+        N: Network<B, D>,
+    {
+        let per_sample = PerSample::like(&x);
+        let coefficients: Vec<_> = t.iter().map(|&t| self.path.schedule.at(t)).collect();
+        let (x, time) = self.shown(t, &coefficients, x);
+        let input = self.objective.preconditioning;
+        let durations = per_sample.flat(durations.iter().map(|&d| input.duration(d)));
+        (self.network).forward_over(x, time, durations, condition, dropout)
+    }
+
+    /// What the network is shown of states, and of their times.
+    fn shown<B: Backend, const D: usize>(
+        &self,
+        t: &[f64],
+        coefficients: &[Coefficients],
+        x: Tensor<B, D>,
+    ) -> (Tensor<B, D>, Tensor<B, 1>) {
+        let (per_sample, input) = (PerSample::like(&x), self.objective.preconditioning);
+        let times = t.iter().zip(coefficients).map(|(&t, &c)| input.time(t, c));
+        let time = per_sample.flat(times);
+        let x = match input {
+            Preconditioning::None => x,
+            input => x * per_sample.tensor(coefficients.iter().map(|&c| input.scale(c))),
+        };
+        (x, time)
+    }
+
+    /// [`Prediction::end_shares`] at a time.
+    pub(crate) fn end_shares(&self, t: f64) -> (f64, f64) {
+        let schedule = &self.path.schedule;
+        let least = Levels::least(schedule);
+        (self.objective.prediction).end_shares(schedule.at(t), 1.0 - t, least)
+    }
+
     /// The network's output with a time for each sample.
     fn rows<B: Backend, const D: usize>(
         &self,
@@ -316,14 +364,7 @@ impl<N> Flow<N> {
     where
         N: Network<B, D>,
     {
-        let per_sample = PerSample::like(&x);
-        let both = || t.iter().zip(coefficients);
-        let time =
-            per_sample.flat(both().map(|(&t, &c)| self.objective.preconditioning.time(t, c)));
-        let x = match self.objective.preconditioning {
-            Preconditioning::None => x,
-            input => x * per_sample.tensor(coefficients.iter().map(|&c| input.scale(c))),
-        };
+        let (x, time) = self.shown(t, coefficients, x);
         match dropout {
             Some(draws) => self.network.forward_training(x, time, condition, draws),
             None => self.network.forward(x, time, condition),
@@ -405,17 +446,44 @@ impl<N, C> Conditioned<'_, N, C> {
     where
         N: Network<B, D, Condition = C>,
     {
-        let (shape, input, c) = (
-            x.dims(),
-            self.flow.objective.preconditioning,
-            self.flow.path.schedule.at(t),
-        );
+        let shape = x.dims();
+        let (x, time) = self.shown(t, x);
+        halves(self.flow.network.forward(x, time, &self.condition), shape)
+    }
+
+    /// The output for a step of this duration.
+    fn over<B: Backend, const D: usize>(
+        &self,
+        t: f64,
+        duration: f64,
+        x: Tensor<B, D>,
+    ) -> Tensor<B, D>
+    where
+        N: Network<B, D, Condition = C>,
+    {
+        let input = self.flow.objective.preconditioning;
+        let (x, time) = self.shown(t, x);
+        let duration = for_all(input.duration(duration), &x);
+        (self.flow.network).forward_over(x, time, duration, &self.condition, None)
+    }
+
+    /// What the network is shown of states at one time.
+    fn shown<B: Backend, const D: usize>(
+        &self,
+        t: f64,
+        x: Tensor<B, D>,
+    ) -> (Tensor<B, D>, Tensor<B, 1>)
+    where
+        N: Network<B, D, Condition = C>,
+    {
+        let input = self.flow.objective.preconditioning;
+        let c = self.flow.path.schedule.at(t);
         let time = for_all(input.time(t, c), &x);
         let x = match input {
             Preconditioning::None => x,
             input => x * input.scale(c),
         };
-        halves(self.flow.network.forward(x, time, &self.condition), shape)
+        (x, time)
     }
 
     /// The velocity, and `½s²·∇log p_t`, of a network that learns both.
@@ -482,17 +550,32 @@ where
     }
 }
 
-/// `X(t, r, x) = x + (r − t)·u_θ(x, t, r)`
+/// `X(t, r, x) = x + (r − t)·u_θ(x, t, r)`; of a consistency function, `X(t, 1, x) = f_θ(x, t)`
 ///
 /// # Panics
-/// If the network takes no duration, or if r < t: the training has only steps towards the data.
+/// If the network takes no duration, if r < t, since the training has only steps towards the data,
+/// or if a consistency function on EDM's clock is asked for a time r that is neither t nor 1.
 impl<B, N, C, const D: usize> FlowMap<B, D> for Conditioned<'_, N, C>
 where
     B: Backend,
     N: Network<B, D, Condition = C>,
 {
     fn map(&self, t: f64, r: f64, x: Tensor<B, D>) -> Tensor<B, D> {
-        x.clone() + self.average_velocity(t, r, x) * (r - t)
+        if t == r
+            || !matches!(
+                self.flow.objective.prediction,
+                Prediction::Consistency { .. }
+            )
+        {
+            return x.clone() + self.average_velocity(t, r, x) * (r - t);
+        }
+        assert!(
+            (r - 1.0).abs() < 1e-9,
+            "a consistency function leads to the data, and not from t = {t} to {r}"
+        );
+        let (own, of_output) = self.flow.end_shares(t);
+        let output = self.over(t, 1.0 - t, x.clone());
+        x * own + output * of_output
     }
 
     fn average_velocity(&self, t: f64, r: f64, x: Tensor<B, D>) -> Tensor<B, D> {
@@ -501,9 +584,11 @@ where
             "a model of few steps has learned steps towards the data, and none back from t = {t} \
              to {r}"
         );
-        let [time, duration] = [t, self.flow.objective.prediction.duration(r - t)];
-        let [time, duration] = [for_all(time, &x), for_all(duration, &x)];
-        (self.flow.network).forward_over(x, time, duration, &self.condition, None)
+        match self.flow.objective.prediction {
+            Prediction::Consistency { .. } if t == r => self.velocity(t, x),
+            Prediction::Consistency { .. } => (self.map(t, r, x.clone()) - x) * (r - t).recip(),
+            prediction => self.over(t, prediction.duration(r - t), x),
+        }
     }
 }
 
@@ -546,7 +631,10 @@ where
             Prediction::Velocity
             | Prediction::VelocityAndScore
             | Prediction::AverageVelocity { .. } => c.delta().is_finite() && c.delta() != 0.0,
-            Prediction::Data | Prediction::V | Prediction::Edm { .. } => true,
+            Prediction::Data
+            | Prediction::V
+            | Prediction::Edm { .. }
+            | Prediction::Consistency { .. } => true,
         }
     }
 

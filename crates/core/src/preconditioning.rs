@@ -55,6 +55,15 @@ impl Preconditioning {
         }
     }
 
+    /// What stands for the duration of a step: under EDM's, whose clock is the noise, whether there
+    /// is one.
+    pub fn duration(self, duration: f64) -> f64 {
+        match self {
+            Self::Edm { .. } if duration != 0.0 => duration.signum(),
+            _ => duration,
+        }
+    }
+
     /// What stands for the time.
     pub fn time(self, t: f64, c: Coefficients) -> f64 {
         match self {

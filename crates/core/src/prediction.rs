@@ -68,6 +68,15 @@ named! {
             /// Standard deviation of the data.
             sigma_data: f64 = 0.5 => POSITIVE,
         },
+        /// EDM's F and, of the same network over the rest of the way to the data, the consistency
+        /// function `f = c_skip·x_t/α + c_out·F` (Song et al. 2023, appendix C), on any schedule:
+        /// with ς = σ/α and ε the noise that counts as none,
+        /// `c_skip = σ_data²/((ς − ε)² + σ_data²), c_out = σ_data·(ς − ε)/√(ς² + σ_data²)`. The
+        /// network also takes whether it is asked for f.
+        "consistency" => Consistency {
+            /// Standard deviation of the data.
+            sigma_data: f64 = 0.5 => POSITIVE,
+        },
     }
 }
 
@@ -86,8 +95,9 @@ impl Prediction {
         }
     }
 
-    /// The average velocity over steps that end at the data.
-    pub fn consistency() -> Self {
+    /// The average velocity over steps that end at the data, by which a consistency function is
+    /// `x + (1 − t)·u`.
+    pub fn average_to_data() -> Self {
         Self::AverageVelocity {
             steps: 0,
             to_data: true,
@@ -129,7 +139,44 @@ impl Prediction {
 
     /// Whether the network takes the duration of a step beside its time.
     pub fn takes_duration(self) -> bool {
-        matches!(self, Self::AverageVelocity { .. })
+        matches!(
+            self,
+            Self::AverageVelocity { .. } | Self::Consistency { .. }
+        )
+    }
+
+    /// Whether the only steps that the network knows are those that end at the data, and those of no
+    /// duration.
+    pub fn jumps_to_data_alone(self) -> bool {
+        let to_data = matches!(self, Self::AverageVelocity { to_data: true, .. });
+        to_data || matches!(self, Self::Consistency { .. })
+    }
+
+    /// Where an output at `x` says that the flow ends: `f = a·x + b·output`, at a time with these
+    /// coefficients and `rest` of the way to the data. ε is the noise σ/α that counts as none.
+    ///
+    /// average velocity: `a = 1, b = rest` · consistency: `a = c_skip/α, b = c_out`
+    ///
+    /// ```
+    /// use pyroclast_core::prediction::Prediction;
+    /// use pyroclast_core::schedule::{Edm, Schedule};
+    ///
+    /// let edm = Edm::default();
+    /// let t = edm.time_at_sigma(1.5);
+    /// let consistency = Prediction::Consistency { sigma_data: 0.5 };
+    /// let (skip, out) = consistency.end_shares(edm.at(t), 1.0 - t, 0.002);
+    /// assert!((skip - 0.100_240_416_615_209_9).abs() < 1e-12);
+    /// assert!((out - 0.473_709_193_493_223_2).abs() < 1e-12);
+    /// ```
+    pub fn end_shares(self, c: Coefficients, rest: f64, epsilon: f64) -> (f64, f64) {
+        let Self::Consistency { sigma_data } = self else {
+            return (1.0, rest);
+        };
+        // Multiplied by α, so that noise without signal is no infinity.
+        let left = (c.sigma - epsilon * c.alpha).max(0.0);
+        let own = c.alpha * sigma_data * sigma_data;
+        let skip = own / (left * left + c.alpha * own);
+        (skip, sigma_data * left / c.std(sigma_data))
     }
 
     /// The endpoints that a network output at `x` stands for, with one time for the batch.
@@ -184,7 +231,7 @@ impl Prediction {
                 let norm = alpha * alpha + sigma * sigma;
                 (alpha / norm, -sigma / norm)
             }
-            Self::Edm { sigma_data } => {
+            Self::Edm { sigma_data } | Self::Consistency { sigma_data } => {
                 let std = c.std(sigma_data);
                 let own = alpha * sigma_data * sigma_data / (std * std);
                 (own, sigma * sigma_data / std)
@@ -207,7 +254,7 @@ impl Prediction {
                 let norm = alpha * alpha + sigma * sigma;
                 (sigma / norm, alpha / norm)
             }
-            Self::Edm { sigma_data } => {
+            Self::Edm { sigma_data } | Self::Consistency { sigma_data } => {
                 let std = c.std(sigma_data);
                 (sigma / (std * std), -alpha * sigma_data / std)
             }
@@ -247,7 +294,8 @@ impl Prediction {
             | Self::VelocityAndScore
             | Self::AverageVelocity { .. }
             | Self::V
-            | Self::Edm { .. } => ends.x1 * of(|w| w.0) + ends.x0 * of(|w| w.1),
+            | Self::Edm { .. }
+            | Self::Consistency { .. } => ends.x1 * of(|w| w.0) + ends.x0 * of(|w| w.1),
         }
     }
 
@@ -275,19 +323,22 @@ impl Prediction {
         output: Tensor<B, D>,
     ) -> Tensor<B, D> {
         let per_sample = PerSample::like(&x);
-        let shares = |c: &Coefficients| {
-            if self.is_velocity() {
-                return (0.0, 1.0);
-            }
-            let (data, noise) = (self.data_shares(*c), self.noise_shares(*c));
-            (
-                c.d_alpha * data.0 + c.d_sigma * noise.0,
-                c.d_alpha * data.1 + c.d_sigma * noise.1,
-            )
-        };
-        let of_x = per_sample.tensor(coefficients.iter().map(|c| shares(c).0));
-        let of_output = per_sample.tensor(coefficients.iter().map(|c| shares(c).1));
+        let shares = || coefficients.iter().map(|&c| self.velocity_shares(c));
+        let of_x = per_sample.tensor(shares().map(|shares| shares.0));
+        let of_output = per_sample.tensor(shares().map(|shares| shares.1));
         x * of_x + output * of_output
+    }
+
+    /// `u = a·x + b·output`.
+    pub(crate) fn velocity_shares(self, c: Coefficients) -> (f64, f64) {
+        if self.is_velocity() {
+            return (0.0, 1.0);
+        }
+        let (data, noise) = (self.data_shares(c), self.noise_shares(c));
+        (
+            c.d_alpha * data.0 + c.d_sigma * noise.0,
+            c.d_alpha * data.1 + c.d_sigma * noise.1,
+        )
     }
 
     /// The target as `a·x1 + b·x0`.
@@ -301,7 +352,7 @@ impl Prediction {
             Self::Score => (0.0, -1.0 / c.sigma),
             Self::ScaledScore => (0.0, -1.0),
             Self::V => (-c.sigma, c.alpha),
-            Self::Edm { sigma_data } => {
+            Self::Edm { sigma_data } | Self::Consistency { sigma_data } => {
                 let std = c.std(sigma_data);
                 (c.sigma / (sigma_data * std), -c.alpha * sigma_data / std)
             }
@@ -323,7 +374,9 @@ impl Prediction {
             Self::Noise | Self::ScaledScore => alpha / sigma,
             Self::Score => alpha / (sigma * sigma),
             Self::V => (alpha * alpha + sigma * sigma) / sigma,
-            Self::Edm { sigma_data } => c.std(sigma_data) / (sigma * sigma_data),
+            Self::Edm { sigma_data } | Self::Consistency { sigma_data } => {
+                c.std(sigma_data) / (sigma * sigma_data)
+            }
         };
         root * root
     }
@@ -348,7 +401,8 @@ impl Prediction {
                 | Self::VelocityAndScore
                 | Self::AverageVelocity { .. }
                 | Self::V
-                | Self::Edm { .. } => true,
+                | Self::Edm { .. }
+                | Self::Consistency { .. } => true,
                 Self::Data => c.sigma > 0.0,
                 Self::Noise | Self::Score | Self::ScaledScore => c.alpha > 0.0,
             }

@@ -106,6 +106,16 @@ impl TimeGrid {
         Self::new(times).expect("distinct noise levels of a schedule are distinct times")
     }
 
+    /// The same without the time before the last, for a method that would make nothing of a step
+    /// from little noise to none. One step is left as it is.
+    #[must_use]
+    pub fn without_least_noise(mut self) -> Self {
+        if self.steps() > 1 {
+            self.0.remove(self.steps() - 1);
+        }
+        self
+    }
+
     /// n steps whose distance `1 − t` from the data falls quadratically, so that they are finer
     /// there.
     ///

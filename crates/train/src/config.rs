@@ -308,9 +308,9 @@ impl Config {
     /// What the network learns: what `[objective]` says, or the average velocity if `[few-step]`
     /// trains one.
     pub fn objective(&self) -> Objective {
-        let prediction = self.few_step.method.prediction();
+        let own = self.objective.prediction;
         Objective {
-            prediction: prediction.unwrap_or(self.objective.prediction),
+            prediction: self.few_step.method.trained(own),
             ..self.objective
         }
     }

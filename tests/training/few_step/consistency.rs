@@ -14,12 +14,13 @@ use pyroclast::core::flow::Flow;
 use pyroclast::core::flow_map::FlowMap;
 use pyroclast::core::jvp::Derivative;
 use pyroclast::core::network::{Direction, Network};
-use pyroclast::core::noise::Draws;
+use pyroclast::core::noise::{Draws, Noise, Stream};
 use pyroclast::core::objective::Objective;
 use pyroclast::core::path::{Gamma, Path};
 use pyroclast::core::per_sample::PerSample;
+use pyroclast::core::preconditioning::Preconditioning;
 use pyroclast::core::prediction::Prediction;
-use pyroclast::core::schedule::{AnySchedule, Coefficients, Schedule, Trigonometric};
+use pyroclast::core::schedule::{AnySchedule, Coefficients, Edm, Schedule, Trigonometric};
 use std::f64::consts::FRAC_PI_2;
 use std::sync::Arc;
 
@@ -27,6 +28,28 @@ use std::sync::Arc;
 #[derive(Module, Debug)]
 struct Slope<B: Backend> {
     k: Param<Tensor<B, 1>>,
+    /// Whether the output is the F of EDM's clock, and not an average velocity.
+    of_clock: bool,
+}
+
+impl<B: Backend> Slope<B> {
+    fn new(k: f64, of_clock: bool) -> Self {
+        let k = Param::from_tensor(tensor(&[k], [1]));
+        Self { k, of_clock }
+    }
+
+    /// F of the scaled state, at ¼·ln ς.
+    fn of_clock(&self, x: Tensor<B, 2>, time: Tensor<B, 1>) -> Tensor<B, 2> {
+        let noise = (time * 4.0).exp().unsqueeze_dim::<2>(1);
+        let left = noise.clone() - LEAST;
+        let std = (noise.square() + SIGMA_DATA * SIGMA_DATA).sqrt();
+        let skip = (left.clone().square() + SIGMA_DATA * SIGMA_DATA).recip();
+        let rest = self.k.val().unsqueeze_dim::<2>(0) - skip * (SIGMA_DATA * SIGMA_DATA);
+        // At the least noise f is x, whatever F is.
+        let done = left.clone().lower_elem(1e-9);
+        let out = (left * SIGMA_DATA / std.clone()).mask_fill(done, 1.0);
+        x * std * rest / out
+    }
 }
 
 impl<T: Backend> Network<T, 2> for Slope<T> {
@@ -40,11 +63,14 @@ impl<T: Backend> Network<T, 2> for Slope<T> {
     fn forward_over(
         &self,
         x: Tensor<T, 2>,
-        _: Tensor<T, 1>,
+        t: Tensor<T, 1>,
         duration: Tensor<T, 1>,
         (): &(),
         _: Option<&mut Draws>,
     ) -> Tensor<T, 2> {
+        if self.of_clock {
+            return self.of_clock(x, t);
+        }
         let d = duration.unsqueeze_dim::<2>(1);
         let slope = self.k.val().unsqueeze_dim::<2>(0) - 1.0;
         let still = d.clone().equal_elem(0.0);
@@ -90,7 +116,8 @@ impl<T: Backend> Teacher<T, 2> for Denoised {
 /// The slope at the most noise over the exact one, of the model that a consistency loss comes to
 /// rest at. It is found level by level, from the data on: the loss of a level is quadratic in its
 /// slope, and four pairs have all moments that it reads.
-fn slope_at_rest(method: FewStep, intervals: usize) -> f64 {
+fn slope_at_rest(method: FewStep, intervals: usize, objective: Objective) -> f64 {
+    let of_clock = matches!(objective.prediction, Prediction::Consistency { .. });
     let path = Path::new(AnySchedule::Custom(Arc::new(Noisy)));
     let levels = Levels::new(intervals, &path.schedule);
     let (mut slopes, n) = (vec![1.0; intervals + 1], 4);
@@ -110,16 +137,11 @@ fn slope_at_rest(method: FewStep, intervals: usize) -> f64 {
             x1: signs([STD, STD, -STD, -STD]),
         };
         let sample = path.sample(endpoints, None, &steps.t);
-        let network = |k: f64| Slope {
-            k: Param::from_tensor(tensor(&[k], [1])),
-        };
-        let frozen: Slope<B> = Slope {
-            k: Param::from_tensor(tensor(&[slopes[level + 1]], [1])),
-        };
-        let objective = || Objective::new(Prediction::consistency());
-        let frozen = Flow::new(frozen, path.clone(), objective());
+        let frozen: Slope<B> = Slope::new(slopes[level + 1], of_clock);
+        let frozen = Flow::new(frozen, path.clone(), objective);
         let gradient = |k: f64| {
-            let flow: Flow<Slope<A>> = Flow::new(network(k), path.clone(), objective());
+            let network: Slope<A> = Slope::new(k, of_clock);
+            let flow = Flow::new(network, path.clone(), objective);
             let (given, teacher) = (Given::nothing(), &Denoised);
             let loss = method.loss(&flow, &frozen, Some(teacher), &sample, &steps, &given, None);
             let gradients = loss.loss.backward();
@@ -147,6 +169,19 @@ fn consistency_comes_to_rest_where_it_should() {
         step,
         metric: Metric::Squared,
     };
+    // By an average velocity, or as EDM's F.
+    let objectives = [
+        Objective::new(Prediction::average_to_data()),
+        Objective {
+            prediction: Prediction::Consistency {
+                sigma_data: SIGMA_DATA,
+            },
+            preconditioning: Preconditioning::Edm {
+                sigma_data: SIGMA_DATA,
+            },
+            ..Objective::new(Prediction::Velocity)
+        },
+    ];
     // The bias of consistency training closes as 1/N, with N levels, and is that of Euler's method.
     for (levels, ratio) in [
         (11, 0.752_776_624_610_120_4),
@@ -154,10 +189,12 @@ fn consistency_comes_to_rest_where_it_should() {
         (41, 0.931_422_161_486_119_1),
         (1281, 0.997_782_301_921_987_7),
     ] {
-        close(slope_at_rest(training, levels - 1), ratio, 1e-10);
-        if levels < 100 {
-            let euler = distillation(TeacherStep::Euler);
-            close(slope_at_rest(euler, levels - 1), ratio, 1e-10);
+        for objective in objectives {
+            close(slope_at_rest(training, levels - 1, objective), ratio, 1e-10);
+            if levels < 100 {
+                let euler = distillation(TeacherStep::Euler);
+                close(slope_at_rest(euler, levels - 1, objective), ratio, 1e-10);
+            }
         }
     }
     for (levels, ratio) in [
@@ -166,7 +203,184 @@ fn consistency_comes_to_rest_where_it_should() {
         (80, 1.002_318_222_272_501),
     ] {
         let heun = distillation(TeacherStep::Heun);
-        close(slope_at_rest(heun, levels - 1), ratio, 1e-10);
+        for objective in objectives {
+            close(slope_at_rest(heun, levels - 1, objective), ratio, 1e-10);
+        }
+    }
+}
+
+/// The exact consistency function of N(0, 0.8²) as EDM's F, and EDM's own F where a step has no
+/// duration.
+#[derive(Module, Debug)]
+struct ExactF<B: Backend> {
+    one: Param<Tensor<B, 1>>,
+}
+
+impl<T: Backend> Network<T, 2> for ExactF<T> {
+    type Condition = ();
+
+    fn forward(&self, x: Tensor<T, 2>, t: Tensor<T, 1>, (): &()) -> Tensor<T, 2> {
+        self.forward_over(x, t, tensor(&[0.0], [1]), &(), None)
+    }
+
+    fn forward_over(
+        &self,
+        x: Tensor<T, 2>,
+        t: Tensor<T, 1>,
+        duration: Tensor<T, 1>,
+        (): &(),
+        _: Option<&mut Draws>,
+    ) -> Tensor<T, 2> {
+        let noise = (number(t) * 4.0).exp();
+        let left = noise - LEAST;
+        let (data, own) = (0.64, SIGMA_DATA * SIGMA_DATA);
+        let std = (noise * noise + own).sqrt();
+        let slope = match number(duration) {
+            // x̂1 = s²/(s² + ς²)·x, and EDM's c_skip and c_out.
+            0.0 => (data / (data + noise * noise) - own / (own + noise * noise)) / (noise / std),
+            1.0 => {
+                let f = ((data + LEAST * LEAST) / (data + noise * noise)).sqrt();
+                (f - own / (own + left * left)) / (left / std)
+            }
+            other => panic!("a duration of {other}"),
+        };
+        x * self.one.val().unsqueeze_dim::<2>(0) * (slope * std / SIGMA_DATA)
+    }
+}
+
+#[test]
+fn consistency_on_the_clock_of_edm_leads_to_the_data() {
+    let path = Path::new(AnySchedule::Custom(Arc::new(Noisy)));
+    let sigma_data = SIGMA_DATA;
+    let objective = Objective {
+        preconditioning: Preconditioning::Edm { sigma_data },
+        ..Objective::new(Prediction::Consistency { sigma_data })
+    };
+    let one = Param::from_tensor(tensor(&[1.0], [1]));
+    let flow: Flow<ExactF<B>> = Flow::new(ExactF { one }, path, objective);
+    let t = Noisy.time_at_log_snr(-2.0 * 1.5_f64.ln());
+    let (x, field) = (column(&[0.9]), flow.unconditional());
+    let map = VectorField::<B, 2>::flow_map(&field).expect("it jumps");
+    close(
+        number(map.map(t, 1.0, x.clone())),
+        0.423_530_735_292_049_6,
+        1e-12,
+    );
+    // f is the identity at the least noise, whatever the network says.
+    let rough = ExactF {
+        one: Param::from_tensor(tensor(&[100.0], [1])),
+    };
+    let rough = flow.with_network(rough);
+    let (field, almost) = (rough.unconditional(), 1.0 - 1e-12);
+    let map = VectorField::<B, 2>::flow_map(&field).expect("it jumps");
+    close(number(map.map(almost, 1.0, x.clone())), 0.9, 1e-6);
+    let field = flow.unconditional();
+    // Without a duration it is a denoiser: `dx/dς = ς·x/(s² + ς²)`.
+    let velocity = number(field.velocity(t, x.clone()));
+    close(
+        velocity,
+        Noisy.at(t).d_sigma * 1.5 * 0.9 / (0.64 + 2.25),
+        1e-9,
+    );
+}
+
+/// An output that knows nothing but whether it is over a duration.
+#[derive(Module, Debug)]
+struct Flat<B: Backend> {
+    still: Param<Tensor<B, 1>>,
+    jump: f64,
+}
+
+impl<T: Backend> Network<T, 2> for Flat<T> {
+    type Condition = ();
+
+    fn forward(&self, x: Tensor<T, 2>, t: Tensor<T, 1>, (): &()) -> Tensor<T, 2> {
+        self.forward_over(x, t.clone(), t.zeros_like(), &(), None)
+    }
+
+    fn forward_over(
+        &self,
+        x: Tensor<T, 2>,
+        _: Tensor<T, 1>,
+        duration: Tensor<T, 1>,
+        (): &(),
+        _: Option<&mut Draws>,
+    ) -> Tensor<T, 2> {
+        let outputs = duration * self.jump + self.still.val();
+        x.zeros_like() + outputs.unsqueeze_dim::<2>(1)
+    }
+}
+
+#[test]
+fn the_loss_on_the_clock_of_edm_is_of_f_and_of_the_denoiser() {
+    let schedule = Edm { sigma_max: 40.0 };
+    let (own, sigma_data) = (SIGMA_DATA * SIGMA_DATA, SIGMA_DATA);
+    let objective = Objective {
+        preconditioning: Preconditioning::Edm { sigma_data },
+        ..Objective::new(Prediction::Consistency { sigma_data })
+    };
+    let (still, jump) = (0.3, 0.4);
+    let network: Flat<A> = Flat {
+        still: Param::from_tensor(tensor(&[still], [1])),
+        jump,
+    };
+    let flow = Flow::new(network, Path::new(AnySchedule::from(schedule)), objective);
+    let (noise, next) = (2.0, 0.7);
+    let (t, q) = (schedule.time_at_sigma(noise), schedule.time_at_sigma(next));
+    let (x0, x1, weight) = ([-1.0, 0.8], [0.4, 1.1], 3.0);
+    let of = |values: [f64; 2]| tensor::<A, 2>(&values, [2, 1]);
+    let ends = Endpoints {
+        x0: of(x0),
+        x1: of(x1),
+    };
+    let sample = flow.path.sample(ends, None, &[t, t]);
+    let steps = Steps {
+        t: vec![t; 2],
+        durations: vec![0.0, 1.0 - t],
+        shares: vec![0.5, (q - t) / (1.0 - t)],
+        weights: vec![1.0, weight],
+        tangent: 1.0,
+        equal: 1,
+    };
+    let method = FewStep::ConsistencyTraining {
+        equal: 0.5,
+        first: 1,
+        last: 1,
+        halving: 1,
+        metric: Metric::Squared,
+    };
+    let (frozen, given) = (flow.valid::<A>(), Given::nothing());
+    let loss = method.loss(&flow, &frozen, None, &sample, &steps, &given, None);
+    let std = |noise: f64| (noise * noise + own).sqrt();
+    let target = (noise * x1[0] / sigma_data - sigma_data * x0[0]) / std(noise);
+    let f = |noise: f64| {
+        let left = noise - 0.002;
+        let (skip, out) = (own / (left * left + own), sigma_data * left / std(noise));
+        skip * (x1[1] + noise * x0[1]) + out * (still + jump)
+    };
+    let expected = (still - target).powi(2) + weight * (f(noise) - f(next)).powi(2);
+    close(number(loss.loss), expected / 2.0, 1e-10);
+}
+
+#[test]
+fn levels_of_the_clock_of_edm_end_at_the_least_noise() {
+    let path = Path::new(AnySchedule::from(Edm::default()));
+    let method = FewStep::ConsistencyTraining {
+        equal: 0.0,
+        first: 3,
+        last: 3,
+        halving: 1,
+        metric: Metric::Squared,
+    };
+    let consistency = Prediction::Consistency { sigma_data: 0.5 };
+    for (prediction, end) in [
+        (consistency, Edm::default().time_at_sigma(0.002)),
+        (Prediction::average_to_data(), 1.0),
+    ] {
+        let mut draws = Noise::new(0).draws(Stream::Duration, 0);
+        let steps = method.steps(0, vec![0.5; 200], &path, prediction, &mut draws);
+        let next = (0..200).map(|i| steps.t[i] + steps.shares[i] * steps.durations[i]);
+        close(next.fold(0.0, f64::max), end, 1e-12);
     }
 }
 
@@ -194,10 +408,8 @@ fn consistency_training_keeps_the_noise_of_a_bridge() {
         tangent: 1.0,
         equal: 0,
     };
-    let network = Slope {
-        k: Param::from_tensor(tensor(&[1.0], [1])),
-    };
-    let objective = Objective::new(Prediction::consistency());
+    let network = Slope::new(1.0, false);
+    let objective = Objective::new(Prediction::average_to_data());
     let flow: Flow<Slope<A>> = Flow::new(network, path, objective);
     let method = FewStep::ConsistencyTraining {
         equal: 0.0,
@@ -311,7 +523,7 @@ fn tangent(exact: bool, t: f64, x: f64) -> f64 {
     };
     let one = Param::from_tensor(tensor(&[1.0], [1]));
     let network: Rotated<A> = Rotated { one, exact };
-    let flow = Flow::new(network, path, Objective::new(Prediction::consistency()));
+    let flow = Flow::new(network, path, Objective::new(Prediction::average_to_data()));
     let (frozen, given) = (flow.valid::<A>(), Given::nothing());
     let loss = method.loss(&flow, &frozen, Some(&Exact), &sample, &steps, &given, None);
     let gradients = loss.loss.backward();

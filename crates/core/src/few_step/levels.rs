@@ -34,9 +34,8 @@ impl Levels {
     /// If `intervals` is 0.
     pub fn new(intervals: usize, schedule: &dyn Schedule) -> Self {
         assert!(intervals > 0, "levels need an interval");
-        let noise_at = |t: f64| (-0.5 * schedule.log_snr(t)).exp();
-        let most = noise_at(0.0).min(RANGE.1).powf(CURVATURE.recip());
-        let least = noise_at(1.0).max(RANGE.0).powf(CURVATURE.recip());
+        let most = noise_at(schedule, 0.0).min(RANGE.1).powf(CURVATURE.recip());
+        let least = Self::least(schedule).powf(CURVATURE.recip());
         let level = |i: usize| {
             let share = i as f64 / intervals as f64;
             (most + share * (least - most)).powf(CURVATURE)
@@ -48,6 +47,19 @@ impl Levels {
             .collect();
         (times[0], times[intervals]) = (0.0, 1.0);
         Self { noise, times }
+    }
+
+    /// The same, but for the last, which stands where its noise is left: for a consistency function
+    /// that is the identity there.
+    pub(super) fn with_noise_left(mut self, schedule: &dyn Schedule) -> Self {
+        let last = self.noise.len() - 1;
+        self.times[last] = schedule.time_at_log_snr(-2.0 * self.noise[last].ln());
+        self
+    }
+
+    /// ς_min: the noise that counts as none.
+    pub fn least(schedule: &dyn Schedule) -> f64 {
+        noise_at(schedule, 1.0).max(RANGE.0)
     }
 
     /// A level from which to step to the next.
@@ -63,6 +75,11 @@ impl Levels {
         }
         draws.below(last)
     }
+}
+
+/// ς = σ/α at a time.
+fn noise_at(schedule: &dyn Schedule, t: f64) -> f64 {
+    (-0.5 * schedule.log_snr(t)).exp()
 }
 
 #[cfg(test)]

@@ -3,9 +3,9 @@
 use super::{FewStep, Steps, Teacher, TeacherStep};
 use crate::condition::{Condition, Given};
 use crate::endpoints::Endpoints;
+use crate::flow::Flow;
 use crate::jvp::{Derivative, Inputs};
 use crate::network::{Direction, Network};
-use crate::path::Path;
 use crate::per_sample::PerSample;
 use crate::schedule::Schedule;
 use burn::tensor::Tensor;
@@ -39,10 +39,10 @@ impl FewStep {
         {
             *v = points.guided(*guidance, x.clone(), v.clone());
         }
-        let still = velocity
-            .as_ref()
-            .filter(|_| equal > 0)
-            .map(|v| part(v, 0..equal));
+        let still = velocity.as_ref().filter(|_| equal > 0).map(|v| {
+            let t = &points.steps.t[..equal];
+            points.output_of_velocity(t, part(&x, 0..equal), part(v, 0..equal))
+        });
         let mut targets: Vec<Tensor<B, D>> = still.into_iter().collect();
         if equal < n {
             let rows = equal..n;
@@ -90,7 +90,7 @@ impl FewStep {
                 let (u, slope) = points.along_flow(derivative, rows.clone(), x, v.clone());
                 let weight = points.steps.tangent;
                 let derivative = v - u.clone() + slope * factor(&d) * weight;
-                let alpha = t.iter().map(|t| points.path.schedule.at(*t).alpha);
+                let alpha = t.iter().map(|t| points.flow.path.schedule.at(*t).alpha);
                 let g = derivative * per_sample.tensor(alpha);
                 let size = root_mean_square(g.clone());
                 u + g / (size + offset)
@@ -114,9 +114,8 @@ impl FewStep {
                 };
                 let rest: Vec<f64> = d.iter().zip(&h).map(|(d, h)| d - h).collect();
                 let given = points.of(rows.clone());
-                let w = points.own(&q, &rest, next.clone(), &given);
-                let back: Vec<f64> = d.iter().map(|d| d.recip()).collect();
-                (next - x + w * factor(&rest)) * factor(&back)
+                let end = points.end(&q, &rest, next, &given);
+                points.output_of_end(&t, x, end)
             }
             Self::Semigroup { .. } | Self::Shortcut { .. } => {
                 let given = points.of(rows.clone());
@@ -144,8 +143,8 @@ impl FewStep {
 
 /// What targets are made of.
 pub(super) struct Points<'a, B: Backend, N, const D: usize> {
-    pub(super) network: &'a N,
-    pub(super) path: &'a Path,
+    /// The flow that makes the targets.
+    pub(super) flow: &'a Flow<N>,
     pub(super) teacher: Option<&'a dyn Teacher<B, D>>,
     pub(super) steps: &'a Steps,
     pub(super) given: &'a Given,
@@ -162,10 +161,47 @@ impl<B: Backend, N: Network<B, D>, const D: usize> Points<'_, B, N, D> {
 
     /// The average velocity of the network.
     fn own(&self, t: &[f64], durations: &[f64], x: Tensor<B, D>, given: &Given) -> Tensor<B, D> {
-        let per_sample = PerSample::like(&x);
-        let [t, durations] = [t, durations].map(|v| per_sample.flat(v.iter().copied()));
         let condition = N::Condition::upload(given, &x.device());
-        self.network.forward_over(x, t, durations, &condition, None)
+        self.flow.over(t, durations, x, &condition, None)
+    }
+
+    /// Where the flow ends, by the consistency function of the network: `f(x, t)`.
+    fn end(&self, t: &[f64], rests: &[f64], x: Tensor<B, D>, given: &Given) -> Tensor<B, D> {
+        let (own, of_output) = self.end_shares(t, &x);
+        let output = self.own(t, rests, x.clone(), given);
+        x * own + output * of_output
+    }
+
+    /// The output of which f is this.
+    fn output_of_end(&self, t: &[f64], x: Tensor<B, D>, end: Tensor<B, D>) -> Tensor<B, D> {
+        let (own, of_output) = self.end_shares(t, &x);
+        (end - x * own) / of_output
+    }
+
+    /// The factors of x and of an output in f.
+    fn end_shares(&self, t: &[f64], x: &Tensor<B, D>) -> (Tensor<B, D>, Tensor<B, D>) {
+        let per_sample = PerSample::like(x);
+        let shares = || t.iter().map(|&t| self.flow.end_shares(t));
+        let own = per_sample.tensor(shares().map(|shares| shares.0));
+        (own, per_sample.tensor(shares().map(|shares| shares.1)))
+    }
+
+    /// The output of which the velocity at x is this.
+    fn output_of_velocity(
+        &self,
+        t: &[f64],
+        x: Tensor<B, D>,
+        velocity: Tensor<B, D>,
+    ) -> Tensor<B, D> {
+        let prediction = self.flow.objective.prediction;
+        if prediction.is_velocity() {
+            return velocity;
+        }
+        let per_sample = PerSample::<B, D>::like(&x);
+        let schedule = &self.flow.path.schedule;
+        let shares = || (t.iter()).map(|&t| prediction.velocity_shares(schedule.at(t)));
+        let own = per_sample.tensor(shares().map(|shares| shares.0));
+        (velocity - x * own) / per_sample.tensor(shares().map(|shares| shares.1))
     }
 
     /// The velocity that flow matching learns: of the pair, or of the teacher.
@@ -207,7 +243,8 @@ impl<B: Backend, N: Network<B, D>, const D: usize> Points<'_, B, N, D> {
             x0: part(&self.endpoints.x0),
             x1: part(&self.endpoints.x1),
         };
-        self.path
+        self.flow
+            .path
             .sample(endpoints, self.z.as_ref().map(part), t)
             .x_t
     }
@@ -260,7 +297,12 @@ impl<B: Backend, N: Network<B, D>, const D: usize> Points<'_, B, N, D> {
     ) -> Tensor<B, D> {
         let condition = N::Condition::upload(&self.of(rows.clone()), &x.device());
         let direction = with_flow(velocity);
-        way.slope(self.network, self.inputs(rows, x), &condition, &direction)
+        way.slope(
+            &self.flow.network,
+            self.inputs(rows, x),
+            &condition,
+            &direction,
+        )
     }
 
     /// The average velocity, and that derivative of it.
@@ -273,7 +315,12 @@ impl<B: Backend, N: Network<B, D>, const D: usize> Points<'_, B, N, D> {
     ) -> (Tensor<B, D>, Tensor<B, D>) {
         let condition = N::Condition::upload(&self.of(rows.clone()), &x.device());
         let direction = with_flow(velocity);
-        way.along(self.network, self.inputs(rows, x), &condition, &direction)
+        way.along(
+            &self.flow.network,
+            self.inputs(rows, x),
+            &condition,
+            &direction,
+        )
     }
 
     /// The average velocity, and its derivative as the end moves: `∂_r u(x, t, r)`.
@@ -285,7 +332,12 @@ impl<B: Backend, N: Network<B, D>, const D: usize> Points<'_, B, N, D> {
     ) -> (Tensor<B, D>, Tensor<B, D>) {
         let condition = N::Condition::upload(&self.of(rows.clone()), &x.device());
         let direction = with_end();
-        way.along(self.network, self.inputs(rows, x), &condition, &direction)
+        way.along(
+            &self.flow.network,
+            self.inputs(rows, x),
+            &condition,
+            &direction,
+        )
     }
 }
 

@@ -9,11 +9,12 @@ use crate::dataset::{ConditionKind, Conditions};
 use crate::draw::GridName;
 use crate::network::NetworkConfig;
 use pyroclast_core::coupling::Coupling;
-use pyroclast_core::few_step::FewStep;
+use pyroclast_core::few_step::{FewStep, Levels};
 use pyroclast_core::jvp::Derivative;
 use pyroclast_core::named::{OutOfRange, Setting};
 use pyroclast_core::objective::VarianceLoss;
 use pyroclast_core::path::Gamma;
+use pyroclast_core::preconditioning::Preconditioning;
 use pyroclast_core::prediction::Prediction;
 use pyroclast_core::schedule::{AnySchedule, Schedule};
 use pyroclast_core::shown::shown;
@@ -175,20 +176,30 @@ impl Config {
                 "the teacher makes the pairs, and none is mirrored; set data.flip=false",
             )?;
         }
-        let trained = few_step.method.prediction();
-        let learns_score = trained.is_some_and(Prediction::learns_score);
+        let trained = few_step.method.trained(objective.prediction);
+        let learns_score = trained.learns_score();
+        let of_clock = matches!(trained, Prediction::Consistency { .. });
         rule(
-            objective.prediction.is_velocity()
-                && (learns_score || !objective.prediction.learns_score()),
+            of_clock
+                || (objective.prediction.is_velocity()
+                    && (learns_score || !objective.prediction.learns_score())),
             "objective.prediction",
             objective.prediction,
-            "few-step.method learns an average velocity, or a bridge; leave it out",
+            "few-step.method learns an average velocity, or a bridge; leave it out, or set \
+             few-step.method=consistency-training for consistency",
+        )?;
+        let is_scaled = matches!(objective.preconditioning, Preconditioning::Edm { .. });
+        rule(
+            is_scaled || !of_clock,
+            "objective.preconditioning",
+            objective.preconditioning,
+            "consistency on the clock of EDM needs its inputs too; set objective.preconditioning=edm",
         )?;
         for (key, value, is_usual) in [
             (
                 "objective.preconditioning",
                 objective.preconditioning.to_string(),
-                objective.preconditioning == usual.objective.preconditioning,
+                of_clock || objective.preconditioning == usual.objective.preconditioning,
             ),
             (
                 "objective.weighting",
@@ -222,11 +233,19 @@ impl Config {
              trigonometric",
         )?;
         rule(
-            path.schedule.at(0.0).sigma <= 1.0,
+            of_clock || path.schedule.at(0.0).sigma <= 1.0,
             "path.schedule",
             &path.schedule,
             "few-step.method shows the network each state as it is, and here states are much wider \
-             than the data; use linear or trigonometric",
+             than the data; use linear or trigonometric, or for consistency set \
+             objective.prediction=consistency and objective.preconditioning=edm",
+        )?;
+        let (most, least) = (path.schedule.log_snr(0.0), Levels::least(&path.schedule));
+        rule(
+            !of_clock || (-0.5 * most).exp() > least,
+            "path.schedule",
+            &path.schedule,
+            "it has no more noise than counts as none; start from more, such as sigma-max=80",
         )?;
         let derivative = few_step.method.derivative();
         let differenced = derivative.is_some_and(|way| way != Derivative::Auto);

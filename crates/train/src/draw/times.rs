@@ -49,6 +49,9 @@ where
         Stepping::Fixed(n, name) => (*n, name),
     };
     let explodes = schedule.at(1.0).alpha == 1.0 && schedule.at(0.0).alpha == 1.0;
+    // A jump ends at the data, so that one from the least noise to none would be for nothing.
+    let is_jumped = requirements.flow_map && explodes && schedule.at(1.0).sigma == 0.0;
+    let merged = usize::from(is_jumped && *name == GridName::Auto);
     let name = match name {
         // Noise over many orders of magnitude needs such a grid, with any method.
         GridName::Auto if explodes => &GridName::Karras,
@@ -56,8 +59,11 @@ where
         GridName::Auto if table.is_some_and(|table| n <= table.steps()) => &GridName::Trailing,
         name => name,
     };
-    let grid = name.grid(schedule, table, span, n);
-    let grid = grid.map_err(SampleError::Grid)?;
+    let grid = name.grid(schedule, table, span, n + merged);
+    let mut grid = grid.map_err(SampleError::Grid)?;
+    if merged > 0 {
+        grid = grid.without_least_noise();
+    }
     if requirements.schedule.is_some() {
         check(&requirements, field, &grid)?;
     }
@@ -76,8 +82,10 @@ fn check_durations(
     requirements: Requirements,
     times: &[f64],
 ) -> Result<(), SampleError> {
-    let Prediction::AverageVelocity { steps, to_data } = prediction else {
-        return Ok(());
+    let to_data = prediction.jumps_to_data_alone();
+    let steps = match prediction {
+        Prediction::AverageVelocity { steps, .. } => steps,
+        _ => 0,
     };
     let is_whole = |number: f64| (number - number.round()).abs() < 1e-6;
     for pair in times.windows(2) {

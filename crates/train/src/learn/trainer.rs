@@ -27,6 +27,8 @@ use pyroclast_core::flow::Flow;
 use pyroclast_core::loss::SampleLoss;
 use pyroclast_core::network::Network;
 use pyroclast_core::noise::{Draws, Noise, Stream};
+use pyroclast_core::preconditioning::Preconditioning;
+use pyroclast_core::prediction::Prediction;
 use pyroclast_kernels::global_norm;
 use sha2::{Digest, Sha256};
 use std::borrow::{Borrow, Cow};
@@ -291,10 +293,12 @@ where
     #[must_use]
     pub fn few_step(mut self, method: FewStep) -> Self {
         let own = self.flow.objective.prediction;
-        assert_eq!(
-            method.prediction().unwrap_or(own),
-            own,
-            "what {method} trains"
+        assert_eq!(method.trained(own), own, "what {method} trains");
+        let shown = self.flow.objective.preconditioning;
+        let is_scaled = matches!(own, Prediction::Consistency { .. });
+        assert!(
+            is_scaled || !own.takes_duration() || shown == Preconditioning::None,
+            "an average velocity is of the plain state and time, and not of {shown}"
         );
         self.few_step = method;
         self
@@ -550,8 +554,10 @@ where
             false => self.flow.valid(),
         };
         let mut draws = self.noise.draws(Stream::Duration, batch.step);
-        let (t, path) = (batch.t.clone(), &self.flow.path);
-        (frozen, self.few_step.steps(batch.step, t, path, &mut draws))
+        let (t, flow) = (batch.t.clone(), &self.flow);
+        let prediction = flow.objective.prediction;
+        let steps = (self.few_step).steps(batch.step, t, &flow.path, prediction, &mut draws);
+        (frozen, steps)
     }
 
     /// Refuses to go on where the derivative in the targets is found by a difference that means
