@@ -20,7 +20,7 @@ use tempfile::NamedTempFile;
 
 const MAGIC: &[u8; 8] = b"PYROROWS";
 /// Grows with every change of the layout, or of what the options mean.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// The longest description: names of classes and of what was skipped.
 const LONGEST: u64 = 1 << 26;
 

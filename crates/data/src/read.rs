@@ -10,6 +10,7 @@ mod zip;
 
 pub use arrays::read_arrays;
 pub use cifar::folder_of_batches;
+pub(crate) use place::{is_hidden, is_picture};
 
 use crate::decode::Picture;
 use crate::error::DataError;
@@ -99,6 +100,7 @@ impl Listed {
             Layout::Idx => Listing::Files(idx::files(path)?),
             Layout::Cifar => Listing::Files(cifar::files(path)?),
             Layout::Npy => Listing::Files(arrays::files(path)),
+            Layout::Tar => Listing::Files(tar::files(path)?),
             _ => Listing::Files(vec![path.into()]),
         };
         Ok(Self {
@@ -133,7 +135,7 @@ impl Listed {
             (Listing::Files(files), Layout::Idx) => idx::open(files),
             (Listing::Files(files), Layout::Cifar) => cifar::open(files),
             (Listing::Files(_), Layout::Zip) => zip::open(&self.path),
-            (Listing::Files(_), Layout::Tar) => tar::open(&self.path),
+            (Listing::Files(files), Layout::Tar) => tar::open(files, &self.path),
             (Listing::Files(files), layout) => arrays::open(files, layout),
         }
     }

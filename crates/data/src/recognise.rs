@@ -1,6 +1,7 @@
 //! What a path holds, told by its name and, for folders, by what lies in it.
 
 use crate::error::DataError;
+use crate::read::{is_hidden, is_picture};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -12,7 +13,7 @@ pub enum Layout {
     Folder,
     /// A zip of pictures, in EDM's layout or as a folder would be.
     Zip,
-    /// A tar of pictures, with WebDataset's labels or as a folder would be.
+    /// A tar of pictures, with WebDataset's labels or as a folder would be, or a folder of such tars.
     Tar,
     /// CIFAR-10 or CIFAR-100 in its binary version: a folder, a file, or the archive.
     Cifar,
@@ -83,10 +84,16 @@ pub(crate) fn is_idx(name: &str) -> bool {
         .any(|end| name.contains(end))
 }
 
+/// Whether this is the name of a tar of pictures, without `.gz`.
+pub(crate) fn is_tar(name: &str) -> bool {
+    let is_cifar = name.starts_with("cifar");
+    !is_cifar && [".tar", ".tgz"].iter().any(|end| name.ends_with(end))
+}
+
 fn of_folder(path: &Path) -> Result<Layout, DataError> {
-    let names: Vec<String> = (sorted_entries(path)?.iter())
-        .map(|entry| plain_name(entry))
-        .collect();
+    let mut entries = sorted_entries(path)?;
+    entries.retain(|entry| !is_hidden(&plain_name(entry)));
+    let names: Vec<String> = entries.iter().map(|entry| plain_name(entry)).collect();
     let is_cifar = |name: &String| {
         let batch = name.starts_with("data_batch_") && name.ends_with(".bin");
         batch || name == "test_batch.bin" || name == "train.bin"
@@ -95,6 +102,10 @@ fn of_folder(path: &Path) -> Result<Layout, DataError> {
         Layout::Idx
     } else if names.iter().any(is_cifar) {
         Layout::Cifar
+    } else if names.iter().any(|name| is_tar(name))
+        && !(entries.iter().zip(&names)).any(|(entry, name)| entry.is_dir() || is_picture(name))
+    {
+        Layout::Tar
     } else {
         Layout::Folder
     })

@@ -260,6 +260,61 @@ fn webdataset_and_edm_bring_their_labels() {
     let set = place.open("w.tar").expect("two samples");
     assert_eq!(set.labels.classes(), Some([1, 0].as_slice()));
     assert_eq!(set.labels.names(), ["1", "3"]);
+    // Words, and what else is said of a sample; files of samples without a picture say nothing.
+    place.write(
+        "j.tar",
+        &tarred(&[
+            ("000.json", br#"{"width": 4, "label": "dog"}"#),
+            ("000.png", &a),
+            ("001.png", &b),
+            ("001.json", br#"{"label": "ant"}"#),
+            ("001.cls", b"cat"),
+            ("002.json", br#"{"label": [1]}"#),
+            ("._000.json", b"\0\x05"),
+        ]),
+    );
+    let set = place.open("j.tar").expect("two samples");
+    assert_eq!(set.labels.classes(), Some([1, 0].as_slice()));
+    assert_eq!(set.labels.names(), ["cat", "dog"]);
+    for (name, json, expected) in [
+        ("mixed.tar", r#"{"label": "ant"}"#, "one or the other"),
+        (
+            "list.tar",
+            r#"{"label": [1]}"#,
+            "neither a whole number nor a word",
+        ),
+        ("none.tar", r#"{"width": 4}"#, "have no label"),
+    ] {
+        let files: [(&str, &[u8]); 4] = [
+            ("0.png", &a),
+            ("0.cls", b"3"),
+            ("1.png", &b),
+            ("1.json", json.as_bytes()),
+        ];
+        place.write(name, &tarred(&files));
+        assert!(place.refusal(name).contains(expected), "{name}");
+    }
+    // Shards, whose samples have the same names; one is held out.
+    for (name, class, picture) in [
+        ("set-train-000.tar", b"1", &b),
+        ("set-val-000.tar", b"1", &a),
+        ("set-train-001.tar", b"2", &a),
+    ] {
+        let files: [(&str, &[u8]); 2] = [("0.png", picture), ("0.cls", class)];
+        place.write(&format!("shards/{name}"), &tarred(&files));
+    }
+    place.write("shards/.done", b"");
+    let set = place.open("shards").expect("three samples");
+    assert_eq!((set.len(), set.held_out), (3, 1));
+    assert_eq!(set.labels.classes(), Some([0, 1, 0].as_slice()));
+    // Without labels their folders are the classes, as those of one tar are.
+    for (name, picture) in [("0.tar", &a), ("1.tar", &b)] {
+        let files: [(&str, &[u8]); 2] = [("set/cat/0.png", picture), ("set/dog/0.png", picture)];
+        place.write(&format!("folders/{name}"), &tarred(&files));
+    }
+    let set = place.open("folders").expect("four pictures");
+    assert_eq!(set.labels.classes(), Some([0, 0, 1, 1].as_slice()));
+    assert_eq!(set.labels.names(), ["cat", "dog"]);
     let labels = br#"{"labels": [["00000/b.png", 0], ["00000/a.png", 1]], "classes": ["x", "y"]}"#;
     let files: [(&str, &[u8]); 3] = [
         ("00000/a.png", &a),

@@ -13,13 +13,30 @@ const HELD_OUT: [&str; 5] = ["test", "testing", "val", "valid", "validation"];
 /// The ends of the names of pictures.
 const PICTURES: [&str; 6] = ["png", "jpg", "jpeg", "webp", "bmp", "gif"];
 
+/// The folders that parts of a split are given.
+pub(super) const TRAINING_PART: &str = "train/";
+pub(super) const HELD_OUT_PART: &str = "test/";
+
+/// Whether a word of the name of this file says that what it holds is held out.
+pub(super) fn is_held_out(file: &Path) -> bool {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    name.to_lowercase()
+        .split(|c: char| !c.is_ascii_alphanumeric())
+        .any(|word| HELD_OUT.contains(&word))
+}
+
 /// Whether this name is that of a picture that is read.
 ///
-/// Hidden files and what macOS puts into archives are not.
-pub(super) fn is_picture(name: &str) -> bool {
+/// Hidden files are not.
+pub(crate) fn is_picture(name: &str) -> bool {
     let end = name.rsplit_once('.').map_or("", |(_, end)| end);
+    PICTURES.iter().any(|known| end.eq_ignore_ascii_case(known)) && !is_hidden(name)
+}
+
+/// Whether this is the name of a hidden file, or of what macOS puts into archives.
+pub(crate) fn is_hidden(name: &str) -> bool {
     let is_hidden = |part: &str| part.starts_with('.') || part == "__MACOSX";
-    PICTURES.iter().any(|known| end.eq_ignore_ascii_case(known)) && !name.split('/').any(is_hidden)
+    name.split('/').any(is_hidden)
 }
 
 /// Whether a name stays below the root.
