@@ -260,9 +260,9 @@ pub(crate) struct Train {
     ///
     /// Data is a folder of pictures (.png, .jpg, .webp, .bmp, .gif) at any depth, whose first
     /// folders are the classes, and whose folders `train` and `test` are a split; the same in a
-    /// .zip or .tar, with the labels of EDM or WebDataset; MNIST's idx files; CIFAR's binary
-    /// version; arrays (.npy, .npz, .safetensors); or a table (.csv). `pyroclast data inspect`
-    /// shows what is in it.
+    /// .zip or .tar, or a folder of .tar, with the labels of EDM or WebDataset; MNIST's idx files;
+    /// CIFAR's binary version; arrays (.npy, .npz, .safetensors); or a table (.csv). `pyroclast
+    /// data inspect` shows what is in it.
     #[arg(value_name = "DATA or PRESET or CONFIG.toml")]
     pub(crate) source: String,
     /// Further files of the same data: the other batches of CIFAR.
@@ -424,6 +424,9 @@ pub(crate) struct DataInspect {
     /// Leave out pictures that cannot be read, and list them.
     #[arg(long)]
     pub(crate) skip_broken: bool,
+    /// The column of labels of a table: short for --set data.label=NAME.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) label: Option<String>,
     /// Set a key of [data], such as data.filter=box; can be repeated.
     #[arg(long, value_name = "KEY=VALUE")]
     pub(crate) set: Vec<String>,

@@ -2,10 +2,11 @@
 
 use crate::Usage;
 use crate::say::{self, note};
-use anyhow::Result;
+use anyhow::{Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use pyroclast_data::folder_of_batches;
-use pyroclast_train::dataset::Loading;
+use pyroclast_train::dataset::{DataSource, Loading};
+use pyroclast_train::task::Task;
 use std::cell::RefCell;
 use std::env;
 use std::io::IsTerminal;
@@ -60,6 +61,26 @@ pub(crate) fn one_source(first: String, more: &[String]) -> Result<String> {
     let folder = folder_of_batches(&paths.collect::<Vec<_>>());
     let folder = folder.map_err(|error| Usage(error.to_string()))?;
     Ok(folder.to_string_lossy().into_owned())
+}
+
+/// Refuses a key that says how a table is read where the data is none: it would do nothing.
+pub(crate) fn check_table(data: &DataSource, task: &Task) -> Result<()> {
+    let plain = DataSource::default();
+    let keys = [
+        ("data.label", data.label != plain.label),
+        ("data.separator", data.separator != plain.separator),
+        ("data.decimal", data.decimal != plain.decimal),
+        ("data.missing", data.missing != plain.missing),
+        ("data.columns", data.columns != plain.columns),
+    ];
+    let set = (keys.into_iter()).find_map(|(key, is_set)| is_set.then_some(key));
+    match (set, &task.training.table) {
+        (Some(key), None) => bail!(Usage(format!(
+            "{key} says how a table is read, and {} is none; leave it out",
+            task.training.name
+        ))),
+        _ => Ok(()),
+    }
 }
 
 fn new_bar(verb: &str, total: Option<usize>) -> ProgressBar {

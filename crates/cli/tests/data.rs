@@ -241,6 +241,11 @@ fn data_that_cannot_be_used_is_answered_in_a_line() {
         2,
         &["no key of [data]"],
     );
+    place.fails(
+        "data inspect digits --label x",
+        2,
+        &["data.label", "no", "leave it out"],
+    );
     // Data that ships is meant by its name, whatever is called so in the current folder.
     fs::create_dir(place.path("moons")).expect("made");
     place.ok(&format!(
@@ -260,6 +265,11 @@ fn a_table_needs_no_configuration() {
     let seen = json(&place.ok("data inspect d.csv --json").stdout);
     assert_eq!(seen["columns"][0]["name"], "height");
     assert_eq!(seen["preset"], "table");
+    let labelled = json(&place.ok("data inspect d.csv --label weight --json").stdout);
+    assert_eq!(labelled["columns"].as_array().map(Vec::len), Some(1));
+    assert_eq!(labelled["classes"].as_array().map(Vec::len), Some(6));
+    let command = labelled["command"].as_str();
+    assert!(command.is_some_and(|command| command.ends_with("--label weight")));
     let ran = place.ok(&format!("train d.csv --out run {QUICK_FILE}"));
     assert!(ran.stderr.contains("the preset table"), "{}", ran.stderr);
     place.ok("sample run -n 3 --out s.csv --device flex");

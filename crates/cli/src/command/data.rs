@@ -3,7 +3,7 @@
 use crate::Usage;
 use crate::args::{Data, DataCommand, DataConvert, DataInspect};
 use crate::export::{check_file, check_picture, class_name, save_png};
-use crate::loading::{one_source, with_progress};
+use crate::loading::{check_table, one_source, with_progress};
 use crate::say::{quoted, say};
 use anyhow::{Context, Result, bail};
 use pyroclast_core::noise::Noise;
@@ -63,8 +63,11 @@ fn pictures(source: &DataSource) -> Result<Option<PictureSet>> {
 }
 
 fn inspect(arguments: &DataInspect) -> Result<ExitCode> {
-    let (what, set) = (&arguments.what, &arguments.set);
-    let source = source(what, arguments.size, arguments.skip_broken, set)?;
+    let what = &arguments.what;
+    let label = arguments.label.iter();
+    let label = label.map(|label| format!("data.label={label:?}"));
+    let set: Vec<String> = arguments.set.iter().cloned().chain(label).collect();
+    let source = source(what, arguments.size, arguments.skip_broken, &set)?;
     if let Some(out) = &arguments.out {
         check_picture(out)?;
     }
@@ -74,6 +77,7 @@ fn inspect(arguments: &DataInspect) -> Result<ExitCode> {
         None
     };
     let task = with_progress(|loading| Ok(Task::load_by(&source, Noise::new(0), loading)?))?;
+    check_table(&source, &task)?;
     let mut facts = facts(&task.clone().in_the_units_of_the_data());
     if let Some(set) = &set {
         let duplicates = set
@@ -86,12 +90,10 @@ fn inspect(arguments: &DataInspect) -> Result<ExitCode> {
     let mut command = vec![format!("pyroclast train {}", quoted(what))];
     command.extend(arguments.size.map(|n| format!("--size {n}")));
     command.extend(arguments.skip_broken.then(|| "--skip-broken".to_owned()));
-    command.extend(
-        arguments
-            .set
-            .iter()
-            .map(|set| format!("--set {}", quoted(set))),
-    );
+    let label = arguments.label.iter();
+    command.extend(label.map(|label| format!("--label {}", quoted(label))));
+    let set = arguments.set.iter();
+    command.extend(set.map(|set| format!("--set {}", quoted(set))));
     let command = command.join(" ");
     let preset = if source.is_path() {
         suitable(&task.training.shape)

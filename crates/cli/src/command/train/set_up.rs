@@ -6,7 +6,7 @@ use crate::Usage;
 use crate::args::Train;
 use crate::command::learned_from::{autoencoder, check_teacher, teacher_of};
 use crate::device::{self, Name};
-use crate::loading::with_progress;
+use crate::loading::{check_table, with_progress};
 use crate::memory::{self, product};
 use crate::say::{note, quoted};
 use anyhow::{Context, Result, anyhow, bail};
@@ -14,7 +14,7 @@ use pyroclast_core::noise::Noise;
 use pyroclast_core::shown::shown;
 use pyroclast_core::toy::Toy;
 use pyroclast_train::config::{Config, ConfigError, Preset, is_data, suitable};
-use pyroclast_train::dataset::{ConditionKind, DataSource};
+use pyroclast_train::dataset::ConditionKind;
 use pyroclast_train::latents::latent_shape;
 use pyroclast_train::learn::{Run, RunError, RunLock, Weights};
 use pyroclast_train::model_file::ModelFile;
@@ -88,12 +88,7 @@ pub(super) fn set_up(arguments: &Train, assignments: &[String]) -> Result<SetUp>
         check_teacher(file, &config, &task)?;
     }
     let init_from = init_from(arguments)?;
-    if let (Some(key), None) = (key_of_tables(&config.data), &task.training.table) {
-        bail!(Usage(format!(
-            "{key} says how a table is read, and {} is none; leave it out",
-            task.training.name
-        )));
-    }
+    check_table(&config.data, &task)?;
     let (run, lock) = match resumed {
         Some(resumed) => {
             task = resumed.checked(task, arguments.new_data)?;
@@ -153,19 +148,6 @@ fn init_from(arguments: &Train) -> Result<Option<ModelFile>> {
     let path = arguments.init_from.as_deref();
     let file = path.map(|path| StoredModel::open(path, Weights::default())?.file());
     Ok(file.transpose()?)
-}
-
-/// The first key that says how a table is read, if one is set: it does nothing for other data.
-fn key_of_tables(data: &DataSource) -> Option<&'static str> {
-    let plain = DataSource::default();
-    let keys = [
-        ("data.label", data.label != plain.label),
-        ("data.separator", data.separator != plain.separator),
-        ("data.decimal", data.decimal != plain.decimal),
-        ("data.missing", data.missing != plain.missing),
-        ("data.columns", data.columns != plain.columns),
-    ];
-    (keys.into_iter()).find_map(|(key, is_set)| is_set.then_some(key))
 }
 
 /// The configuration of the preset or the file that the arguments name, or one that suits the data.
