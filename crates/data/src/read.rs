@@ -260,10 +260,11 @@ mod tests {
     #[test]
     fn damaged_tars_never_panic() {
         let mut archive = ::tar::Builder::new(Vec::new());
-        let files: [(&str, &[u8]); 3] = [
+        let files: [(&str, &[u8]); 4] = [
             ("a.png", &encoded(0, ImageFormat::Png)),
-            ("a.cls", b"1"),
+            ("a.cls", b"ant"),
             ("b.gif", &encoded(1, ImageFormat::Gif)),
+            ("b.json", br#"{"label": "bee"}"#),
         ];
         for (name, bytes) in files {
             let mut header = ::tar::Header::new_gnu();
