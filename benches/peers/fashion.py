@@ -60,9 +60,11 @@ def main():
             loss.backward()
             optimizer.step()
             step += 1
+            # A few hundred steps would leave much of the first weights in a plain average.
+            decay = min(EMA, (1 + step) / (10 + step))
             with torch.no_grad():
                 for a, b in zip(average.parameters(), model.parameters()):
-                    a.lerp_(b, 1 - EMA)
+                    a.lerp_(b, 1 - decay)
             if step % 100 == 0:
                 print(f"step {step}  loss {loss.item():.4f}  {time.process_time() - start:.0f} s", flush=True)
     print(f"{step} steps of {BATCH} in {time.process_time() - start:.0f} s, "
