@@ -9,7 +9,6 @@
 use crate::condition::Condition;
 use crate::ddpm::{ReverseStep, variational_term};
 use crate::endpoints::Endpoints;
-use crate::few_step::Levels;
 use crate::field::{BatchField, Denoiser, LearnedVariance, VectorField, velocity_with_score_of};
 use crate::flow_map::FlowMap;
 use crate::loss::SampleLoss;
@@ -20,7 +19,7 @@ use crate::path::{Path, PathSample};
 use crate::per_sample::PerSample;
 use crate::preconditioning::Preconditioning;
 use crate::prediction::Prediction;
-use crate::schedule::{Coefficients, Schedule};
+use crate::schedule::{Coefficients, Schedule, least_noise};
 use crate::weighting::Weighting;
 use burn::backend::Autodiff;
 use burn::module::{AutodiffModule, HasAutodiffModule, Module};
@@ -348,7 +347,7 @@ impl<N> Flow<N> {
     /// [`Prediction::end_shares`] at a time.
     pub(crate) fn end_shares(&self, t: f64) -> (f64, f64) {
         let schedule = &self.path.schedule;
-        let least = Levels::least(schedule);
+        let least = least_noise(schedule);
         (self.objective.prediction).end_shares(schedule.at(t), 1.0 - t, least)
     }
 

@@ -85,6 +85,17 @@ pub trait Schedule: Debug + Send + Sync {
     fn time_at_log_snr(&self, l: f64) -> f64;
 }
 
+/// The noise level `ς = σ/α` at a time.
+pub fn noise_at(schedule: &(impl Schedule + ?Sized), t: f64) -> f64 {
+    (-0.5 * schedule.log_snr(t)).exp()
+}
+
+/// The noise level that counts as none: that at t = 1, or 0.002 where it is less (Karras et al.
+/// 2022, table 1).
+pub fn least_noise(schedule: &(impl Schedule + ?Sized)) -> f64 {
+    noise_at(schedule, 1.0).max(0.002)
+}
+
 impl<S: Schedule + ?Sized> Schedule for std::sync::Arc<S> {
     fn at(&self, t: f64) -> Coefficients {
         (**self).at(t)

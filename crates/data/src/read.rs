@@ -10,7 +10,6 @@ mod zip;
 
 pub use arrays::read_arrays;
 pub use cifar::folder_of_batches;
-pub(crate) use place::{is_hidden, is_picture};
 
 use crate::decode::Picture;
 use crate::error::DataError;

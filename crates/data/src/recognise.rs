@@ -1,9 +1,11 @@
 //! What a path holds, told by its name and, for folders, by what lies in it.
 
 use crate::error::DataError;
-use crate::read::{is_hidden, is_picture};
 use std::fs;
 use std::path::{Path, PathBuf};
+
+/// The ends of the names of pictures.
+const PICTURES: [&str; 6] = ["png", "jpg", "jpeg", "webp", "bmp", "gif"];
 
 /// The layouts of data that are known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,6 +86,20 @@ pub(crate) fn is_idx(name: &str) -> bool {
         .any(|end| name.contains(end))
 }
 
+/// Whether this name is that of a picture that is read.
+///
+/// Hidden files are not.
+pub(crate) fn is_picture(name: &str) -> bool {
+    let end = name.rsplit_once('.').map_or("", |(_, end)| end);
+    PICTURES.iter().any(|known| end.eq_ignore_ascii_case(known)) && !is_hidden(name)
+}
+
+/// Whether this is the name of a hidden file, or of what macOS puts into archives.
+pub(crate) fn is_hidden(name: &str) -> bool {
+    let is_hidden = |part: &str| part.starts_with('.') || part == "__MACOSX";
+    name.split('/').any(is_hidden)
+}
+
 /// Whether this is the name of a tar of pictures, without `.gz`.
 pub(crate) fn is_tar(name: &str) -> bool {
     let is_cifar = name.starts_with("cifar");
@@ -120,4 +136,14 @@ pub(crate) fn sorted_entries(path: &Path) -> Result<Vec<PathBuf>, DataError> {
         .map_err(DataError::io(path))?;
     paths.sort();
     Ok(paths)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_picture;
+
+    #[test]
+    fn hidden_files_are_no_pictures() {
+        assert!(is_picture("a/b.JPG") && !is_picture("a/.b.jpg") && !is_picture("__MACOSX/b.jpg"));
+    }
 }

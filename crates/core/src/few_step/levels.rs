@@ -8,12 +8,12 @@
 //! of ½.
 
 use crate::noise::Draws;
-use crate::schedule::Schedule;
+use crate::schedule::{Schedule, least_noise, noise_at};
 
 /// ρ.
 const CURVATURE: f64 = 7.0;
-/// The range of ς where the schedule goes further.
-const RANGE: (f64, f64) = (0.002, 80.0);
+/// The most noise, where the schedule starts from more.
+const MOST: f64 = 80.0;
 /// Mean and standard deviation of ln ς.
 const LOG_NORMAL: (f64, f64) = (-1.1, 2.0);
 
@@ -34,8 +34,8 @@ impl Levels {
     /// If `intervals` is 0.
     pub fn new(intervals: usize, schedule: &dyn Schedule) -> Self {
         assert!(intervals > 0, "levels need an interval");
-        let most = noise_at(schedule, 0.0).min(RANGE.1).powf(CURVATURE.recip());
-        let least = Self::least(schedule).powf(CURVATURE.recip());
+        let most = noise_at(schedule, 0.0).min(MOST).powf(CURVATURE.recip());
+        let least = least_noise(schedule).powf(CURVATURE.recip());
         let level = |i: usize| {
             let share = i as f64 / intervals as f64;
             (most + share * (least - most)).powf(CURVATURE)
@@ -57,11 +57,6 @@ impl Levels {
         self
     }
 
-    /// ς_min: the noise that counts as none.
-    pub fn least(schedule: &dyn Schedule) -> f64 {
-        noise_at(schedule, 1.0).max(RANGE.0)
-    }
-
     /// A level from which to step to the next.
     pub fn draw(&self, draws: &mut Draws) -> usize {
         let last = self.noise.len() - 1;
@@ -75,11 +70,6 @@ impl Levels {
         }
         draws.below(last)
     }
-}
-
-/// ς = σ/α at a time.
-fn noise_at(schedule: &dyn Schedule, t: f64) -> f64 {
-    (-0.5 * schedule.log_snr(t)).exp()
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
 //! A folder of pictures, at any depth.
 
-use super::place::{Places, is_picture, places};
+use super::place::{Places, places};
 use super::{Item, Payload, Source};
 use crate::error::DataError;
 use crate::label::Label;
+use crate::recognise::is_picture;
 use std::path::{Path, PathBuf};
 use walkdir::WalkDir;
 

@@ -10,8 +10,6 @@ use std::path::Path;
 const TRAINING: [&str; 2] = ["train", "training"];
 /// The parts of a split that are held out.
 const HELD_OUT: [&str; 5] = ["test", "testing", "val", "valid", "validation"];
-/// The ends of the names of pictures.
-const PICTURES: [&str; 6] = ["png", "jpg", "jpeg", "webp", "bmp", "gif"];
 
 /// The folders that parts of a split are given.
 pub(super) const TRAINING_PART: &str = "train/";
@@ -23,20 +21,6 @@ pub(super) fn is_held_out(file: &Path) -> bool {
     name.to_lowercase()
         .split(|c: char| !c.is_ascii_alphanumeric())
         .any(|word| HELD_OUT.contains(&word))
-}
-
-/// Whether this name is that of a picture that is read.
-///
-/// Hidden files are not.
-pub(crate) fn is_picture(name: &str) -> bool {
-    let end = name.rsplit_once('.').map_or("", |(_, end)| end);
-    PICTURES.iter().any(|known| end.eq_ignore_ascii_case(known)) && !is_hidden(name)
-}
-
-/// Whether this is the name of a hidden file, or of what macOS puts into archives.
-pub(crate) fn is_hidden(name: &str) -> bool {
-    let is_hidden = |part: &str| part.starts_with('.') || part == "__MACOSX";
-    name.split('/').any(is_hidden)
 }
 
 /// Whether a name stays below the root.
@@ -237,6 +221,5 @@ mod tests {
             assert!(!stays_inside(name), "{name}");
         }
         assert!(stays_inside("a..b/x.png"));
-        assert!(is_picture("a/b.JPG") && !is_picture("a/.b.jpg") && !is_picture("__MACOSX/b.jpg"));
     }
 }

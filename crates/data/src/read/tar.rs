@@ -5,13 +5,13 @@
 //! folder of tars is one set in parts (shards), of which those named `val` or `test` are held out.
 
 use super::place::{HELD_OUT_PART, TRAINING_PART};
-use super::place::{is_held_out, is_hidden, is_picture, places, stays_inside};
+use super::place::{is_held_out, places, stays_inside};
 use super::{Item, Payload, Source};
 use crate::error::DataError;
 use crate::inflate::bounded;
 use crate::label::Label;
 use crate::one_line::one_line;
-use crate::recognise::{is_tar, plain_name, sorted_entries};
+use crate::recognise::{is_hidden, is_picture, is_tar, plain_name, sorted_entries};
 use flate2::read::MultiGzDecoder;
 use std::collections::{BTreeSet, HashMap};
 use std::fs::File;

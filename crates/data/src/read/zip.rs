@@ -8,12 +8,13 @@
 //! whose published code reads and writes this layout; the names of the classes and the pictures that
 //! are held out are ours.
 
-use super::place::{is_picture, places, stays_inside};
+use super::place::{places, stays_inside};
 use super::{Item, Payload, Source};
 use crate::error::DataError;
 use crate::inflate::bounded;
 use crate::label::Label;
 use crate::one_line::one_line;
+use crate::recognise::is_picture;
 use serde::Deserialize;
 use std::collections::HashMap;
 use std::fs::File;

@@ -9,14 +9,14 @@ use crate::dataset::{ConditionKind, Conditions};
 use crate::draw::GridName;
 use crate::network::NetworkConfig;
 use pyroclast_core::coupling::Coupling;
-use pyroclast_core::few_step::{FewStep, Levels};
+use pyroclast_core::few_step::FewStep;
 use pyroclast_core::jvp::Derivative;
 use pyroclast_core::named::{OutOfRange, Setting};
 use pyroclast_core::objective::VarianceLoss;
 use pyroclast_core::path::Gamma;
 use pyroclast_core::preconditioning::Preconditioning;
 use pyroclast_core::prediction::Prediction;
-use pyroclast_core::schedule::{AnySchedule, Schedule};
+use pyroclast_core::schedule::{AnySchedule, Schedule, least_noise, noise_at};
 use pyroclast_core::shown::shown;
 use pyroclast_core::time_sampler::TimeDistribution;
 use pyroclast_core::toy::Toy;
@@ -240,9 +240,9 @@ impl Config {
              than the data; use linear or trigonometric, or for consistency set \
              objective.prediction=consistency and objective.preconditioning=edm",
         )?;
-        let (most, least) = (path.schedule.log_snr(0.0), Levels::least(&path.schedule));
+        let (most, least) = (noise_at(&path.schedule, 0.0), least_noise(&path.schedule));
         rule(
-            !of_clock || (-0.5 * most).exp() > least,
+            !of_clock || most > least,
             "path.schedule",
             &path.schedule,
             "it has no more noise than counts as none; start from more, such as sigma-max=80",
