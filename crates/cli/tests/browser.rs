@@ -1,5 +1,5 @@
 //! The page in a browser: the same samples as the command, what it says of what goes wrong, and how
-//! it looks.
+//! it looks; and the report of a run.
 //!
 //! Needs Chromium, so these are run by `cargo test --workspace --test browser -- --ignored`.
 //! `CHROMIUM` names the program; `PAGE_MODULE` a folder with a module compiled just now, to test in
@@ -417,6 +417,47 @@ fn the_page_fits_a_phone_and_works_by_keyboard_in_light_and_dark() {
     shown
         .browser
         .wait("globalThis.pyroclast.drawn?.request.seed === 1");
+}
+
+#[test]
+#[ignore = "needs Chromium"]
+fn the_report_of_a_run_opens_without_a_server() {
+    let place = Place::new();
+    place.ok(
+        "train digits --out run --steps 4 --device flex --set training.batch=8 \
+         --set network.channels=8 --set training.picture-every=2 --set training.log-every=1",
+    );
+    place.ok("evaluate run -n 40 --likelihoods 0 --steps 2");
+    let report = place.path("run/report.html");
+    let mut browser = Chromium::start();
+    for scheme in ["light", "dark"] {
+        browser.window(scheme, 390, 800);
+        browser.open(&format!("file://{}", report.display()));
+        browser.wait("[...document.images].every(i => i.complete && i.naturalWidth > 0)");
+        let count = |browser: &mut Chromium, what: &str| {
+            let found = browser.value(&format!("document.querySelectorAll('{what}').length"));
+            found.as_u64().expect("a number")
+        };
+        assert!(count(&mut browser, "svg path, svg polyline") >= 2, "curves");
+        assert_eq!(
+            count(&mut browser, "img"),
+            2,
+            "a grid of each picture-every"
+        );
+        let headings = browser.value("[...document.querySelectorAll('h2')].map(h => h.innerText)");
+        let headings = headings.to_string();
+        for heading in ["Samples during training", "Evaluation", "Configuration"] {
+            assert!(headings.contains(heading), "{headings}");
+        }
+        let fits = "document.documentElement.scrollWidth <= innerWidth";
+        assert_eq!(browser.value(fits), json!(true), "on a phone");
+        browser.picture(&format!("report-{scheme}.png"));
+    }
+    for url in browser.requests() {
+        let is_own = url.starts_with("file:") || url.starts_with("data:");
+        assert!(is_own || url == "about:blank", "the report asked for {url}");
+    }
+    assert_eq!(browser.complaints(), Vec::<String>::new());
 }
 
 #[test]
