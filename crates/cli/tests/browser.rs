@@ -451,7 +451,7 @@ fn the_report_of_a_run_opens_without_a_server() {
         }
         let fits = "document.documentElement.scrollWidth <= innerWidth";
         assert_eq!(browser.value(fits), json!(true), "on a phone");
-        browser.picture(&format!("report-{scheme}.png"));
+        browser.picture(&format!("report-{scheme}"));
     }
     for url in browser.requests() {
         let is_own = url.starts_with("file:") || url.starts_with("data:");
