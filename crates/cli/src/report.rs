@@ -120,9 +120,12 @@ fn pictures(run: &Run) -> Vec<PathBuf> {
     (0..shown).map(|i| paths[spread(i)].clone()).collect()
 }
 
+/// The scores of the last evaluation, but for those that it had no means or no order to compute.
 fn scores(run: &Run) -> Option<serde_json::Map<String, Value>> {
     let text = fs::read_to_string(run.folder().join(SCORES)).ok()?;
-    serde_json::from_str(&text).ok()
+    let mut scores: serde_json::Map<String, Value> = serde_json::from_str(&text).ok()?;
+    scores.retain(|_, score| !score.is_null());
+    Some(scores)
 }
 
 /// A score as text: its mean and interval if it has them.

@@ -449,6 +449,11 @@ fn the_report_of_a_run_opens_without_a_server() {
         for heading in ["Samples during training", "Evaluation", "Configuration"] {
             assert!(headings.contains(heading), "{headings}");
         }
+        let text = browser.value("document.body.innerText").to_string();
+        assert!(
+            text.contains("sliced_w2") && !text.contains("null\\n"),
+            "{text}"
+        );
         let fits = "document.documentElement.scrollWidth <= innerWidth";
         assert_eq!(browser.value(fits), json!(true), "on a phone");
         browser.picture(&format!("report-{scheme}"));
