@@ -120,7 +120,7 @@ fn pictures(run: &Run) -> Vec<PathBuf> {
     (0..shown).map(|i| paths[spread(i)].clone()).collect()
 }
 
-/// The scores of the last evaluation, but for those that it had no means or no order to compute.
+/// The scores of the last evaluation, without those that were not computed.
 fn scores(run: &Run) -> Option<serde_json::Map<String, Value>> {
     let text = fs::read_to_string(run.folder().join(SCORES)).ok()?;
     let mut scores: serde_json::Map<String, Value> = serde_json::from_str(&text).ok()?;

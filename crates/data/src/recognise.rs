@@ -15,7 +15,7 @@ pub enum Layout {
     Folder,
     /// A zip of pictures, in EDM's layout or as a folder would be.
     Zip,
-    /// A tar of pictures, with WebDataset's labels or as a folder would be, or a folder of such tars.
+    /// A tar of pictures, with WebDataset's labels or as a folder would be, or a folder of tars.
     Tar,
     /// CIFAR-10 or CIFAR-100 in its binary version: a folder, a file, or the archive.
     Cifar,

@@ -315,6 +315,13 @@ fn webdataset_and_edm_bring_their_labels() {
     let set = place.open("folders").expect("four pictures");
     assert_eq!(set.labels.classes(), Some([0, 0, 1, 1].as_slice()));
     assert_eq!(set.labels.names(), ["cat", "dog"]);
+    // And nothing is held out of shards that are all to be tested on.
+    for name in ["test-0.tar", "test-1.tar"] {
+        let files: [(&str, &[u8]); 2] = [("cat/0.png", &a), ("dog/0.png", &b)];
+        place.write(&format!("tested/{name}"), &tarred(&files));
+    }
+    let set = place.open("tested").expect("four pictures");
+    assert_eq!((set.labels.names().len(), set.held_out), (2, 0));
     let labels = br#"{"labels": [["00000/b.png", 0], ["00000/a.png", 1]], "classes": ["x", "y"]}"#;
     let files: [(&str, &[u8]); 3] = [
         ("00000/a.png", &a),

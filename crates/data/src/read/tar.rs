@@ -160,7 +160,8 @@ impl Contents {
 /// Opens the tars of a set, which lie at this path.
 pub(super) fn open<'a>(files: &[PathBuf], path: &'a Path) -> Result<Source<'a>, DataError> {
     let mut contents = Contents::default();
-    let has_held_out = files.iter().any(|file| is_held_out(file));
+    let held_out = files.iter().filter(|file| is_held_out(file)).count();
+    let is_split = (1..files.len()).contains(&held_out);
     for (index, file) in files.iter().enumerate() {
         // The names of samples may start again in each, and their folders are still what they are.
         contents.add(file, path, |name| {
@@ -168,7 +169,7 @@ pub(super) fn open<'a>(files: &[PathBuf], path: &'a Path) -> Result<Source<'a>, 
                 return name.to_owned();
             }
             let (folders, own) = name.split_at(name.rfind('/').map_or(0, |at| at + 1));
-            let part = match (has_held_out, is_held_out(file)) {
+            let part = match (is_split, is_held_out(file)) {
                 (true, true) => HELD_OUT_PART,
                 (true, false) => TRAINING_PART,
                 _ => "",

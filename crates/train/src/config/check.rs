@@ -193,7 +193,8 @@ impl Config {
             is_scaled || !of_clock,
             "objective.preconditioning",
             objective.preconditioning,
-            "consistency on the clock of EDM needs its inputs too; set objective.preconditioning=edm",
+            "consistency on the clock of EDM needs its inputs too; set \
+             objective.preconditioning=edm",
         )?;
         for (key, value, is_usual) in [
             (
