@@ -13,9 +13,11 @@
 mod config;
 mod learn;
 mod network;
+mod perceptual;
 mod posterior;
 
 pub use config::AutoencoderConfig;
 pub use learn::{NegativeElbo, Reconstruction, image_and_rate};
 pub use network::Autoencoder;
+pub use perceptual::{FeatureMaps, Perceptual};
 pub use posterior::Posterior;

@@ -146,11 +146,20 @@ impl<B: Backend> Classifier<B> {
         let [batch, dim] = x.dims();
         let expected = self.channels * self.height * self.width;
         assert_eq!(dim, expected, "each row must be one sample");
-        let mut h = x.reshape([batch, self.channels, self.height, self.width]);
-        for (conv, norm) in self.convs.iter().zip(&self.norms) {
-            h = norm.forward_silu(convolve(conv, h));
-        }
+        let image = x.reshape([batch, self.channels, self.height, self.width]);
+        let h = self.convolved(image.clone()).pop().unwrap_or(image);
         dense(&self.hidden, h.flatten(1, 3), Activation::Silu)
+    }
+
+    /// The outputs h_1, …, h_L of the convolutions, of images `[batch, channels, height, width]`.
+    pub fn convolved(&self, images: Tensor<B, 4>) -> Vec<Tensor<B, 4>> {
+        let layers = self.convs.iter().zip(&self.norms);
+        layers
+            .scan(images, |h, (conv, norm)| {
+                *h = norm.forward_silu(convolve(conv, h.clone()));
+                Some(h.clone())
+            })
+            .collect()
     }
 
     /// The logits: log-probabilities of the classes, up to a constant per row.

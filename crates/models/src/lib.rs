@@ -39,7 +39,8 @@ mod unet;
 
 pub use attention::SelfAttention;
 pub use autoencoder::{
-    Autoencoder, AutoencoderConfig, NegativeElbo, Posterior, Reconstruction, image_and_rate,
+    Autoencoder, AutoencoderConfig, FeatureMaps, NegativeElbo, Perceptual, Posterior,
+    Reconstruction, image_and_rate,
 };
 pub use classifier::{Classifier, ClassifierConfig};
 pub use dit::{DiT, DiTConfig, SecondHalf, sine_positions};

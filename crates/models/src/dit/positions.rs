@@ -1,7 +1,7 @@
 //! The fixed embedding of a patch's place.
 //!
 //! `e(i, j) = [sin(j·ω), cos(j·ω), sin(i·ω), cos(i·ω)], ω_k = 10000^{−k/(D/4)}, k < D/4`, for row i
-//! and column j
+//! and column j, rounded to single precision, as the published networks hold it
 //!
 //! Source: Vaswani et al. 2017, §3.5, along both axes as in Peebles & Xie 2023.
 
@@ -18,7 +18,10 @@ fn axis(n: usize, width: usize) -> Vec<f64> {
         let sines = rates.iter().map(move |rate| angle(rate).sin());
         sines.chain(rates.iter().map(move |rate| angle(rate).cos()))
     };
-    (0..n).flat_map(row).collect()
+    (0..n)
+        .flat_map(row)
+        .map(|value| f64::from(value as f32))
+        .collect()
 }
 
 /// The table of a grid of patches, row by row: `[height·width, dim]`.
@@ -74,7 +77,7 @@ mod tests {
         let expected = expected.chain([1.0_f64, 0.01].map(f64::sin));
         let expected = expected.chain([1.0_f64, 0.01].map(f64::cos));
         for (found, expected) in place.iter().zip(expected) {
-            assert!((found - expected).abs() < 1e-15, "{place:?}");
+            assert_eq!(*found, f64::from(expected as f32), "{place:?}");
         }
         let device = Default::default();
         let uploaded = positions::<NdArray>([2, 3], 8, &device, DType::F64);
