@@ -139,7 +139,8 @@ pub(crate) enum Command {
     /// hold code; docs/guides/from-pytorch.md has the three lines that save their weights alone.
     /// With --verify the network runs on inputs of which the outputs there are known: golden.x,
     /// golden.t, golden.y and golden.output in a .safetensors file. A difference above 1e-4
-    /// standard deviations of an output is an error.
+    /// standard deviations of an output is an error. If golden.output has double precision, the
+    /// network computes in it too, where the device can.
     #[command(verbatim_doc_comment)]
     Import(Import),
     /// Train a small classifier whose features compare images.
@@ -287,15 +288,16 @@ pub(crate) struct Train {
     /// Leave out pictures that cannot be read: short for --set data.skip-broken=true.
     #[arg(long)]
     pub(crate) skip_broken: bool,
-    /// A file with a condition of each sample beside its class, one row per sample in their order:
-    /// short for --set data.condition=FILE.
+    /// A file with a condition of each sample beside its class, one row per sample in their order,
+    /// or by the names of pictures: short for --set data.condition=FILE.
     ///
-    /// Vectors are a table of numbers (.csv, with names in its first row) or an array [n, d]
-    /// (.npy), whose columns are standardised. Embeddings of text are an array [n, tokens, width];
-    /// in a .npz file with x and mask, the mask [n, tokens] is 1 for tokens that count. Images
-    /// beside the samples, such as masks, are an array [n, channels, height, width]. The samples of
-    /// a folder are in the order of their paths, those of `train` before those of `test`. In training
-    /// one condition in ten is dropped (training.label-dropout), so that samples can be guided.
+    /// Vectors are a table of numbers (.csv, with names in its first row, and perhaps those of
+    /// pictures in its first column) or an array [n, d] (.npy); columns are standardised.
+    /// Embeddings of text are an array [n, tokens, width]; in a .npz file with x and mask, the mask
+    /// [n, tokens] is 1 for tokens that count. Images beside the samples, such as masks, are an
+    /// array [n, channels, height, width]. The samples of a folder are in the order of their paths,
+    /// those of `train` before those of `test`. In training one condition in ten is dropped
+    /// (training.label-dropout), so that samples can be guided.
     #[arg(long, value_name = "FILE")]
     pub(crate) condition: Option<PathBuf>,
     /// The folder of the run [default: runs/NAME, or runs/NAME-2 and so on if that exists].
@@ -799,6 +801,10 @@ pub(crate) struct Export {
     /// PyTorch.
     #[arg(long, conflicts_with = "layout")]
     pub(crate) loader: bool,
+    /// In a layout that has the halves of an autoencoder in separate files, taesd, the file of the
+    /// decoder; --out is that of the encoder.
+    #[arg(long, value_name = "FILE", requires = "layout")]
+    pub(crate) decoder: Option<PathBuf>,
     /// Print one JSON object instead of text.
     #[arg(long)]
     pub(crate) json: bool,

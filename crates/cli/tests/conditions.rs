@@ -224,3 +224,72 @@ fn samples_of_other_conditions_are_refused() {
         &["takes no condition"],
     );
 }
+
+#[test]
+fn rows_of_a_table_are_matched_by_the_names_of_pictures() {
+    let place = Place::new();
+    let picture = |i: u8| {
+        let image = image::GrayImage::from_fn(8, 8, |x, y| image::Luma([i * 9 + (x * y) as u8]));
+        let mut bytes = std::io::Cursor::new(Vec::new());
+        let written = image.write_to(&mut bytes, image::ImageFormat::Png);
+        written.expect("a picture");
+        bytes.into_inner()
+    };
+    for i in 0..20_u8 {
+        fs::create_dir_all(place.path(&format!("photos/{}", i % 2))).expect("a folder");
+        let path = place.path(&format!("photos/{}/{i:02}.png", i % 2));
+        fs::write(path, picture(i)).expect("a file");
+    }
+    // In the order of the paths: the even ones first.
+    let order: Vec<u8> = (0..20).step_by(2).chain((1..20).step_by(2)).collect();
+    let values: String = order
+        .iter()
+        .map(|&i| format!("{i},{}\n", u32::from(i).pow(2)))
+        .collect();
+    place.write("ordered.csv", &format!("a,b\n{values}"));
+    // In another order, by name, with a picture that is not there.
+    let named = |i: u8| format!("{i:02}.png,{i},{}\n", u32::from(i).pow(2));
+    let values: String = (0..21).rev().map(named).collect();
+    place.write("named.csv", &format!("image_id,a,b\n{values}"));
+    // The same training, and so the same samples.
+    let samples = |table: &str| {
+        place.ok(&format!(
+            "train photos --condition {table}.csv --out {table} {QUICK_FILE} {SMALL}"
+        ));
+        place.ok(&format!(
+            "sample {table} --condition ordered.csv -n 3 --device flex --out s.npy"
+        ));
+        fs::read(place.path("s.npy")).expect("samples")
+    };
+    let ordered = samples("ordered");
+    assert!(samples("named") == ordered);
+    // Numbers are names too, if all pictures have them.
+    let values: String = (0..20)
+        .rev()
+        .map(|i| format!("{i:02},{i},{}\n", u32::pow(i, 2)))
+        .collect();
+    place.write("numbered.csv", &format!("image_id,a,b\n{values}"));
+    assert!(samples("numbered") == ordered);
+    let drawn = |table: &str| {
+        place.ok(&format!(
+            "sample ordered --condition {table}.csv -n 3 --device flex --out s.npy"
+        ));
+        fs::read(place.path("s.npy")).expect("samples")
+    };
+    place.write("few.csv", "a,b\n19,361\n18,324\n17,289\n");
+    assert!(drawn("numbered") == drawn("few"));
+
+    place.write("short.csv", "image_id,a\n00.png,1\n02.png,2\n");
+    place.fails(
+        "train photos --condition short.csv --out other",
+        1,
+        &["short.csv", "no row for 0/04.png"],
+    );
+    place.write("words.csv", "image_id,a\nx,1\ny,2\n");
+    npz(&place, "images.npz", &[("x", &[2, 1, 8, 8])]);
+    place.fails(
+        "train images.npz --condition words.csv --out other",
+        1,
+        &["names such as x", "have none"],
+    );
+}

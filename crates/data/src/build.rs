@@ -19,6 +19,8 @@ pub(crate) struct Built {
     pub(crate) n: usize,
     pub(crate) shape: [usize; 3],
     pub(crate) labels: Labels,
+    /// The names of files; empty for pictures of arrays.
+    pub(crate) names: Vec<String>,
     pub(crate) held_out: usize,
     pub(crate) refused: Vec<(String, Refusal)>,
     pub(crate) digest: String,
@@ -43,11 +45,12 @@ pub(crate) fn build(
         mut items,
         total,
         held_out,
-        names,
+        names: classes,
     } = source;
     let first_held = total.map_or(usize::MAX, |total| total - held_out);
     let mut rows = Rows::new(out, path);
     let (mut labels, mut refused, mut seen, mut held) = (Vec::new(), Vec::new(), 0, 0);
+    let mut names = Vec::new();
     loop {
         let chunk = items
             .by_ref()
@@ -56,6 +59,7 @@ pub(crate) fn build(
         if chunk.is_empty() {
             break;
         }
+        let are_files = !matches!(chunk[0].payload, Payload::Pixels(_));
         let decoded: Vec<(String, Option<Label>, Result<Picture, Refusal>)> = chunk
             .into_par_iter()
             .map(|item| {
@@ -72,6 +76,7 @@ pub(crate) fn build(
                 Ok(picture) => {
                     rows.write(&name, picture)?;
                     labels.push(label);
+                    names.extend(are_files.then_some(name));
                     held += usize::from(seen >= first_held);
                 }
                 Err(refusal) => refused.push((name, refusal)),
@@ -94,12 +99,13 @@ pub(crate) fn build(
             n,
         });
     }
-    let labels = unite(labels, names, path)?;
+    let labels = unite(labels, classes, path)?;
     let shape = rows.shape();
     Ok(Built {
         n,
         shape,
         labels,
+        names,
         held_out: held,
         refused,
         digest: rows.finish()?,

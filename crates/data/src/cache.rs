@@ -1,6 +1,6 @@
-//! Decoded pictures in a file: rows, labels, and their description at the end.
+//! Decoded pictures in a file: rows, labels, names, and their description at the end.
 //!
-//! `rows | labels | JSON | length of the JSON, 8 bytes | PYROROWS`
+//! `rows | labels | names | JSON | length of the JSON, 8 bytes | PYROROWS`
 //!
 //! The name of the file is a digest of the source's files (path, size, time of change) and of the
 //! options, so a change of either makes another one. It is written beside and renamed.
@@ -16,11 +16,12 @@ use sha2::{Digest, Sha256};
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use tempfile::NamedTempFile;
 
 const MAGIC: &[u8; 8] = b"PYROROWS";
 /// Grows with every change of the layout, or of what the options mean.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 /// The longest description: names of classes and of what was skipped.
 const LONGEST: u64 = 1 << 26;
 
@@ -29,6 +30,8 @@ struct Description {
     n: usize,
     shape: [usize; 3],
     labels: StoredLabels,
+    /// The bytes of the names; 0 for pictures of arrays.
+    names: usize,
     held_out: usize,
     skipped: Vec<Skipped>,
     digest: String,
@@ -167,6 +170,11 @@ fn write_end(file: &mut File, built: Built) -> std::io::Result<()> {
                 .collect(),
         ),
     };
+    let mut names = Vec::new();
+    for name in &built.names {
+        names.extend(name.bytes().map(|byte| byte.max(1)));
+        names.push(0);
+    }
     let skipped = built.refused.into_iter().map(|(name, why)| Skipped {
         name,
         reason: why.to_string(),
@@ -175,12 +183,14 @@ fn write_end(file: &mut File, built: Built) -> std::io::Result<()> {
         n: built.n,
         shape: built.shape,
         labels,
+        names: names.len(),
         held_out: built.held_out,
         skipped: skipped.collect(),
         digest: built.digest,
     };
     let json = serde_json::to_vec(&description)?;
     file.write_all(&bytes)?;
+    file.write_all(&names)?;
     file.write_all(&json)?;
     file.write_all(&(json.len() as u64).to_le_bytes())?;
     file.write_all(MAGIC)
@@ -202,7 +212,9 @@ fn open(cached: &PathBuf, path: &Path) -> Option<PictureSet> {
     read_exact_at(&file, &mut json, start).ok()?;
     let description: Description = serde_json::from_slice(&json).ok()?;
     let (rows, labelled) = description.sizes()?;
-    if rows == 0 || rows.checked_add(labelled)? != start || description.held_out > description.n {
+    let named = rows.checked_add(labelled)?;
+    let end = named.checked_add(description.names as u64)?;
+    if rows == 0 || end != start || description.held_out > description.n {
         return None;
     }
     let mut labels = vec![0; labelled as usize];
@@ -223,14 +235,17 @@ fn open(cached: &PathBuf, path: &Path) -> Option<PictureSet> {
         }
     };
     let width = description.shape.iter().product();
+    let file = Arc::new(file);
+    let names = description.names;
     let name = path.file_stem().unwrap_or(path.as_os_str());
     Some(PictureSet {
         name: name.to_string_lossy().into_owned(),
         shape: description.shape,
-        pixels: Pixels::in_file(file, width, description.n),
+        pixels: Pixels::in_file(file.clone(), 0, width, description.n),
         labels,
         held_out: description.held_out,
         skipped: description.skipped,
         digest: description.digest,
+        names: (names > 0).then(|| Pixels::in_file(file, named, names, 1)),
     })
 }

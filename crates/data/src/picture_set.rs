@@ -46,6 +46,8 @@ pub struct PictureSet {
     pub skipped: Vec<Skipped>,
     /// The SHA-256 of the pixels, in hexadecimal digits.
     pub digest: String,
+    /// The names, each with a zero behind it; none for the pictures of arrays.
+    pub names: Option<Pixels>,
 }
 
 impl PictureSet {
@@ -63,6 +65,31 @@ impl PictureSet {
             }
         }
         Ok(duplicates)
+    }
+
+    /// The name of each picture in its source, such as `train/cat/1.png`; none for the pictures of
+    /// arrays.
+    ///
+    /// # Errors
+    /// If the file of decoded pictures cannot be read.
+    pub fn file_names(&self) -> io::Result<Option<Vec<String>>> {
+        let Some(names) = &self.names else {
+            return Ok(None);
+        };
+        let mut bytes = vec![0; names.width()];
+        names.read(0, &mut bytes)?;
+        let names = bytes.strip_suffix(&[0]).unwrap_or(&bytes);
+        let names = names.split(|&byte| byte == 0);
+        let names = names.map(|name| String::from_utf8_lossy(name).into_owned());
+        let names: Vec<String> = names.collect();
+        match names.len() == self.len() {
+            true => Ok(Some(names)),
+            false => Err(io::Error::other(format!(
+                "there are {} names for {} pictures; remove the file",
+                names.len(),
+                self.len()
+            ))),
+        }
     }
 
     /// The number of pictures.

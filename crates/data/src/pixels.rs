@@ -16,7 +16,8 @@ pub struct Pixels {
 #[derive(Debug, Clone)]
 enum Place {
     Memory(Arc<[u8]>),
-    File(Arc<File>),
+    /// A file, and the byte at which the rows begin.
+    File(Arc<File>, u64),
 }
 
 impl Pixels {
@@ -35,10 +36,10 @@ impl Pixels {
         }
     }
 
-    /// The first `rows` rows of a file.
-    pub(crate) fn in_file(file: File, width: usize, rows: usize) -> Self {
+    /// The rows of a file from a byte on.
+    pub(crate) fn in_file(file: Arc<File>, start: u64, width: usize, rows: usize) -> Self {
         Self {
-            place: Place::File(Arc::new(file)),
+            place: Place::File(file, start),
             width,
             rows,
         }
@@ -48,7 +49,8 @@ impl Pixels {
     pub fn open(path: impl AsRef<Path>, width: usize, rows: usize) -> Option<Self> {
         let file = File::open(path).ok()?;
         let size = (width as u64).checked_mul(rows as u64)?;
-        (width > 0 && file.metadata().ok()?.len() == size).then(|| Self::in_file(file, width, rows))
+        (width > 0 && file.metadata().ok()?.len() == size)
+            .then(|| Self::in_file(Arc::new(file), 0, width, rows))
     }
 
     /// The number of rows.
@@ -79,7 +81,7 @@ impl Pixels {
         let start = row * self.width;
         match &self.place {
             Place::Memory(bytes) => into.copy_from_slice(&bytes[start..start + self.width]),
-            Place::File(file) => read_exact_at(file, into, start as u64)?,
+            Place::File(file, first) => read_exact_at(file, into, first + start as u64)?,
         }
         Ok(())
     }

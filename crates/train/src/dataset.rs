@@ -35,6 +35,7 @@ pub(crate) use condition::{Divided, divided};
 pub use error::DatasetError;
 pub(crate) use file::load;
 pub(crate) use moments::Moments;
+pub use moments::Posterior;
 pub use pictures::Loading;
 pub use scaling::{Logarithm, Overflow, Scaling};
 pub use source::DataSource;

@@ -111,7 +111,7 @@ impl Task {
             // The digits that ship with the library are on the model's scale already.
             let digits = unlabelled(Dataset::digits());
             let nothing = digits.select(&[]);
-            let divided = divided(data, digits, nothing, noise)?;
+            let divided = divided(data, (digits, nothing), None, noise)?;
             return Ok(Self {
                 condition: divided.condition,
                 ..Self::new(divided.training, divided.held_out, Scaling::identity())
@@ -134,8 +134,8 @@ impl Task {
             training,
             held_out,
             condition,
-        } = divided(data, training, held_out, noise)?;
-        let task = if loaded.are_pictures {
+        } = divided(data, (training, held_out), loaded.pictures.as_ref(), noise)?;
+        let task = if loaded.pictures.is_some() {
             Self::new(training, held_out, Dataset::scaling_of_pictures())
         } else {
             (training, held_out).into()

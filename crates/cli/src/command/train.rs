@@ -188,9 +188,10 @@ impl Job for TrainJob<'_> {
 
     fn run<B: Backend>(self, device: B::Device) -> Self::Output {
         let latents = self.autoencoder.clone().map(|file| {
-            let flip = self.config.data.flip;
+            let data = &self.config.data;
+            let kept = (data.flip, data.posterior);
             let encode =
-                |loading: &Loading<'_>| Ok(encode::<B>(self.task, file, flip, loading, &device)?);
+                |loading: &Loading<'_>| Ok(encode::<B>(self.task, file, kept, loading, &device)?);
             leader_first(&**self.group, || with_progress_of("encod", encode))
         });
         let latents = latents.transpose()?;

@@ -451,6 +451,12 @@ impl Config {
             "only pictures have latents; leave it out",
         )?;
         rule(
+            !data.latents.is_empty() || data.posterior == usual.data.posterior,
+            "data.posterior",
+            data.posterior,
+            "without latents there is none; set data.latents, or leave it out",
+        )?;
+        rule(
             !data.flip || !matches!(conditions.beside, Some(ConditionKind::Images { .. })),
             "data.flip",
             data.flip,

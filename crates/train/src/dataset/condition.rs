@@ -1,15 +1,19 @@
 //! Conditions of samples from a file beside them: vectors, sequences or images.
 //!
-//! `(x1_i, c_i)`: row i of the file is the condition of sample i
+//! `(x1_i, c_i)`: row i of the file is the condition of sample i, unless its first column names the
+//! files of the samples
 //!
 //! Columns of vectors are standardised, and images go to [-1, 1], as the data they stand beside;
 //! sequences are embeddings that another network has made, and stay as they are.
 
+mod names;
 mod read;
 
+use super::error::shown;
 use super::{DataSource, Dataset, DatasetError, Scaling};
 use pyroclast_core::condition::Given;
 use pyroclast_core::noise::Noise;
+use pyroclast_data::PictureSet;
 use read::Rows;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -176,7 +180,7 @@ impl fmt::Display for Condition {
         write!(f, "{}", self.kind)?;
         match &self.columns[..] {
             [] => Ok(()),
-            names => write!(f, " ({})", super::error::shown(names.join(", ").as_bytes())),
+            names => write!(f, " ({})", shown(names.join(", ").as_bytes())),
         }
     }
 }
@@ -198,7 +202,8 @@ impl Condition {
     /// [`DatasetError`]: the file cannot be read, or its conditions have another kind or size.
     pub fn read(&self, path: impl AsRef<Path>) -> Result<Given, DatasetError> {
         let path = path.as_ref();
-        let mut rows = Rows::read(path)?;
+        let mut rows = Rows::read(path, &|_| false)?;
+        rows.in_order(&self.columns);
         let other = |found: String, remedy: &str| DatasetError::Condition {
             path: path.into(),
             reason: format!("it holds {found}, and the model takes {self}; {remedy}"),
@@ -206,7 +211,6 @@ impl Condition {
         if rows.kind != self.kind {
             return Err(other(rows.kind.to_string(), "give those"));
         }
-        rows.in_order(&self.columns);
         if !rows.columns.is_empty() && !self.columns.is_empty() && rows.columns != self.columns {
             let found = format!("the columns {}", rows.columns.join(", "));
             return Err(other(found, "name them so"));
@@ -263,13 +267,13 @@ pub(crate) struct Divided {
 
 /// Divides data as [`Dataset::split`] does, unless its source has already held out a part, which is
 /// not empty then, and gives each sample the condition in its row. Rows of the file count the
-/// samples to train on, then those that are held out.
+/// samples to train on, then those that are held out, or have the names of the pictures.
 ///
 /// The scaling of the conditions is fitted to the training part.
 pub(crate) fn divided(
     source: &DataSource,
-    training: Dataset,
-    held_out: Dataset,
+    (training, held_out): (Dataset, Dataset),
+    pictures: Option<&PictureSet>,
     noise: Noise,
 ) -> Result<Divided, DatasetError> {
     let (first, n) = (training.len(), training.len() + held_out.len());
@@ -300,7 +304,26 @@ pub(crate) fn divided(
             source.name
         )));
     }
-    let rows = Rows::read(path)?;
+    let names = pictures.map(PictureSet::file_names).transpose();
+    let names = names.map_err(|error| DatasetError::Unreadable {
+        path: source.name.clone().into(),
+        source: error,
+    })?;
+    let names = names.flatten();
+    let mut rows = Rows::read(path, &|keys| {
+        { names.as_ref() }.is_some_and(|names| names::matched(keys, names).is_ok())
+    })?;
+    if let Some(keys) = rows.take_names() {
+        let names = names.ok_or_else(|| {
+            let first = shown(keys[0].as_bytes());
+            wrong(format!(
+                "its first column holds names such as {first}, and the samples of {} have none; \
+                 leave it out",
+                source.name
+            ))
+        })?;
+        rows.select(&names::matched(&keys, &names).map_err(wrong)?);
+    }
     if rows.len() != n {
         return Err(wrong(format!(
             "it has {} rows, and {} has {n} samples; give one row per sample, in their order",

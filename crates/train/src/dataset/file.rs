@@ -66,11 +66,11 @@ impl Dataset {
 }
 
 /// Data as it is loaded: the part to train on, the part that its source holds out, which may be
-/// empty, and whether both are on the model's scale already.
+/// empty, and the pictures behind both, which are on the model's scale already.
 pub(crate) struct Loaded {
     pub(crate) training: Dataset,
     pub(crate) held_out: Dataset,
-    pub(crate) are_pictures: bool,
+    pub(crate) pictures: Option<PictureSet>,
 }
 
 impl Dataset {
@@ -105,7 +105,7 @@ pub(crate) fn load(source: &DataSource, loading: &Loading<'_>) -> Result<Loaded,
         Loaded {
             training,
             held_out,
-            are_pictures: true,
+            pictures: Some(set),
         }
     };
     if source.name == "emoji" {
@@ -126,7 +126,7 @@ pub(crate) fn load(source: &DataSource, loading: &Loading<'_>) -> Result<Loaded,
     Ok(Loaded {
         held_out: training.select(&[]),
         training,
-        are_pictures: false,
+        pictures: None,
     })
 }
 

@@ -1,17 +1,39 @@
 //! Latents of pictures as the moments of their distributions, read when they are asked for.
 //!
-//! `z = μ + s·ε, ε ~ N(0, I)`, then `(z − shift)/scale`
+//! `z = μ + s·ε, ε ~ N(0, I)`, or the mode `z = μ`, then `(z − shift)/scale`
 //!
 //! A row on disk is μ, then s, of the picture and, where pictures are mirrored, of its mirror
 //! image: an encoder does not give the mirrored latent of a mirrored picture.
 
 use super::rows::Rows;
+use pyroclast_core::named;
 use pyroclast_core::noise::Draws;
 use pyroclast_data::Pixels;
 use std::sync::Arc;
 
 /// Bytes of a number.
 const BYTES: usize = 4;
+
+named! {
+    /// What is taken of the distribution that an encoder gives.
+    #[derive(Clone, Copy, PartialEq, Eq)]
+    pub enum Posterior as "choice of latents" {
+        /// A sample, drawn anew in every batch.
+        "sample" => Sample,
+        /// Its mode, which is its mean.
+        "mode" => Mode,
+    }
+}
+
+impl Posterior {
+    /// The standard deviation of what is taken, where that of the distribution is s.
+    pub(crate) fn spread<T: Default>(self, s: T) -> T {
+        match self {
+            Self::Sample => s,
+            Self::Mode => T::default(),
+        }
+    }
+}
 
 /// Some of the rows of a file of moments.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,6 +43,7 @@ pub(crate) struct Moments {
     dim: usize,
     shift: f32,
     scale: f32,
+    posterior: Posterior,
     digest: Arc<str>,
 }
 
@@ -30,7 +53,13 @@ impl Moments {
     ///
     /// # Panics
     /// If a row is of another size.
-    pub(crate) fn new(pixels: Pixels, dim: usize, [shift, scale]: [f64; 2], digest: &str) -> Self {
+    pub(crate) fn new(
+        pixels: Pixels,
+        dim: usize,
+        [shift, scale]: [f64; 2],
+        posterior: Posterior,
+        digest: &str,
+    ) -> Self {
         let view = 2 * dim * BYTES;
         assert!(
             pixels.width() == view || pixels.width() == 2 * view,
@@ -42,7 +71,8 @@ impl Moments {
             dim,
             shift: shift as f32,
             scale: scale as f32,
-            digest: digest.into(),
+            posterior,
+            digest: format!("{digest}-{posterior}").into(),
         }
     }
 
@@ -67,8 +97,8 @@ impl Moments {
         out
     }
 
-    /// A latent of each of these rows, drawn anew from its distribution; where there are two views
-    /// and `flips` has a true, that of the mirror image.
+    /// A latent of each of these rows, of its distribution; where there are two views and `flips`
+    /// has a true, that of the mirror image.
     pub(super) fn drawn(&self, rows: &[usize], flips: &[bool], draws: &mut Draws) -> Vec<f32> {
         let mut out = Vec::with_capacity(rows.len() * self.dim);
         for (i, &row) in rows.iter().enumerate() {
@@ -78,8 +108,9 @@ impl Moments {
             let noise = draws.normals(self.dim);
             let means_and_deviations = view[..self.dim].iter().zip(&view[self.dim..2 * self.dim]);
             out.extend(
-                (means_and_deviations.zip(noise))
-                    .map(|((mean, deviation), noise)| self.scaled(mean + deviation * noise)),
+                (means_and_deviations.zip(noise)).map(|((mean, deviation), noise)| {
+                    self.scaled(mean + self.posterior.spread(*deviation) * noise)
+                }),
             );
         }
         out
@@ -102,5 +133,47 @@ impl Moments {
         words
             .map(|word| f32::from_le_bytes([word[0], word[1], word[2], word[3]]))
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pyroclast_core::noise::{Noise, Stream};
+
+    #[test]
+    fn a_mode_is_the_mean_and_a_sample_has_the_deviation() {
+        // Rows of two numbers: means 3 and 5, deviations 2 and 0.
+        let row: Vec<u8> = { [3.0_f32, 5.0, 2.0, 0.0].iter() }
+            .flat_map(|value| value.to_le_bytes())
+            .collect();
+        let n = 4000;
+        let moments = |posterior| {
+            let pixels = Pixels::in_memory(row.repeat(n), row.len());
+            Moments::new(pixels, 2, [1.0, 2.0], posterior, "digest")
+        };
+        let rows: Vec<usize> = (0..n).collect();
+        let drawn = |posterior| {
+            let mut draws = Noise::new(0).draws(Stream::Data, 0);
+            moments(posterior).drawn(&rows, &[], &mut draws)
+        };
+        assert_eq!(drawn(Posterior::Mode), [1.0, 2.0].repeat(n));
+        let samples = drawn(Posterior::Sample);
+        let squares = samples.chunks_exact(2).map(|row| {
+            assert_eq!(row[1], 2.0);
+            f64::from(row[0] - 1.0).powi(2)
+        });
+        let variance = squares.sum::<f64>() / n as f64;
+        // Five standard errors of the variance of n normals.
+        assert!(
+            (variance - 1.0).abs() < 5.0 * (2.0 / n as f64).sqrt(),
+            "{variance}"
+        );
+        let digest = |posterior| {
+            let mut all = Vec::new();
+            moments(posterior).digest(&mut |part| all.extend_from_slice(part));
+            all
+        };
+        assert_ne!(digest(Posterior::Mode), digest(Posterior::Sample));
     }
 }

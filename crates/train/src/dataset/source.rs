@@ -1,6 +1,6 @@
 //! `[data]`: the data to learn, by name.
 
-use super::{ColumnKinds, Missing};
+use super::{ColumnKinds, Missing, Posterior};
 use pyroclast_core::named::Range;
 use pyroclast_core::settings;
 use pyroclast_core::toy::Toy;
@@ -29,7 +29,8 @@ settings! {
         /// A file with a condition of each sample, in the order of the samples, training set first:
         /// a table of numbers, or a .npy file of vectors [n, d], sequences such as encoded text
         /// [n, tokens, width], or images beside the samples [n, channels, height, width]; a .npz
-        /// file with x and mask says which tokens count. Empty for none.
+        /// file with x and mask says which tokens count. A table may name the pictures in its first
+        /// column instead. Empty for none.
         condition: String = String::new(),
         /// Whether to use the labels, if the data has any.
         labels: bool = true,
@@ -58,6 +59,8 @@ settings! {
         /// The autoencoder whose latents are learned in place of pictures: a model file, or the
         /// folder of its run. Empty for the pictures themselves.
         latents: String = String::new(),
+        /// What is learned of the distribution of each latent.
+        posterior: Posterior = Posterior::Sample,
         /// What stands between the cells of a table: auto, or `,`, `;`, `|` or tab.
         separator: String = "auto".to_owned() => Range {
             holds: |separator| ["auto", ",", ";", "|", "tab"].contains(&separator.as_str()),

@@ -7,7 +7,7 @@
 
 use super::{Codec, LatentError, LatentInfo, Latents, latent_shape};
 use crate::atomic_file;
-use crate::dataset::{Dataset, Loading, Moments, Scaling};
+use crate::dataset::{Dataset, Loading, Moments, Posterior, Scaling};
 use crate::digest::hex;
 use crate::model_file::ModelFile;
 use crate::rows::chunks;
@@ -30,8 +30,8 @@ const VERSION: u32 = 1;
 /// too.
 ///
 /// The pictures are encoded once, into files in the folder of decoded pictures; later calls only
-/// open them. The shift and the scale are those of latents as they are trained on, drawn from their
-/// distributions: the mean of μ, and the root of `Var(μ) + E[s²]`, over the training part.
+/// open them. The shift and the scale are those of latents as they are trained on: the mean of μ,
+/// and the root of `Var(μ) + E[s²]` over the training part, or of `Var(μ)` where modes are.
 ///
 /// # Errors
 /// [`LatentError`]: the model is no autoencoder, the pictures do not suit it, or a file cannot be
@@ -39,7 +39,7 @@ const VERSION: u32 = 1;
 pub fn encode<B: Backend>(
     task: &Task,
     autoencoder: Arc<ModelFile>,
-    mirrors: bool,
+    (mirrors, posterior): (bool, Posterior),
     loading: &Loading<'_>,
     device: &B::Device,
 ) -> Result<Task, LatentError> {
@@ -67,9 +67,9 @@ pub fn encode<B: Backend>(
     }
     let [held_out, training] = [files.pop(), files.pop()].map(|file| file.expect("two parts"));
     let dim = shape.iter().product();
-    let scale = measured(&training, dim)?;
+    let scale = measured(&training, dim, posterior)?;
     let latents = |dataset: &Dataset, pixels: Pixels, part: &str| {
-        let moments = Moments::new(pixels, dim, scale, &format!("{key}-{part}"));
+        let moments = Moments::new(pixels, dim, scale, posterior, &format!("{key}-{part}"));
         dataset.as_latents(moments, shape.to_vec())
     };
     let (training, held_out) = (
@@ -170,9 +170,9 @@ fn write<B: Backend>(
     }
 }
 
-/// The mean and the standard deviation of all numbers of latents drawn from their distributions, of
-/// the pictures as they are.
-fn measured(pixels: &Pixels, dim: usize) -> Result<[f64; 2], LatentError> {
+/// The mean and the standard deviation of all numbers of latents as they are trained on, of the
+/// pictures as they are.
+fn measured(pixels: &Pixels, dim: usize, posterior: Posterior) -> Result<[f64; 2], LatentError> {
     let mut bytes = vec![0; pixels.width()];
     let (mut sum, mut squares) = (0.0, 0.0);
     for row in 0..pixels.len() {
@@ -186,7 +186,7 @@ fn measured(pixels: &Pixels, dim: usize) -> Result<[f64; 2], LatentError> {
             })))
         };
         for i in 0..dim {
-            let (mean, deviation) = (number(i), number(dim + i));
+            let (mean, deviation) = (number(i), posterior.spread(number(dim + i)));
             sum += mean;
             squares += mean * mean + deviation * deviation;
         }

@@ -20,17 +20,23 @@ pub(super) struct Rows {
     values: Vec<f64>,
     /// The tokens of each sequence that count; empty for other kinds.
     lengths: Vec<usize>,
+    /// The names in the first column of a table, if it has some.
+    names: Option<Vec<String>>,
 }
 
 impl Rows {
-    /// Reads a `.csv`, `.npy` or `.npz` file.
-    pub(super) fn read(path: &Path) -> Result<Self, DatasetError> {
+    /// Reads a `.csv`, `.npy` or `.npz` file. `are_names` tells whether the first column of a table
+    /// holds the names of samples though there are numbers in it.
+    pub(super) fn read(
+        path: &Path,
+        are_names: &dyn Fn(&[String]) -> bool,
+    ) -> Result<Self, DatasetError> {
         let wrong = |reason: String| DatasetError::Condition {
             path: path.into(),
             reason,
         };
         let (array, mask) = match recognise(path)? {
-            Layout::Table => return Self::of_table(path),
+            Layout::Table => return Self::of_table(path, are_names),
             layout @ Layout::Npy => (read_arrays(path, layout)?.samples, None),
             Layout::Npz => match read_npz_arrays(path, ["x", "mask"])? {
                 [Some(array), mask] => (array, mask),
@@ -41,7 +47,8 @@ impl Rows {
                 }
             },
             _ => {
-                let reason = "give a .csv of numbers, a .npy, or a .npz with x and mask";
+                let reason = "give a .csv of numbers, after names of pictures if they have \
+                    some, a .npy, or a .npz with x and mask";
                 return Err(wrong(reason.to_owned()));
             }
         };
@@ -85,6 +92,7 @@ impl Rows {
             columns: Vec::new(),
             values,
             lengths: Vec::new(),
+            names: None,
         };
         match (kind, mask) {
             (ConditionKind::Sequences { tokens, width }, mask) => {
@@ -103,8 +111,8 @@ impl Rows {
         Ok(rows)
     }
 
-    fn of_table(path: &Path) -> Result<Self, DatasetError> {
-        let table = plain(&text(path)?, path)?;
+    fn of_table(path: &Path, are_names: &dyn Fn(&[String]) -> bool) -> Result<Self, DatasetError> {
+        let table = plain(&text(path)?, path, are_names)?;
         if table.columns == 0 || table.values.is_empty() {
             return Err(DatasetError::Empty { path: path.into() });
         }
@@ -115,6 +123,7 @@ impl Rows {
             columns: table.names,
             values: table.values,
             lengths: Vec::new(),
+            names: table.keys,
         })
     }
 
@@ -151,19 +160,30 @@ impl Rows {
             .collect()
     }
 
-    /// The columns of these names, in this order, if the table has exactly these.
+    /// The names in the first column of a table, if it has some.
+    pub(super) fn take_names(&mut self) -> Option<Vec<String>> {
+        self.names.take()
+    }
+
+    /// Keeps these rows, in this order; not of sequences.
+    pub(super) fn select(&mut self, rows: &[usize]) {
+        self.values = self.values(rows.iter().copied());
+    }
+
+    /// The columns of these names alone, in this order, if the table has all of them.
     pub(super) fn in_order(&mut self, names: &[String]) {
         let place = |name: &String| self.columns.iter().position(|own| own == name);
         let places: Option<Vec<usize>> = names.iter().map(place).collect();
-        let all = self.columns.len();
-        let Some(places) = places.filter(|places| all > 0 && places.len() == all) else {
+        let Some(places) = places.filter(|places| !places.is_empty()) else {
             return;
         };
-        let width = places.len();
-        self.values = (self.values.chunks_exact(width))
+        self.values = (self.values.chunks_exact(self.columns.len()))
             .flat_map(|row| places.iter().map(|&place| row[place]))
             .collect();
         self.columns = names.to_vec();
+        self.kind = ConditionKind::Vectors {
+            width: places.len(),
+        };
     }
 
     /// The conditions on the scale of the model.
