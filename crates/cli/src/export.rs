@@ -163,16 +163,29 @@ pub(crate) fn check_picture(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Refuses to write the file that is read.
-pub(crate) fn check_other(out: &Path, source: &Path) -> Result<()> {
-    let place = |path: &Path| path.canonicalize().ok();
-    if place(source).is_some_and(|source| place(out) == Some(source)) {
+/// Refuses to write the file that is read, by the option that names it.
+pub(crate) fn check_other(option: &str, out: &Path, source: &Path) -> Result<()> {
+    if source.exists() && same_place(out, source) {
         bail!(Usage(format!(
-            "--out {} is the file that is read; give another name",
+            "--{option} {} is the file that is read; give another name",
             out.display()
         )));
     }
     Ok(())
+}
+
+/// Whether two paths are those of one file, which need not exist.
+pub(crate) fn same_place(a: &Path, b: &Path) -> bool {
+    let place = |path: &Path| {
+        path.canonicalize().ok().or_else(|| {
+            let folder = path
+                .parent()
+                .filter(|folder| !folder.as_os_str().is_empty());
+            let folder = folder.unwrap_or(Path::new(".")).canonicalize().ok()?;
+            Some(folder.join(path.file_name()?))
+        })
+    };
+    place(a).is_some_and(|a| place(b) == Some(a))
 }
 
 fn check_parent(path: &Path) -> Result<()> {

@@ -31,6 +31,7 @@ fn stored(fit: &Fit, tensors: pyroclast_weights::Tensors, convention: &str) -> S
         file: "network".into(),
         layout: "its".into(),
         convention: convention.name.into(),
+        choices: Default::default(),
     };
     let file = model_file(fit, tensors, convention, origin, "ema", &[]).expect("a model");
     StoredModel::of_file(file, Path::new("network")).expect("a header")
@@ -57,9 +58,9 @@ struct Predicted<'a> {
 }
 
 impl<B: AutodiffBackend> WithModel<B> for Predicted<'_> {
-    type Output = Vec<f32>;
+    type Output = Vec<f64>;
 
-    fn with<N, const D: usize>(self, model: Model<N>) -> Vec<f32>
+    fn with<N, const D: usize>(self, model: Model<N>) -> Vec<f64>
     where
         N: Network<B, D> + AutodiffModule<B>,
         N::InnerModule: Network<B::InnerBackend, D>,
@@ -72,8 +73,12 @@ impl<B: AutodiffBackend> WithModel<B> for Predicted<'_> {
         let times = golden.t.as_ref().expect("times");
         let mut all = Vec::new();
         for i in 0..n {
-            let x = row::<B, D>(&golden.x.values[i * dim..(i + 1) * dim], &shape);
-            let labels = golden.y.as_ref().map(|y| Given::labels(&y[i..=i], 10));
+            let x: Vec<f32> = { golden.x.values[i * dim..(i + 1) * dim].iter() }
+                .map(|&value| value as f32)
+                .collect();
+            let x = row::<B, D>(&x, &shape);
+            let label = golden.y.as_ref().and_then(|y| y[i]);
+            let labels = label.map(|label| Given::labels(&[label], 10));
             let given = labels.unwrap_or_default();
             let condition = N::Condition::upload(&given, &Default::default());
             let field = model.flow.given(&condition);
@@ -84,7 +89,7 @@ impl<B: AutodiffBackend> WithModel<B> for Predicted<'_> {
             } else {
                 field.endpoints(t, x).x0
             };
-            all.extend(values(predicted));
+            all.extend(values(predicted).into_iter().map(f64::from));
             // The other half of an output is its variance, which the field does not show here.
             let variance = &golden.output.values[i * outputs + dim..(i + 1) * outputs];
             all.extend_from_slice(variance);
@@ -204,7 +209,8 @@ fn preconditioned_networks_are_shown_what_edm_shows_them() {
         .normals(head.values.len());
     let layout = by_name("edm-ddpmpp").expect("a layout");
     let structure = Structure::UNet(unet);
-    let (theirs, arguments) = export(layout, &structure, &ours).expect("all parameters");
+    let (theirs, arguments) =
+        export(layout, &structure, &Default::default(), &ours).expect("all parameters");
     let (_, fit, tensors) = fit(&theirs, None, &arguments).expect("a network");
     // EDM's own time goes into the sinusoids as it is.
     let raw = stored(&fit, tensors.clone(), "edm");

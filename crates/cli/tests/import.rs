@@ -3,7 +3,11 @@
 
 mod place;
 
+use burn_flex::Flex;
 use place::Place;
+use pyroclast_core::noise::Noise;
+use pyroclast_models::{Init, TaesdConfig, TaesdParts};
+use pyroclast_weights::{Precision, Structure, by_name, export, tensors_of, write_with};
 use safetensors::SafeTensors;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -175,8 +179,16 @@ fn autoencoders_give_the_latents_and_images_that_they_gave() {
             2,
             &["is an autoencoder", "leave --convention out"],
         );
-        // Written, it is for the latents of other models, and goes back as it came.
-        place.ok(&format!("import {file} --out m.safetensors"));
+        // Written, it is for the latents of other models, and goes back as it came. Pictures that
+        // are named score it.
+        place.ok(&format!(
+            "import {file} --data emoji --set data.resolution=16 --out m.safetensors"
+        ));
+        let scores = place.ok("evaluate m.safetensors -n 4 --json").stdout;
+        let scores: Value = serde_json::from_str(&scores).expect("JSON");
+        assert!(scores["psnr"].as_f64().expect("a number") > 0.0, "{scores}");
+        let has_rate = !scores["bits_per_dimension"].is_null();
+        assert_eq!(has_rate, layout == "diffusers-autoencoder-kl", "{scores}");
         place.ok(&format!(
             "export m.safetensors --layout {layout} --out back.safetensors"
         ));
@@ -644,4 +656,52 @@ fn a_model_of_ours_comes_with_a_script_that_reads_it() {
     let printed = String::from_utf8_lossy(&output.stdout);
     assert!(printed.contains("stem.weight [32, 3, 3, 3]"), "{printed}");
     assert!(printed.contains("\"kind\": \"unet\""), "{printed}");
+}
+
+#[test]
+fn the_halves_of_a_tiny_autoencoder_leave_as_they_came() {
+    let place = networks();
+    let half = |parts| TaesdConfig {
+        width: 4,
+        parts,
+        ..TaesdConfig::new()
+    };
+    let layout = by_name("taesd").expect("a layout");
+    for (file, config) in [
+        ("e.safetensors", half(TaesdParts::Encoder)),
+        ("d.safetensors", half(TaesdParts::Decoder)),
+    ] {
+        let device = Default::default();
+        let network = config.init(&mut Init::<Flex>::new(Noise::new(1), &device));
+        let (structure, nothing) = (Structure::Taesd(config), Default::default());
+        let written = export(layout, &structure, &nothing, &tensors_of(&network));
+        let (tensors, config) = written.expect("its own layout");
+        let written = write_with(&place.path(file), &tensors, Precision::F32, &config);
+        written.expect("a writable folder");
+    }
+    place.ok("import e.safetensors --decoder d.safetensors --out m.safetensors");
+    let back = "export m.safetensors --layout taesd --out x.safetensors";
+    place.ok(&format!("{back} --decoder y.safetensors"));
+    for (before, after) in [("e", "x"), ("d", "y")] {
+        let [before, after] =
+            [before, after].map(|name| stored(&place.path(&format!("{name}.safetensors"))));
+        assert!(before == after);
+    }
+    place.fails(back, 2, &["separate files", "--decoder"]);
+    place.fails(
+        &format!("{back} --decoder ./x.safetensors"),
+        2,
+        &["--decoder ./x.safetensors", "another name"],
+    );
+    place.fails(
+        &format!("{back} --decoder m.safetensors"),
+        2,
+        &["--decoder m.safetensors", "the file that is read"],
+    );
+    place.ok("import dit.safetensors --layout dit --out n.safetensors");
+    place.fails(
+        "export n.safetensors --layout dit --out z.safetensors --decoder y.safetensors",
+        2,
+        &["only the halves", "leave --decoder out"],
+    );
 }

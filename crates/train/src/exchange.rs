@@ -21,7 +21,7 @@ use crate::model_file::{About, DataInfo, ModelFile, ModelHeader, Origin};
 use crate::network::{Architecture, AutoencoderSize, DiTSize, NetworkConfig, TaesdSize, UNetSize};
 use pyroclast_core::named::OutOfRange;
 use pyroclast_core::objective::VarianceLoss;
-use pyroclast_models::{SecondHalf, TaesdParts};
+use pyroclast_models::{SecondHalf, TaesdConfig, TaesdParts};
 use pyroclast_weights::{
     Array, Config as Arguments, Convention, Fit, Layout, Structure, Tensors, WeightsError,
 };
@@ -119,6 +119,7 @@ fn described(structure: &Structure) -> Result<Described, ExchangeError> {
 }
 
 /// The model file of an autoencoder of another project, for [`latents`](crate::latents).
+/// `assignments` of `data.key=value` say what pictures it is scored on.
 ///
 /// # Errors
 /// [`ExchangeError`]: it is half of one, or a network of another kind.
@@ -127,6 +128,7 @@ pub fn autoencoder_file(
     tensors: Tensors,
     origin: Origin,
     weights: &str,
+    assignments: &[String],
 ) -> Result<ModelFile, ExchangeError> {
     let described = described(&fit.structure)?;
     if !described.network.is_autoencoder() {
@@ -150,6 +152,7 @@ pub fn autoencoder_file(
             seed: 0,
         },
     };
+    let header = assigned(header, assignments)?;
     Ok(ModelFile::new(header, weights.to_owned(), on_host(tensors)))
 }
 
@@ -233,12 +236,17 @@ fn header(
             seed: 0,
         },
     };
-    let header = if assignments.is_empty() {
-        header
-    } else {
-        Config::header_with(&header, assignments)?
+    let header = assigned(header, assignments)?;
+    with_clock(header, convention, assignments)
+}
+
+/// The header with these assignments, and with the scale of the data that they name.
+fn assigned(header: ModelHeader, assignments: &[String]) -> Result<ModelHeader, ExchangeError> {
+    let header = match assignments {
+        [] => header,
+        _ => Config::header_with(&header, assignments)?,
     };
-    with_clock(with_own_scale(header), convention, assignments)
+    Ok(with_own_scale(header))
 }
 
 /// The header with the scale of its data, where that is not one of pixels: the digits that ship
@@ -338,22 +346,59 @@ pub fn written_in(
     layout: &Layout,
     file: &ModelFile,
 ) -> Result<(Tensors, Arguments), ExchangeError> {
+    written(layout, file, structure(file.header())?, "")
+}
+
+/// The encoder and the decoder of a model that is a tiny autoencoder, in a layout that has them in
+/// separate files, each as [`written_in`] gives a whole network; `None` for other models.
+///
+/// # Errors
+/// As [`written_in`].
+pub fn written_in_halves(
+    layout: &Layout,
+    file: &ModelFile,
+) -> Result<Option<[(Tensors, Arguments); 2]>, ExchangeError> {
+    let Structure::Taesd(whole) = structure(file.header())? else {
+        return Ok(None);
+    };
+    let half = |parts, prefix| {
+        let structure = Structure::Taesd(TaesdConfig { parts, ..whole });
+        written(layout, file, structure, prefix)
+    };
+    Ok(Some([
+        half(TaesdParts::Encoder, "encoder.")?,
+        half(TaesdParts::Decoder, "decoder.")?,
+    ]))
+}
+
+/// The tensors whose names begin so, as a network of this structure.
+fn written(
+    layout: &Layout,
+    file: &ModelFile,
+    structure: Structure,
+    prefix: &str,
+) -> Result<(Tensors, Arguments), ExchangeError> {
     let header = file.header();
-    if header.about.network.is_none() {
-        return Err(ExchangeError::OtherNetwork("a network of its own program"));
-    }
-    let structure = structure(header)?;
     let tensor = |tensor: &HostTensor| {
         let array = Array::new(tensor.shape.clone(), tensor.values.clone());
         (tensor.name.clone(), array)
     };
-    let tensors = file.tensors().iter().map(tensor).collect();
-    Ok(pyroclast_weights::export(layout, &structure, &tensors)?)
+    let tensors = { file.tensors().iter() }.filter(|tensor| tensor.name.starts_with(prefix));
+    let tensors = tensors.map(tensor).collect();
+    let origin = (header.about.origin.as_ref()).filter(|origin| origin.layout == layout.name);
+    let choices = origin.map(|origin| Arguments::from_iter(origin.choices.clone()));
+    let choices = choices.unwrap_or_default();
+    Ok(pyroclast_weights::export(
+        layout, &structure, &choices, &tensors,
+    )?)
 }
 
 /// What the network of a model is, among those that other projects have.
 fn structure(header: &ModelHeader) -> Result<Structure, ExchangeError> {
     let about = &header.about;
+    if about.network.is_none() {
+        return Err(ExchangeError::OtherNetwork("a network of its own program"));
+    }
     if let (Some(NetworkConfig::Taesd(size)), Some(&channels)) =
         (&about.network, about.data.shape.first())
     {

@@ -2,21 +2,21 @@
 
 use std::collections::BTreeMap;
 
-/// A tensor on the host.
+/// A tensor on the host, in single precision unless it says otherwise.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Array {
+pub struct Array<T = f32> {
     /// Its shape.
     pub shape: Vec<usize>,
-    /// Its values, row-major, in single precision.
-    pub values: Vec<f32>,
+    /// Its values, row-major.
+    pub values: Vec<T>,
 }
 
-impl Array {
+impl<T> Array<T> {
     /// A tensor of these values.
     ///
     /// # Panics
     /// If there are more or fewer values than the shape holds.
-    pub fn new(shape: Vec<usize>, values: Vec<f32>) -> Self {
+    pub fn new(shape: Vec<usize>, values: Vec<T>) -> Self {
         assert_eq!(
             shape.iter().product::<usize>(),
             values.len(),

@@ -7,9 +7,9 @@ use crate::array::{Array, Tensors};
 use crate::error::WeightsError;
 use crate::golden::{GOLDEN, Golden};
 use crate::layout::Structure;
-use crate::module::load;
+use crate::module::{cast, load};
 use burn::tensor::backend::Backend;
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{DType, Tensor, TensorData};
 use pyroclast_core::noise::Noise;
 use pyroclast_models::Init;
 
@@ -30,19 +30,13 @@ pub fn autoencoder_differences<B: Backend>(
     device: &B::Device,
 ) -> Result<Vec<(&'static str, Vec<f64>)>, WeightsError> {
     let mut init = Init::new(Noise::new(0), device);
+    let dtype = golden.dtype::<B>(device);
+    let to = (device, dtype);
     let mut found: Vec<(&'static str, Tensor<B, 4>)> = Vec::new();
     match structure {
         Structure::Autoencoder(config) => {
-            let network = load::<B, _>(config.init(&mut init), tensors)?;
-            let x = || {
-                images(
-                    &golden.x,
-                    "x",
-                    config.image_channels,
-                    config.factor(),
-                    device,
-                )
-            };
+            let network = cast(load::<B, _>(config.init(&mut init), tensors)?, dtype);
+            let x = || images(&golden.x, "x", config.image_channels, config.factor(), to);
             if golden.moments.is_some() {
                 found.push(("moments", network.moments(x()?)));
             }
@@ -50,18 +44,18 @@ pub fn autoencoder_differences<B: Backend>(
                 found.push(("latent", network.encode(x()?).mode()));
             }
             let latent = input(golden)?;
-            let z = images(latent, "latent", config.latent_channels, 1, device)?;
+            let z = images(latent, "latent", config.latent_channels, 1, to)?;
             found.push(("output", network.decode(z)));
         }
         Structure::Taesd(config) => {
-            let network = load::<B, _>(config.init(&mut init), tensors)?;
+            let network = cast(load::<B, _>(config.init(&mut init), tensors)?, dtype);
             let latent = input(golden)?;
             if config.parts.encodes() {
-                let x = images(&golden.x, "x", config.image_channels, TINY_FACTOR, device)?;
+                let x = images(&golden.x, "x", config.image_channels, TINY_FACTOR, to)?;
                 found.push(("latent", network.encode(x)));
             }
             if config.parts.decodes() {
-                let z = images(latent, "latent", config.latent_channels, 1, device)?;
+                let z = images(latent, "latent", config.latent_channels, 1, to)?;
                 found.push(("output", network.decode(z)));
             }
         }
@@ -77,8 +71,8 @@ pub fn autoencoder_differences<B: Backend>(
             "latent" => golden.latent.as_ref(),
             _ => Some(&golden.output),
         };
-        let found = found.into_data().convert::<f32>().into_vec::<f32>();
-        let found = found.expect("converted to f32 just now");
+        let found = found.into_data().convert::<f64>().into_vec::<f64>();
+        let found = found.expect("converted to f64 just now");
         let expected = expected.expect("computed because it is there");
         let differences = golden.differences_from(expected, name, &found);
         let differences = differences.map_err(|reason| WeightsError::Impossible { reason })?;
@@ -88,7 +82,7 @@ pub fn autoencoder_differences<B: Backend>(
 }
 
 /// What the decoder is given.
-fn input(golden: &Golden) -> Result<&Array, WeightsError> {
+fn input(golden: &Golden) -> Result<&Array<f64>, WeightsError> {
     let lacks = || WeightsError::Impossible {
         reason: format!(
             "the file of outputs has no {GOLDEN}latent, which an autoencoder decodes; give one \
@@ -100,11 +94,11 @@ fn input(golden: &Golden) -> Result<&Array, WeightsError> {
 
 /// Images of these channels, whose height and width this factor divides.
 fn images<B: Backend>(
-    array: &Array,
+    array: &Array<f64>,
     name: &str,
     channels: usize,
     factor: usize,
-    device: &B::Device,
+    (device, dtype): (&B::Device, DType),
 ) -> Result<Tensor<B, 4>, WeightsError> {
     match <[usize; 4]>::try_from(array.shape.as_slice()) {
         Ok(shape @ [_, found, height, width])
@@ -112,8 +106,8 @@ fn images<B: Backend>(
                 && height.is_multiple_of(factor)
                 && width.is_multiple_of(factor) =>
         {
-            let values = TensorData::new(array.values.clone(), shape);
-            Ok(Tensor::from_data(values, device))
+            let values = TensorData::new(array.values.clone(), shape).convert_dtype(dtype);
+            Ok(Tensor::from_data(values, (device, dtype)))
         }
         _ => Err(WeightsError::Impossible {
             reason: format!(

@@ -56,6 +56,11 @@ impl Config {
         Value::Object(self.0.clone()).to_string()
     }
 
+    /// All keys with their values.
+    pub fn map(&self) -> &serde_json::Map<String, Value> {
+        &self.0
+    }
+
     /// Whether there is no key.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -47,8 +47,9 @@ pub struct Layout {
     pub marks: &'static [&'static str],
     /// The network of these tensors. Their shapes determine most of it, the configuration the rest.
     pub fit: fn(&Tensors, &Config) -> Result<Fit, WeightsError>,
-    /// How a network is written in it; `None` for one of another kind.
-    pub write: fn(&Structure) -> Option<Written>,
+    /// How a network is written in it, by [`Fit::choices`] where there are several ways; `None` for
+    /// one of another kind.
+    pub write: fn(&Structure, &Config) -> Option<Written>,
 }
 
 /// A network that tensors in some layout belong to.
@@ -61,6 +62,9 @@ pub struct Fit {
     /// What neither the shapes nor the configuration determined, and was taken as that project
     /// usually has it; a sentence each.
     pub assumed: Vec<String>,
+    /// Arguments of that project in which the same network is written in several ways, as these
+    /// tensors have it.
+    pub choices: Config,
 }
 
 /// The configuration of a network of some kind.

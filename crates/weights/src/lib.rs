@@ -53,7 +53,7 @@ pub use error::WeightsError;
 pub use golden::{GOLDEN, Golden};
 pub use inception::inception;
 pub use layout::{Fit, LAYOUTS, Layout, Structure, Written, by_name, candidates, export, fit};
-pub use module::{load, tensors_of};
+pub use module::{cast, load, tensors_of};
 pub use read::{Checkpoint, read};
 pub use rule::{RowOrder, Rule, Step};
 pub use table::{Misfit, Table};

@@ -4,7 +4,7 @@ use crate::array::{Array, Tensors};
 use crate::table::Misfit;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::backend::Backend;
-use burn::tensor::{Shape, Tensor, TensorData};
+use burn::tensor::{DType, Shape, Tensor, TensorData};
 use std::collections::BTreeSet;
 
 /// The module with its parameters replaced by the tensors of their names, which are paths of
@@ -43,6 +43,19 @@ pub fn tensors_of<B: Backend, M: Module<B>>(module: &M) -> Tensors {
     };
     module.visit(&mut reader);
     reader.found
+}
+
+/// The module with its parameters in another type of floating-point numbers.
+pub fn cast<B: Backend, M: Module<B>>(module: M, dtype: DType) -> M {
+    struct Cast(DType);
+
+    impl<B: Backend> ModuleMapper<B> for Cast {
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<B, D>>) -> Param<Tensor<B, D>> {
+            param.map(|tensor| tensor.cast(self.0))
+        }
+    }
+
+    module.map(&mut Cast(dtype))
 }
 
 struct Writer<'a> {

@@ -3,7 +3,6 @@
 
 mod support;
 
-use burn::module::Module;
 use burn::tensor::backend::Backend;
 use burn::tensor::{DType, Tensor, TensorData};
 use pyroclast_core::condition::{Images, Labels, Sequences, Vectors};
@@ -11,8 +10,8 @@ use pyroclast_core::network::Network;
 use pyroclast_core::noise::Noise;
 use pyroclast_models::{Autoencoder, DiT, DiTConfig, Init, SecondHalf, Taesd};
 use pyroclast_weights::{Config, Fit, Structure, Tensors, WeightsError};
-use pyroclast_weights::{by_name, export, fit, load, read, tensors_of};
-use support::{Cast, Outputs, check, path, same_bits, same_file};
+use pyroclast_weights::{by_name, cast, export, fit, load, read, tensors_of};
+use support::{Outputs, check, path, same_bits, same_file};
 
 /// The weights in a file under the project's keys, and what they are in a layout.
 fn open(
@@ -29,11 +28,15 @@ fn open(
 
 /// Checks that a network is written in a layout as it came from there, with a configuration that
 /// gives it back.
-fn leaves(layout: &str, structure: &Structure, ours: &Tensors, theirs: &Tensors) -> Tensors {
+fn leaves(layout: &str, fit: &Fit, ours: &Tensors, theirs: &Tensors) -> Tensors {
+    let Fit {
+        structure, choices, ..
+    } = fit;
     let layout = by_name(layout).expect("a layout");
-    let (exported, config) = export(layout, structure, ours).expect("its own layout");
+    let (exported, config) = export(layout, structure, choices, ours).expect("its own layout");
     same_bits(&exported, theirs);
-    let (_, again, same) = fit(&exported, Some(layout.name), &config).expect("its own");
+    let (_, again, same) =
+        pyroclast_weights::fit(&exported, Some(layout.name), &config).expect("its own");
     assert_eq!(again.structure, *structure);
     assert_eq!(same, *ours);
     exported
@@ -101,7 +104,7 @@ impl Transformer {
             (Images::default(), Sequences::default()),
         );
         let condition = (labels, others);
-        let network = self.network::<B>(layout).map(&mut Cast(dtype));
+        let network = cast(self.network::<B>(layout), dtype);
         network.forward(outputs.images("golden.x", dtype), t, &condition)
     }
 
@@ -140,7 +143,7 @@ fn a_transformer_leaves_as_it_came() {
         for layout in ["dit", "sit"] {
             let (theirs, _, fit, _) = transformer.open(layout);
             let ours = tensors_of(&transformer.network::<burn_flex::Flex>(layout));
-            let exported = leaves(layout, &fit.structure, &ours, &theirs);
+            let exported = leaves(layout, &fit, &ours, &theirs);
             if transformer.files[0] == transformer.files[1] {
                 same_file(&exported, transformer.files[0], None);
             }
@@ -161,7 +164,7 @@ fn autoencoder<B: Backend>(fit: &Fit, ours: &Tensors) -> Autoencoder<B> {
 
 /// Checks both directions of an autoencoder.
 fn check_autoencoder<B: Backend>(fit: &Fit, ours: &Tensors, dtype: DType, most: f64) {
-    let network = autoencoder::<B>(fit, ours).map(&mut Cast(dtype));
+    let network = cast(autoencoder::<B>(fit, ours), dtype);
     let outputs = Outputs::open(KL);
     let images = |key: &str| outputs.images::<B>(key, dtype);
     let posterior = network.encode(images("golden.x"));
@@ -186,7 +189,7 @@ fn an_autoencoder_has_the_moments_and_images_of_the_project() {
 fn an_autoencoder_leaves_as_it_came() {
     let (theirs, fit, ours) = open([KL; 2], "diffusers-autoencoder-kl", None).expect("weights");
     let ours = tensors_of(&autoencoder::<burn_flex::Flex>(&fit, &ours));
-    let exported = leaves("diffusers-autoencoder-kl", &fit.structure, &ours, &theirs);
+    let exported = leaves("diffusers-autoencoder-kl", &fit, &ours, &theirs);
     same_file(&exported, KL, None);
 }
 
@@ -235,7 +238,7 @@ fn an_autoencoder_under_the_names_of_compvis_is_the_same() {
         let key = key.strip_prefix("first_stage_model.").expect("a prefix");
         (key.to_owned(), tensor)
     });
-    leaves("latent-diffusion", &fit.structure, &ours, &alone.collect());
+    leaves("latent-diffusion", &fit, &ours, &alone.collect());
 }
 
 #[test]
@@ -244,7 +247,7 @@ fn what_a_project_cannot_build_is_not_written_for_it() {
     for layout in ["taesd", "dit", "torchcfm", "latent-diffusion"] {
         let layout = by_name(layout).expect("a layout");
         assert!(
-            export(layout, &fit.structure, &ours).is_err(),
+            export(layout, &fit.structure, &fit.choices, &ours).is_err(),
             "{}",
             layout.name
         );
@@ -252,7 +255,7 @@ fn what_a_project_cannot_build_is_not_written_for_it() {
     // A variance is not SiT's to predict.
     let (_, _, fit, ours) = TRANSFORMERS[0].open("dit");
     let sit = by_name("sit").expect("a layout");
-    let message = export(sit, &fit.structure, &ours)
+    let message = export(sit, &fit.structure, &fit.choices, &ours)
         .expect_err("a variance")
         .to_string();
     assert!(message.contains("Variance"), "{message}");
@@ -271,7 +274,7 @@ fn tiny<B: Backend>(fit: &Fit, ours: &Tensors) -> Taesd<B> {
 
 /// Checks both directions of a tiny autoencoder.
 fn check_tiny<B: Backend>(network: Taesd<B>, file: &str, dtype: DType, most: f64) {
-    let network = network.map(&mut Cast(dtype));
+    let network = cast(network, dtype);
     let outputs = Outputs::open(file);
     let images = |key: &str| outputs.images::<B>(key, dtype);
     for (key, found) in [
@@ -296,7 +299,7 @@ fn a_tiny_autoencoder_has_the_latents_and_images_of_the_project() {
 fn a_tiny_autoencoder_leaves_as_it_came() {
     let (theirs, fit, ours) = open([TINY; 2], "diffusers-autoencoder-tiny", None).expect("weights");
     let ours = tensors_of(&tiny::<burn_flex::Flex>(&fit, &ours));
-    let exported = leaves("diffusers-autoencoder-tiny", &fit.structure, &ours, &theirs);
+    let exported = leaves("diffusers-autoencoder-tiny", &fit, &ours, &theirs);
     same_file(&exported, TINY, None);
 }
 
@@ -307,7 +310,7 @@ fn the_published_variant_with_pools_has_the_latents_and_images_of_the_project() 
         let half = |file: &str| {
             let (theirs, fit, ours) = open([file; 2], "taesd", None).expect("weights");
             let network = tiny::<B>(&fit, &ours);
-            leaves("taesd", &fit.structure, &tensors_of(&network), &theirs);
+            leaves("taesd", &fit, &tensors_of(&network), &theirs);
             network
         };
         half("taef2_encoder.pth").with_decoder_of(half("taef2_decoder.pth"))

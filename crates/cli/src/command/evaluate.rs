@@ -51,7 +51,7 @@ const SEEDS: (u32, u32) = (1, 5);
 pub(crate) fn run(arguments: Evaluate) -> Result<ExitCode> {
     let stored = open_any(&arguments.model)?;
     if is_autoencoder(&stored) {
-        return reconstructions(&arguments, &stored);
+        return reconstructions(&arguments, stored);
     }
     let other = match &arguments.against {
         Some(path) => Some(open_other(&arguments.model, path)?),

@@ -2,11 +2,11 @@
 
 use crate::Usage;
 use crate::args::Export;
-use crate::export::{check_file, check_other};
+use crate::export::{check_file, check_other, same_place};
 use crate::say::{note, say};
 use anyhow::{Context, Result, bail};
 use pyroclast_train::atomic_file::write_atomically;
-use pyroclast_train::exchange::written_in;
+use pyroclast_train::exchange::{written_in, written_in_halves};
 use pyroclast_train::model_file::ModelFile;
 use pyroclast_train::stored_model::StoredModel;
 use pyroclast_weights::{Convention, Layout, Precision, by_name, write_with};
@@ -19,21 +19,22 @@ const LOADER: &str = include_str!("../../assets/loader.py");
 
 pub(crate) fn run(arguments: Export) -> Result<ExitCode> {
     let out = arguments.out.as_path();
-    if out.extension().is_none_or(|end| end != "safetensors") {
-        bail!(Usage(format!(
-            "--out {} does not end in .safetensors, the format of a model",
-            out.display()
-        )));
+    check_out("out", out, &arguments.run)?;
+    if let Some(decoder) = &arguments.decoder {
+        check_out("decoder", decoder, &arguments.run)?;
+        if same_place(decoder, out) {
+            bail!(Usage(format!(
+                "--decoder {} is the file of --out; give another name",
+                decoder.display()
+            )));
+        }
     }
-    check_file(out)?;
-    check_other(out, &arguments.run)?;
     let layout = arguments.layout.as_deref().map(layout_of).transpose()?;
     let precision = precision_of(&arguments.precision)?;
     let file = StoredModel::open(&arguments.run, arguments.weights)?.file()?;
     let mut loader = None;
     if let Some(layout) = layout {
-        let (tensors, config) = written_in(layout, &file)?;
-        write_with(out, &tensors, precision, &config)?;
+        write(layout, &file, precision, &arguments)?;
         if let Some(clock) = clock(&file, layout) {
             note!("note: {clock}");
         }
@@ -52,6 +53,7 @@ pub(crate) fn run(arguments: Export) -> Result<ExitCode> {
                 "step": about.step,
                 "weights": file.weights(),
                 "file": out,
+                "decoder": arguments.decoder,
                 "layout": layout.map_or(Value::Null, |layout| layout.name.into()),
                 "loader": loader,
             })
@@ -71,10 +73,58 @@ pub(crate) fn run(arguments: Export) -> Result<ExitCode> {
         file.weights(),
         out.display()
     );
+    if let Some(decoder) = &arguments.decoder {
+        say!("decoder: {}", decoder.display());
+    }
     if let Some(loader) = &loader {
         say!("loader: {}", loader.display());
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Refuses a file that is no place for tensors.
+fn check_out(option: &str, path: &Path, run: &Path) -> Result<()> {
+    if path.extension().is_none_or(|end| end != "safetensors") {
+        bail!(Usage(format!(
+            "--{option} {} does not end in .safetensors, the format of a model",
+            path.display()
+        )));
+    }
+    check_file(path)?;
+    check_other(option, path, run)
+}
+
+/// Writes a model in the layout of another project, which may have its halves in separate files.
+fn write(
+    layout: &Layout,
+    file: &ModelFile,
+    precision: Precision,
+    arguments: &Export,
+) -> Result<()> {
+    let mut files = vec![&arguments.out];
+    files.extend(&arguments.decoder);
+    let halves = match layout.name {
+        "taesd" => written_in_halves(layout, file)?,
+        _ => None,
+    };
+    let written = match (halves, &arguments.decoder) {
+        (Some(halves), Some(_)) => Vec::from(halves),
+        (Some(_), None) => bail!(Usage(
+            "the halves of a tiny autoencoder are separate files in the layout taesd; give that of \
+             the decoder by --decoder FILE"
+                .to_owned()
+        )),
+        (None, Some(_)) => bail!(Usage(
+            "only the halves of tiny autoencoders are separate files, in the layout taesd; leave \
+             --decoder out"
+                .to_owned()
+        )),
+        (None, None) => vec![written_in(layout, file)?],
+    };
+    for (path, (tensors, config)) in files.into_iter().zip(written) {
+        write_with(path, &tensors, precision, &config)?;
+    }
+    Ok(())
 }
 
 fn layout_of(name: &str) -> Result<&'static Layout> {

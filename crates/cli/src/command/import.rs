@@ -37,7 +37,7 @@ const LISTED: usize = 1000;
 pub(crate) fn run(arguments: Import) -> Result<ExitCode> {
     if let Some(out) = &arguments.out {
         check_out(out)?;
-        check_other(out, &arguments.source)?;
+        check_other("out", out, &arguments.source)?;
     }
     let device = device::choose(arguments.device.name.as_deref())?;
     let golden = arguments.verify.as_deref();
@@ -165,18 +165,25 @@ fn autoencoder(
     golden: Option<&Golden>,
     device: device::Name,
 ) -> Result<ExitCode> {
+    let refuse = |option: String, remedy: &str| {
+        let file = arguments.source.display();
+        Usage(format!(
+            "{file} is an autoencoder, which has no time and draws nothing; leave {option} \
+             out{remedy}"
+        ))
+    };
     for (flag, is_given) in [
-        ("convention", arguments.convention.is_some()),
-        ("data", arguments.data.is_some()),
-        ("set", !arguments.set.is_empty()),
-        ("latents", arguments.latents.is_some()),
+        ("--convention", arguments.convention.is_some()),
+        ("--latents", arguments.latents.is_some()),
     ] {
         if is_given {
-            bail!(Usage(format!(
-                "{} is an autoencoder, which has no time and draws nothing; leave --{flag} out",
-                arguments.source.display()
-            )));
+            bail!(refuse(flag.to_owned(), ""));
         }
+    }
+    let of_data = |set: &&String| set.trim_start().starts_with("data.");
+    if let Some(set) = arguments.set.iter().find(|set| !of_data(set)) {
+        let option = format!("--set {}", shown(set));
+        bail!(refuse(option, ", since only keys of data act"));
     }
     if let Some(decoder) = &arguments.decoder {
         read.join(Read::of_file(arguments, decoder)?, decoder)?;
@@ -237,12 +244,16 @@ fn autoencoder(
             file: read.file,
             layout: read.layout.name.to_owned(),
             convention: "autoencoder".to_owned(),
+            choices: read.fit.choices.map().clone(),
         };
         let weights = match read.part.as_str() {
             "" => Weights::Raw.to_string(),
             part => part.to_owned(),
         };
-        let file = autoencoder_file(&read.fit, read.tensors, origin, &weights);
+        let data = arguments.data.as_ref();
+        let data = data.map(|data| format!("data.name={}", json!(data)));
+        let set: Vec<String> = data.into_iter().chain(arguments.set.clone()).collect();
+        let file = autoencoder_file(&read.fit, read.tensors, origin, &weights, &set);
         let file = file.map_err(|error| match error {
             ExchangeError::NoModel(what) => anyhow!(Usage(format!(
                 "{} holds {what}; give the decoder's file by --decoder",
@@ -462,6 +473,7 @@ impl Found {
             file: self.read.file.clone(),
             layout: self.read.layout.name.to_owned(),
             convention: self.convention.name.to_owned(),
+            choices: self.read.fit.choices.map().clone(),
         };
         let mut set = self.chain.clone();
         if let Some(data) = &arguments.data {

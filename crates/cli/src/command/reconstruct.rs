@@ -7,16 +7,15 @@ use crate::device::{self, Job};
 use crate::features;
 use crate::say::{fixed, say};
 use anyhow::{Result, bail};
-use burn::backend::Autodiff;
-use burn::module::AutodiffModule;
 use burn::tensor::backend::Backend;
-use pyroclast_core::network::Network;
 use pyroclast_metrics::frechet_distance;
 use pyroclast_metrics::reconstruction::{Reconstructed, reconstructed};
+use pyroclast_train::config::Config;
 use pyroclast_train::dataset::Dataset;
 use pyroclast_train::draw::MethodName;
-use pyroclast_train::model::Model;
-use pyroclast_train::stored_model::{StoredModel, WithModel};
+use pyroclast_train::latents::{Codec, latent_shape};
+use pyroclast_train::model_file::ModelFile;
+use pyroclast_train::stored_model::StoredModel;
 use pyroclast_train::task::Task;
 use serde_json::json;
 use std::process::ExitCode;
@@ -25,9 +24,12 @@ use std::process::ExitCode;
 const N: usize = 2048;
 
 /// Scores an autoencoder.
-pub(super) fn reconstructions(arguments: &Evaluate, stored: &StoredModel) -> Result<ExitCode> {
+pub(super) fn reconstructions(arguments: &Evaluate, stored: StoredModel) -> Result<ExitCode> {
     check(arguments)?;
-    let task = data_of(stored, &arguments.model.run)?;
+    let task = data_of(&stored, &arguments.model.run)?;
+    let (config, weights) = (stored.config(), stored.weights());
+    let file = stored.file()?;
+    latent_shape(&file, &task.training.shape)?;
     let pictures = held_out(&task);
     let most = pictures.len();
     let n = match arguments.n {
@@ -39,13 +41,15 @@ pub(super) fn reconstructions(arguments: &Evaluate, stored: &StoredModel) -> Res
     };
     let device = device::choose(arguments.model.device.name.as_deref())?;
     let job = Reconstructing {
-        stored,
+        file: &file,
+        config: &config,
         task: &task,
         rows: spread(n, most),
         features: &arguments.features,
     };
     let (found, distance) = device::run_on(device, job)?;
-    let bits = found.rate / std::f64::consts::LN_2 / pictures.dim() as f64;
+    let bits = |rate: f64| rate / std::f64::consts::LN_2 / pictures.dim() as f64;
+    let bits = found.rate.map(bits);
     if arguments.json {
         say!(
             "{}",
@@ -56,7 +60,7 @@ pub(super) fn reconstructions(arguments: &Evaluate, stored: &StoredModel) -> Res
                 "bits_per_dimension": bits,
                 "frechet": distance.as_ref().map(|(distance, _)| distance),
                 "features": distance.as_ref().map(|(_, about)| about),
-                "weights": stored.weights(),
+                "weights": weights,
             })
         );
         return Ok(ExitCode::SUCCESS);
@@ -69,11 +73,13 @@ pub(super) fn reconstructions(arguments: &Evaluate, stored: &StoredModel) -> Res
     say!(
         "{}: {n} {part}pictures, encoded and decoded, weights {}",
         task.training.name,
-        stored.weights()
+        weights
     );
     say!("{:<28} {:>10}", "PSNR (dB)", fixed(found.psnr, 2));
     say!("{:<28} {:>10}", "absolute error", fixed(found.error, 4));
-    say!("{:<28} {:>10}", "rate, bits per dimension", fixed(bits, 3));
+    if let Some(bits) = bits {
+        say!("{:<28} {:>10}", "rate, bits per dimension", fixed(bits, 3));
+    }
     match distance {
         Some((distance, about)) => {
             say!("{:<28} {:>10}", "Fréchet distance", fixed(distance, 4));
@@ -139,7 +145,8 @@ pub(super) fn spread(n: usize, all: usize) -> Vec<usize> {
 }
 
 struct Reconstructing<'a> {
-    stored: &'a StoredModel,
+    file: &'a ModelFile,
+    config: &'a Config,
     task: &'a Task,
     rows: Vec<usize>,
     features: &'a Features,
@@ -153,23 +160,11 @@ impl Job for Reconstructing<'_> {
     type Output = Result<Scored>;
 
     fn run<B: Backend>(self, device: B::Device) -> Self::Output {
-        self.stored.with_model::<Autodiff<B>, _>(&device, self)?
-    }
-}
-
-impl<B: Backend> WithModel<Autodiff<B>> for Reconstructing<'_> {
-    type Output = Result<Scored>;
-
-    fn with<N, const D: usize>(self, model: Model<N>) -> Self::Output
-    where
-        N: Network<Autodiff<B>, D> + AutodiffModule<Autodiff<B>>,
-        N::InnerModule: Network<B, D>,
-    {
-        let (flow, device) = (model.flow.valid(), &model.device::<Autodiff<B>>());
+        let device = &device;
+        let codec = Codec::<B>::load(self.file, device)?;
         let pictures = held_out(self.task);
-        let found = reconstructed::<B, _, D>(&flow.network, pictures, &self.rows, device);
-        let config = self.stored.config();
-        let network = features::network::<B>(self.features, &config, self.task, device)?;
+        let found = reconstructed(|x| codec.reconstruct(x), pictures, &self.rows, device);
+        let network = features::network::<B>(self.features, self.config, self.task, device)?;
         let distance = network.map(|network| {
             let of = |values: &[f32]| -> Result<Vec<f32>> {
                 let values = pictures.in_units(values, &self.task.scaling);

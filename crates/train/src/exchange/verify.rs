@@ -8,7 +8,7 @@ use burn::tensor::backend::AutodiffBackend;
 use burn::tensor::{Tensor, TensorData};
 use pyroclast_core::condition::{Condition, Given};
 use pyroclast_core::network::Network;
-use pyroclast_weights::{GOLDEN, Golden};
+use pyroclast_weights::{GOLDEN, Golden, cast};
 
 /// Why outputs are not those of a network.
 #[derive(Debug, thiserror::Error)]
@@ -84,7 +84,14 @@ impl<B: AutodiffBackend> WithModel<B> for Verify<'_> {
                 return Err(input("y holds classes, and the network has none"));
             }
             Some(labels) => {
+                if let Some(width) = golden.classes.filter(|&width| width != classes as usize) {
+                    let message =
+                        format!("y has rows of {width}, and the network {classes} classes");
+                    return Err(input(&message));
+                }
                 // The number of classes stands for "no class".
+                let label = |label: &Option<u32>| label.unwrap_or(classes);
+                let labels: Vec<u32> = labels.iter().map(label).collect();
                 let most = if needs_class { classes - 1 } else { classes };
                 if let Some(label) = labels.iter().find(|label| **label > most) {
                     let message = format!("y holds the class {label}; classes are 0 to {most}");
@@ -96,17 +103,17 @@ impl<B: AutodiffBackend> WithModel<B> for Verify<'_> {
             }
         };
         let device = model.device::<B>();
-        let network = model.flow.network.valid();
-        let x = TensorData::new(golden.x.values.clone(), shape);
-        let x = Tensor::<B::InnerBackend, D>::from_data(x, &device);
+        let dtype = golden.dtype::<B::InnerBackend>(&device);
+        let network = cast(model.flow.network.valid(), dtype);
+        let x = TensorData::new(golden.x.values.clone(), shape).convert_dtype(dtype);
+        let x = Tensor::<B::InnerBackend, D>::from_data(x, (&device, dtype));
         let times: Vec<f64> = times.iter().map(|time| (time - offset) / scale).collect();
-        let dtype = x.dtype();
         let times = TensorData::new(times, [n]).convert_dtype(dtype);
         let t = Tensor::from_data(times, (&device, dtype));
         let condition = Condition::upload(&given, &device);
         let output = network.forward(x, t, &condition).into_data();
-        let output = output.convert::<f32>().into_vec::<f32>();
-        let output = output.expect("converted to f32 just now");
+        let output = output.convert::<f64>().into_vec::<f64>();
+        let output = output.expect("converted to f64 just now");
         golden.differences(&output).map_err(GoldenError::Output)
     }
 }

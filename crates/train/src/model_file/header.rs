@@ -8,6 +8,7 @@ use pyroclast_core::named::Setting;
 use pyroclast_core::objective::Objective;
 use pyroclast_core::path::Path;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use std::sync::Arc;
 
 /// The description of a model in the headers of checkpoints and model files: all but the
@@ -54,6 +55,9 @@ pub struct Origin {
     pub layout: String,
     /// The convention of their training.
     pub convention: String,
+    /// Arguments of that project in which the same network is written in several ways.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub choices: Map<String, Value>,
 }
 
 /// The description of a model's data: enough to give samples their units, shape and names.

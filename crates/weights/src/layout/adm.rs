@@ -39,16 +39,16 @@ pub(crate) const GUIDED_DIFFUSION: Layout = Layout {
         };
         fit(tensors, config, &habits)
     },
-    write: |structure| {
+    write: |structure, choices| {
         let unet = structure.unet()?;
         let steps = -unet.time.scale;
-        let mut config = arguments(unet, GUIDED_DIFFUSION.name);
-        config.set("use_new_attention_order", false);
+        let heads_first = heads_first(choices).unwrap_or(true);
+        let mut config = arguments(unet, heads_first);
         if unet.time == TimeFeatures::index(steps as usize) {
             config.set("diffusion_steps", steps as usize);
         }
         Some(Written {
-            table: table(unet, true, unet.classes),
+            table: table(unet, heads_first, unet.classes),
             config,
         })
     },
@@ -67,11 +67,11 @@ pub(crate) const TORCHCFM: Layout = Layout {
         };
         fit(tensors, config, &habits)
     },
-    write: |structure| {
+    write: |structure, choices| {
         let unet = structure.unet()?;
         let [height, width] = unet.image_size;
-        let mut config = arguments(unet, TORCHCFM.name);
-        config.set("use_new_attention_order", false);
+        let heads_first = heads_first(choices).unwrap_or(true);
+        let mut config = arguments(unet, heads_first);
         // The names of `UNetModelWrapper`, which takes heights of attention, not factors.
         config.set("dim", vec![unet.image_channels, height, width]);
         config.set("num_channels", unet.channels);
@@ -80,7 +80,7 @@ pub(crate) const TORCHCFM: Layout = Layout {
         let heights: Vec<String> = unet.attention.iter().map(usize::to_string).collect();
         config.set("attention_resolutions", heights.join(","));
         Some(Written {
-            table: table(unet, true, unet.classes),
+            table: table(unet, heads_first, unet.classes),
             config,
         })
     },
@@ -99,24 +99,31 @@ pub(crate) const FLOW_MATCHING: Layout = Layout {
         };
         fit(tensors, config, &habits)
     },
-    write: |structure| {
+    write: |structure, choices| {
         let unet = structure.unet()?;
         let rows = if unet.classes > 0 {
             unet.classes + 1
         } else {
             0
         };
-        let mut config = arguments(unet, FLOW_MATCHING.name);
-        config.set("use_new_attention_order", true);
+        let heads_first = heads_first(choices).unwrap_or(false);
         Some(Written {
-            table: table(unet, false, rows),
-            config,
+            table: table(unet, heads_first, rows),
+            config: arguments(unet, heads_first),
         })
     },
 };
 
+/// The argument that says how the rows of queries, keys and values are ordered.
+const NEW_ORDER: &str = "use_new_attention_order";
+
+/// Whether these rows are in the legacy order, as far as a configuration says.
+fn heads_first(config: &Config) -> Option<bool> {
+    config.flag(NEW_ORDER).ok().flatten().map(|new| !new)
+}
+
 /// The arguments of `UNetModel`, and the size of the images.
-fn arguments(unet: &UNetConfig, layout: &str) -> Config {
+fn arguments(unet: &UNetConfig, heads_first: bool) -> Config {
     let [height, _] = unet.image_size;
     let (heads, each) = match unet.heads {
         Heads::Count(heads) => (heads, None),
@@ -130,7 +137,7 @@ fn arguments(unet: &UNetConfig, layout: &str) -> Config {
     let factor = |at: &usize| height / at;
     let factors: Vec<usize> = unet.attention.iter().map(factor).collect();
     Config::from_iter([
-        ("layout", json!(layout)),
+        (NEW_ORDER, json!(!heads_first)),
         ("image_size", written_size(unet.image_size)),
         ("in_channels", json!(unet.image_channels)),
         ("out_channels", json!(unet.outputs())),
@@ -229,7 +236,7 @@ fn fit(tensors: &Tensors, config: &Config, habits: &Habits) -> Result<Fit, Weigh
     };
     let up = config.count_or_negative("num_heads_upsample")?;
     let mut assumed = Vec::new();
-    let heads_first = match config.flag("use_new_attention_order")? {
+    let heads_first = match config.flag(NEW_ORDER)? {
         Some(new) => !new,
         None => {
             let order = if habits.heads_first { "legacy" } else { "new" };
@@ -267,6 +274,7 @@ fn fit(tensors: &Tensors, config: &Config, habits: &Habits) -> Result<Fit, Weigh
         structure: Structure::UNet(unet),
         table,
         assumed,
+        choices: Config::from_iter([(NEW_ORDER, json!(!heads_first))]),
     })
 }
 

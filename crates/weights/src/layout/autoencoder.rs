@@ -27,7 +27,7 @@ pub(crate) const DIFFUSERS: Layout = Layout {
         check(config)?;
         fit(tensors, config, Project::Diffusers)
     },
-    write: |structure| write(structure, Project::Diffusers),
+    write: |structure, _| write(structure, Project::Diffusers),
 };
 
 /// CompVis.
@@ -39,7 +39,7 @@ pub(crate) const COMPVIS: Layout = Layout {
         "*decoder.up.0.block.0.conv1.weight",
     ],
     fit: |tensors, config| fit(tensors, config, Project::CompVis),
-    write: |structure| write(structure, Project::CompVis),
+    write: |structure, _| write(structure, Project::CompVis),
 };
 
 /// The rules, and the arguments of diffusers' `AutoencoderKL`, which latent-diffusion has in
@@ -286,6 +286,7 @@ fn fit(tensors: &Tensors, config: &Config, project: Project) -> Result<Fit, Weig
         structure: Structure::Autoencoder(autoencoder),
         table,
         assumed,
+        choices: Config::default(),
     })
 }
 

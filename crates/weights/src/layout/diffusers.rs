@@ -30,7 +30,7 @@ pub(crate) const UNET_2D: Layout = Layout {
         "conv_out.weight",
     ],
     fit,
-    write: |structure| {
+    write: |structure, _| {
         let unet = structure.unet()?;
         Some(Written {
             table: table(unet, false),
@@ -48,15 +48,95 @@ const BLOCK: BlockKeys = BlockKeys {
     skip: "conv_shortcut",
 };
 
+/// What the blocks of one way are called.
+struct BlockTypes {
+    /// The key of their list.
+    key: &'static str,
+    /// Without attention, resampling by convolution.
+    plain: &'static str,
+    /// Without attention, resampling by residual blocks.
+    resnet: &'static str,
+    /// With attention.
+    attention: &'static str,
+    /// The key of how those with attention resample.
+    resampler: &'static str,
+}
+
+const DOWN: BlockTypes = BlockTypes {
+    key: "down_block_types",
+    plain: "DownBlock2D",
+    resnet: "ResnetDownsampleBlock2D",
+    attention: "AttnDownBlock2D",
+    resampler: "downsample_type",
+};
+
+const UP: BlockTypes = BlockTypes {
+    key: "up_block_types",
+    plain: "UpBlock2D",
+    resnet: "ResnetUpsampleBlock2D",
+    attention: "AttnUpBlock2D",
+    resampler: "upsample_type",
+};
+
+/// What the blocks of a level do.
+struct Level<'a> {
+    attends: bool,
+    /// `conv` or `resnet`.
+    resampler: &'a str,
+}
+
+/// The levels of a list of block types.
+fn levels_of<'a>(
+    config: &'a Config,
+    types: &BlockTypes,
+    names: &[&str],
+) -> Result<Vec<Level<'a>>, WeightsError> {
+    let resampler = config.text(types.resampler)?.unwrap_or("conv");
+    if !["conv", "resnet"].contains(&resampler) {
+        return Err(config.refuse(types.resampler, "only conv and resnet are known"));
+    }
+    let level = |&name: &&str| {
+        let (attends, resampler) = if name == types.attention {
+            (true, resampler)
+        } else if name == types.plain {
+            (false, "conv")
+        } else if name == types.resnet {
+            (false, "resnet")
+        } else {
+            let remedy = format!(
+                "only {}, {} and {} are known",
+                types.plain, types.resnet, types.attention
+            );
+            return Err(config.refuse(types.key, remedy));
+        };
+        Ok(Level { attends, resampler })
+    };
+    names.iter().map(level).collect()
+}
+
+/// How these levels resample, in words.
+fn resamplers_of(levels: &[Level<'_>]) -> String {
+    let resamplers: Vec<&str> = levels.iter().map(|level| level.resampler).collect();
+    resamplers.join(", ")
+}
+
 /// The fields of `config.json`.
 fn arguments(unet: &UNetConfig) -> Config {
     let attends = |level: usize| unet.attends(level);
     let levels = unet.multipliers.len();
-    let kinds = |plain: &str, attention: &str| -> Vec<String> {
-        let kind = |level| if attends(level) { attention } else { plain };
-        (0..levels).map(|level| kind(level).to_owned()).collect()
+    let by_blocks = matches!(unet.resample, Resample::Blocks { .. });
+    let kinds = |types: &BlockTypes| -> Vec<&str> {
+        let plain = if by_blocks { types.resnet } else { types.plain };
+        let kind = |level| {
+            if attends(level) {
+                types.attention
+            } else {
+                plain
+            }
+        };
+        (0..levels).map(kind).collect()
     };
-    let mut up = kinds("UpBlock2D", "AttnUpBlock2D");
+    let mut up = kinds(&UP);
     up.reverse();
     let widths = unet.widths();
     let attending = (0..levels).filter(|&level| attends(level) || level + 1 == levels);
@@ -71,38 +151,32 @@ fn arguments(unet: &UNetConfig) -> Config {
         Groups::Fixed(groups) => Some(groups),
         _ => unet.norm.groups.of(widths[0]),
     };
-    let resample = match unet.resample {
-        Resample::Blocks { .. } => "resnet",
-        _ => "conv",
-    };
+    let resample = if by_blocks { "resnet" } else { "conv" };
     let steps = -unet.time.scale;
     let index = unet.time.offset + 1.0 == steps && steps >= 1.0;
     Config::from_iter([
-        ("layout", json!(UNET_2D.name)),
         ("_class_name", json!("UNet2DModel")),
         ("sample_size", written_size(unet.image_size)),
         ("in_channels", json!(unet.image_channels)),
         ("out_channels", json!(unet.outputs())),
         ("block_out_channels", json!(widths)),
         ("layers_per_block", json!(unet.blocks)),
-        (
-            "down_block_types",
-            json!(kinds("DownBlock2D", "AttnDownBlock2D")),
-        ),
-        ("up_block_types", json!(up)),
+        (DOWN.key, json!(kinds(&DOWN))),
+        (UP.key, json!(up)),
         (
             "add_attention",
             json!(unet.plan().middle[0].heads.is_some()),
         ),
         ("attention_head_dim", each.into()),
         ("norm_num_groups", groups.into()),
+        ("attn_norm_num_groups", groups.into()),
         ("norm_eps", json!(unet.norm.epsilon)),
         ("freq_shift", json!(unet.time.shift)),
         ("flip_sin_to_cos", json!(!unet.time.sines_first)),
         ("num_train_timesteps", index.then_some(steps as u64).into()),
         ("dropout", json!(unet.dropout)),
-        ("downsample_type", json!(resample)),
-        ("upsample_type", json!(resample)),
+        (DOWN.resampler, json!(resample)),
+        (UP.resampler, json!(resample)),
         (
             "downsample_padding",
             json!(u8::from(unet.resample != Resample::ConvolutionFromCorner)),
@@ -152,27 +226,21 @@ fn check(config: &Config) -> Result<(), WeightsError> {
 
 fn fit(tensors: &Tensors, config: &Config) -> Result<Fit, WeightsError> {
     check(config)?;
-    let Some(down) = config.texts("down_block_types")? else {
+    let down = config.texts(DOWN.key)?.filter(|down| !down.is_empty());
+    let Some(down) = down else {
         return Err(WeightsError::Undetermined {
             what: "padding, groups and frequencies of diffusers' UNet",
-            key: "down_block_types",
+            key: DOWN.key,
         });
     };
-    let up = config.texts("up_block_types")?.unwrap_or_default();
-    let attends = |key: &str, names: &[&str], plain: &str, attention: &str| {
-        let attends = |&name: &&str| match name {
-            name if name == plain => Ok(false),
-            name if name == attention => Ok(true),
-            _ => Err(config.refuse(key, format!("only {plain} and {attention} are known"))),
-        };
-        names.iter().map(attends).collect::<Result<Vec<bool>, _>>()
-    };
-    let on_way_down = attends("down_block_types", &down, "DownBlock2D", "AttnDownBlock2D")?;
-    let mut on_way_up = attends("up_block_types", &up, "UpBlock2D", "AttnUpBlock2D")?;
-    on_way_up.reverse();
-    if on_way_down != on_way_up {
+    let up = config.texts(UP.key)?.unwrap_or_default();
+    let down = levels_of(config, &DOWN, &down)?;
+    let mut up = levels_of(config, &UP, &up)?;
+    up.reverse();
+    let attends = |levels: &[Level]| levels.iter().map(|level| level.attends).collect::<Vec<_>>();
+    if attends(&down) != attends(&up) {
         let remedy = "only the blocks of down_block_types in the opposite order are known";
-        return Err(config.refuse("up_block_types", remedy));
+        return Err(config.refuse(UP.key, remedy));
     }
     let levels = down.len();
     let size = image_size(config, "sample_size")?;
@@ -186,37 +254,52 @@ fn fit(tensors: &Tensors, config: &Config) -> Result<Fit, WeightsError> {
     let channels = side(tensors, "conv_in.weight", 0)?;
     let image_channels = side(tensors, "conv_in.weight", 1)?;
     let groups = config.count("norm_num_groups")?.unwrap_or(32);
-    if config
-        .count("attn_norm_num_groups")?
-        .is_some_and(|own| own != groups)
-    {
-        return Err(config.refuse("attn_norm_num_groups", "only null is known"));
-    }
-    let heads = if config.is_null("attention_head_dim") {
-        Heads::Count(1)
-    } else {
-        Heads::OfChannels(config.count("attention_head_dim")?.unwrap_or(8))
-    };
-    let resamplers = ["downsample_type", "upsample_type"].map(|key| config.text(key));
-    let [downsample, upsample] = resamplers;
-    let resample = match (downsample?.unwrap_or("conv"), upsample?.unwrap_or("conv")) {
-        ("conv", "conv") => match config.count("downsample_padding")?.unwrap_or(1) {
-            0 => Resample::ConvolutionFromCorner,
-            1 => Resample::Convolution,
-            _ => return Err(config.refuse("downsample_padding", "only 0 and 1 are known")),
-        },
-        ("resnet", "resnet") => Resample::Blocks { project: false },
-        _ => {
-            let remedy = "only conv and resnet are known, the same for both";
-            return Err(config.refuse("downsample_type", remedy));
-        }
-    };
     let modulation = match config.text("resnet_time_scale_shift")?.unwrap_or("default") {
         "default" => Modulation::Additive,
         "scale_shift" => Modulation::ScaleShift,
         _ => {
             let remedy = "only default and scale_shift are known";
             return Err(config.refuse("resnet_time_scale_shift", remedy));
+        }
+    };
+    let by_scale = modulation == Modulation::ScaleShift;
+    let attends_in_the_middle = config.flag("add_attention")?.unwrap_or(true);
+    match config.count("attn_norm_num_groups")? {
+        Some(own) if own != groups => {
+            let remedy = "only null and norm_num_groups are known";
+            return Err(config.refuse("attn_norm_num_groups", remedy));
+        }
+        None if by_scale && attends_in_the_middle => {
+            // diffusers then leaves the normalisation before that attention out.
+            let remedy = "beside scale_shift only norm_num_groups is known";
+            return Err(config.refuse("attn_norm_num_groups", remedy));
+        }
+        _ => {}
+    }
+    let heads = if config.is_null("attention_head_dim") {
+        Heads::Count(1)
+    } else {
+        Heads::OfChannels(config.count("attention_head_dim")?.unwrap_or(8))
+    };
+    // The deepest level halves nothing, and the finest doubles nothing.
+    let resamplers = down[..levels - 1].iter().chain(&up[1..]);
+    let mut resamplers: Vec<&str> = resamplers.map(|level| level.resampler).collect();
+    resamplers.dedup();
+    let resample = match resamplers[..] {
+        [] | ["conv"] => match config.count("downsample_padding")?.unwrap_or(1) {
+            0 => Resample::ConvolutionFromCorner,
+            1 => Resample::Convolution,
+            _ => return Err(config.refuse("downsample_padding", "only 0 and 1 are known")),
+        },
+        ["resnet"] => Resample::Blocks { project: false },
+        _ => {
+            let remedy = format!(
+                "levels are halved by {} and doubled by {}; only one of conv and resnet for all is \
+                 known",
+                resamplers_of(&down[..levels - 1]),
+                resamplers_of(&up[1..])
+            );
+            return Err(config.refuse(DOWN.key, remedy));
         }
     };
     let mut assumed = Vec::new();
@@ -228,9 +311,9 @@ fn fit(tensors: &Tensors, config: &Config) -> Result<Fit, WeightsError> {
         channels,
         multipliers: widths.iter().map(|&w| multiplier(w, channels)).collect(),
         blocks,
-        attention: heights(size[0], on_way_down),
+        attention: heights(size[0], attends(&down)),
         heads,
-        middle: if config.flag("add_attention")?.unwrap_or(true) {
+        middle: if attends_in_the_middle {
             Middle::Attends
         } else {
             Middle::Plain
@@ -260,6 +343,7 @@ fn fit(tensors: &Tensors, config: &Config) -> Result<Fit, WeightsError> {
         structure: Structure::UNet(unet),
         table,
         assumed,
+        choices: Config::default(),
     })
 }
 
@@ -329,4 +413,54 @@ fn table(unet: &UNetConfig, old: bool) -> Table {
     table.norm("norm", "conv_norm_out", finest);
     table.conv("head", "conv_out", finest, unet.outputs(), 3);
     table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layout::unet::tests::recovers;
+
+    #[test]
+    fn residual_blocks_between_levels_are_recovered_or_named() {
+        let unet = UNetConfig {
+            channels: 32,
+            multipliers: vec![1.0, 2.0],
+            blocks: 1,
+            attention: vec![8],
+            heads: Heads::OfChannels(8),
+            middle: Middle::Attends,
+            norm: Normalisation {
+                groups: Groups::Fixed(16),
+                epsilon: 1e-5,
+            },
+            time: TimeFeatures::index(1000),
+            modulation: Modulation::ScaleShift,
+            resample: Resample::Blocks { project: false },
+            classes: 7,
+            null_class: NullClass::Absent,
+            ..UNetConfig::new(3, [16, 16])
+        };
+        let written = arguments(&unet);
+        let text = written.to_json();
+        for part in [
+            r#""down_block_types":["ResnetDownsampleBlock2D","AttnDownBlock2D"]"#,
+            r#""up_block_types":["AttnUpBlock2D","ResnetUpsampleBlock2D"]"#,
+            r#""attn_norm_num_groups":16"#,
+        ] {
+            assert!(text.contains(part), "{text}");
+        }
+        let theirs = recovers(&UNET_2D, &unet, &table(&unet, false), &text);
+        for (key, value, part) in [
+            ("upsample_type", json!("conv"), "doubled by conv"),
+            ("upsample_type", json!("other"), "upsample_type = \"other\""),
+            ("attn_norm_num_groups", json!(null), "beside scale_shift"),
+            ("up_block_types", json!([]), "opposite order"),
+            ("down_block_types", json!([]), "down_block_types"),
+        ] {
+            let mut config = written.clone();
+            config.set(key, value);
+            let message = (UNET_2D.fit)(&theirs, &config).expect_err(part).to_string();
+            assert!(message.contains(part), "{message}");
+        }
+    }
 }

@@ -36,7 +36,7 @@ pub(crate) const DIT: Layout = Layout {
             SecondHalf::Variance,
         )
     },
-    write: |structure| {
+    write: |structure, _| {
         let mut written = write(structure)?;
         let Structure::DiT(dit) = structure else {
             return None;
@@ -58,7 +58,7 @@ pub(crate) const SIT: Layout = Layout {
         let time = TimeFeatures::raw();
         fit(tensors, config, time, SecondHalf::Dropped)
     },
-    write,
+    write: |structure, _| write(structure),
 };
 
 /// The rules, and the arguments of `DiT` or `SiT`.
@@ -190,6 +190,7 @@ fn fit(
         table: table(&dit),
         structure: Structure::DiT(dit),
         assumed,
+        choices: Config::default(),
     })
 }
 

@@ -29,11 +29,11 @@ pub(crate) const SONG: Layout = Layout {
         "*_aux_norm.weight",
     ],
     fit: |tensors, config| fit(tensors, config, Network::Song),
-    write: |structure| {
+    write: |structure, _| {
         let unet = structure.unet()?;
         Some(Written {
             table: table(unet, true),
-            config: arguments(unet, SONG.name),
+            config: arguments(unet),
         })
     },
 };
@@ -44,19 +44,18 @@ pub(crate) const DHARIWAL: Layout = Layout {
     about: "EDM's DhariwalUNet, ADM; its time is ¼·ln σ",
     marks: &["map_layer0.weight", "map_layer1.weight", "out_norm.weight"],
     fit: |tensors, config| fit(tensors, config, Network::Dhariwal),
-    write: |structure| {
+    write: |structure, _| {
         let unet = structure.unet()?;
         Some(Written {
             table: table(unet, false),
-            config: arguments(unet, DHARIWAL.name),
+            config: arguments(unet),
         })
     },
 };
 
 /// The arguments of the networks of EDM.
-fn arguments(unet: &UNetConfig, layout: &str) -> Config {
+fn arguments(unet: &UNetConfig) -> Config {
     Config::from_iter([
-        ("layout", json!(layout)),
         ("img_resolution", json!(unet.image_size[0])),
         ("in_channels", json!(unet.image_channels)),
         ("out_channels", json!(unet.outputs())),
@@ -192,6 +191,7 @@ fn fit(tensors: &Tensors, config: &Config, kind: Network) -> Result<Fit, Weights
         structure: Structure::UNet(unet),
         table,
         assumed,
+        choices: Config::default(),
     })
 }
 

@@ -28,7 +28,7 @@ pub(crate) const TAESD: Layout = Layout {
         };
         fit(tensors, &Keys::TAESD, parts, false)
     },
-    write: |structure| match structure {
+    write: |structure, _| match structure {
         // Both halves would have the same keys.
         Structure::Taesd(taesd) if taesd.parts != TaesdParts::Both => Some(Written {
             table: table(taesd, &Keys::TAESD),
@@ -50,7 +50,7 @@ pub(crate) const DIFFUSERS: Layout = Layout {
         check(config)?;
         fit(tensors, &Keys::DIFFUSERS, TaesdParts::Both, true)
     },
-    write: |structure| match structure {
+    write: |structure, _| match structure {
         Structure::Taesd(taesd) if taesd.parts == TaesdParts::Both => Some(Written {
             table: table(taesd, &Keys::DIFFUSERS),
             config: Config::from_iter([
@@ -165,6 +165,7 @@ fn fit(
         structure: Structure::Taesd(taesd),
         table: table(&taesd, keys),
         assumed: Vec::new(),
+        choices: Config::default(),
     })
 }
 

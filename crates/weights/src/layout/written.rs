@@ -17,7 +17,8 @@ pub struct Written {
 }
 
 /// The tensors of a network in a layout, and the arguments with which that project builds it. The
-/// same network comes back from both.
+/// same network comes back from both. `choices` are those of the [`Fit`](super::Fit) that the
+/// network came from in this layout, or none.
 ///
 /// The clock is not part of a layout: that project's network takes `τ = scale·t + offset` for our t
 /// ([`TimeFeatures`]).
@@ -28,15 +29,17 @@ pub struct Written {
 pub fn export(
     layout: &Layout,
     structure: &Structure,
+    choices: &Config,
     ours: &Tensors,
 ) -> Result<(Tensors, Config), WeightsError> {
     let refuse = |reason: String| WeightsError::NotWritable {
         layout: layout.name,
         reason,
     };
-    let written = (layout.write)(structure);
+    let written = (layout.write)(structure, choices);
     let written = written.ok_or_else(|| refuse("its networks are of another kind".to_owned()))?;
-    let Written { table, config } = written;
+    let Written { table, mut config } = written;
+    config.set("layout", layout.name);
     let theirs = table
         .export(ours)
         .map_err(|misfit| refuse(first(&misfit)))?;
@@ -222,7 +225,7 @@ mod tests {
         let ours = tensors_of(&unet.init::<NdArray>(&mut Init::new(Noise::new(0), &device)));
         let layout = by_name(layout).expect("a layout");
         let structure = Structure::UNet(unet.clone());
-        export(layout, &structure, &ours).map_err(|error| error.to_string())
+        export(layout, &structure, &Config::default(), &ours).map_err(|error| error.to_string())
     }
 
     #[test]

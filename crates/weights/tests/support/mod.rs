@@ -1,6 +1,5 @@
 //! What the tests on networks of other projects share: their files, and how outputs are compared.
 
-use burn::module::{ModuleMapper, Param};
 use burn::tensor::backend::Backend;
 use burn::tensor::{DType, Tensor, TensorData};
 use pyroclast_weights::{Precision, Tensors, read, write};
@@ -80,15 +79,6 @@ pub(crate) fn check(name: &str, differences: &[f64], most: f64) {
     println!("{name}: {}", shown.join(" "));
     for difference in differences {
         assert!(*difference < most, "{name}: {difference}");
-    }
-}
-
-/// Parameters in another float type.
-pub(crate) struct Cast(pub(crate) DType);
-
-impl<B: Backend> ModuleMapper<B> for Cast {
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<B, D>>) -> Param<Tensor<B, D>> {
-        param.map(|tensor| tensor.cast(self.0))
     }
 }
 

@@ -7,10 +7,12 @@ use crate::progress::Progress;
 use anyhow::Result;
 use burn::module::AutodiffModule;
 use burn::tensor::backend::AutodiffBackend;
-use pyroclast_core::condition::Given;
+use burn::tensor::{Shape, Tensor};
+use pyroclast_core::condition::{Condition, Given};
 use pyroclast_core::network::Network;
 use pyroclast_core::noise::Noise;
 use pyroclast_metrics::reconstruction::reconstructed;
+use pyroclast_models::image_and_rate;
 use pyroclast_plot::write_png;
 use pyroclast_train::config::Config;
 use pyroclast_train::draw::sample;
@@ -211,7 +213,17 @@ where
     let n = (PAIRS * export::COLUMNS).min(pictures.len());
     let rows = spread(n, pictures.len());
     let (network, device) = (trainer.averaged().network, trainer.device());
-    let found = reconstructed::<B::InnerBackend, _, D>(&network, pictures, &rows, device);
+    let nothing = Condition::upload(&Given::nothing(), device);
+    let reconstruct = |x: Tensor<B::InnerBackend, 4>| {
+        let dims = x.dims();
+        let times = Tensor::ones([dims[0]], device);
+        let x: Tensor<_, D> = x.reshape(Shape::from(dims));
+        let output = network.forward(x, times, &nothing);
+        let [_, channels, height, width] = dims;
+        let [image, _] = image_and_rate(output.reshape([dims[0], channels + 1, height, width]));
+        (image, None)
+    };
+    let found = reconstructed(reconstruct, pictures, &rows, device);
     let originals = pictures.gather(&rows);
     let row = export::COLUMNS * pictures.dim();
     let pairs = originals.chunks(row).zip(found.images.chunks(row));
