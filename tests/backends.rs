@@ -24,9 +24,13 @@ use pyroclast::solvers::{
 };
 use pyroclast::train::config::Config;
 use pyroclast::train::draw::{MethodName, Plan, option, sample};
+use pyroclast::train::exchange::{Verify, model_file};
 use pyroclast::train::learn::Order;
+use pyroclast::train::model_file::Origin;
 use pyroclast::train::network::WithNetwork;
+use pyroclast::train::stored_model::StoredModel;
 use pyroclast::train::task::Task;
+use pyroclast::weights::{Convention, GOLDEN, Golden, autoencoder_differences, fit, read};
 
 /// A short run.
 struct Case {
@@ -343,4 +347,82 @@ fn solvers_gradients_and_densities_agree_on_every_backend() {
     close("wgpu", solved::<burn_wgpu::Wgpu>(Default::default()));
     #[cfg(feature = "cuda")]
     close("cuda", solved::<burn_cuda::Cuda>(Default::default()));
+}
+
+/// The largest difference from what a network of another project gave there, in standard deviations
+/// of its output.
+fn imported<B: Backend>(file: &str, layout: &str, device: &B::Device) -> f64 {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/networks");
+    let outputs = folder.join(file).with_extension("safetensors");
+    let (golden, config) = (Golden::read(&outputs, "output"), read(&outputs, None));
+    let (golden, config) = (golden.expect("outputs"), config.expect("outputs").config);
+    let mut checkpoint = read(&folder.join(file), None).expect("weights");
+    { &mut checkpoint.tensors }.retain(|key, _| !key.starts_with(GOLDEN));
+    let (layout, fit, tensors) =
+        fit(&checkpoint.tensors, Some(layout), &config).expect("weights of this layout");
+    let differences = match Convention::of_layout(layout.name) {
+        None => {
+            let steps = autoencoder_differences::<B>(&fit.structure, &tensors, &golden, device);
+            { steps.expect("an autoencoder").into_iter() }
+                .flat_map(|(_, differences)| differences)
+                .collect()
+        }
+        Some(convention) => {
+            let origin = Origin {
+                file: file.into(),
+                layout: layout.name.into(),
+                convention: convention.name.into(),
+                choices: Default::default(),
+            };
+            let model = model_file(&fit, tensors, convention, origin, "ema", &[]);
+            let stored = StoredModel::of_file(model.expect("a model"), &folder);
+            let stored = stored.expect("a model");
+            let found = stored.with_model::<Autodiff<B>, _>(device, Verify(&golden));
+            found.expect("a network").expect("outputs")
+        }
+    };
+    differences.into_iter().fold(0.0, f64::max)
+}
+
+#[test]
+fn networks_of_other_projects_give_their_outputs_on_every_backend() {
+    // Tensor cores multiply in TF32, which is no measure of a network.
+    for (file, layout) in [
+        ("torchcfm_unet.safetensors", "torchcfm"),
+        ("torchcfm_unet_f32.safetensors", "torchcfm"),
+        ("torchcfm_checkpoint.pt", "torchcfm"),
+        ("guided_diffusion_adm.safetensors", "guided-diffusion"),
+        ("diffusers_unet2d.safetensors", "diffusers-unet"),
+        ("dit.safetensors", "dit"),
+        ("dit_legacy.pt", "dit"),
+        (
+            "diffusers_autoencoder_kl.safetensors",
+            "diffusers-autoencoder-kl",
+        ),
+        (
+            "diffusers_autoencoder_tiny.safetensors",
+            "diffusers-autoencoder-tiny",
+        ),
+    ] {
+        let check = |backend: &str, found: f64, most: f64| {
+            println!("{file} on {backend}: {found:.1e}");
+            assert!(found < most, "{file} on {backend}: {found}");
+        };
+        check(
+            "flex",
+            imported::<burn_flex::Flex>(file, layout, &burn_flex::FlexDevice),
+            1e-4,
+        );
+        check(
+            "ndarray",
+            imported::<burn_ndarray::NdArray>(file, layout, &Default::default()),
+            1e-4,
+        );
+        #[cfg(feature = "wgpu")]
+        check(
+            "wgpu",
+            imported::<burn_wgpu::Wgpu>(file, layout, &Default::default()),
+            1e-3,
+        );
+    }
 }
