@@ -7,5 +7,6 @@ mod conditions;
 mod few_step;
 mod fuzz;
 mod group;
+mod linear_conditions;
 mod losses;
 mod resume;
