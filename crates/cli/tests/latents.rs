@@ -101,9 +101,9 @@ fn what_has_no_latents_is_said_in_a_line() {
         &["data.latents", "only pictures have latents"],
     );
     place.fails(
-        "train emoji --set data.posterior=mode",
+        "train emoji --set training.posterior=mode",
         2,
-        &["data.posterior", "set data.latents"],
+        &["training.posterior", "set data.latents"],
     );
     place.fails(
         "train emoji --set data.latents=nothing",

@@ -188,8 +188,7 @@ impl Job for TrainJob<'_> {
 
     fn run<B: Backend>(self, device: B::Device) -> Self::Output {
         let latents = self.autoencoder.clone().map(|file| {
-            let data = &self.config.data;
-            let kept = (data.flip, data.posterior);
+            let kept = (self.config.data.flip, self.config.training.posterior);
             let encode =
                 |loading: &Loading<'_>| Ok(encode::<B>(self.task, file, kept, loading, &device)?);
             leader_first(&**self.group, || with_progress_of("encod", encode))

@@ -451,9 +451,9 @@ impl Config {
             "only pictures have latents; leave it out",
         )?;
         rule(
-            !data.latents.is_empty() || data.posterior == usual.data.posterior,
-            "data.posterior",
-            data.posterior,
+            !data.latents.is_empty() || training.posterior == usual.training.posterior,
+            "training.posterior",
+            training.posterior,
             "without latents there is none; set data.latents, or leave it out",
         )?;
         rule(

@@ -1,5 +1,6 @@
 //! `[training]`: the optimizer, its averages, and when to log, validate and save.
 
+use crate::dataset::Posterior;
 use crate::learn::{AdamWConfig, Law, LearningRate, WIDTHS};
 use pyroclast_core::named::{COUNT, NOT_NEGATIVE, POSITIVE, Range};
 use pyroclast_core::settings;
@@ -67,6 +68,8 @@ settings! {
             holds: |v| (0.0..=1.0).contains(v),
             remedy: "give a probability",
         },
+        /// What is learned of the distribution of each latent, where data.latents has some.
+        posterior: Posterior = Posterior::Sample,
         /// Seed of all randomness.
         seed: u64 = 0,
         /// Steps between two logged losses.

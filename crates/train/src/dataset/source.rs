@@ -1,6 +1,6 @@
 //! `[data]`: the data to learn, by name.
 
-use super::{ColumnKinds, Missing, Posterior};
+use super::{ColumnKinds, Missing};
 use pyroclast_core::named::Range;
 use pyroclast_core::settings;
 use pyroclast_core::toy::Toy;
@@ -59,8 +59,6 @@ settings! {
         /// The autoencoder whose latents are learned in place of pictures: a model file, or the
         /// folder of its run. Empty for the pictures themselves.
         latents: String = String::new(),
-        /// What is learned of the distribution of each latent.
-        posterior: Posterior = Posterior::Sample,
         /// What stands between the cells of a table: auto, or `,`, `;`, `|` or tab.
         separator: String = "auto".to_owned() => Range {
             holds: |separator| ["auto", ",", ";", "|", "tab"].contains(&separator.as_str()),
