@@ -72,7 +72,11 @@ impl Moments {
             shift: shift as f32,
             scale: scale as f32,
             posterior,
-            digest: format!("{digest}-{posterior}").into(),
+            // Runs that learn samples resume by the digest of the file alone.
+            digest: match posterior {
+                Posterior::Sample => digest.into(),
+                Posterior::Mode => format!("{digest}-{posterior}").into(),
+            },
         }
     }
 
