@@ -45,6 +45,10 @@ impl Shown {
 
     /// The page that opens the first of these.
     fn of(models: [&str; 2]) -> Self {
+        Self::in_browser(models, Chromium::start())
+    }
+
+    fn in_browser(models: [&str; 2], browser: Chromium) -> Self {
         let place = Place::new();
         let [first, second] = models.map(|name| shipped(&format!("{name}.safetensors")));
         let (first, second) = (first.display(), second.display());
@@ -53,20 +57,27 @@ impl Shown {
         if let Some(folder) = env::var_os("PAGE_MODULE") {
             let read = |path: PathBuf| fs::read(path).expect("a module compiled just now");
             let folder = Path::new(&folder);
-            fs::write(
-                site.join("pyroclast.wasm"),
-                read(folder.join("pyroclast.wasm")),
-            )
-            .expect("a writable folder");
-            let parts = ["worker.js", "paint.js", "page.js"];
-            let ours = parts.map(|part| read(shipped(&format!("../page/{part}"))));
-            let script = [read(folder.join("glue.js")), ours.concat()].concat();
-            fs::write(site.join("pyroclast.js"), script).expect("a writable folder");
+            let on_cpu = &["worker.js", "paint.js", "page.js"][..];
+            let on_gpu = &["worker.js", "gpu.js"][..];
+            for (name, glue, parts) in [
+                ("pyroclast", "glue.js", on_cpu),
+                ("pyroclast-gpu", "gpu-glue.js", on_gpu),
+            ] {
+                let module = format!("{name}.wasm");
+                let bytes = read(folder.join(&module));
+                fs::write(site.join(module), bytes).expect("a writable folder");
+                let ours = parts
+                    .iter()
+                    .map(|part| read(shipped(&format!("../page/{part}"))));
+                let script = std::iter::once(read(folder.join(glue))).chain(ours);
+                let script: Vec<u8> = script.flatten().collect();
+                fs::write(site.join(format!("{name}.js")), script).expect("a writable folder");
+            }
         }
         Self {
             address: host(site),
             place,
-            browser: Chromium::start(),
+            browser,
         }
     }
 
@@ -173,7 +184,7 @@ impl Shown {
 }
 
 #[track_caller]
-fn agree(name: &str, page: &[f64], command: &[f64]) {
+fn agree(name: &str, page: &[f64], command: &[f64], tolerance: f64) {
     assert_eq!(page.len(), command.len(), "{name}");
     let largest = |all: &[f64]| all.iter().fold(0.0_f64, |m, v| m.max(v.abs()));
     assert!(largest(command) > 0.1, "{name} are no samples");
@@ -183,7 +194,7 @@ fn agree(name: &str, page: &[f64], command: &[f64]) {
         .map(|(a, b)| (a - b).abs())
         .fold(0.0, f64::max);
     println!("{name}: the page and the command differ by at most {difference:.1e}");
-    assert!(difference < 1e-5, "{name}: {difference:e}");
+    assert!(difference < tolerance, "{name}: {difference:e}");
 }
 
 #[test]
@@ -213,7 +224,7 @@ fn the_page_draws_the_samples_of_the_command_and_sends_nothing() {
             shown.sample(&controls),
             shown.command("digits.safetensors", arguments),
         );
-        agree(&format!("digits {arguments}"), &page, &command);
+        agree(&format!("digits {arguments}"), &page, &command, 1e-5);
     }
     let size = fs::metadata(shipped("digits.safetensors"))
         .expect("a file")
@@ -247,7 +258,7 @@ fn the_page_draws_the_samples_of_the_command_and_sends_nothing() {
             shown.sample(&controls),
             shown.command("moons.safetensors", arguments),
         );
-        agree(&format!("moons {arguments}"), &page, &command);
+        agree(&format!("moons {arguments}"), &page, &command, 1e-5);
     }
     // Every state on the way.
     let states = shown
@@ -273,6 +284,110 @@ fn the_page_draws_the_samples_of_the_command_and_sends_nothing() {
         assert!(is_own, "the page asked for {url}");
     }
     assert_eq!(shown.browser.complaints(), Vec::<String>::new());
+}
+
+#[test]
+#[ignore = "needs Chromium"]
+fn the_page_draws_the_same_samples_on_a_gpu_until_it_is_lost() {
+    let mut shown = Shown::in_browser(["digits", "moons"], Chromium::with_gpu());
+    shown.load();
+    let cost = "document.getElementById('cost').textContent";
+    let is_offered = "!document.getElementById('faster').hidden";
+    shown.browser.wait(is_offered);
+    // Few steps, since a GPU of software is slow.
+    shown.sample(&json!({"n": 4, "steps": 2}));
+    let switch = "(() => { document.getElementById('gpu').click(); return 0; })()";
+    shown.browser.value(switch);
+    shown.browser.wait("pyroclast.isOnGpu && pyroclast.drawn");
+    // Guided, with noise on the way, and of another model in parts.
+    for (model, controls, arguments) in [
+        (
+            "digits",
+            json!({"n": 10, "steps": 10, "seed": 0, "guidance": 1.5, "method": "heun"}),
+            "-n 10 --steps 10 --seed 0 --guidance 1.5 --method heun",
+        ),
+        (
+            "digits",
+            json!({"n": 4, "steps": 6, "seed": 2, "guidance": 1, "method": "euler-maruyama"}),
+            "-n 4 --steps 6 --seed 2 --guidance 1 --method euler-maruyama",
+        ),
+        (
+            "moons",
+            json!({"n": 2500, "steps": 3, "seed": 5, "method": "euler"}),
+            "-n 2500 --steps 3 --seed 5 --method euler",
+        ),
+    ] {
+        if shown.browser.value("pyroclast.about.name") != model {
+            shown.choose(model);
+            shown.drawn_of(model);
+        }
+        let page = shown.sample(&controls);
+        let said = shown.browser.value(cost).to_string();
+        assert!(said.contains("on the GPU"), "{said}");
+        let command = shown.command(&format!("{model}.safetensors"), arguments);
+        // Sums have other orders there, and functions such as the exponential other last digits.
+        agree(&format!("{said}: {arguments}"), &page, &command, 1e-4);
+        shown.browser.picture(&format!("{model}-gpu"));
+        let states = shown.browser.value("pyroclast.drawn.states.length");
+        assert_eq!(
+            states,
+            json!(controls["steps"].as_u64().expect("steps") + 1)
+        );
+    }
+    // A request that is refused is no fault of the GPU.
+    let steps = |n: usize| {
+        format!(
+            "(() => {{ const c = document.getElementById('steps'); c.value = '{n}';
+               c.dispatchEvent(new Event('change')); return 0; }})()"
+        )
+    };
+    shown.browser.value(&steps(0));
+    let sentence = shown.sentence();
+    assert_eq!(sentence, "0 steps are out of range; take 1 to 1000.");
+    assert_eq!(shown.browser.value("pyroclast.isOnGpu"), json!(true));
+    shown.browser.value(&steps(2));
+    let is_hidden = "document.getElementById('error').hidden";
+    shown
+        .browser
+        .wait(&format!("{is_hidden} && pyroclast.drawn"));
+
+    // Off and on and off and on, before it has started: the last choice holds.
+    for _ in 0..4 {
+        shown.browser.value(switch);
+    }
+    shown.browser.wait("pyroclast.isOnGpu && pyroclast.drawn");
+    // Its module is not there.
+    let module = shown.place.path("site/pyroclast-gpu.wasm");
+    let bytes = fs::read(&module).expect("the module");
+    fs::remove_file(&module).expect("the module");
+    shown.browser.value(switch);
+    shown.browser.wait("!pyroclast.isOnGpu && pyroclast.drawn");
+    shown.browser.value(switch);
+    assert_eq!(
+        shown.sentence(),
+        "pyroclast-gpu.wasm cannot be loaded; is it beside this page? Samples are drawn on the CPU."
+    );
+    fs::write(&module, bytes).expect("a writable folder");
+    // Lost at rest; found again; lost at work. A third time Chromium gives pages no GPU any more.
+    for at_work in [false, true] {
+        shown.browser.value(switch);
+        shown.browser.wait("pyroclast.isOnGpu && pyroclast.drawn");
+        assert_eq!(shown.browser.value(is_hidden), json!(true));
+        if at_work {
+            shown.browser.value(&steps(200));
+        }
+        shown.browser.lose_gpu();
+        shown.browser.wait("!pyroclast.isOnGpu && pyroclast.drawn");
+        assert_eq!(
+            shown.sentence(),
+            "The GPU was lost. Samples are drawn on the CPU."
+        );
+        assert!(!shown.browser.value(cost).to_string().contains("GPU"));
+        shown.browser.value(&steps(2));
+        shown
+            .browser
+            .wait(&format!("{is_hidden} && pyroclast.drawn"));
+    }
 }
 
 #[test]

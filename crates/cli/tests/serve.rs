@@ -78,7 +78,7 @@ fn a_page_is_a_folder_of_files_with_the_models_in_half_precision() {
     place.ok("export digits --out digits.safetensors");
     let ran = place.ok("page run digits --out site");
     assert!(
-        ran.stdout.contains("6 files") && ran.stdout.contains("site"),
+        ran.stdout.contains("8 files") && ran.stdout.contains("site"),
         "{}",
         ran.stdout
     );
@@ -136,6 +136,8 @@ fn the_server_answers_get_of_its_files_by_its_own_name_alone() {
     place.ok("page run --out site");
     for name in [
         "pyroclast.wasm",
+        "pyroclast-gpu.js",
+        "pyroclast-gpu.wasm",
         "pyroclast.js",
         "pyroclast.css",
         "moons.safetensors",

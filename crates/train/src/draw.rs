@@ -17,6 +17,7 @@ mod trial;
 mod velocity;
 mod wrapped;
 
+pub use crate::host::DeviceError;
 pub use error::SampleError;
 pub use grid_name::GridName;
 pub use plan::{Plan, Stepping};
@@ -29,9 +30,10 @@ pub use sampling::Sampling;
 pub use thresholding::Thresholding;
 pub use velocity::velocity;
 
+use crate::host::host;
 use crate::rows::chunks;
-use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
+use burn::tensor::{Tensor, read_sync};
 use path_meter::PathMeter;
 use pyroclast_core::condition::{Condition, Given};
 use pyroclast_core::field::{Counted, Denoiser};
@@ -117,6 +119,31 @@ where
     N: Network<B, D>,
     M: SamplingMethod<B, D>,
 {
+    read_sync(sample_async(flow, x0, shape, given, plan, device, observer))
+}
+
+/// As [`sample`], without waiting: where nothing may wait for a device, as in a browser.
+///
+/// A fixed grid is put on the device as a whole before anything is read, so the observer sees
+/// states that are still being computed. An adaptive solve reads after every step and needs a
+/// device that can be waited for.
+///
+/// # Errors
+/// As [`sample`].
+pub async fn sample_async<B, N, M, const D: usize>(
+    flow: &Flow<N>,
+    x0: &[f32],
+    shape: &[usize],
+    given: &Given,
+    plan: &Plan<M>,
+    device: &B::Device,
+    observer: Observer<'_, B, D>,
+) -> Result<Samples, SampleError>
+where
+    B: Backend,
+    N: Network<B, D>,
+    M: SamplingMethod<B, D>,
+{
     check_plan::<_, _, D>(flow, plan)?;
     let dim: usize = shape.iter().product();
     let n = x0.len() / dim;
@@ -137,7 +164,7 @@ where
         let requirements = plan.requirements();
         let times = times(&field, flow, plan, requirements)?;
         if first == 0 {
-            trial(field.schedule(), plan, &times, shape, device)?;
+            trial(field.schedule(), plan, &times, shape, device).await?;
         }
         let mut settings = plan.settings();
         settings.first_row = plan.first_row + first;
@@ -162,7 +189,7 @@ where
         let (energy, straightness) = match requirements.adds_noise {
             // A Brownian path has no speed.
             true => (None, None),
-            false => path.totals(),
+            false => path.totals().await?,
         };
         let add = |sum: &mut Option<f64>, part: Option<f64>| {
             *sum = sum.zip(part).map(|(sum, part)| sum + part / n as f64);
@@ -173,9 +200,7 @@ where
         if statistics.evaluations > out.statistics.evaluations {
             out.statistics = statistics;
         }
-        let values = x.into_data().convert::<f32>().into_vec::<f32>();
-        out.values
-            .extend(values.expect("converted to f32 just now"));
+        out.values.extend(host::<_, f32, D>(x).await?);
     }
     let lost = |v: &f32| !v.is_finite() || v.abs() > LARGEST;
     let bad = (out.values.chunks(dim))

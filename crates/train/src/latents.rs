@@ -17,6 +17,7 @@ pub use encode::encode;
 
 use crate::dataset::DatasetError;
 use crate::draw::SampleError;
+use crate::host::DeviceError;
 use crate::model_file::{About, DataInfo, ModelError, ModelFile};
 use crate::network::NetworkConfig;
 use serde::{Deserialize, Serialize};
@@ -75,11 +76,17 @@ pub enum LatentError {
     /// The data cannot be used.
     #[error(transparent)]
     Dataset(#[from] DatasetError),
+    /// The device stopped before the pictures were read.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
 }
 
 impl From<LatentError> for SampleError {
     fn from(error: LatentError) -> Self {
-        Self::Latents(error.to_string())
+        match error {
+            LatentError::Device(error) => Self::Device(error),
+            error => Self::Latents(error.to_string()),
+        }
     }
 }
 

@@ -21,6 +21,7 @@ pub mod dataset;
 mod digest;
 pub mod draw;
 pub mod exchange;
+mod host;
 pub mod latents;
 pub mod learn;
 pub mod model;

@@ -48,6 +48,12 @@ let wasm_bindgen = (function(exports) {
      * A model in memory.
      */
     class Session {
+        static __wrap(ptr) {
+            const obj = Object.create(Session.prototype);
+            obj.__wbg_ptr = ptr;
+            SessionFinalization.register(obj, obj.__wbg_ptr, obj);
+            return obj;
+        }
         __destroy_into_raw() {
             const ptr = this.__wbg_ptr;
             this.__wbg_ptr = 0;
@@ -104,8 +110,9 @@ let wasm_bindgen = (function(exports) {
          * Reads and checks the bytes of a model file.
          * @param {string} name
          * @param {Uint8Array | number[]} bytes
+         * @returns {Session}
          */
-        constructor(name, bytes) {
+        static open(name, bytes) {
             let ptr0, len0, ptr1, len1;
             try {
                 ptr0 = passStringToWasm0(name, wasm.__wbindgen_malloc, wasm.__wbindgen_realloc);
@@ -117,13 +124,11 @@ let wasm_bindgen = (function(exports) {
                 if (ptr0) { wasm.__wbindgen_free(ptr0, len0 * 1, 1); }
                 throw e;
             }
-            const ret = wasm.session_new(ptr0, len0, ptr1, len1);
+            const ret = wasm.session_open(ptr0, len0, ptr1, len1);
             if (ret[2]) {
                 throw takeFromExternrefTable0(ret[1]);
             }
-            this.__wbg_ptr = ret[0];
-            SessionFinalization.register(this, this.__wbg_ptr, this);
-            return this;
+            return Session.__wrap(ret[0]);
         }
         /**
          * Draws samples, in the units of the data; `see` is called with the time and the values of

@@ -9,7 +9,7 @@
   ]);
 
   if (typeof document === "undefined") {
-    pyroclastWork();
+    pyroclastWork("pyroclast.wasm");
     return;
   }
 
@@ -33,17 +33,22 @@
   let density = null;    // an image of the density, and the request that it is of
   let reach = 4;         // half of the width of the view of the plane
 
-  // The worker, and those who wait for its answers.
-  let worker = null;
-  let last = 0;
-  const waiting = new Map();
-
-  function start() {
-    worker?.terminate();
-    for (const { reject } of waiting.values()) reject(new Error("the model was started again"));
-    waiting.clear();
-    worker = new Worker(document.querySelector("script[src]").src);
-    worker.onmessage = ({ data }) => {
+  /** A worker that runs this script, and those who wait for its answers. `gone` is told if the
+   * worker can answer nothing any more. */
+  function work(script, gone) {
+    const waiting = new Map();
+    let last = 0;
+    const inner = new Worker(script);
+    const fail = (message, more) => {
+      for (const { reject } of waiting.values()) reject(Object.assign(new Error(message), more));
+      waiting.clear();
+    };
+    const end = (message) => {
+      fail(message, { lost: true });
+      gone?.(message);
+    };
+    inner.onmessage = ({ data }) => {
+      if (data.gone !== undefined) return end("the GPU was lost");
       const asked = waiting.get(data.id);
       if (!asked) return;
       if (data.state) return asked.see?.(data.state);
@@ -51,21 +56,32 @@
       if (data.error === undefined) return asked.resolve(data.answer);
       asked.reject(Object.assign(new Error(data.error), { lost: data.lost }));
     };
-    worker.onerror = (event) => {
+    // A script that is not there, or a trap in a promise of the module, which then never settles.
+    inner.onerror = (event) => {
       event.preventDefault();
-      for (const { reject } of waiting.values()) {
-        reject(new Error(event.message || "the script of this page cannot be loaded"));
-      }
-      waiting.clear();
+      const missing = "the script of this page cannot be loaded";
+      if (gone) end(event.message ? "the GPU has failed" : missing);
+      else fail(event.message || missing);
+    };
+    return {
+      ask: (kind, more, see) => new Promise((resolve, reject) => {
+        const id = ++last;
+        waiting.set(id, { resolve, reject, see });
+        inner.postMessage({ id, kind, ...more });
+      }),
+      stop() {
+        inner.terminate();
+        fail("the model was started again", { stopped: true });
+      },
     };
   }
 
-  function ask(kind, more, see) {
-    return new Promise((resolve, reject) => {
-      const id = ++last;
-      waiting.set(id, { resolve, reject, see });
-      worker.postMessage({ id, kind, ...more });
-    });
+  let cpu = null;        // the worker that knows everything of the model
+  let gpu = null;        // the worker that samples in its place while the switch is on
+
+  function start() {
+    cpu?.stop();
+    cpu = work(document.querySelector("script[src]").src);
   }
 
   /** Shows one sentence, or none. */
@@ -85,7 +101,7 @@
   // --- the model -----------------------------------------------------------------------------
 
   let opening = 0;
-  let opened = null; // the bytes of the model, for a worker that has to start again
+  let opened = null; // the bytes of the model, for a worker that has to start
 
   async function open(name, read) {
     const mine = ++opening;
@@ -94,16 +110,17 @@
     try {
       const bytes = await read();
       if (mine !== opening) return;
-      const found = await ask("open", { name, bytes });
+      const found = await cpu.ask("open", { name, bytes });
       if (mine !== opening) return;
       opened = { name, bytes };
       playing++;
       shading++;
       [about, drawn, arrows, density] = [found, null, null, null];
       describe();
-      await draw();
+      await choose();
     } catch (error) {
       if (mine !== opening) return;
+      if (error.stopped) return open(name, read);
       get("cost").textContent = "";
       tell(error);
     }
@@ -179,27 +196,37 @@
     busy = true;
     do {
       again = false;
+      const sampler = await chosen();
       const request = asked();
       const states = [];
+      const said = notice;
       try {
-        const answer = await ask("sample", { request }, (state) => {
+        const answer = await sampler.ask("sample", { request }, (state) => {
           states.push(state);
           get("cost").textContent = `step ${states.length - 1}…`;
         });
-        tell(null);
+        tell(said);
+        if (notice === said) notice = null;
         arrows = null;
         drawn = { request, states, ...answer };
         const per = request.n === 1 ? "" : " each";
         const ms = answer.milliseconds;
         get("cost").textContent = `${request.n} ${request.n === 1 ? "sample" : "samples"}, ` +
-          `${answer.evaluations} evaluations${per}, ${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`;
+          `${answer.evaluations} evaluations${per}, ${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms` +
+          (sampler === cpu ? "" : " on the GPU");
         frame();
         play();
         shade();
       } catch (error) {
         get("cost").textContent = "";
-        tell(error);
-        if (error.lost) await restart();
+        if (error.stopped) again = true;
+        else if (error.lost && sampler !== cpu) {
+          if (sampler === gpu) leave(error);
+          again = true;
+        } else {
+          tell(error);
+          if (error.lost) await restart();
+        }
       }
     } while (again);
     busy = false;
@@ -208,7 +235,59 @@
   /** A worker that has failed is replaced, with the same model. */
   async function restart() {
     start();
-    await ask("open", opened).catch(tell);
+    await cpu.ask("open", opened).catch(tell);
+  }
+
+  // --- where samples are drawn ---------------------------------------------------------------
+
+  let notice = null;   // a sentence that the next samples are shown with
+  let starting = null; // the worker for the GPU until it has opened the model, and the promise of it
+
+  /** Starts the GPU if the switch is on, and draws there; on the CPU otherwise. */
+  function choose() {
+    starting?.worker.stop();
+    gpu?.stop();
+    starting = gpu = notice = null;
+    if (get("gpu").checked && opened) {
+      get("cost").textContent = "starting the GPU…";
+      const worker = work("pyroclast-gpu.js", (message) => {
+        // Samples that are being drawn there have failed too, and are drawn again.
+        if (gpu !== worker) return;
+        leave(new Error(message));
+        draw();
+      });
+      const mine = { worker };
+      mine.ready = worker.ask("open", opened).then(
+        () => { if (starting === mine) gpu = worker; },
+        (error) => {
+          worker.stop();
+          if (starting === mine) leave(error);
+        },
+      ).finally(() => { if (starting === mine) starting = null; });
+      starting = mine;
+    }
+    return draw();
+  }
+
+  /** The worker that draws samples, once it has started. */
+  async function chosen() {
+    while (starting) await starting.ready;
+    return gpu ?? cpu;
+  }
+
+  /** Goes back to the CPU, with sentences that say so. */
+  function leave(error) {
+    gpu?.stop();
+    gpu = null;
+    get("gpu").checked = false;
+    const end = /[.!?]$/.test(error.message) ? "" : ".";
+    notice = `${error.message}${end} Samples are drawn on the CPU.`;
+  }
+
+  // Not every browser that has the interface has a GPU behind it.
+  async function offer() {
+    const adapter = await navigator.gpu?.requestAdapter().catch(() => null);
+    get("faster").hidden = !adapter;
   }
 
   /** The view of the plane: all of the data, and most of the noise. */
@@ -280,6 +359,13 @@
 
   // --- arrows and density --------------------------------------------------------------------
 
+  /** What a question about arrows or density ends with, unless the worker was replaced meanwhile. */
+  function failed(error) {
+    if (error.stopped) return;
+    tell(error);
+    if (error.lost && !busy) restart();
+  }
+
   function grid(side) {
     const points = new Float32Array(2 * side * side);
     for (let i = 0; i < side * side; i++) {
@@ -302,10 +388,10 @@
     aiming = true;
     const points = grid(ARROWS);
     try {
-      const values = await ask("velocity", { request: of.request, t, points });
+      const values = await cpu.ask("velocity", { request: of.request, t, points });
       if (of === drawn) arrows = { t, points, values };
     } catch (error) {
-      if (of === drawn) tell(error);
+      if (of === drawn) failed(error);
       return;
     } finally {
       aiming = false;
@@ -336,12 +422,12 @@
       const [from, to] = [band * BAND * FINE, (band + 1) * BAND * FINE];
       try {
         const some = points.slice(2 * from, 2 * to);
-        const part = await ask("density", { request: drawn.request, points: some });
+        const part = await cpu.ask("density", { request: drawn.request, points: some });
         if (mine !== shading) return;
         values.set(part, from);
         paint();
       } catch (error) {
-        if (mine === shading) tell(error);
+        if (mine === shading) failed(error);
         return;
       }
     }
@@ -378,6 +464,7 @@
   }
   get("guidance").addEventListener("input", () => about && shown());
   get("classes").addEventListener("change", draw);
+  get("gpu").addEventListener("change", choose);
   get("arrows").addEventListener("change", () => { paint(); aim(); });
   get("density").addEventListener("change", () => { if (drawn) { shade(); paint(); } });
   get("t").addEventListener("input", () => {
@@ -420,6 +507,7 @@
     return;
   }
   start();
+  offer();
   get("shipped").hidden = get("model").options.length < 2;
   fetched(get("model").value);
 
@@ -429,5 +517,6 @@
     get drawn() { return busy ? null : drawn; },
     get arrows() { return arrows; },
     get density() { return density; },
+    get isOnGpu() { return gpu !== null; },
   };
 })();

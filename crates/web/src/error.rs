@@ -50,6 +50,17 @@ pub enum SessionError {
     /// No samples, or more than a page should hold.
     #[error("{0} samples are out of range; draw 1 to {most}", most = crate::Request::MOST_SAMPLES)]
     Samples(usize),
+    /// More states than a device should hold.
+    #[error(
+        "{samples} samples in {steps} steps are more states than a GPU should hold; draw fewer \
+         samples, or take fewer steps"
+    )]
+    States {
+        /// The number of samples.
+        samples: usize,
+        /// The number of steps.
+        steps: usize,
+    },
     /// A list of points that is not a whole number of samples.
     #[error("{values} numbers are not a whole number of samples of {dim}")]
     Points {

@@ -23,6 +23,13 @@ const SCRIPT: &str = concat!(
     include_str!("../page/page.js"),
 );
 const MODULE: &[u8] = include_bytes!("../page/pyroclast.wasm");
+/// The same for a worker that samples on a GPU, which a browser loads when it is asked to.
+const GPU_SCRIPT: &str = concat!(
+    include_str!("../page/gpu-glue.js"),
+    include_str!("../page/worker.js"),
+    include_str!("../page/gpu.js"),
+);
+const GPU_MODULE: &[u8] = include_bytes!("../page/pyroclast-gpu.wasm");
 
 /// A file of the page.
 #[derive(Debug, Clone)]
@@ -64,19 +71,19 @@ pub fn files(models: &[ModelFile]) -> Result<Vec<PageFile>, ModelError> {
         media_type,
         contents,
     };
+    let script = |name, text: &'static str| {
+        let contents = text.as_bytes().into();
+        file(name, "text/javascript; charset=utf-8", contents)
+    };
+    let module = |name, bytes: &'static [u8]| file(name, "application/wasm", bytes.into());
+    let html = page.into_bytes().into();
     let mut files = vec![
-        file(
-            "index.html",
-            "text/html; charset=utf-8",
-            page.into_bytes().into(),
-        ),
+        file("index.html", "text/html; charset=utf-8", html),
         file("pyroclast.css", "text/css; charset=utf-8", STYLE.into()),
-        file(
-            "pyroclast.js",
-            "text/javascript; charset=utf-8",
-            SCRIPT.as_bytes().into(),
-        ),
-        file("pyroclast.wasm", "application/wasm", MODULE.into()),
+        script("pyroclast.js", SCRIPT),
+        module("pyroclast.wasm", MODULE),
+        script("pyroclast-gpu.js", GPU_SCRIPT),
+        module("pyroclast-gpu.wasm", GPU_MODULE),
     ];
     files.extend(stored);
     Ok(files)
@@ -157,16 +164,18 @@ mod tests {
     }
 
     #[test]
-    fn the_module_is_small() {
-        assert!(MODULE.starts_with(b"\0asm"), "no module");
-        let mut compressed = GzEncoder::new(Vec::new(), Compression::best());
-        compressed.write_all(MODULE).expect("memory");
-        let compressed = compressed.finish().expect("memory").len();
-        assert!(
-            MODULE.len() < 4_000_000 && compressed < 1_500_000,
-            "{} bytes, {compressed} compressed",
-            MODULE.len()
-        );
+    fn the_modules_are_small() {
+        for (module, largest) in [(MODULE, 4_000_000), (GPU_MODULE, 6_000_000)] {
+            assert!(module.starts_with(b"\0asm"), "no module");
+            let mut compressed = GzEncoder::new(Vec::new(), Compression::best());
+            compressed.write_all(module).expect("memory");
+            let compressed = compressed.finish().expect("memory").len();
+            assert!(
+                module.len() < largest && compressed < 1_500_000,
+                "{} bytes, {compressed} compressed",
+                module.len()
+            );
+        }
     }
 
     #[test]

@@ -36,6 +36,8 @@ impl Request {
     pub const MOST_STEPS: usize = 1000;
     /// The largest number of samples.
     pub const MOST_SAMPLES: usize = 20_000;
+    /// The most numbers of all states of a draw that are read after it: 1 GiB.
+    pub const MOST_NUMBERS: usize = 1 << 28;
 
     /// The plan of the model's file, with what is asked for.
     ///

@@ -8,6 +8,7 @@ mod velocities;
 use crate::{About, Drawn, MethodAbout, Request, SessionError, check};
 use burn::backend::Autodiff;
 use burn::tensor::backend::Backend;
+use burn::tensor::read_sync;
 use density::{Density, has_density};
 use drawing::Drawing;
 use pyroclast_train::model_file::ModelFile;
@@ -21,8 +22,8 @@ pub type See<'a> = &'a mut dyn FnMut(f64, &[f32]);
 
 /// A model in memory.
 ///
-/// Its methods take the device of any backend; where they wait for it, the values are read at once,
-/// which backends in a browser other than those on the CPU cannot do.
+/// Its methods take the device of any backend, and wait for it; only [`Session::sample_async`] does
+/// not, since nothing can wait for a GPU in a browser.
 ///
 /// ```
 /// use burn_ndarray::NdArray;
@@ -129,14 +130,45 @@ impl Session {
         device: &B::Device,
         see: See<'_>,
     ) -> Result<Drawn, SessionError> {
+        read_sync(self.draw::<B>(request, device, true, see))
+    }
+
+    /// As [`Session::sample`], without waiting for the device: the states are read after the last
+    /// step has been put on it.
+    ///
+    /// # Errors
+    /// As [`Session::sample`], the states are more than [`Request::MOST_NUMBERS`], or the device
+    /// failed.
+    pub async fn sample_async<B: Backend>(
+        &self,
+        request: &Request,
+        device: &B::Device,
+        see: See<'_>,
+    ) -> Result<Drawn, SessionError> {
+        let Request { n, steps, .. } = *request;
+        let numbers = n.saturating_mul(self.stored.header().about.state_dim());
+        if numbers.saturating_mul(steps) > Request::MOST_NUMBERS {
+            return Err(SessionError::States { samples: n, steps });
+        }
+        self.draw::<B>(request, device, false, see).await
+    }
+
+    async fn draw<B: Backend>(
+        &self,
+        request: &Request,
+        device: &B::Device,
+        waits: bool,
+        see: See<'_>,
+    ) -> Result<Drawn, SessionError> {
         let data = &self.stored.header().about.data;
         let drawing = Drawing {
             n: request.n,
             plan: request.plan(&self.stored)?,
             given: request.given(&self.stored)?,
+            waits,
             see,
         };
-        let (values, evaluations) = self.run::<B, _>(device, drawing)??;
+        let (values, evaluations) = self.run::<B, _>(device, drawing)?.await?;
         let samples = data.without_samples().in_units(&values, &data.scaling)?;
         Ok(Drawn {
             samples,

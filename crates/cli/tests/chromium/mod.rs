@@ -38,6 +38,19 @@ impl Drop for Chromium {
 
 impl Chromium {
     pub(crate) fn start() -> Self {
+        Self::with(&["--disable-gpu"])
+    }
+
+    /// With a GPU of software behind WebGPU.
+    pub(crate) fn with_gpu() -> Self {
+        Self::with(&[
+            "--enable-unsafe-webgpu",
+            "--use-webgpu-adapter=swiftshader",
+            "--enable-features=Vulkan",
+        ])
+    }
+
+    fn with(flags: &[&str]) -> Self {
         let profile = tempfile::tempdir().expect("a temporary folder");
         let program = env::var("CHROMIUM").unwrap_or_else(|_| "chromium".to_owned());
         let mut child = Command::new("sh")
@@ -47,12 +60,8 @@ impl Chromium {
                 "sh",
                 &program,
             ])
-            .args([
-                "--headless",
-                "--no-sandbox",
-                "--disable-gpu",
-                "--disable-dev-shm-usage",
-            ])
+            .args(["--headless", "--no-sandbox", "--disable-dev-shm-usage"])
+            .args(flags)
             .args([
                 "--remote-debugging-pipe",
                 "--no-first-run",
@@ -90,6 +99,17 @@ impl Chromium {
     /// Sends a command and waits for its result. Events on the way are noted.
     pub(crate) fn call(&mut self, method: &str, params: Value) -> Value {
         let id = self.send(method, params, &self.session.clone());
+        self.result(method, id)
+    }
+
+    /// Stops the process that draws with the GPU, as a fault of its driver would.
+    pub(crate) fn lose_gpu(&mut self) {
+        let method = "Browser.crashGpuProcess";
+        let id = self.send(method, json!({}), &Value::Null);
+        self.result(method, id);
+    }
+
+    fn result(&mut self, method: &str, id: u64) -> Value {
         loop {
             let message = self.receive();
             if message["id"] == id {

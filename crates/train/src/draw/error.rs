@@ -1,5 +1,6 @@
 //! Errors of sampling.
 
+use crate::host::DeviceError;
 use pyroclast_solvers::SolveError;
 use pyroclast_solvers::entry::MethodError;
 use pyroclast_solvers::sampler::Unsupported;
@@ -12,6 +13,9 @@ pub enum SampleError {
     /// The adaptive solve stopped early.
     #[error(transparent)]
     Solve(#[from] SolveError),
+    /// The device stopped before the samples were read.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
     /// The autoencoder of a model of latents cannot decode them.
     #[error("{0}")]
     Latents(String),

@@ -3,8 +3,9 @@
 //! `E Σ ‖x_{k+1} − x_k‖²/h_k` and its spread about the chord,
 //! `E Σ h_k·‖(x_{k+1} − x_k)/h_k − (x_n − x_0)/T‖²`
 
+use crate::host::{DeviceError, host};
+use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
-use burn::tensor::{ElementConversion, Tensor};
 
 /// Sums the energy of trajectories on the device, until the totals are read.
 pub(super) struct PathMeter<B: Backend, const D: usize> {
@@ -45,22 +46,25 @@ impl<B: Backend, const D: usize> PathMeter<B, D> {
     ///
     /// With `v_k = Δx_k/h_k`, whose mean is `(x_n − x_0)/T`, the spread about the mean is the
     /// energy minus the energy of the mean.
-    pub(super) fn totals(self) -> (Option<f64>, Option<f64>) {
+    ///
+    /// # Errors
+    /// [`DeviceError`]: the totals cannot be read.
+    pub(super) async fn totals(self) -> Result<(Option<f64>, Option<f64>), DeviceError> {
         let (Some(energy), Some(start), Some((_, end))) = (self.energy, self.start, self.last)
         else {
-            return (None, None);
+            return Ok((None, None));
         };
         let chord = (end - start).square().sum() / self.length;
-        let energy = energy.into_scalar().elem::<f64>();
-        let straightness = energy - chord.into_scalar().elem::<f64>();
-        (Some(energy), Some(straightness.max(0.0)))
+        let energy = host::<_, f64, 1>(energy).await?[0];
+        let chord = host::<_, f64, 1>(chord).await?[0];
+        Ok((Some(energy), Some((energy - chord).max(0.0))))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use burn::tensor::{DType, TensorData};
+    use burn::tensor::{DType, TensorData, read_sync};
     use burn_ndarray::NdArray;
     use pyroclast_core::analytic::Gaussian;
     use pyroclast_core::flow_map::FlowMap;
@@ -83,7 +87,7 @@ mod tests {
             let t = k as f64 / n as f64;
             meter.see(t, &at(t, x0.clone()));
         }
-        meter.totals().1.expect("steps") / 2.0
+        read_sync(meter.totals()).expect("read").1.expect("steps") / 2.0
     }
 
     #[test]

@@ -11,6 +11,7 @@
 
 use super::wrapped::bounded;
 use super::{Plan, SampleError};
+use crate::host::host;
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
 use pyroclast_core::endpoints::Endpoints;
@@ -81,7 +82,7 @@ impl<B: Backend, const D: usize> LearnedVariance<B, D> for Modes<'_, B, D> {
 ///
 /// # Errors
 /// [`SampleError::Spread`] if the samples are far too wide or narrow, or what the method returns.
-pub(super) fn trial<B, M, const D: usize>(
+pub(super) async fn trial<B, M, const D: usize>(
     schedule: &dyn Schedule,
     plan: &Plan<M>,
     times: &Times,
@@ -134,8 +135,7 @@ where
         observe: &mut |_, _| {},
     };
     let (x, _) = plan.method.solve(solve)?;
-    let x = x.into_data().convert::<f64>().into_vec::<f64>();
-    let x = x.expect("converted just now");
+    let x = host::<_, f64, D>(x).await?;
     for first in 0..LAWS {
         let (mut squares, mut count) = (0.0, 0.0);
         for x in x.iter().skip(first).step_by(LAWS) {

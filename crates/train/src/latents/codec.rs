@@ -1,10 +1,11 @@
 //! An autoencoder on a device, of any kind, behind one pair of maps.
 
 use super::{LatentError, LatentInfo, Latents, shapes};
+use crate::host::host;
 use crate::model_file::ModelFile;
 use crate::network::NetworkConfig;
 use burn::tensor::backend::Backend;
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{Tensor, TensorData, read_sync};
 use pyroclast_core::noise::Noise;
 use pyroclast_models::{Autoencoder, Init, Taesd};
 
@@ -211,8 +212,21 @@ impl Latents {
     /// - states: `[n, latent shape…]`; result: `[n, picture shape…]`, row-major
     ///
     /// # Errors
-    /// As [`Codec::load`].
+    /// As [`Codec::load`], or the device failed.
     pub fn decode<B: Backend>(
+        &self,
+        states: &[f32],
+        tile: usize,
+        device: &B::Device,
+    ) -> Result<Vec<f32>, LatentError> {
+        read_sync(self.decode_async::<B>(states, tile, device))
+    }
+
+    /// As [`Latents::decode`], without waiting for the device.
+    ///
+    /// # Errors
+    /// As [`Codec::load`], or the device failed.
+    pub async fn decode_async<B: Backend>(
         &self,
         states: &[f32],
         tile: usize,
@@ -234,8 +248,7 @@ impl Latents {
                 0 => codec.decode(z),
                 tile => codec.decode_tiled(z, tile),
             };
-            let values = x.into_data().convert::<f32>().into_vec::<f32>();
-            pictures.extend(values.expect("converted to f32 just now"));
+            pictures.extend(host::<_, f32, 4>(x).await?);
         }
         Ok(pictures)
     }

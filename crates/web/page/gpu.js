@@ -1,0 +1,2 @@
+// The script of the worker that samples on a GPU.
+pyroclastWork("pyroclast-gpu.wasm");
