@@ -21,12 +21,12 @@ use rayon::prelude::*;
 use std::any::Any;
 use std::sync::Arc;
 
-/// The [`Mixed`] heads of a forward, of either precision.
+/// The P of every head, or nothing for it, in either precision.
 type Kept = Arc<dyn Any + Send + Sync>;
 
 /// What was kept, in the precision that it was kept in.
-fn heads_of<T: Tiles>(kept: &Kept) -> &[Mixed<T>] {
-    let heads: &Vec<Mixed<T>> = kept.downcast_ref().expect("one precision per tape");
+fn heads_of<T: Tiles>(kept: &Kept) -> &[Vec<T>] {
+    let heads: &Vec<Vec<T>> = kept.downcast_ref().expect("one precision per tape");
     heads
 }
 
@@ -100,14 +100,13 @@ fn rows_of_head<T: Tiles>(x: &FlexTensor, head: usize) -> Rows<'_, T> {
 }
 
 fn apart<T: Tiles>(sizes: Sizes, inputs: &[FlexTensor; 3]) -> (FlexTensor, Kept) {
-    let mixed = T::on_tiles(Forward {
+    let Mixed { y, p } = T::on_tiles(Forward {
         sizes,
         rows: |head| inputs.each_ref().map(|x| rows_of_head::<T>(x, head)),
     });
     let mut shape = inputs[0].layout().shape().clone();
     shape[3] = sizes.width;
-    let y: Vec<&[T]> = mixed.iter().map(|head| &head.y[..]).collect();
-    (from_vec(one_after_another(&y), shape), Arc::new(mixed))
+    (from_vec(y, shape), Arc::new(p))
 }
 
 fn apart_backward<T: Tiles>(
@@ -120,7 +119,7 @@ fn apart_backward<T: Tiles>(
         sizes,
         rows: |head| inputs.each_ref().map(|x| rows_of_head::<T>(x, head)),
         g: |head| rows_of_head::<T>(g, head),
-        mixed: heads_of(kept),
+        kept: heads_of(kept),
     });
     std::array::from_fn(|i| {
         let of_heads: Vec<&[T]> = gradients.iter().map(|parts| &parts[i][..]).collect();
@@ -206,13 +205,14 @@ fn rows_within<T: Tiles, const N: usize>(
 
 fn together<T: Tiles>(of: &SelfAttention, qkv: &FlexTensor) -> (FlexTensor, Kept) {
     let (shape, sizes) = of.sizes(qkv);
-    let mixed = T::on_tiles(Forward {
+    let Mixed { y, p } = T::on_tiles(Forward {
         sizes,
         rows: |head| rows_within::<T, 3>(qkv, shape, of.heads, head),
     });
-    let y: Vec<[&[T]; 1]> = mixed.iter().map(|head| [&head.y[..]]).collect();
+    let of_head = (sizes.queries * sizes.width).max(1);
+    let y: Vec<[&[T]; 1]> = y.chunks(of_head).map(|y| [y]).collect();
     let y = side_by_side(&y, shape, of.heads);
-    (from_vec(y, Shape::from(shape)), Arc::new(mixed))
+    (from_vec(y, Shape::from(shape)), Arc::new(p))
 }
 
 fn together_backward<T: Tiles>(
@@ -226,7 +226,7 @@ fn together_backward<T: Tiles>(
         sizes,
         rows: |head| rows_within::<T, 3>(qkv, shape, of.heads, head),
         g: |head| rows_within::<T, 1>(g, shape, of.heads, head)[0],
-        mixed: heads_of(kept),
+        kept: heads_of(kept),
     });
     let gradients: Vec<[&[T]; 3]> = gradients
         .iter()

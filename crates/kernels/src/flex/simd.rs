@@ -141,6 +141,43 @@ pub(super) fn sum<T: Float>(x: &[T], f: impl Fn(T) -> T) -> T {
     T::of(total)
 }
 
+/// `x_i ← f(x_i)`, and the sum of the new x_i, inlined likewise.
+#[inline(always)]
+pub(super) fn update_and_sum<T: Float>(x: &mut [T], f: impl Fn(T) -> T) -> T {
+    let mut total = 0.0;
+    for x in x.chunks_mut(BLOCK) {
+        let (blocks, rest) = x.as_chunks_mut::<LANES>();
+        let mut lanes = [T::default(); LANES];
+        for block in blocks {
+            for (lane, x) in lanes.iter_mut().zip(block) {
+                *x = f(*x);
+                *lane += *x;
+            }
+        }
+        for (lane, x) in lanes.iter_mut().zip(rest) {
+            *x = f(*x);
+            *lane += *x;
+        }
+        total += fold(lanes);
+    }
+    T::of(total)
+}
+
+/// The largest of some numbers, inlined likewise.
+#[inline(always)]
+pub(super) fn largest<T: Float>(x: &[T]) -> T {
+    let larger = |a: T, b: T| if b > a { b } else { a };
+    let (blocks, rest) = x.as_chunks::<LANES>();
+    let mut lanes = [x[0]; LANES];
+    for block in blocks {
+        for (lane, x) in lanes.iter_mut().zip(block) {
+            *lane = larger(*lane, *x);
+        }
+    }
+    let lanes = lanes.into_iter().chain(rest.iter().copied());
+    lanes.fold(x[0], larger)
+}
+
 /// `Σ x_i` and `Σ x_i·f(y_i)`, inlined likewise.
 #[inline(always)]
 pub(super) fn sum_and_dot<T: Float>(x: &[T], y: &[T], f: impl Fn(T) -> T) -> (T, T) {

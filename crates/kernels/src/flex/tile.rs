@@ -133,7 +133,10 @@ pub(super) fn product_of_rows<S: Simd, T: Float, const MR: usize, const NR: usiz
     /// Steps whose indices are checked together.
     const K: usize = 8;
     let (blocks, rest) = columns.as_chunks::<K>();
-    let pieces: [&[[T; K]]; MR] = rows.map(|row| row.as_chunks::<K>().0);
+    let mut pieces: [&[[T; K]]; MR] = [&[]; MR];
+    for (pieces, row) in pieces.iter_mut().zip(&rows) {
+        *pieces = row.as_chunks::<K>().0;
+    }
     for (k, block) in blocks.iter().enumerate() {
         let a: [&[T; K]; MR] = std::array::from_fn(|i| &pieces[i][k]);
         for (k, b) in block.iter().enumerate() {

@@ -1,7 +1,7 @@
 //! One head of one sample, on tiles.
 
 use crate::flex::float::Float;
-use crate::flex::simd::{sum, sum_and_dot};
+use crate::flex::simd::{largest, sum_and_dot, update_and_sum};
 use crate::flex::tile::{Tile, Tiled, load, product, product_of_rows, store, zeros};
 use crate::flex::transpose::Transpose;
 use pulp::{Simd, WithSimd};
@@ -9,6 +9,8 @@ use rayon::prelude::*;
 
 /// Queries at a time in the backward.
 const QUERIES: usize = 64;
+/// Tiles of queries that meet a panel of keys or values while it is in the first-level cache.
+const GROUP: usize = 4;
 /// Terms of a sum that are added one by one, before their sums are: a long sum loses fewer digits.
 const STEPS: usize = 128;
 /// The most pairs of a query and a key whose weights are kept.
@@ -53,16 +55,21 @@ impl<'a, T> Rows<'a, T> {
     /// MR rows from `first` on. Those beyond the last repeat the last.
     #[inline(always)]
     fn some<const MR: usize>(&self, first: usize, count: usize, length: usize) -> [&'a [T]; MR] {
-        std::array::from_fn(|i| self.row((first + i).min(count - 1), length))
+        let mut rows = [&self.values[..0]; MR];
+        for (i, row) in rows.iter_mut().enumerate() {
+            *row = self.row((first + i).min(count - 1), length);
+        }
+        rows
     }
 }
 
-/// y of a head, and its P where that is kept.
+/// y of all heads, and the P of each where that is kept.
 pub(super) struct Mixed<T> {
-    /// `[queries, width]`.
+    /// `[heads, queries, width]`.
     pub(super) y: Vec<T>,
-    /// `[queries, keys]`, with lines of whole panels and whole tiles of lines; or nothing.
-    pub(super) p: Vec<T>,
+    /// Of each head `[queries, keys]`, with lines of whole panels and whole tiles of lines; or
+    /// nothing.
+    pub(super) p: Vec<Vec<T>>,
 }
 
 /// y of every head from the rows of q, k and v of a head, and P for the backward.
@@ -72,54 +79,63 @@ pub(super) struct Forward<F> {
 }
 
 impl<'a, T: Float, F: Fn(usize) -> [Rows<'a, T>; 3] + Sync> Tiled<T> for Forward<F> {
-    type Output = Vec<Mixed<T>>;
+    type Output = Mixed<T>;
 
-    fn run<S: Simd, const MR: usize, const NR: usize>(self, simd: S) -> Vec<Mixed<T>> {
+    fn run<S: Simd, const MR: usize, const NR: usize>(self, simd: S) -> Mixed<T> {
         let Self { sizes, rows } = self;
-        // A row of P does not depend on the others, so heads are split where they are few.
-        let parts = rayon::current_num_threads().div_ceil(sizes.heads.max(1));
-        let parts = parts.min(sizes.queries / FEW).max(1);
-        let at_once = sizes.queries.div_ceil(parts).next_multiple_of(MR);
-        let parts = sizes.queries.div_ceil(at_once.max(1)).max(1);
-        let tasks = (0..sizes.heads * parts).into_par_iter();
-        let mixed: Vec<Mixed<T>> = tasks
-            .map(|task| {
-                let (first, [q, k, v]) = (task % parts * at_once, rows(task / parts));
-                let values = &q.values[first * q.step..];
-                let queries = at_once.min(sizes.queries - first);
-                simd.vectorize(ForwardHead::<'_, T, MR, NR> {
-                    sizes: Sizes { queries, ..sizes },
-                    rows: [Rows { values, ..q }, k, v],
-                    keeps: sizes.keeps(),
-                })
-            })
-            .collect();
-        if parts == 1 {
-            return mixed;
+        let (queries, width) = (sizes.queries, sizes.width);
+        let mut y = vec![T::default(); sizes.heads * queries * width];
+        if y.is_empty() {
+            let p = vec![Vec::new(); sizes.heads];
+            return Mixed { y, p };
         }
-        let joined = |parts: &[Mixed<T>]| Mixed {
-            y: parts.iter().flat_map(|part| &part.y).copied().collect(),
-            p: parts.iter().flat_map(|part| &part.p).copied().collect(),
+        // A row of P does not depend on the others, so heads are split where they are few.
+        let parts = rayon::current_num_threads().div_ceil(sizes.heads);
+        let parts = parts.min(queries / FEW).max(1);
+        let at_once = queries.div_ceil(parts).next_multiple_of(MR);
+        let mut tasks = Vec::with_capacity(sizes.heads * parts);
+        for (head, y) in y.chunks_mut(queries * width).enumerate() {
+            let of_parts = y.chunks_mut(at_once * width).enumerate();
+            tasks.extend(of_parts.map(|(part, y)| (head, part * at_once, y)));
+        }
+        let parts = tasks.len() / sizes.heads;
+        let run = |(head, first, y): (usize, usize, &mut [T])| {
+            let [q, k, v] = rows(head);
+            let values = &q.values[first * q.step..];
+            let queries = y.len() / width;
+            simd.vectorize(ForwardHead::<'_, '_, T, MR, NR> {
+                sizes: Sizes { queries, ..sizes },
+                rows: [Rows { values, ..q }, k, v],
+                keeps: sizes.keeps(),
+                y,
+            })
         };
-        mixed.chunks(parts).map(joined).collect()
+        let mut p: Vec<Vec<T>> = tasks.into_par_iter().map(run).collect();
+        if parts > 1 {
+            p = p.chunks(parts).map(|of_head| of_head.concat()).collect();
+        }
+        Mixed { y, p }
     }
 }
 
-struct ForwardHead<'a, T, const MR: usize, const NR: usize> {
+struct ForwardHead<'a, 'y, T, const MR: usize, const NR: usize> {
     sizes: Sizes,
     rows: [Rows<'a, T>; 3],
     keeps: bool,
+    y: &'y mut [T],
 }
 
-impl<T: Float, const MR: usize, const NR: usize> WithSimd for ForwardHead<'_, T, MR, NR> {
-    type Output = Mixed<T>;
+impl<T: Float, const MR: usize, const NR: usize> WithSimd for ForwardHead<'_, '_, T, MR, NR> {
+    /// P, or nothing.
+    type Output = Vec<T>;
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) -> Mixed<T> {
+    fn with_simd<S: Simd>(self, simd: S) -> Vec<T> {
         let Self {
             sizes,
             rows: [q, k, v],
             keeps,
+            y,
         } = self;
         let Sizes {
             queries,
@@ -128,30 +144,57 @@ impl<T: Float, const MR: usize, const NR: usize> WithSimd for ForwardHead<'_, T,
             width,
             ..
         } = sizes;
-        let mut y = vec![T::default(); queries * width];
-        if y.is_empty() || keys == 0 {
-            return Mixed { y, p: Vec::new() };
+        if keys == 0 {
+            return Vec::new();
         }
         let transpose = Transpose::<NR>::new::<S, T>(simd);
         let k = across::<S, T, NR>(simd, &transpose, k, [keys, depth]);
         let v = along::<T, NR>(v, [keys, width]);
         let line = keys.next_multiple_of(NR);
-        let kept = if keeps { queries.div_ceil(MR) } else { 1 };
+        let tiles = queries.div_ceil(MR);
+        let kept = if keeps { tiles } else { GROUP.min(tiles) };
         let mut p = vec![T::default(); kept * MR * line];
-        for (block, y) in y.chunks_mut(MR * width).enumerate() {
-            let rows = q.some::<MR>(block * MR, queries, depth);
-            let p = &mut p[block % kept * MR * line..][..MR * line];
-            multiply::<S, T, MR, NR>(simd, rows, &k, p, line);
-            for row in p.chunks_exact_mut(line) {
-                softmax(&mut row[..keys], T::of(sizes.scale));
+        for (group, y) in y.chunks_mut(GROUP * MR * width).enumerate() {
+            let first = group * GROUP * MR;
+            let count = GROUP.min(tiles - group * GROUP);
+            let start = if keeps { first * line } else { 0 };
+            let p = &mut p[start..][..count * MR * line];
+            multiply::<S, T, MR, NR>(
+                simd,
+                count,
+                #[inline(always)]
+                |tile| q.some::<MR>(first + tile * MR, queries, depth),
+                &k,
+                p,
+                line,
+            );
+            let mut shares = [[T::default(); MR]; GROUP];
+            let shares = shares.as_flattened_mut();
+            for (row, share) in p.chunks_exact_mut(line).zip(&mut *shares) {
+                *share = exponentials(&mut row[..keys], T::of(sizes.scale));
             }
-            let rows = lines::<T, MR>(p, line, keys);
-            multiply::<S, T, MR, NR>(simd, rows, &v, y, width);
+            multiply::<S, T, MR, NR>(
+                simd,
+                count,
+                #[inline(always)]
+                |tile| lines::<T, MR>(&p[tile * MR * line..], line, keys),
+                &v,
+                y,
+                width,
+            );
+            for (y, share) in y.chunks_exact_mut(width).zip(&*shares) {
+                y.iter_mut().for_each(|y| *y = *y * *share);
+            }
+            if keeps {
+                for (row, share) in p.chunks_exact_mut(line).zip(&*shares) {
+                    row.iter_mut().for_each(|p| *p = *p * *share);
+                }
+            }
         }
-        if !keeps {
-            p.clear();
+        match keeps {
+            true => p,
+            false => Vec::new(),
         }
-        Mixed { y, p }
     }
 }
 
@@ -161,7 +204,8 @@ pub(super) struct Backward<'p, T, F, G> {
     pub(super) sizes: Sizes,
     pub(super) rows: F,
     pub(super) g: G,
-    pub(super) mixed: &'p [Mixed<T>],
+    /// Of each head P, or nothing.
+    pub(super) kept: &'p [Vec<T>],
 }
 
 impl<'a, T, F, G> Tiled<T> for Backward<'_, T, F, G>
@@ -177,11 +221,11 @@ where
             sizes,
             rows,
             g,
-            mixed,
+            kept,
         } = self;
         let heads = (0..sizes.heads).into_par_iter();
         let heads = heads.map(|head| {
-            let (rows, g, kept) = (rows(head), g(head), &mixed[head].p[..]);
+            let (rows, g, kept) = (rows(head), g(head), &kept[head][..]);
             simd.vectorize(BackwardHead::<'_, T, MR, NR> {
                 sizes,
                 rows,
@@ -242,31 +286,55 @@ impl<T: Float, const MR: usize, const NR: usize> WithSimd for BackwardHead<'_, T
                 let length = kept.len().min(p.len());
                 p[..length].copy_from_slice(&kept[..length]);
             }
-            for (i, ((p, ds), dq)) in p
-                .chunks_exact_mut(MR * line)
-                .zip(ds.chunks_exact_mut(MR * line))
-                .zip(dq.chunks_mut(MR * depth.max(1)))
-                .enumerate()
-            {
+            let groups = p
+                .chunks_exact_mut(GROUP * MR * line)
+                .zip(ds.chunks_exact_mut(GROUP * MR * line))
+                .zip(dq.chunks_mut(GROUP * MR * depth.max(1)));
+            for (i, ((p, ds), dq)) in groups.enumerate() {
+                let first = first + i * GROUP * MR;
+                let tiles = GROUP.min((queries - first).div_ceil(MR));
                 if kept.is_empty() {
-                    let rows = q.some::<MR>(first + i * MR, queries, depth);
-                    multiply::<S, T, MR, NR>(simd, rows, &k, p, line);
-                    for p in p.chunks_exact_mut(line) {
-                        softmax(&mut p[..keys], scale);
+                    multiply::<S, T, MR, NR>(
+                        simd,
+                        tiles,
+                        #[inline(always)]
+                        |tile| q.some::<MR>(first + tile * MR, queries, depth),
+                        &k,
+                        p,
+                        line,
+                    );
+                    for p in p.chunks_exact_mut(line).take(tiles * MR) {
+                        let p = &mut p[..keys];
+                        let share = exponentials(p, scale);
+                        p.iter_mut().for_each(|p| *p = *p * share);
                     }
                 }
-                let rows = g.some::<MR>(first + i * MR, queries, width);
-                multiply::<S, T, MR, NR>(simd, rows, &v, ds, line);
+                multiply::<S, T, MR, NR>(
+                    simd,
+                    tiles,
+                    #[inline(always)]
+                    |tile| g.some::<MR>(first + tile * MR, queries, width),
+                    &v,
+                    ds,
+                    line,
+                );
                 let pairs = p.chunks_exact_mut(line).zip(ds.chunks_exact_mut(line));
-                for (p, ds) in pairs {
+                for (p, ds) in pairs.take(tiles * MR) {
                     let (p, ds) = (&mut p[..keys], &mut ds[..keys]);
                     let (_, mean) = sum_and_dot(ds, p, |p| p);
                     for (ds, p) in ds.iter_mut().zip(&*p) {
                         *ds = (*ds - mean) * *p * scale;
                     }
                 }
-                let rows = lines::<T, MR>(ds, line, keys);
-                multiply::<S, T, MR, NR>(simd, rows, &k_along, dq, depth);
+                multiply::<S, T, MR, NR>(
+                    simd,
+                    tiles,
+                    #[inline(always)]
+                    |tile| lines::<T, MR>(&ds[tile * MR * line..], line, keys),
+                    &k_along,
+                    dq,
+                    depth,
+                );
             }
             let of_block = |x: Rows<'_, T>, length: usize| {
                 let values = &x.values[first * x.step..];
@@ -330,12 +398,13 @@ fn along<T: Float, const NR: usize>(x: Rows<'_, T>, [count, length]: [usize; 2])
     }
 }
 
-/// Writes the product of MR rows and a matrix, in rows that begin `step` apart, as far as `out`
-/// reaches.
+/// Writes the product of a number of tiles, of MR rows each, and a matrix, in rows that begin `step`
+/// apart, as far as `out` reaches.
 #[inline(always)]
-fn multiply<S: Simd, T: Float, const MR: usize, const NR: usize>(
+fn multiply<'a, S: Simd, T: Float, const MR: usize, const NR: usize>(
     simd: S,
-    rows: [&[T]; MR],
+    tiles: usize,
+    rows: impl Fn(usize) -> [&'a [T]; MR],
     columns: &Panels<T, NR>,
     out: &mut [T],
     step: usize,
@@ -344,23 +413,26 @@ fn multiply<S: Simd, T: Float, const MR: usize, const NR: usize>(
         return;
     }
     for p in 0..columns.columns.div_ceil(NR) {
-        let mut sums = [[T::default(); NR]; MR];
         let panel = &columns.values[p * columns.rows..][..columns.rows];
-        let mut tile = zeros::<S, T, MR>(simd);
-        for (k, block) in panel.chunks(STEPS).enumerate() {
-            let rows = rows.map(
-                #[inline(always)]
-                |row| &row[k * STEPS..][..block.len()],
-            );
-            let part = product_of_rows(simd, zeros::<S, T, MR>(simd), rows, block);
-            tile = plus::<S, T, MR>(simd, tile, part);
-        }
-        store::<S, T, MR, NR>(tile, &mut sums);
-        for (out, sums) in out.chunks_exact_mut(step).zip(&sums) {
-            let out = &mut out[p * NR..];
-            match out.first_chunk_mut() {
-                Some(whole) => *whole = *sums,
-                None => out.copy_from_slice(&sums[..out.len()]),
+        for (of_tile, out) in (0..tiles).zip(out.chunks_mut(MR * step)) {
+            let mut sums = [[T::default(); NR]; MR];
+            let mut tile = zeros::<S, T, MR>(simd);
+            let rows = rows(of_tile);
+            for (k, block) in panel.chunks(STEPS).enumerate() {
+                let mut of_block = rows;
+                for row in &mut of_block {
+                    *row = &row[k * STEPS..][..block.len()];
+                }
+                let part = product_of_rows(simd, zeros::<S, T, MR>(simd), of_block, block);
+                tile = plus::<S, T, MR>(simd, tile, part);
+            }
+            store::<S, T, MR, NR>(tile, &mut sums);
+            for (out, sums) in out.chunks_exact_mut(step).zip(&sums) {
+                let out = &mut out[p * NR..];
+                match out.first_chunk_mut() {
+                    Some(whole) => *whole = *sums,
+                    None => out.copy_from_slice(&sums[..out.len()]),
+                }
             }
         }
     }
@@ -382,20 +454,27 @@ fn plus<S: Simd, T: Float, const MR: usize>(
     sums
 }
 
-/// The first `length` numbers of MR lines.
+/// The first `length` numbers of MR lines. Arrays are filled by loops here and above: the functions
+/// of the standard library that do so are not inlined.
 #[inline(always)]
 fn lines<T, const MR: usize>(x: &[T], line: usize, length: usize) -> [&[T]; MR] {
-    std::array::from_fn(|i| &x[i * line..][..length])
+    let mut rows = [&x[..0]; MR];
+    for (i, row) in rows.iter_mut().enumerate() {
+        *row = &x[i * line..][..length];
+    }
+    rows
 }
 
-/// The softmax of scores times a scale, written over them.
+/// `e^(s·(x − max x))` of scores, written over them. Times what is returned, it is their softmax.
 #[inline(always)]
-fn softmax<T: Float>(row: &mut [T], scale: T) {
-    let largest = row.iter().fold(row[0], |m, x| if *x > m { *x } else { m });
-    row.iter_mut()
-        .for_each(|x| *x = ((*x - largest) * scale).exp_());
-    let share = T::ONE / sum(row, |x| x);
-    row.iter_mut().for_each(|x| *x = *x * share);
+fn exponentials<T: Float>(row: &mut [T], scale: T) -> T {
+    let most = largest(row);
+    let sum = update_and_sum(
+        row,
+        #[inline(always)]
+        |x| ((x - most) * scale).exp_(),
+    );
+    T::ONE / sum
 }
 
 /// Sums per key, over the queries.
