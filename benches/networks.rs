@@ -39,8 +39,9 @@ fn normals<B: Backend<Device = FlexDevice>, const D: usize>(
     draws.normal_tensor(shape, &FlexDevice, DType::F32)
 }
 
-/// A step of training on images, of which each has its own noise.
-fn step<N>(network: N, shape: [usize; 3], count: usize) -> Work
+/// A step of training on images, of which each has its own noise; perhaps with blocks computed
+/// twice.
+fn step<N>(network: N, shape: [usize; 3], count: usize, checkpoints: bool) -> Work
 where
     N: Network<A, 4> + AutodiffModule<A> + 'static,
     N::InnerModule: Network<Flex, 4>,
@@ -55,6 +56,9 @@ where
     };
     let trainer = Trainer::new(flow, data, noise, &FlexDevice).batch(count);
     let mut trainer = trainer.learning_rate(1e-4).adamw(adamw);
+    if checkpoints {
+        trainer = trainer.checkpoint_activations();
+    }
     let batch = trainer.batcher().batch(0, &mut Order::default());
     Box::new(move || {
         black_box(trainer.step(&batch).into_scalar());
@@ -171,9 +175,11 @@ fn work(name: &str) -> Work {
     let (kind, of) = name.split_once('/').expect("a kind and what it is of");
     let mut init = Init::<Flex>::new(Noise::new(0), &FlexDevice);
     match (kind, of) {
-        ("train", "torchcfm-cifar10-batch-16") => step(cifar(), [3, 32, 32], 16),
+        ("train", "torchcfm-cifar10-batch-16") => step(cifar(), [3, 32, 32], 16, false),
+        ("checkpoint", "torchcfm-cifar10-batch-16") => step(cifar(), [3, 32, 32], 16, true),
         ("evaluate", "torchcfm-cifar10-batch-16") => evaluation(cifar(), [3, 32, 32], 16),
-        ("train", "dit-s-2-batch-32") => step(dit(), [4, 8, 8], 32),
+        ("train", "dit-s-2-batch-32") => step(dit(), [4, 8, 8], 32, false),
+        ("checkpoint", "dit-s-2-batch-32") => step(dit(), [4, 8, 8], 32, true),
         ("evaluate", "dit-s-2-batch-32") => evaluation(dit(), [4, 8, 8], 32),
         ("sample", "one-point") => sample(MlpConfig::new(2).init(&mut init), [1, 2]),
         ("sample", "one-digit") => {

@@ -1,18 +1,25 @@
-//! The memory of gradients: a tape's grows with the number of steps, checkpoints' with its square
-//! root, the adjoint's not at all.
+//! The memory of gradients. Of a solve: a tape's grows with the number of steps, checkpoints' with
+//! its square root, the adjoint's not at all. Of a network whose blocks are computed twice: by the
+//! inputs of blocks alone.
 
 use burn::backend::Autodiff;
-use burn::module::{Module, Param};
+use burn::module::{AutodiffModule, Module, Param};
 use burn::tensor::backend::Backend;
 use burn::tensor::{DType, Tensor};
-use burn_flex::Flex;
+use burn_flex::{Flex, FlexDevice};
 use peak_alloc::PeakAlloc;
 use pyroclast::core::field::VectorField;
+use pyroclast::core::flow::Flow;
+use pyroclast::core::network::Network;
 use pyroclast::core::noise::{Noise, Stream};
+use pyroclast::core::path::Path;
+use pyroclast::models::{DiTConfig, Init, UNetConfig};
 use pyroclast::solvers::gradient::{
     Pullback, backsolve, checkpointed, checkpointed_adaptive, cotangents, tape,
 };
 use pyroclast::solvers::{Control, DOPRI5, RK4, TimeGrid};
+use pyroclast::train::dataset::Dataset;
+use pyroclast::train::learn::{Order, Trainer};
 
 /// Counts every byte that this program has allocated.
 #[global_allocator]
@@ -40,7 +47,72 @@ fn peak(work: impl FnOnce()) -> f64 {
 
 // There is one test, since the memory of another running at the same time would be counted too.
 #[test]
-fn memory_grows_with_the_square_root_of_the_steps() {
+fn memory_grows_as_it_should() {
+    of_solves();
+    of_blocks();
+}
+
+/// The memory of a step on images of 16×16, once it has been taken before.
+fn of_step<N>(network: N, batch: usize, checkpoints: bool) -> f64
+where
+    N: Network<Autodiff<Flex>, 4> + AutodiffModule<Autodiff<Flex>>,
+    N::InnerModule: Network<Flex, 4>,
+{
+    let images = Noise::new(1).draws(Stream::Data, 0).normals(batch * 256);
+    let images = Dataset::images(&images, [1, 16, 16]);
+    let flow = Flow::velocity(network, Path::linear());
+    let mut trainer = Trainer::new(flow, images, Noise::new(2), &FlexDevice).batch(batch);
+    if checkpoints {
+        trainer = trainer.checkpoint_activations();
+    }
+    let batch = trainer.batcher().batch(0, &mut Order::default());
+    drop(trainer.step(&batch));
+    peak(|| drop(trainer.step(&batch)))
+}
+
+/// The memory of a transformer's gradient at two depths, and of a UNet's.
+fn of_blocks() {
+    let [tokens, width, batch] = [256, 32, 8];
+    let peaks = |checkpoints: bool| {
+        [4, 16].map(|depth| {
+            let config = DiTConfig {
+                width,
+                depth,
+                heads: 2,
+                patch: 1,
+                ..DiTConfig::new(1, [16, 16])
+            };
+            let network = config.init(&mut Init::new(Noise::new(0), &FlexDevice));
+            of_step(network, batch, checkpoints)
+        })
+    };
+    // What a block adds, in tensors of the size of its input. Gradients of parameters are a fifth of
+    // one.
+    let added = |[few, many]: [f64; 2]| (many - few) / 12.0 / (4 * tokens * width * batch) as f64;
+    let (whole, checkpointed) = (peaks(false), peaks(true));
+    let (by_tape, by_inputs) = (added(whole), added(checkpointed));
+    println!("{by_tape:.2} {by_inputs:.2}, {whole:?} {checkpointed:?}");
+    assert!(by_tape > 8.0, "a block on the tape keeps {by_tape} inputs");
+    assert!(
+        by_inputs < 1.5,
+        "a block that is computed twice keeps {by_inputs} inputs"
+    );
+    // Of a UNet, whose states are kept for the way up too.
+    let config = UNetConfig {
+        channels: 16,
+        multipliers: vec![1.0, 1.0],
+        blocks: 6,
+        ..UNetConfig::new(1, [16, 16])
+    };
+    let [whole, checkpointed] = [false, true].map(|checkpoints| {
+        let network = config.init(&mut Init::new(Noise::new(0), &FlexDevice));
+        of_step(network, 32, checkpoints)
+    });
+    println!("{whole} {checkpointed}");
+    assert!(checkpointed < 0.4 * whole, "{checkpointed} of {whole}");
+}
+
+fn of_solves() {
     let device = Default::default();
     let mut draws = Noise::new(0).draws(Stream::Init, 0);
     let mut param =

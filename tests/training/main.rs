@@ -3,6 +3,7 @@
 //! One program, since most of its time is that of compiling the same networks.
 
 mod averages;
+mod checkpointing;
 mod conditions;
 mod few_step;
 mod fuzz;

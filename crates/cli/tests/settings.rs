@@ -50,6 +50,11 @@ fn keys_that_would_do_nothing_are_refused() {
         ("moons", "training.micro-batch=0", "give 1 to 512"),
         (
             "moons",
+            "training.checkpoint=true",
+            "only the blocks of a unet or a dit",
+        ),
+        (
+            "moons",
             "training.batch=8 training.micro-batch=9",
             "give 1 to 8",
         ),

@@ -34,6 +34,7 @@ pub mod per_sample;
 pub mod preconditioning;
 pub mod prediction;
 pub mod probability_flow;
+pub mod recompute;
 pub mod rescheduled;
 pub mod reverse_sde;
 pub mod schedule;

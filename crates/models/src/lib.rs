@@ -34,6 +34,7 @@ mod norm;
 mod residual;
 mod sequence;
 mod size;
+mod stage;
 mod taesd;
 mod unet;
 

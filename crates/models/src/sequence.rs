@@ -19,6 +19,7 @@ use burn::nn::Linear;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use pyroclast_core::condition::Sequences;
+use pyroclast_core::recompute::stage;
 use pyroclast_kernels::Activation;
 
 /// Added to the score of a token that does not count: its weight is then zero in either precision.
@@ -28,9 +29,9 @@ const BEYOND: f64 = -1e30;
 #[derive(Debug, Clone)]
 pub(crate) struct Context<B: Backend> {
     /// `[batch, tokens, width]`.
-    tokens: Tensor<B, 3>,
+    pub(crate) tokens: Tensor<B, 3>,
     /// What is added to the scores, `[batch, 1, 1, tokens]`; none where all count.
-    mask: Option<Tensor<B, 4>>,
+    pub(crate) mask: Option<Tensor<B, 4>>,
 }
 
 /// Two layers on each token of a sequence.
@@ -56,26 +57,31 @@ impl<B: Backend> SequenceEmbedding<B> {
     }
 
     pub(crate) fn forward(&self, sequences: &Sequences<B>, batch: usize) -> Context<B> {
+        let (own, dtype) = (sequences.clone(), self.null.val().dtype());
+        Context {
+            tokens: stage(self, (), None, move |embed, (), _| {
+                embed.tokens(&own, batch)
+            }),
+            mask: sequences.tokens().map(|(_, counts)| {
+                let [_, count] = counts.dims();
+                let beyond = (counts.float().cast(dtype) - 1.0) * -BEYOND;
+                let zero = Tensor::zeros([batch, 1], (&beyond.device(), dtype));
+                let mask = Tensor::cat(vec![zero, beyond], 1);
+                mask.reshape([batch, 1, 1, count + 1])
+            }),
+        }
+    }
+
+    fn tokens(&self, sequences: &Sequences<B>, batch: usize) -> Tensor<B, 3> {
         let null = self.null.val();
         let [width] = null.dims();
         let null = null.reshape([1, 1, width]).expand([batch, 1, width]);
-        let Some((tokens, counts)) = sequences.tokens() else {
-            return Context {
-                tokens: null,
-                mask: None,
-            };
+        let Some((tokens, _)) = sequences.tokens() else {
+            return null;
         };
-        let dtype = null.dtype();
-        let hidden = dense(&self.first, tokens.cast(dtype), Activation::GeluTanh);
+        let hidden = dense(&self.first, tokens.cast(null.dtype()), Activation::GeluTanh);
         let tokens = dense(&self.second, hidden, Activation::Identity);
-        let [_, count, _] = tokens.dims();
-        let beyond = (counts.float().cast(dtype) - 1.0) * -BEYOND;
-        let zero = Tensor::zeros([batch, 1], (&beyond.device(), dtype));
-        let mask = Tensor::cat(vec![zero, beyond], 1);
-        Context {
-            tokens: Tensor::cat(vec![null, tokens], 1),
-            mask: Some(mask.reshape([batch, 1, 1, count + 1])),
-        }
+        Tensor::cat(vec![null, tokens], 1)
     }
 }
 

@@ -212,6 +212,9 @@ impl Config {
         if let Some(pairs) = training.micro_batch {
             trainer = trainer.micro_batch(pairs);
         }
+        if training.checkpoint {
+            trainer = trainer.checkpoint_activations();
+        }
         if self.data.flip {
             trainer = trainer.flipping();
         }
@@ -481,7 +484,11 @@ mod tests {
         // numbers per sample, here and on the device; what the backward pass keeps.
         let bytes = |part: u64| 4 * (6 * 1000 + 6 * 512 + (6 + 100) * part);
         for part in [1, 512] {
-            assert_eq!(set(&part.to_string()).memory(network, 2), bytes(part));
+            let mut config = set(&part.to_string());
+            assert_eq!(config.memory(network, 2), bytes(part));
+            // Of 100 numbers that blocks compute, at least 6 enter the next ones.
+            config.training.checkpoint = true;
+            assert_eq!(config.memory(network, 2), bytes(part) - 4 * 94 * part);
         }
     }
 

@@ -3,7 +3,8 @@
 use crate::attention::attend;
 use crate::dual::Dual;
 use crate::init::Init;
-use crate::sequence::{Context, CrossAttention};
+use crate::sequence::CrossAttention;
+use crate::stage::Seen;
 use burn::module::Module;
 use burn::nn::Linear;
 use burn::tensor::backend::Backend;
@@ -46,23 +47,18 @@ impl<B: Backend> Block<B> {
         }
     }
 
-    /// The tokens x, `[batch, tokens, width]`, after the block; `embedding`, `[batch, width]`, has
+    /// The tokens x, `[batch, tokens, width]`, after the block; the embedding, `[batch, width]`, has
     /// already passed through its SiLU.
     ///
-    /// A block that attends to a sequence needs its `context`.
-    pub(super) fn forward(
-        &self,
-        x: Dual<B, 3>,
-        embedding: Dual<B, 2>,
-        context: Option<&Context<B>>,
-    ) -> Dual<B, 3> {
+    /// A block that attends to a sequence needs its context.
+    pub(super) fn forward(&self, x: Dual<B, 3>, seen: &Seen<B>) -> Dual<B, 3> {
         let width = x.dims()[2];
-        let modulation = embedding.dense(&self.modulation, Activation::Identity);
+        let modulation = (seen.embedding.clone()).dense(&self.modulation, Activation::Identity);
         let part = |i: usize| (modulation.clone()).linearly(|x| x.narrow(1, i * width, width));
         let h = x.clone().layer_norm(part(1), part(0), EPSILON);
         let h = attend(&self.qkv, &self.out, self.heads, h);
         let x = x.gated_sum(h, part(2));
-        let x = match (&self.sequence, context) {
+        let x = match (&self.sequence, &seen.context) {
             (Some(attention), Some(context)) => x.clone().plus(attention.forward(x, context)),
             _ => x,
         };

@@ -9,11 +9,13 @@ use crate::init::Init;
 use crate::inputs::{ImageCondition as Condition, Step, WITHOUT_DURATIONS, moving};
 use crate::layer::with_image;
 use crate::sequence::SequenceEmbedding;
+use crate::stage::{Seen, alone, block};
 use burn::module::Module;
 use burn::nn::Linear;
 use burn::nn::conv::Conv2d;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
+use pyroclast_core::condition::Images;
 use pyroclast_core::network::{Direction, Network};
 use pyroclast_core::noise::Draws;
 use pyroclast_kernels::Activation;
@@ -127,28 +129,47 @@ impl<B: Backend> DiT<B> {
         pixels.reshape([batch, channels, rows * patch, columns * patch])
     }
 
-    fn run(&self, x: Dual<B, 4>, step: Step<B>, condition: &Condition<B>) -> Dual<B, 4> {
-        let embedding = self.embed(step, condition);
-        let (_, (_, (image, sequences))) = condition;
-        let [batch, channels, ..] = x.dims();
+    /// The tokens of an image and of the one beside it, with their positions.
+    fn tokens(&self, x: Dual<B, 4>, image: &Images<B>) -> Dual<B, 3> {
         let x = with_image(x, image, self.beside).convolve(&self.patches);
-        let [_, dim, rows, columns] = x.dims();
+        let [batch, dim, rows, columns] = x.dims();
         let (device, dtype) = (x.value.device(), x.value.dtype());
         let tokens = x.linearly(|x| x.reshape([batch, dim, rows * columns]).swap_dims(1, 2));
-        let mut h = Dual {
+        Dual {
             value: tokens.value + positions([rows, columns], dim, &device, dtype),
             ..tokens
-        };
-        let context = self.sequence.as_ref();
-        let context = context.map(|embed| embed.forward(sequences, batch));
-        for block in &self.blocks {
-            h = block.forward(h, embedding.clone(), context.as_ref());
         }
-        let modulation = embedding.dense(&self.modulation, Activation::Identity);
+    }
+
+    /// The numbers of the output's patches.
+    fn numbers(&self, h: Dual<B, 3>, seen: &Seen<B>) -> Dual<B, 3> {
+        let dim = h.dims()[2];
+        let modulation = (seen.embedding.clone()).dense(&self.modulation, Activation::Identity);
         let part = |i: usize| modulation.clone().linearly(|x| x.narrow(1, i * dim, dim));
         let h = h.layer_norm(part(1), part(0), EPSILON);
-        let y = h.dense(&self.head, Activation::Identity);
-        let y = y.linearly(|tokens| self.assembled(tokens, [rows, columns]));
+        h.dense(&self.head, Activation::Identity)
+    }
+
+    fn run(&self, x: Dual<B, 4>, step: Step<B>, condition: &Condition<B>) -> Dual<B, 4> {
+        let own = condition.clone();
+        let embedding = alone(self, step, move |dit: &Self, step| dit.embed(step, &own));
+        let (_, (_, (image, sequences))) = condition;
+        let [batch, channels, height, width] = x.dims();
+        let context = self.sequence.as_ref();
+        let context = context.map(|embed| embed.forward(sequences, batch));
+        let mut seen = Seen { embedding, context };
+        let own = image.clone();
+        let mut h = alone(self, x, move |dit: &Self, x| dit.tokens(x, &own));
+        for layer in &self.blocks {
+            h = block(layer, vec![h], &mut seen, None, |layer, mut h, seen, _| {
+                layer.forward(h.remove(0), seen)
+            });
+        }
+        let grid = [height, width].map(|side| side / self.patch);
+        let y = block(self, vec![h], &mut seen, None, |dit, mut h, seen, _| {
+            dit.numbers(h.remove(0), seen)
+        });
+        let y = y.linearly(|tokens| self.assembled(tokens, grid));
         match self.second_half {
             SecondHalf::Absent | SecondHalf::Variance => y,
             SecondHalf::Dropped => y.linearly(|y| y.narrow(1, 0, channels)),

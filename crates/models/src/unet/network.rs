@@ -10,7 +10,8 @@ use crate::inputs::{ImageCondition as Condition, Step, WITHOUT_DURATIONS, moving
 use crate::layer::{double, with_image, with_zeros_beyond};
 use crate::norm::GroupNorm;
 use crate::residual::{ResidualBlock, Resize, scaled};
-use crate::sequence::{Context, PixelsToSequence, SequenceEmbedding};
+use crate::sequence::{PixelsToSequence, SequenceEmbedding};
+use crate::stage::{Seen, alone, block};
 use burn::module::Module;
 use burn::nn::Linear;
 use burn::nn::conv::Conv2d;
@@ -176,19 +177,21 @@ impl UNetConfig {
 }
 
 impl<B: Backend> Stage<B> {
+    /// Of a state, or of two of them side by side.
     fn forward(
         &self,
-        x: Dual<B, 4>,
-        embedding: &Dual<B, 2>,
-        context: Option<&Context<B>>,
+        states: Vec<Dual<B, 4>>,
+        seen: &Seen<B>,
         draws: Option<&mut Draws>,
     ) -> Dual<B, 4> {
-        let h = self.block.carry(x, embedding.clone(), draws);
+        let x = states.into_iter().reduce(|h, skip| h.beside(skip, 1));
+        let x = x.expect("a state");
+        let h = self.block.carry(x, seen.embedding.clone(), draws);
         let h = match &self.attention {
             Some(attention) => scaled(attention.carry(h), self.skip_scale),
             None => h,
         };
-        match (&self.sequence, context) {
+        match (&self.sequence, &seen.context) {
             (Some(sequence), Some(context)) => {
                 scaled(sequence.forward(h, context), self.skip_scale)
             }
@@ -201,12 +204,13 @@ impl<B: Backend> Level<B> {
     /// The image in the size of the next level.
     fn resized(
         &self,
-        x: Dual<B, 4>,
-        embedding: &Dual<B, 2>,
+        states: Vec<Dual<B, 4>>,
+        seen: &Seen<B>,
         draws: Option<&mut Draws>,
     ) -> Dual<B, 4> {
+        let x = states.into_iter().next().expect("a state");
         if let Some(block) = &self.block {
-            return block.carry(x, embedding.clone(), draws);
+            return block.carry(x, seen.embedding.clone(), draws);
         }
         match (&self.resize, self.change) {
             (Some(conv), Resize::Halve) => {
@@ -282,39 +286,52 @@ impl<B: Backend> UNet<B> {
         augmentation: Option<Tensor<B, 2>>,
         mut draws: Option<&mut Draws>,
     ) -> Dual<B, 4> {
-        let embedding = self.embed(step, condition, augmentation);
+        let own = condition.clone();
+        let embedding = alone(self, step, move |unet: &Self, step| {
+            unet.embed(step, &own, augmentation.clone())
+        });
         let (_, (_, (beside, sequences))) = condition;
         let [batch, ..] = x.dims();
         let context = self.sequence.as_ref();
         let context = context.map(|embed| embed.forward(sequences, batch));
-        let context = context.as_ref();
-        let mut h = with_image(x, beside, self.beside).convolve(&self.stem);
+        let mut seen = Seen { embedding, context };
+        let own = beside.clone();
+        let mut h = alone(self, x, move |unet: &Self, x: Dual<B, 4>| {
+            with_image(x, &own, unet.beside).convolve(&unet.stem)
+        });
         let mut skips = vec![h.clone()];
         for level in &self.down {
             for stage in &level.stages {
-                h = stage.forward(h, &embedding, context, draws.as_deref_mut());
+                let draws = draws.as_deref_mut();
+                h = block(stage, vec![h], &mut seen, draws, Stage::forward);
                 skips.push(h.clone());
             }
             if level.change != Resize::Keep {
-                h = level.resized(h, &embedding, draws.as_deref_mut());
+                let draws = draws.as_deref_mut();
+                h = block(level, vec![h], &mut seen, draws, Level::resized);
                 skips.push(h.clone());
             }
         }
         for stage in &self.middle {
-            h = stage.forward(h, &embedding, context, draws.as_deref_mut());
+            let draws = draws.as_deref_mut();
+            h = block(stage, vec![h], &mut seen, draws, Stage::forward);
         }
         for level in &self.up {
             for stage in &level.stages {
                 let skip = skips
                     .pop()
                     .expect("each stage on the way up was built for one skip");
-                h = stage.forward(h.beside(skip, 1), &embedding, context, draws.as_deref_mut());
+                let draws = draws.as_deref_mut();
+                h = block(stage, vec![h, skip], &mut seen, draws, Stage::forward);
             }
             if level.change != Resize::Keep {
-                h = level.resized(h, &embedding, draws.as_deref_mut());
+                let draws = draws.as_deref_mut();
+                h = block(level, vec![h], &mut seen, draws, Level::resized);
             }
         }
-        self.norm.carry(h, true).convolve(&self.head)
+        alone(self, h, |unet: &Self, h: Dual<B, 4>| {
+            unet.norm.carry(h, true).convolve(&unet.head)
+        })
     }
 }
 

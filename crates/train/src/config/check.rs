@@ -53,7 +53,10 @@ impl Config {
             setting.check(section)?;
         }
         let Training {
-            batch, micro_batch, ..
+            batch,
+            micro_batch,
+            checkpoint,
+            ..
         } = self.training;
         let part = micro_batch.unwrap_or(batch);
         rule(
@@ -61,6 +64,12 @@ impl Config {
             "training.micro-batch",
             part,
             &format!("it is a part of a batch; give 1 to {batch}, or leave it out"),
+        )?;
+        rule(
+            !checkpoint || matches!(self.network, NetworkConfig::Unet(_) | NetworkConfig::Dit(_)),
+            "training.checkpoint",
+            checkpoint,
+            "only the blocks of a unet or a dit are computed again; leave it out",
         )?;
         let (path, objective) = (&self.path, &self.objective);
         let prediction = objective.prediction;

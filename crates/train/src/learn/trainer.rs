@@ -29,6 +29,7 @@ use pyroclast_core::network::Network;
 use pyroclast_core::noise::{Draws, Noise, Stream};
 use pyroclast_core::preconditioning::Preconditioning;
 use pyroclast_core::prediction::Prediction;
+use pyroclast_core::recompute::{Stages, recorded};
 use pyroclast_kernels::global_norm;
 use sha2::{Digest, Sha256};
 use std::borrow::{Borrow, Cow};
@@ -97,6 +98,8 @@ pub struct Trainer<B: AutodiffBackend, N, const D: usize> {
     batch: usize,
     /// The most pairs of a batch that are worked on at once, if not all.
     micro_batch: Option<usize>,
+    /// Whether what the stages of the network compute is computed again in the backward pass.
+    checkpoints: bool,
     /// The processes that take the steps together.
     group: Arc<dyn Group>,
     condition_dropout: f64,
@@ -163,6 +166,7 @@ where
             learning_rate: LearningRate::constant(1e-3),
             batch: 512,
             micro_batch: None,
+            checkpoints: false,
             group: Arc::new(Alone),
             condition_dropout: 0.1,
             flip: false,
@@ -200,6 +204,18 @@ where
     pub fn micro_batch(mut self, pairs: usize) -> Self {
         assert!(pairs > 0, "a part of a batch holds at least 1 pair");
         self.micro_batch = Some(pairs);
+        self
+    }
+
+    /// The same, which keeps the inputs of a network's [stages](pyroclast_core::recompute) alone, and
+    /// computes the rest again in the backward pass: less memory, a third to a half more time, and
+    /// the same gradients to the last bit. A network without stages is trained as before.
+    ///
+    /// A loss of one's own ([`Trainer::loss_by`]) runs no stages then: a gradient that passes through
+    /// a stage of another network would be lost.
+    #[must_use]
+    pub fn checkpoint_activations(mut self) -> Self {
+        self.checkpoints = true;
         self
     }
 
@@ -454,7 +470,7 @@ where
                     (Cow::Owned(batch.part(rows.clone())), Cow::Owned(flow))
                 }
             };
-            let (loss, shown) = match &few_step {
+            let loss = || match &few_step {
                 None => {
                     let own = self
                         .loss
@@ -470,12 +486,17 @@ where
                     (loss.loss, loss.error)
                 }
             };
+            let ((loss, shown), stages): (_, Stages<B>) = match self.checkpoints {
+                true => recorded(loss),
+                false => (loss(), Stages::default()),
+            };
             let (loss, shown) = match is_whole {
                 true => (loss, shown),
                 false => (loss * share, shown * share),
             };
             // The tape of a part is gone before that of the next is recorded.
             let mut tape = loss.backward();
+            stages.walk(&mut tape);
             (gradients::<B, N>(&flow.network, &mut tape), shown)
         };
         let parts = parts(self.group.rows(batch.len()), self.micro_batch).map(of_part);

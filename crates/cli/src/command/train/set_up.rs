@@ -18,6 +18,7 @@ use pyroclast_train::dataset::ConditionKind;
 use pyroclast_train::latents::latent_shape;
 use pyroclast_train::learn::{Run, RunError, RunLock, Weights};
 use pyroclast_train::model_file::ModelFile;
+use pyroclast_train::network::NetworkConfig;
 use pyroclast_train::numbered::{first_free, last_taken};
 use pyroclast_train::stored_model::StoredModel;
 use pyroclast_train::task::Task;
@@ -247,7 +248,13 @@ fn check_memory(config: &Config, task: &Task, autoencoder: Option<&ModelFile>) -
             config.training.batch
         ),
         config.memory(size, shape.iter().product()),
-        "set a smaller network, training.batch or training.micro-batch",
+        match &config.network {
+            NetworkConfig::Unet(_) | NetworkConfig::Dit(_) if !config.training.checkpoint => {
+                "set training.checkpoint=true, or a smaller network, training.batch or \
+                 training.micro-batch"
+            }
+            _ => "set a smaller network, training.batch or training.micro-batch",
+        },
     )?;
     memory::check_steps(config.sampling.steps)
 }
