@@ -13,6 +13,8 @@ use burn::tensor::{DType, Tensor};
 use pyroclast::core::condition::Given;
 use pyroclast::core::field::{Additive, BatchField, Diffusion, Sde, VectorField};
 use pyroclast::core::network::Network;
+#[cfg(feature = "wgpu")]
+use pyroclast::core::noise::Draws;
 use pyroclast::core::noise::{Noise, Stream};
 use pyroclast::core::per_sample::PerSample;
 use pyroclast::models::Init;
@@ -425,4 +427,37 @@ fn networks_of_other_projects_give_their_outputs_on_every_backend() {
             1e-3,
         );
     }
+}
+
+/// A million numbers, the first and the last of a stream of many among them, and of rows of a batch.
+#[cfg(feature = "wgpu")]
+#[test]
+fn a_gpu_draws_the_normal_numbers_of_the_host() {
+    fn drawn<B: Backend>(draws: &mut Draws, std: f64, n: usize) -> Vec<f32> {
+        let device = Default::default();
+        let x: Tensor<B, 2> = draws.scaled_normal_tensor(std, [3, n / 3], &device, DType::F32);
+        x.into_data().into_vec().expect("single precision")
+    }
+    let mut worst = 0.0_f32;
+    let mut compare = |mut draws: Draws, std: f64, n: usize| {
+        let mut on_gpu = draws.clone();
+        // A second draw starts where the first ended, on an odd word.
+        for n in [n, 999] {
+            let expected = drawn::<burn_flex::Flex>(&mut draws, std, n);
+            let got = drawn::<burn_wgpu::Wgpu>(&mut on_gpu, std, n);
+            for (a, b) in got.iter().zip(&expected) {
+                let off = (a - b).abs() / b.abs();
+                assert!(off < 1e-6, "{a} and {b} differ by {off:e}");
+                worst = worst.max(off);
+            }
+        }
+        assert_eq!(draws, on_gpu);
+    };
+    for (seed, step) in [(0, 0), (u64::MAX, u64::MAX >> 16)] {
+        compare(Noise::new(seed).draws(Stream::Source, step), 1.0, 500_001);
+    }
+    compare(Noise::new(1).draws(Stream::Sampler, 2), 0.3, 3);
+    let rows = Noise::new(1).draws(Stream::Bridge, 2).of_rows(2..5, 9);
+    compare(rows, 1.0, 30_003);
+    println!("a GPU's normal numbers differ from the host's by at most {worst:.1e}");
 }

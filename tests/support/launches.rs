@@ -44,7 +44,7 @@ pub(crate) const CASES: [Case; 3] = [
         settings: &["network.channels=8"],
         shape: [1, 8, 8],
         classes: 10,
-        budget: [880, 1100],
+        budget: [850, 1100],
     },
     Case {
         name: "UNet of `cifar10`",
@@ -52,7 +52,7 @@ pub(crate) const CASES: [Case; 3] = [
         settings: &["network.channels=32"],
         shape: [3, 32, 32],
         classes: 10,
-        budget: [2800, 3400],
+        budget: [2600, 3250],
     },
     Case {
         name: "DiT-S/2 on 8×8 latents",
@@ -63,7 +63,7 @@ pub(crate) const CASES: [Case; 3] = [
         ],
         shape: [4, 8, 8],
         classes: 10,
-        budget: [1270, 1400],
+        budget: [830, 1140],
     },
 ];
 

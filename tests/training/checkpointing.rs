@@ -14,6 +14,7 @@ use pyroclast::core::objective::Objective;
 use pyroclast::core::path::Path;
 use pyroclast::core::prediction::Prediction;
 use pyroclast::core::recompute::{Stages, passed_on, recorded, stage};
+use pyroclast::kernels::Precision;
 use pyroclast::models::{
     DiT, DiTConfig, Heads, Init, Modulation, Resample, UNet, UNetConfig, UpAttention,
 };
@@ -86,8 +87,9 @@ fn bits<T: Backend>(tensors: &[Tensor<T, 1>]) -> Vec<Vec<u32>> {
     tensors.iter().map(bits).collect()
 }
 
-/// The loss of a network, and the gradient of every parameter, as bits.
-fn of_loss<N>(network: &N, checkpoints: bool) -> (u32, Vec<Vec<u32>>)
+/// The loss of a network, and the gradient of every parameter, as bits. The backward pass is taken
+/// where the precision does not hold any more.
+fn of_loss<N>(network: &N, precision: Precision, checkpoints: bool) -> (u32, Vec<Vec<u32>>)
 where
     N: Network<A, 4>,
 {
@@ -102,7 +104,7 @@ where
     let t = Tensor::from_data([0.1, 0.5, 0.9], &FlexDevice);
     let mut dropout = Noise::new(4).draws(Stream::Dropout, 0);
     let loss = || {
-        let y = network.forward_training(x, t, &condition, &mut dropout);
+        let y = precision.within(|| network.forward_training(x, t, &condition, &mut dropout));
         (y - target).square().mean()
     };
     let (loss, stages): (Tensor<A, 1>, Stages<A>) = match checkpoints {
@@ -117,16 +119,19 @@ where
 
 #[track_caller]
 fn check<N: Network<A, 4>>(what: &str, network: &N) {
-    let ((loss, plain), (again, found)) = (of_loss(network, false), of_loss(network, true));
-    assert_eq!(loss, again, "{what}: the loss");
-    let slots = slots::<A, N>(network);
-    for ((slot, plain), found) in slots.iter().zip(&plain).zip(&found) {
-        assert!(
-            plain.iter().any(|bits| *bits << 1 != 0),
-            "{what}: {} has no gradient",
-            slot.name
-        );
-        assert_eq!(plain, found, "{what}: {}", slot.name);
+    for precision in [Precision::F32, Precision::Bf16] {
+        let of = |checkpoints| of_loss(network, precision, checkpoints);
+        let ((loss, plain), (again, found)) = (of(false), of(true));
+        assert_eq!(loss, again, "{what} in {precision}: the loss");
+        let slots = slots::<A, N>(network);
+        for ((slot, plain), found) in slots.iter().zip(&plain).zip(&found) {
+            assert!(
+                plain.iter().any(|bits| *bits << 1 != 0),
+                "{what}: {} has no gradient",
+                slot.name
+            );
+            assert_eq!(plain, found, "{what} in {precision}: {}", slot.name);
+        }
     }
 }
 
@@ -216,8 +221,8 @@ fn a_frozen_part_stays_as_it_is() {
     for frozen in [1, all / 2, all - 1] {
         let network = dit(&small_dit()).map(&mut Freeze(frozen));
         assert_eq!(
-            of_loss(&network, false),
-            of_loss(&network, true),
+            of_loss(&network, Precision::Tf32, false),
+            of_loss(&network, Precision::Tf32, true),
             "{frozen}"
         );
     }

@@ -10,4 +10,5 @@ mod fuzz;
 mod group;
 mod linear_conditions;
 mod losses;
+mod precision;
 mod resume;

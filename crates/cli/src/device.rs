@@ -4,11 +4,13 @@
 //! separate thread, and a panic becomes an error.
 
 use crate::Usage;
+use crate::args::Model;
 use crate::group::local_rank;
 use anyhow::{Result, anyhow};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use pyroclast_core::shown::shown;
+use pyroclast_kernels::{Precision, multiplies_bf16};
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
@@ -174,6 +176,14 @@ pub(crate) fn best() -> Result<Name> {
     })
 }
 
+/// The device that a model is to run on, in its precision; an error if it does not work there.
+pub(crate) fn of(model: &Model) -> Result<Name> {
+    let name = choose(model.device.name.as_deref())?;
+    let asked = format!("--precision {}", model.precision);
+    check_precision(name, model.precision, &asked)?;
+    Ok(name)
+}
+
 /// The device of this name, or the default; an error if it does not work.
 pub(crate) fn choose(name: Option<&str>) -> Result<Name> {
     let Some(name) = name else {
@@ -203,6 +213,31 @@ pub(crate) fn run_on<J: Job>(name: Name, job: J) -> J::Output {
         )]
         other => unreachable!("{other} is not compiled in, and `choose` refuses it"),
     }
+}
+
+/// The same with products in this precision.
+pub(crate) fn run_in<J: Job>(precision: Precision, name: Name, job: J) -> J::Output {
+    precision.within(|| run_on(name, job))
+}
+
+/// Refuses a precision, which is named by how it was asked for, on a device that it would slow down.
+pub(crate) fn check_precision(name: Name, precision: Precision, asked: &str) -> Result<()> {
+    struct IsFast;
+    impl Job for IsFast {
+        type Output = bool;
+
+        fn run<B: Backend>(self, device: B::Device) -> bool {
+            multiplies_bf16::<B>(&device)
+        }
+    }
+    if precision != Precision::Bf16 || run_on(name, IsFast) {
+        return Ok(());
+    }
+    Err(Usage(format!(
+        "{asked}: {name} has no matrix units for bf16, and rounding would only cost time; leave it \
+         out, or give --device cuda where there is an NVIDIA GPU of 2020 or later"
+    ))
+    .into())
 }
 
 /// Computes one number on a device, on a thread that may panic.

@@ -73,9 +73,14 @@ fn run(group: &Arc<dyn Group>) -> Result<ExitCode> {
             return Ok(ExitCode::from(error.exit_code() as u8));
         }
     };
-    if group.size() > 1 && !matches!(arguments.command, Command::Train(_) | Command::Sample(_)) {
+    let shares = matches!(
+        arguments.command,
+        Command::Train(_) | Command::Sample(_) | Command::Evaluate(_)
+    );
+    if group.size() > 1 && !shares {
         bail!(Usage(
-            "only `train` and `sample` share their work among the processes of MPI; start one"
+            "only `train`, `sample` and `evaluate` share their work among the processes of MPI; \
+             start one"
                 .into()
         ));
     }
@@ -83,7 +88,7 @@ fn run(group: &Arc<dyn Group>) -> Result<ExitCode> {
     match arguments.command {
         Command::Train(arguments) => command::train::run(arguments, group),
         Command::Sample(arguments) => command::sample::run(arguments, group),
-        Command::Evaluate(arguments) => command::evaluate::run(arguments),
+        Command::Evaluate(arguments) => command::evaluate::run(arguments, group),
         Command::Export(arguments) => command::export::run(arguments),
         Command::Serve(arguments) => command::serve::run(arguments),
         Command::Page(arguments) => command::page::run(arguments),

@@ -50,6 +50,11 @@ fn keys_that_would_do_nothing_are_refused() {
         ("moons", "training.micro-batch=0", "give 1 to 512"),
         (
             "moons",
+            "training.precision=bf16",
+            "flex has no matrix units for bf16",
+        ),
+        (
+            "moons",
             "training.checkpoint=true",
             "only the blocks of a unet or a dit",
         ),
@@ -301,4 +306,35 @@ fn thresholding_scales_pixels_into_their_range() {
         scaled,
         draw("--thresholding --dynamic-thresholding-ratio 0.9")
     );
+}
+
+#[test]
+fn bf16_is_for_devices_that_multiply_it() {
+    let place = Place::new();
+    place.ok("train moons --out run --device flex --steps 2 --set training.batch=8");
+    for command in ["sample", "evaluate", "compare"] {
+        let refused = format!("{command} run --device flex --precision bf16");
+        place.fails(
+            &refused,
+            2,
+            &["--precision bf16", "flex has no matrix units"],
+        );
+        let unknown = format!("{command} run --device flex --precision fp16");
+        place.fails(&unknown, 2, &["fp16", "did you mean `bf16`?"]);
+    }
+    let mean_flow = "train moons-mean-flow --set few-step.method.mean-flow.derivative=difference \
+        --set training.precision=bf16";
+    place.fails(
+        mean_flow,
+        2,
+        &["training.precision", "a difference in the time"],
+    );
+    // A CPU multiplies in f32 whichever of the others is asked for.
+    let draw = |precision: &str| {
+        place.ok(&format!(
+            "sample run -n 3 --steps 2 --device flex --precision {precision} --out x.npy"
+        ));
+        fs::read(place.path("x.npy")).expect("samples")
+    };
+    assert_eq!(draw("f32"), draw("tf32"));
 }

@@ -9,7 +9,7 @@
 //! explains or refuses a value reads that.
 
 use crate::shown::shown;
-use pyroclast_kernels::Activation;
+use pyroclast_kernels::{Activation, Precision};
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 use std::fmt;
@@ -251,6 +251,18 @@ impl Setting for Activation {
             parameters: None,
         };
         Kind::Choice(Activation::ALL.into_iter().map(choice).collect())
+    }
+}
+
+impl Setting for Precision {
+    fn kind() -> Kind {
+        let choice = |(name, _, about)| Choice {
+            name,
+            aliases: &[],
+            about,
+            parameters: None,
+        };
+        Kind::Choice(Precision::ALL.into_iter().map(choice).collect())
     }
 }
 

@@ -16,6 +16,7 @@ use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::ops::{FloatTensor, FloatTensorOps};
 use burn::tensor::{Tensor, TensorMetadata, TensorPrimitive};
+use pyroclast_kernels::Precision;
 use std::any::Any;
 use std::cell::RefCell;
 
@@ -90,7 +91,7 @@ where
     let still = inputs.clone().replaced(&mut untracked::<B>);
     let output = run(&module.clone().no_grad(), still, dropout);
     let output = output.detach().require_grad();
-    let module = module.clone();
+    let (module, precision) = (module.clone(), Precision::current());
     stages.push(Stage {
         output: primitive(output.clone()),
         replay: Box::new(move || {
@@ -99,7 +100,7 @@ where
             let inputs = inputs.replaced(&mut |input| leaves.leaf(input));
             let mut before = before;
             Replay {
-                output: primitive(run(&module, inputs, before.as_mut())),
+                output: primitive(precision.within(|| run(&module, inputs, before.as_mut()))),
                 leaves: leaves.0,
             }
         }),

@@ -1,5 +1,7 @@
 //! Attention of every query to every key.
 
+use crate::precision::Precision;
+use crate::split::split_heads;
 use burn::tensor::Tensor;
 use burn::tensor::activation::softmax;
 use burn::tensor::backend::Backend;
@@ -21,7 +23,8 @@ use burn::tensor::backend::Backend;
 /// - output: `[batch, heads, queries, width]`
 ///
 /// # Panics
-/// If shapes do not match, or the scale is not positive. The largest score is subtracted before the
+/// If shapes do not match, the [`Precision`] is bf16 on a backend that does not round, or the scale is
+/// not positive. The largest score is subtracted before the
 /// scale is applied, and this prevents overflow only for a positive scale.
 ///
 /// ```
@@ -53,16 +56,21 @@ pub fn attention<B: Backend>(
         of_q[..2] == of_k[..2] && of_q[3] == of_k[3] && of_k[..3] == of_v[..3],
         "queries {of_q:?}, keys {of_k:?} and values {of_v:?} that do not match"
     );
+    let precision = Precision::current();
     #[cfg(feature = "flex")]
     if crate::flex::supports::<B>(q.dtype()) {
-        return crate::flex::attention(q, k, v, scale);
+        return match precision {
+            Precision::Bf16 => crate::flex::bf16::attention(q, k, v, scale),
+            _ => crate::flex::attention(q, k, v, scale),
+        };
     }
     #[cfg(any(feature = "wgpu", feature = "cuda"))]
     if crate::cube::supports::<B>(&[q.dtype(), k.dtype(), v.dtype()])
         && [&q, &k, &v].iter().all(|x| x.shape().num_elements() > 0)
     {
-        return crate::cube::attention(q, k, v, scale);
+        return crate::cube::attention(q, k, v, scale, precision);
     }
+    precision.check_supported(&q);
     softmax(q.matmul(k.swap_dims(2, 3)) * scale, 3).matmul(v)
 }
 
@@ -85,16 +93,13 @@ pub fn self_attention<B: Backend>(qkv: Tensor<B, 3>, heads: usize, scale: f64) -
     let [batch, tokens, width] = qkv.dims();
     assert!(
         heads > 0 && width.is_multiple_of(3 * heads),
-        "{width} numbers per token are not three parts of {heads} heads"
+        "{width} numbers per token are not 3 parts of {heads} heads"
     );
     #[cfg(feature = "flex")]
-    if crate::flex::supports::<B>(qkv.dtype()) {
+    if Precision::current() != Precision::Bf16 && crate::flex::supports::<B>(qkv.dtype()) {
         return crate::flex::self_attention(qkv, heads, scale);
     }
-    // [batch, tokens, 3·width] → three of [batch, heads, tokens, depth]
-    let qkv = qkv.reshape([batch, tokens, 3 * heads, width / (3 * heads)]);
-    let qkv = qkv.swap_dims(1, 2);
-    let part = |i: usize| qkv.clone().narrow(1, i * heads, heads);
-    let mixed = attention(part(0), part(1), part(2), scale);
+    let [q, k, v] = split_heads(qkv, 3, heads).try_into().expect("three parts");
+    let mixed = attention(q, k, v, scale);
     mixed.swap_dims(1, 2).reshape([batch, tokens, width / 3])
 }

@@ -1,5 +1,6 @@
 //! Two-dimensional convolution.
 
+use crate::precision::Precision;
 use crate::window::Window;
 use burn::tensor::backend::Backend;
 use burn::tensor::module;
@@ -15,7 +16,8 @@ use burn::tensor::{DType, Tensor};
 /// stride 1 whose output is as large as its input, with even sides and enough channels, takes fewer
 /// multiplications (Winograd's F(2×2, 3×3)). Rounding is then relative to the largest of 4×4
 /// pixels, and an infinite or NaN pixel makes all 2×2 outputs of its tile NaN. On GPUs with tensor
-/// cores numbers are multiplied in TF32: relative errors are near 5e-4.
+/// cores numbers are multiplied in TF32 unless the [`Precision`] is another: relative errors are near
+/// 5e-4.
 ///
 /// # Shapes
 /// - x: `[batch, channels, height, width]`, weight: `[outputs, channels, rows, columns]`,
@@ -23,7 +25,8 @@ use burn::tensor::{DType, Tensor};
 /// - output: `[batch, outputs, …]`, with height and width from [`Window::output`]
 ///
 /// # Panics
-/// If the stride is 0, shapes do not match, or the kernel is larger than the padded image.
+/// If the stride is 0, shapes do not match, the kernel is larger than the padded image, or the
+/// precision is bf16 on a backend that does not round.
 ///
 /// ```
 /// use burn::tensor::{Tensor, TensorData};
@@ -57,6 +60,15 @@ pub fn conv2d<B: Backend>(
         "a kernel of {rows}×{columns} does not fit an image of {height}×{width} padded by {}",
         window.padding
     );
+    let precision = Precision::current();
+    #[cfg(feature = "flex")]
+    if precision == Precision::Bf16 && crate::flex::supports::<B>(x.dtype()) {
+        use crate::flex::bf16::{factor, product};
+        let none = bias.zeros_like();
+        let factors = (factor(x), factor(weight));
+        let y = Precision::F32.within(|| conv2d(factors.0, factors.1, none, window));
+        return product(y) + bias.reshape([1, outputs, 1, 1]);
+    }
     #[cfg(feature = "flex")]
     if crate::flex::supports::<B>(x.dtype())
         && window.padding < rows.min(columns)
@@ -68,8 +80,9 @@ pub fn conv2d<B: Backend>(
     if crate::cube::supports::<B>(&[x.dtype(), weight.dtype(), bias.dtype()])
         && weight.shape().num_elements() * x.shape().num_elements() > 0
     {
-        return crate::cube::conv2d(x, weight, bias, window);
+        return crate::cube::conv2d(x, weight, bias, window, precision);
     }
+    precision.check_supported(&x);
     let Window { stride, padding } = window;
     let options = ConvOptions::new([stride; 2], [padding; 2], [1; 2], 1);
     // ndarray adds the products of a pixel one by one, so that single precision loses a digit more

@@ -17,17 +17,21 @@ mod linear;
 mod logistic;
 mod magnitude;
 mod many;
+mod normals;
 mod path_sample;
 mod philox;
+mod product;
 mod silu;
+mod split;
 mod sum;
 mod unfold;
 mod update;
 
 use crate::activation::Activation;
 use crate::adamw_step::AdamWStep;
-use crate::downcast::{cast, is, is_over, raw, run, wrap};
+use crate::downcast::{cast, is, is_over, raw, run, run_parts, wrap};
 use crate::grouping::Grouping;
+use crate::precision::Precision;
 use crate::tape::Tracked;
 use crate::window::Window;
 use crate::words::Words;
@@ -92,6 +96,15 @@ pub(crate) fn supports_all<'a, B: Backend, const D: usize>(
         && (tensors.into_iter()).all(|x| x.dtype() == DType::F32 && x.shape().num_elements() > 0)
 }
 
+/// Whether the device has matrix units for bf16, of a backend without a tape.
+pub(crate) fn multiplies_bf16<B: Backend>(device: &B::Device) -> bool {
+    if !supports_untracked::<B>(&[]) {
+        return false;
+    }
+    let x = Tensor::<B, 1>::zeros([1], device);
+    on_gpu!(B, G => product::multiplies_bf16(&primitive::<B, G, 1>(x).client))
+}
+
 pub(crate) fn group_norm<B: Backend, const D: usize>(
     x: Tensor<B, D>,
     gain: Tensor<B, 2>,
@@ -107,9 +120,11 @@ pub(crate) fn conv2d<B: Backend>(
     weight: Tensor<B, 4>,
     bias: Tensor<B, 1>,
     window: Window,
+    precision: Precision,
 ) -> Tensor<B, 4> {
     let inputs = [raw(x), raw(weight), raw(bias)];
-    on_gpu!(B, G => run::<B, G, _, 3, 4>(conv2d::Conv2d(window), inputs))
+    let operation = conv2d::Conv2d { window, precision };
+    on_gpu!(B, G => run::<B, G, _, 3, 4>(operation, inputs))
 }
 
 pub(crate) fn silu<B: Backend, const D: usize>(x: Tensor<B, D>) -> Tensor<B, D> {
@@ -121,9 +136,22 @@ pub(crate) fn linear<B: Backend, const D: usize>(
     weight: Tensor<B, 2>,
     bias: Tensor<B, 1>,
     activation: Activation,
+    precision: Precision,
 ) -> Tensor<B, D> {
     let inputs = [raw(x), raw(weight), raw(bias)];
-    on_gpu!(B, G => run::<B, G, _, 3, D>(linear::Linear(activation), inputs))
+    let operation = linear::Linear {
+        activation,
+        precision,
+    };
+    on_gpu!(B, G => run::<B, G, _, 3, D>(operation, inputs))
+}
+
+pub(crate) fn matmul<B: Backend, const D: usize>(
+    x: Tensor<B, D>,
+    w: Tensor<B, D>,
+    precision: Precision,
+) -> Tensor<B, D> {
+    on_gpu!(B, G => run::<B, G, _, 2, D>(product::Product(precision), [raw(x), raw(w)]))
 }
 
 pub(crate) fn layer_norm<B: Backend>(
@@ -150,9 +178,11 @@ pub(crate) fn attention<B: Backend>(
     k: Tensor<B, 4>,
     v: Tensor<B, 4>,
     scale: f64,
+    precision: Precision,
 ) -> Tensor<B, 4> {
     let inputs = [raw(q), raw(k), raw(v)];
-    on_gpu!(B, G => run::<B, G, _, 3, 4>(attention::Attention { scale }, inputs))
+    let operation = attention::Attention { scale, precision };
+    on_gpu!(B, G => run::<B, G, _, 3, 4>(operation, inputs))
 }
 
 /// Only for tensors that are not on a tape. Terms of weight 0 are left out before.
@@ -204,6 +234,20 @@ pub(crate) fn dropout<B: Backend, const D: usize>(
     on_gpu!(B, G => run::<B, G, _, 1, D>(dropout::Dropout { words, p }, [raw(x)]))
 }
 
+/// Normal numbers of this standard deviation by their words.
+pub(crate) fn normals<B: Backend, const D: usize>(
+    words: Words,
+    std: f64,
+    shape: [usize; D],
+    device: &B::Device,
+) -> Tensor<B, D> {
+    let y = Tensor::<B, D>::empty(shape, (device, DType::F32));
+    on_gpu!(B, G => {
+        normals::fill(&values::<B, G, D>(&y), &words, std);
+        y
+    })
+}
+
 pub(crate) fn adamw<B: Backend, const D: usize>(
     state: Vec<[Tensor<B, D>; 3]>,
     gradients: Vec<Tensor<B, D>>,
@@ -237,6 +281,35 @@ pub(crate) fn global_norm<B: Backend>(tensors: &[Tensor<B, 1>]) -> Tensor<B, 1> 
         let tensors = tensors.iter().cloned().map(primitive::<B, G, 1>).collect();
         wrap(magnitude::global_norm(tensors))
     })
+}
+
+/// The parts of rows, if the device can put their gradients together in one launch.
+pub(crate) fn split<B: Backend>(x: Tensor<B, 2>, parts: usize) -> Option<Vec<Tensor<B, 2>>> {
+    on_gpu!(B, G => {
+        let fits = split::fits(&values::<B, G, 2>(&x), parts);
+        fits.then(|| run_parts::<B, G, 2>(split::Rows { parts }, raw(x)))
+    })
+}
+
+/// The heads of the parts of tokens, likewise.
+pub(crate) fn split_heads<B: Backend>(
+    x: Tensor<B, 3>,
+    parts: usize,
+    heads: usize,
+) -> Option<Vec<Tensor<B, 4>>> {
+    on_gpu!(B, G => {
+        let fits = split::fits(&values::<B, G, 3>(&x), parts);
+        fits.then(|| run_parts::<B, G, 4>(split::Heads { parts, heads }, raw(x)))
+    })
+}
+
+/// The primitive of a tensor, on a tape or not.
+fn values<B: Backend, G: Backend, const D: usize>(x: &Tensor<B, D>) -> FloatTensor<G> {
+    let raw = raw(x.clone());
+    match cast::<_, FloatTensor<G>>(raw.clone()) {
+        Some(values) => values,
+        None => cast::<_, Tracked<G>>(raw).expect(KNOWN).primitive,
+    }
 }
 
 /// The primitive of a tensor that is not on a tape.

@@ -1,8 +1,10 @@
 //! Recognises a backend by the type of its primitives.
 //!
-//! [`is`] and [`is_over`] ask; [`run`] runs a fused operation on what was recognised, with or
-//! without a tape.
+//! [`is`] and [`is_over`] ask; [`run`] and [`run_parts`] run a fused operation on what was
+//! recognised, with or without a tape.
 
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+use crate::tape::parts::{Parted, track_parts};
 use crate::tape::{Fused, Tracked, track};
 use burn::tensor::backend::Backend;
 use burn::tensor::ops::FloatTensor;
@@ -49,4 +51,19 @@ pub(crate) fn run<B: Backend, I: Backend, O: Fused<I, N>, const N: usize, const 
     }
     let inputs = inputs.map(|x| cast::<_, Tracked<I>>(x).expect(KNOWN));
     wrap(track(operation, inputs))
+}
+
+/// Runs an operation with several values on a primitive of a backend that is known to be over `I`.
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+pub(crate) fn run_parts<B: Backend, I: Backend, const D: usize>(
+    operation: impl Parted<I>,
+    x: FloatTensor<B>,
+) -> Vec<Tensor<B, D>> {
+    const KNOWN: &str = "of the backend that was recognised";
+    if is::<B, FloatTensor<I>>() {
+        let x = cast::<_, FloatTensor<I>>(x).expect(KNOWN);
+        return operation.forward(x).into_iter().map(wrap).collect();
+    }
+    let x = cast::<_, Tracked<I>>(x).expect(KNOWN);
+    track_parts(operation, x).into_iter().map(wrap).collect()
 }

@@ -3,11 +3,13 @@
 //! `tensor` reads and makes flex's tensors, `arch` finds the processor's vectors, `float` and
 //! `activation` have functions that vectorise, `simd` has the loops over elements, `transpose` the
 //! transpose of a matrix and `tile` sums that stay in registers,
-//! `tokens` a matrix of rows per sample. Each other file is one kernel.
+//! `tokens` a matrix of rows per sample. `bf16` rounds what enters products. Each other file is one
+//! kernel.
 
 mod activation;
 mod arch;
 mod attention;
+pub(crate) mod bf16;
 mod combine;
 mod concat;
 mod conv2d;

@@ -1,6 +1,7 @@
 //! A linear layer with its activation.
 
 use crate::activation::Activation;
+use crate::precision::Precision;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
@@ -16,7 +17,7 @@ use burn::tensor::backend::Backend;
 /// - output: `[…, outputs]`
 ///
 /// # Panics
-/// If shapes do not match.
+/// If shapes do not match, or the [`Precision`] is bf16 on a backend that does not round.
 ///
 /// ```
 /// use burn::tensor::{Tensor, TensorData};
@@ -42,15 +43,20 @@ pub fn linear<B: Backend, const D: usize>(
         "a weight of {inputs}×{outputs} and a bias of {:?} for an input of {last}",
         bias.dims()
     );
+    let precision = Precision::current();
     #[cfg(feature = "flex")]
     if crate::flex::supports::<B>(x.dtype()) {
-        return crate::flex::linear(x, weight, bias, activation);
+        return match precision {
+            Precision::Bf16 => crate::flex::bf16::linear(x, weight, bias, activation),
+            _ => crate::flex::linear(x, weight, bias, activation),
+        };
     }
     #[cfg(any(feature = "wgpu", feature = "cuda"))]
     if crate::cube::supports::<B>(&[x.dtype(), weight.dtype(), bias.dtype()])
         && x.shape().num_elements() * outputs > 0
     {
-        return crate::cube::linear(x, weight, bias, activation);
+        return crate::cube::linear(x, weight, bias, activation, precision);
     }
+    precision.check_supported(&x);
     activation.forward(x.matmul(weight.unsqueeze()) + bias.unsqueeze())
 }

@@ -1,5 +1,8 @@
 //! A fused operation as one node of the tape.
 
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+pub(crate) mod parts;
+
 use burn::backend::Autodiff;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::NoCheckpointing;

@@ -8,9 +8,9 @@ use burn::tensor::{DType, Tensor, TensorData};
 use burn_flex::Flex;
 use burn_wgpu::Wgpu;
 use pyroclast_kernels::{
-    Activation, AdamWStep, Grouping, PathRow, Window, Words, adamw, attention, combine, conv2d,
-    dropout_by_words, gated_sum, global_norm, group_norm, layer_norm, lerp, linear, path_sample,
-    self_attention, silu,
+    Activation, AdamWStep, Grouping, PathRow, Precision, Window, Words, adamw, attention, combine,
+    conv2d, dropout_by_words, gated_sum, global_norm, group_norm, layer_norm, lerp, linear, matmul,
+    path_sample, self_attention, silu, split, split_heads,
 };
 
 /// Numbers in (−1.5, 1.5) without a pattern that a kernel could share.
@@ -338,6 +338,104 @@ fn tokens_attend_to_each_other_as_on_flex() {
     for (got, expected) in got.iter().zip(&both::<Autodiff<Flex>>(DType::F64)) {
         assert!(off(got, expected) <= 1e-5);
     }
+}
+
+/// In bf16 a factor that is computed, such as p, may be rounded the other way where it is almost a
+/// tie: it differs by 2⁻⁸, and so does its share of a sum. What comes in is rounded alike.
+#[test]
+fn products_in_bf16_are_those_of_flex() {
+    fn layer<A: AutodiffBackend>() -> [Vec<f64>; 4] {
+        self::layer::<A>([3, 40, 33, 20], Activation::Identity, DType::F32)
+    }
+    fn curved<A: AutodiffBackend>() -> [Vec<f64>; 4] {
+        self::layer::<A>([3, 40, 33, 20], Activation::Silu, DType::F32)
+    }
+    fn convolution<A: AutodiffBackend>(window: Window, side: usize) -> [Vec<f64>; 4] {
+        let x = numbers::<A, 4>([2, 8, 9, 12], 0, DType::F32).swap_dims(2, 3);
+        let weight = numbers::<A, 4>([6, 12, side, side], 1, DType::F32);
+        let x = x.swap_dims(1, 2);
+        let bias = numbers::<A, 1>([6], 2, DType::F32);
+        outcome((x, weight, bias), |x, weight, bias| {
+            conv2d(x, weight, bias, window)
+        })
+    }
+    fn mixed<A: AutodiffBackend>() -> [Vec<f64>; 4] {
+        let of = |seed| numbers::<A, 4>([2, 33, 3, 4], seed, DType::F32).swap_dims(1, 2);
+        outcome((of(0), of(1), of(2)), |q, k, v| attention(q, k, v, 0.5))
+    }
+    fn product<A: AutodiffBackend>() -> [Vec<f64>; 4] {
+        let x = numbers::<A, 3>([2, 70, 9], 0, DType::F32).swap_dims(1, 2);
+        let w = numbers::<A, 3>([2, 70, 11], 1, DType::F32);
+        let bias = numbers::<A, 3>([2, 9, 11], 2, DType::F32);
+        outcome((x, w, bias), |x, w, bias| matmul(x, w) + bias)
+    }
+    type Pair = [[Vec<f64>; 4]; 2];
+    let compare = |of: &str, pair: fn() -> Pair, tolerance: f64| {
+        // Without matrix units, which this device does not have in any case.
+        let [got, expected] = Precision::F32.within(pair);
+        agree(&got, &expected, of);
+        let [got, expected] = Precision::Bf16.within(pair);
+        for (i, (got, expected)) in got.iter().zip(&expected).enumerate() {
+            let off = off(got, expected);
+            assert!(off <= tolerance, "{of}, {i}: off by {off:e}");
+        }
+        let unrounded = pair();
+        assert_ne!(unrounded[0][0], got[0], "{of}");
+    };
+    type W = Autodiff<Wgpu>;
+    type F = Autodiff<Flex>;
+    compare("product", || [product::<W>(), product::<F>()], 1e-5);
+    compare("layer", || [layer::<W>(), layer::<F>()], 1e-5);
+    compare("curved", || [curved::<W>(), curved::<F>()], 2e-3);
+    compare("attention", || [mixed::<W>(), mixed::<F>()], 2e-3);
+    compare("3×3", || convolutions(1, 1, 3), 1e-5);
+    compare("3×3, stride 2", || convolutions(2, 1, 3), 1e-5);
+    compare("1×1", || convolutions(1, 0, 1), 1e-5);
+    fn convolutions(stride: usize, padding: usize, side: usize) -> Pair {
+        let window = Window { stride, padding };
+        [
+            convolution::<W>(window, side),
+            convolution::<F>(window, side),
+        ]
+    }
+}
+
+/// Each part with a weight of its own, and one that nothing is made of.
+#[test]
+fn parts_are_those_of_flex() {
+    fn both<A: AutodiffBackend>(dtype: DType) -> [Vec<f64>; 4] {
+        let x = numbers::<A, 2>([12, 5], 0, dtype)
+            .transpose()
+            .detach()
+            .require_grad();
+        let parts = split(x.clone(), 4);
+        let sum = parts[0].clone() * 2.0 + parts[1].clone() * parts[3].clone();
+        // One is used twice.
+        let sum = sum + parts[0].clone().square();
+        let of_split = x.grad(&sum.clone().sum().backward()).expect("tracked");
+        let y = numbers::<A, 3>([2, 24, 7], 1, dtype)
+            .swap_dims(1, 2)
+            .detach()
+            .require_grad();
+        let heads = split_heads(y.clone(), 3, 2);
+        let mixed = heads[2].clone() * numbers([2, 2, 7, 4], 2, dtype) + heads[0].clone() * 3.0;
+        // The incoming gradient lies in another order.
+        let turned = mixed.clone().swap_dims(1, 3) * numbers([2, 4, 7, 2], 3, dtype);
+        let of_heads = y.grad(&turned.sum().backward()).expect("tracked");
+        [host(sum), host(of_split), host(mixed), host(of_heads)]
+    }
+    let got = both::<Autodiff<Wgpu>>(DType::F32);
+    agree(&got, &both::<Autodiff<Flex>>(DType::F64), "parts");
+    // Without a tape.
+    let x = numbers::<Wgpu, 2>([5, 12], 0, DType::F32);
+    for (i, part) in split(x.clone(), 4).into_iter().enumerate() {
+        assert_eq!(host(part), host(x.clone().narrow(1, 3 * i, 3)));
+    }
+    // On a tape that wants no gradient, and none of an empty batch.
+    type A = Autodiff<Wgpu>;
+    assert!(!split(numbers::<A, 2>([5, 12], 0, DType::F32), 2)[1].is_require_grad());
+    let empty = Tensor::<A, 2>::zeros([0, 12], &Default::default());
+    assert_eq!(split(empty, 3)[2].dims(), [0, 4]);
 }
 
 #[test]

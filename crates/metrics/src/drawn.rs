@@ -2,6 +2,7 @@
 
 use crate::features::FeatureNetwork;
 use burn::tensor::backend::Backend;
+use pyroclast_kernels::Precision;
 use pyroclast_train::dataset::Overflow;
 use pyroclast_train::draw::SampleError;
 use pyroclast_train::task::Task;
@@ -22,7 +23,8 @@ pub(crate) fn features_of<B: Backend>(
     let values = task.training.in_units(values, &task.scaling);
     let values = values.map_err(|Overflow(rows)| SampleError::NotFinite(rows))?;
     let values: Vec<f32> = values.into_iter().map(|x| x as f32).collect();
-    let features = network.features(&values, device, seen);
+    // However samples were drawn, they are scored alike.
+    let features = Precision::of_scores().within(|| network.features(&values, device, seen));
     let diverged = |row: &&[f32]| row.iter().any(|value| !value.is_finite());
     match features
         .chunks_exact(features.len() / n)

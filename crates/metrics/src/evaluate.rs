@@ -1,6 +1,7 @@
 //! How good a model is: its samples against fresh data, beside the score of a perfect sampler.
 
 mod scores;
+mod shared;
 
 pub use scores::{CoveredModes, FeatureScore, Named, Scores, differences, spreads};
 
@@ -20,11 +21,14 @@ use burn::tensor::backend::Backend;
 use pyroclast_core::flow::Flow;
 use pyroclast_core::network::Network;
 use pyroclast_core::noise::Noise;
+use pyroclast_kernels::Precision;
 use pyroclast_solvers::Control;
 use pyroclast_train::dataset::Overflow;
 use pyroclast_train::draw::{MethodName, Plan, SampleError, SamplingMethod, sample};
 use pyroclast_train::latents::Latents;
+use pyroclast_train::learn::Group;
 use pyroclast_train::task::Task;
+use shared::{gathered, own_rows};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -52,6 +56,8 @@ pub struct Protocol<M = MethodName> {
     /// The latents that the model draws, if it is one of latents: they are decoded before they are
     /// scored. There are no likelihoods then, which are of latents and not of pictures.
     pub latents: Option<Arc<Latents>>,
+    /// The processes that draw the samples together; the first of them scores.
+    pub group: Arc<dyn Group>,
     /// Whether a repetition gives the intervals that it can tell by itself, mostly from subsets of
     /// its samples. They cost a few percent of the scores, and are of no use beside the intervals
     /// over several repetitions.
@@ -78,7 +84,7 @@ pub fn evaluate<B, N, M, const D: usize>(
     k: u64,
     device: &B::Device,
     seen: &mut dyn FnMut(&'static str, f64),
-) -> Result<Scores, SampleError>
+) -> Result<Option<Scores>, SampleError>
 where
     B: Backend,
     N: Network<Autodiff<B>, D> + AutodiffModule<Autodiff<B>>,
@@ -92,6 +98,7 @@ where
         bounds,
         bound_steps,
         latents,
+        group,
         intervals,
     } = protocol.clone();
     let dataset = &task.training;
@@ -105,18 +112,32 @@ where
         seed: plan.seed.wrapping_add(k),
         ..plan
     };
-    let mut samples = sample(
-        &flow.valid(),
-        &x0,
-        shape,
-        &dataset.spread(n),
-        &plan,
-        device,
-        &mut |first, _, _| seen("drawing samples", SAMPLED * first as f64 / n as f64),
-    )?;
-    if let Some(latents) = &latents {
-        samples.values = latents.decode::<B>(&samples.values, 0, device)?;
-    }
+    let rows = own_rows(&*group, n, &plan);
+    let own = (!rows.is_empty()).then(|| {
+        let plan = Plan {
+            first_row: rows.start,
+            ..plan.clone()
+        };
+        let mut samples = sample(
+            &flow.valid(),
+            &x0[rows.start * state_dim..rows.end * state_dim],
+            shape,
+            &dataset.spread(n).slice(rows.clone()),
+            &plan,
+            device,
+            &mut |first, _, _| {
+                let share = first as f64 / rows.len() as f64;
+                seen("drawing samples", SAMPLED * share);
+            },
+        )?;
+        if let Some(latents) = &latents {
+            samples.values = latents.decode::<B>(&samples.values, 0, device)?;
+        }
+        Ok::<_, SampleError>(samples)
+    });
+    let Some(samples) = gathered(&*group, own.transpose()?, n, dim) else {
+        return Ok(None);
+    };
     let seconds = clock.elapsed().as_secs_f64();
     seen("distances between paths", SAMPLED);
     let [test, other] = task.test_points(n, noise, k);
@@ -134,15 +155,18 @@ where
         Some(_) => (0, 0),
         None => (likelihoods, bounds),
     };
-    let likelihood =
-        likelihood::<B, _, D>(flow, task, likelihoods, seed, Control::default(), device)?;
+    // Solved to a tolerance that bf16 would not let it reach.
+    let likelihood = Precision::of_scores().within(|| {
+        likelihood::<B, _, D>(flow, task, likelihoods, seed, Control::default(), device)
+    })?;
     let chain = Chain {
         table: flow.path.schedule.table(),
         steps: bound_steps,
         variance: plan.variance,
     };
     seen("variational bounds", 0.7);
-    let elbo = bound::<B, _, D>(&flow.valid(), task, bounds, &chain, seed, device);
+    let elbo = Precision::of_scores()
+        .within(|| bound::<B, _, D>(&flow.valid(), task, bounds, &chain, seed, device));
     seen("features", 0.8);
     let of_features = match network {
         Some(network) => {
@@ -207,7 +231,7 @@ where
     };
     let length = median_distance(&test, dim).filter(|_| n > 1);
     let mmd = length.map(|length| estimate(n.min(KERNELS), &|x, y| mmd_squared(x, y, dim, length)));
-    Ok(Scores {
+    Ok(Some(Scores {
         table,
         nearest,
         features,
@@ -225,7 +249,7 @@ where
         straightness: samples.straightness,
         evaluations: samples.statistics.evaluations,
         seconds,
-    })
+    }))
 }
 
 /// The features of samples, data and other data, `n` of each and on the model's scale.

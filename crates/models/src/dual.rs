@@ -15,7 +15,7 @@ pub(crate) use attention::attention;
 
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
-use pyroclast_kernels::{combine, concat};
+use pyroclast_kernels::{combine, concat, split};
 
 /// A value, and its tangent if it moves.
 #[derive(Debug, Clone)]
@@ -104,4 +104,16 @@ fn sum<B: Backend, const D: usize>(
     terms: impl IntoIterator<Item = Option<Tensor<B, D>>>,
 ) -> Option<Tensor<B, D>> {
     terms.into_iter().flatten().reduce(|sum, term| sum + term)
+}
+
+impl<B: Backend> Dual<B, 2> {
+    /// N parts of each row, side by side and of one width.
+    pub(crate) fn split<const N: usize>(self) -> [Self; N] {
+        let mut values = split(self.value, N).into_iter();
+        let mut tangents = self.tangent.map(|along| split(along, N).into_iter());
+        std::array::from_fn(|_| Self {
+            value: values.next().expect("a part"),
+            tangent: tangents.as_mut().and_then(Iterator::next),
+        })
+    }
 }

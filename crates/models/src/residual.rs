@@ -231,14 +231,11 @@ impl<B: Backend> ResidualBlock<B> {
     ) -> Dual<B, 4> {
         let resized = |x: Dual<B, 4>| x.linearly(|x| self.resize.apply(x));
         let h = resized(self.norm_in.carry(x.clone(), true)).convolve(&self.conv_in);
-        let channels = h.dims()[1];
         let h = match (modulation, self.mode) {
             (None, _) => self.norm_out.carry(h, true),
             (Some(modulation), Modulation::ScaleShift) => {
-                let part = |i: usize| {
-                    (modulation.clone()).linearly(|x| x.narrow(1, i * channels, channels))
-                };
-                self.norm_out.carry_modulated(h, part(0), part(1))
+                let [scale, shift] = modulation.split();
+                self.norm_out.carry_modulated(h, scale, shift)
             }
             (Some(modulation), Modulation::Additive) => {
                 self.norm_out.carry(h.shift_channels(modulation), true)

@@ -20,7 +20,7 @@ use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use pyroclast_core::condition::Sequences;
 use pyroclast_core::recompute::stage;
-use pyroclast_kernels::Activation;
+use pyroclast_kernels::{Activation, split_heads};
 
 /// Added to the score of a token that does not count: its weight is then zero in either precision.
 const BEYOND: f64 = -1e30;
@@ -110,14 +110,10 @@ impl<B: Backend> CrossAttention<B> {
     pub(crate) fn forward(&self, x: Dual<B, 3>, context: &Context<B>) -> Dual<B, 3> {
         let [batch, tokens, width] = x.dims();
         let (heads, depth) = (self.heads, width / self.heads);
-        let count = context.tokens.dims()[1];
         let q = x.dense(&self.query, Activation::Identity);
         let q = q.linearly(|x| x.reshape([batch, tokens, heads, depth]).swap_dims(1, 2));
         let found = dense(&self.found, context.tokens.clone(), Activation::Identity);
-        let found = found
-            .reshape([batch, count, 2 * heads, depth])
-            .swap_dims(1, 2);
-        let [k, v] = [0, heads].map(|start| found.clone().narrow(1, start, heads));
+        let [k, v] = split_heads(found, 2, heads).try_into().expect("two parts");
         let scale = 1.0 / (depth as f64).sqrt();
         let mixed = attention(q, k.into(), v.into(), scale, context.mask.as_ref());
         let mixed = mixed.linearly(|x| x.swap_dims(1, 2).reshape([batch, tokens, width]));

@@ -204,6 +204,7 @@ impl Config {
             .ema(training.ema)
             .condition_dropout(training.label_dropout)
             .few_step(self.few_step.method)
+            .precision(training.precision)
             .log_every(training.log_every)
             .validate_every(training.validate_every);
         for law in training.averages() {

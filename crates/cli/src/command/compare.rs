@@ -33,7 +33,7 @@ pub(crate) fn run(arguments: Compare) -> Result<ExitCode> {
     if let Some(out) = &arguments.out {
         check_picture(out)?;
     }
-    let device = device::choose(arguments.model.device.name.as_deref())?;
+    let device = device::of(&arguments.model)?;
     let task = data_of(&stored, &arguments.model.run)?;
     if arguments.guidance != 1.0 && !task.training.conditions().any() {
         bail!(unguided("guidance", &task));
@@ -102,7 +102,7 @@ pub(crate) fn run(arguments: Compare) -> Result<ExitCode> {
         named,
         features: &arguments.features,
     };
-    let (mut comparison, unserved) = device::run_on(device, job)?;
+    let (mut comparison, unserved) = device::run_in(arguments.model.precision, device, job)?;
     left_out.extend(unserved);
     (contest.methods).retain(|method| !left_out.iter().any(|(name, _)| *name == method.name));
     // A step of some methods costs more than a small budget, and one with guidance two evaluations

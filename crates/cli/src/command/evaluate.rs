@@ -25,6 +25,7 @@ use pyroclast_core::path::Source;
 use pyroclast_metrics::evaluate::{Protocol, Scores, evaluate};
 use pyroclast_train::atomic_file::write_atomically;
 use pyroclast_train::config::Config;
+use pyroclast_train::learn::Group;
 use pyroclast_train::model::Model;
 use pyroclast_train::stored_model::{StoredModel, WithModel};
 use pyroclast_train::task::Task;
@@ -32,6 +33,7 @@ use scored::Scored;
 use serde_json::Value;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 /// The default number of samples.
 const N: usize = 10_000;
@@ -48,9 +50,14 @@ const LIKELIHOODS: (usize, usize) = (2000, 64);
 /// The default number of repetitions: of one model, and of two that are compared.
 const SEEDS: (u32, u32) = (1, 5);
 
-pub(crate) fn run(arguments: Evaluate) -> Result<ExitCode> {
+pub(crate) fn run(arguments: Evaluate, group: &Arc<dyn Group>) -> Result<ExitCode> {
     let stored = open_any(&arguments.model)?;
     if is_autoencoder(&stored) {
+        if group.size() > 1 {
+            bail!(Usage(
+                "an autoencoder is evaluated by one process, and MPI has started several".into()
+            ));
+        }
         return reconstructions(&arguments, stored);
     }
     let other = match &arguments.against {
@@ -59,11 +66,11 @@ pub(crate) fn run(arguments: Evaluate) -> Result<ExitCode> {
     };
     let usual = if other.is_some() { SEEDS.1 } else { SEEDS.0 };
     let seeds = arguments.seeds.unwrap_or(usual);
-    let device = device::choose(arguments.model.device.name.as_deref())?;
-    let ours = Subject::new(&stored, &arguments.model.run, &arguments, seeds)?;
+    let device = device::of(&arguments.model)?;
+    let ours = Subject::new(&stored, &arguments.model.run, &arguments, seeds, group)?;
     let theirs = match (&other, &arguments.against) {
         (Some(stored), Some(path)) => {
-            let theirs = Subject::new(stored, path, &arguments, seeds)?;
+            let theirs = Subject::new(stored, path, &arguments, seeds, group)?;
             check_same_data(&ours, &theirs)?;
             Some(theirs)
         }
@@ -72,7 +79,14 @@ pub(crate) fn run(arguments: Evaluate) -> Result<ExitCode> {
     if let Some(path) = &arguments.bound_terms {
         check_terms(path, ours.protocol.bounds)?;
     }
-    let (ours, theirs) = device::run_on(device, Evaluation { ours, theirs })?;
+    let (ours, theirs) = device::run_in(
+        arguments.model.precision,
+        device,
+        Evaluation { ours, theirs },
+    )?;
+    if !group.leads() {
+        return Ok(ExitCode::SUCCESS);
+    }
     // A reader that leaves must not cost the file, nor a file that cannot be written the scores.
     let written = match &arguments.bound_terms {
         Some(path) => write_terms(path, &ours.scores),
@@ -107,6 +121,7 @@ fn open_other(ours: &args::Model, path: &Path) -> Result<StoredModel> {
         run: path.to_owned(),
         weights: ours.weights,
         device: args::Device { name: None },
+        precision: ours.precision,
     })
 }
 
@@ -127,6 +142,7 @@ impl<'a> Subject<'a> {
         path: &'a Path,
         arguments: &'a Evaluate,
         seeds: u32,
+        group: &Arc<dyn Group>,
     ) -> Result<Self> {
         let config = &stored.config();
         let plan = plan(&arguments.solver, config, arguments.seed, true)?;
@@ -183,6 +199,7 @@ impl<'a> Subject<'a> {
             bounds,
             bound_steps: bound_steps as usize,
             latents: stored.latents()?,
+            group: group.clone(),
             intervals: seeds == 1,
         };
         Ok(Self {
@@ -237,18 +254,21 @@ impl<B: Backend> WithModel<Autodiff<B>> for Scoring<'_, '_> {
         let (flow, task) = (&model.flow, &subject.task);
         let device = &model.device::<Autodiff<B>>();
         let config = subject.stored.config();
-        let network = features::network::<B>(subject.features, &config, task, device)?;
+        let network = match subject.protocol.group.leads() {
+            true => features::network::<B>(subject.features, &config, task, device)?,
+            false => None,
+        };
         let bar = Bar::new("drawing samples");
         let about = network.as_ref().map(|network| network.about());
         let scores: Result<_> = (0..subject.repetitions)
-            .map(|k| {
+            .filter_map(|k| {
                 let (network, protocol) = (network.as_deref(), &subject.protocol);
                 let seen = &mut |what: &'static str, share: f64| {
                     bar.doing(what);
                     bar.at((k as f64 + share) / subject.repetitions as f64);
                 };
                 let scores = evaluate::<B, _, _, D>(flow, task, protocol, network, k, device, seen);
-                Ok(scores?)
+                scores.map_err(Into::into).transpose()
             })
             .collect();
         Ok((scores?, about))

@@ -8,6 +8,7 @@ use crate::features;
 use crate::say::{fixed, say};
 use anyhow::{Result, bail};
 use burn::tensor::backend::Backend;
+use pyroclast_kernels::Precision;
 use pyroclast_metrics::frechet_distance;
 use pyroclast_metrics::reconstruction::{Reconstructed, reconstructed};
 use pyroclast_train::config::Config;
@@ -39,7 +40,7 @@ pub(super) fn reconstructions(arguments: &Evaluate, stored: StoredModel) -> Resu
         Some(n) => n as usize,
         None => N.min(most),
     };
-    let device = device::choose(arguments.model.device.name.as_deref())?;
+    let device = device::of(&arguments.model)?;
     let job = Reconstructing {
         file: &file,
         config: &config,
@@ -47,7 +48,7 @@ pub(super) fn reconstructions(arguments: &Evaluate, stored: StoredModel) -> Resu
         rows: spread(n, most),
         features: &arguments.features,
     };
-    let (found, distance) = device::run_on(device, job)?;
+    let (found, distance) = device::run_in(arguments.model.precision, device, job)?;
     let bits = |rate: f64| rate / std::f64::consts::LN_2 / pictures.dim() as f64;
     let bits = found.rate.map(bits);
     if arguments.json {
@@ -170,7 +171,8 @@ impl Job for Reconstructing<'_> {
                 let values = pictures.in_units(values, &self.task.scaling);
                 let values = values.map_err(|_| anyhow::anyhow!("pictures are not finite"))?;
                 let values: Vec<f32> = values.into_iter().map(|x| x as f32).collect();
-                Ok(network.features(&values, device, &mut |_| {}))
+                let of_features = || network.features(&values, device, &mut |_| {});
+                Ok(Precision::of_scores().within(of_features))
             };
             let (real, back) = (of(&pictures.gather(&self.rows))?, of(&found.images)?);
             let width = real.len() / self.rows.len();

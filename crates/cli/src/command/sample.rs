@@ -81,7 +81,7 @@ pub(crate) fn run(arguments: Sample, group: &Arc<dyn Group>) -> Result<ExitCode>
             "--tile is for a model of latents, whose samples are decoded; leave it out".into()
         ));
     }
-    let device = device::choose(arguments.model.device.name.as_deref())?;
+    let device = device::of(&arguments.model)?;
     check_guidance(&arguments.solver, &plan, &task)?;
     let classes = Classes::of(&arguments, &task)?;
     let condition = condition(&arguments, &stored)?;
@@ -106,7 +106,7 @@ pub(crate) fn run(arguments: Sample, group: &Arc<dyn Group>) -> Result<ExitCode>
             group: &**group,
             take,
         };
-        device::run_on(device, job)
+        device::run_in(arguments.model.precision, device, job)
     };
     if !group.leads() {
         draw(&mut |_, _| Ok(()))?;

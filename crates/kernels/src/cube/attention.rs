@@ -6,7 +6,9 @@
 //!
 //! The scores of all pairs are kept.
 
+use super::product::Factor;
 use super::sum::{largest, sum, units};
+use crate::precision::Precision;
 use crate::tape::Fused;
 use burn::tensor::TensorMetadata;
 use burn::tensor::backend::Backend;
@@ -20,6 +22,7 @@ use cubecl::std::tensor::layout::linear::LinearView;
 #[derive(Debug, Clone)]
 pub(super) struct Attention {
     pub(super) scale: f64,
+    pub(super) precision: Precision,
 }
 
 impl<R, F, I, T> Fused<CubeBackend<R, F, I, T>, 3> for Attention
@@ -30,13 +33,12 @@ where
     T: BoolElement,
     CubeBackend<R, F, I, T>: Backend<FloatTensorPrimitive = CubeTensor<R>>,
 {
-    /// q, k, v and p.
-    type Saved = [CubeTensor<R>; 4];
+    /// q, k and v, and p.
+    type Saved = ([Factor<R>; 3], CubeTensor<R>);
 
-    fn forward(&self, [q, k, v]: [CubeTensor<R>; 3]) -> (CubeTensor<R>, Self::Saved) {
-        type B<R, F, I, T> = CubeBackend<R, F, I, T>;
-        let keys = B::<R, F, I, T>::float_swap_dims(k.clone(), 2, 3);
-        let p = B::<R, F, I, T>::float_matmul(q.clone(), keys);
+    fn forward(&self, inputs: [CubeTensor<R>; 3]) -> (CubeTensor<R>, Self::Saved) {
+        let [q, k, v] = inputs.map(|x| Factor::of(x, self.precision));
+        let p = q.times::<F, I, T>(&turned::<R, F, I, T>(&k));
         let [rows, width] = sizes(&p);
         softmax::launch(
             &p.client,
@@ -48,24 +50,25 @@ where
             self.scale as f32,
             units(width),
         );
-        let y = B::<R, F, I, T>::float_matmul(p.clone(), v.clone());
-        (y, [q, k, v, p])
+        let y = Factor::of(p.clone(), self.precision).times::<F, I, T>(&v);
+        (y, ([q, k, v], p))
     }
 
     fn backward(
         &self,
-        [q, k, v, p]: Self::Saved,
+        ([q, k, v], p): Self::Saved,
         gradient: CubeTensor<R>,
         wanted: [bool; 3],
     ) -> [Option<CubeTensor<R>>; 3] {
-        type B<R, F, I, T> = CubeBackend<R, F, I, T>;
-        let turned = |x| B::<R, F, I, T>::float_swap_dims(x, 2, 3);
-        let product = B::<R, F, I, T>::float_matmul;
-        let dv = wanted[2].then(|| product(turned(p.clone()), gradient.clone()));
+        let gradient = Factor::of(gradient, self.precision);
+        let dv = wanted[2].then(|| {
+            let p = Factor::of(p.clone(), self.precision);
+            turned::<R, F, I, T>(&p).times::<F, I, T>(&gradient)
+        });
         if !wanted[0] && !wanted[1] {
             return [None, None, dv];
         }
-        let dz = product(gradient, turned(v));
+        let dz = gradient.times::<F, I, T>(&turned::<R, F, I, T>(&v));
         let [rows, width] = sizes(&p);
         pull::launch(
             &p.client.clone(),
@@ -78,10 +81,23 @@ where
             self.scale as f32,
             units(width),
         );
-        let dq = wanted[0].then(|| product(dz.clone(), k));
-        let dk = wanted[1].then(|| product(turned(dz), q));
+        let dz = Factor::of(dz, self.precision);
+        let dq = wanted[0].then(|| dz.times::<F, I, T>(&k));
+        let dk = wanted[1].then(|| turned::<R, F, I, T>(&dz).times::<F, I, T>(&q));
         [dq, dk, dv]
     }
+}
+
+/// Each matrix transposed.
+fn turned<R, F, I, T>(x: &Factor<R>) -> Factor<R>
+where
+    R: CubeRuntime,
+    F: FloatElement,
+    I: IntElement,
+    T: BoolElement,
+    CubeBackend<R, F, I, T>: Backend<FloatTensorPrimitive = CubeTensor<R>>,
+{
+    x.seen(|x| CubeBackend::<R, F, I, T>::float_swap_dims(x, 2, 3))
 }
 
 /// The rows of the scores, and the numbers of a row.

@@ -7,12 +7,15 @@
 //! `s` parts which run side by side, and the gradient of x is a convolution like the value's. The product of tiles is
 //! chosen by the sizes, not by timing candidates, which takes minutes at the first step.
 
+use super::product::Factor;
 use super::unfold::unfold;
+use crate::precision::Precision;
 use crate::tape::Fused;
 use crate::window::Window;
 use burn::tensor::backend::Backend;
 use burn::tensor::ops::{ConvOptions, FloatTensorOps, ModuleOps};
-use burn::tensor::{Shape, TensorMetadata};
+use burn::tensor::{DType, Shape, TensorMetadata};
+use burn_cubecl::kernel::conv::{ConvStrategy, conv_forward};
 use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::ops::numeric::empty_device_dtype;
 use burn_cubecl::tensor::CubeTensor;
@@ -32,7 +35,10 @@ const HELD: usize = 1 << 27;
 
 /// The convolution as an operation on the tape.
 #[derive(Debug, Clone)]
-pub(super) struct Conv2d(pub(super) Window);
+pub(super) struct Conv2d {
+    pub(super) window: Window,
+    pub(super) precision: Precision,
+}
 
 impl<R, F, I, T> Fused<CubeBackend<R, F, I, T>, 3> for Conv2d
 where
@@ -42,10 +48,11 @@ where
     T: BoolElement,
     CubeBackend<R, F, I, T>: Backend<FloatTensorPrimitive = CubeTensor<R>>,
 {
-    type Saved = [CubeTensor<R>; 2];
+    type Saved = [Factor<R>; 2];
 
     fn forward(&self, [x, weight, bias]: [CubeTensor<R>; 3]) -> (CubeTensor<R>, Self::Saved) {
-        let y = Of::<R, F, I, T>::convolve(x.clone(), weight.clone(), Some(bias), self.0);
+        let [x, weight] = [x, weight].map(|factor| Factor::of(factor, self.precision));
+        let y = Of::<R, F, I, T>::convolve(&x, &weight, Some(bias), self.window);
         (y, [x, weight])
     }
 
@@ -55,8 +62,9 @@ where
         gradient: CubeTensor<R>,
         wanted: [bool; 3],
     ) -> [Option<CubeTensor<R>>; 3] {
-        let dx = || Of::<R, F, I, T>::by_image(&x, weight.clone(), gradient.clone(), self.0);
-        let dw = || Of::<R, F, I, T>::by_weight(&x, &weight, &gradient, self.0);
+        let factor = Factor::of(gradient.clone(), self.precision);
+        let dx = || Of::<R, F, I, T>::by_image(&x, &weight, &factor, self.window);
+        let dw = || Of::<R, F, I, T>::by_weight(&x, &weight, &factor, self.window);
         let db = || {
             let [n, channels, h, w] = sizes(&gradient);
             let shape = Shape::from([n, channels, h * w]);
@@ -83,41 +91,43 @@ where
 {
     /// The value, in order.
     fn convolve(
-        x: CubeTensor<R>,
-        weight: CubeTensor<R>,
+        x: &Factor<R>,
+        weight: &Factor<R>,
         bias: Option<CubeTensor<R>>,
         window: Window,
     ) -> CubeTensor<R> {
         let Window { stride, padding } = window;
-        let last = |x: CubeTensor<R>| CubeBackend::<R, F, I, T>::float_permute(x, &[0, 2, 3, 1]);
-        for strategy in strategies(&x, &weight) {
-            let y = launch(
-                &strategy,
-                last(x.clone()),
-                last(weight.clone()),
-                bias.clone(),
-                window,
-            );
+        let last =
+            |x: &Factor<R>| CubeBackend::<R, F, I, T>::float_permute(x.x.clone(), &[0, 2, 3, 1]);
+        for strategy in strategies(x, weight) {
+            let y = launch(&strategy, last(x), last(weight), bias.clone(), window);
             if let Some(y) = y {
                 return into_contiguous(CubeBackend::<R, F, I, T>::float_permute(y, &[0, 3, 1, 2]));
             }
         }
         let options = ConvOptions::new([stride; 2], [padding; 2], [1; 2], 1);
-        into_contiguous(CubeBackend::<R, F, I, T>::conv2d(x, weight, bias, options))
+        let is_exact = x.is_exact();
+        let [x, weight] = [x, weight].map(Factor::single);
+        into_contiguous(match is_exact {
+            // burn's choice may be by timing, which may round.
+            true => conv_forward(x, weight, bias, options, ConvStrategy::Direct)
+                .expect("a direct convolution, which takes every shape"),
+            false => CubeBackend::<R, F, I, T>::conv2d(x, weight, bias, options),
+        })
     }
 
     /// The gradient of the image: the convolution of the outputs' gradient, spread out by the stride, with the kernel
     /// turned around.
     fn by_image(
-        x: &CubeTensor<R>,
-        weight: CubeTensor<R>,
-        gradient: CubeTensor<R>,
+        x: &Factor<R>,
+        weight: &Factor<R>,
+        gradient: &Factor<R>,
         window: Window,
     ) -> CubeTensor<R> {
         type B<R, F, I, T> = CubeBackend<R, F, I, T>;
-        let [n, outputs, h, w] = sizes(&gradient);
-        let [_, _, height, width] = sizes(x);
-        let [_, _, rows, columns] = sizes(&weight);
+        let [n, outputs, h, w] = sizes(&gradient.x);
+        let [_, _, height, width] = sizes(&x.x);
+        let [_, _, rows, columns] = sizes(&weight.x);
         let Window { stride, padding } = window;
         let is_square = rows == columns && padding < rows;
         let fits = match stride {
@@ -128,76 +138,81 @@ where
         };
         if !fits {
             let options = ConvOptions::new([stride; 2], [padding; 2], [1; 2], 1);
-            return B::<R, F, I, T>::conv2d_x_backward(x.clone(), weight, gradient, options);
+            let [x, weight, gradient] = [x, weight, gradient].map(Factor::single);
+            return B::<R, F, I, T>::conv2d_x_backward(x, weight, gradient, options);
         }
-        let mut spread = gradient;
-        if stride == 2 {
-            let device = B::<R, F, I, T>::float_device(&spread);
+        let spread = gradient.seen(|gradient| {
+            if stride == 1 {
+                return gradient;
+            }
+            let (device, dtype) = (B::<R, F, I, T>::float_device(&gradient), gradient.dtype);
             let zeros = |shape: [usize; 5]| {
-                B::<R, F, I, T>::float_zeros(Shape::from(shape), &device, x.dtype.into())
+                B::<R, F, I, T>::float_zeros(Shape::from(shape), &device, dtype.into())
             };
             let reshape = B::<R, F, I, T>::float_reshape;
-            spread = reshape(spread, Shape::from([n, outputs, h, w, 1]));
-            spread = B::<R, F, I, T>::float_cat(vec![spread, zeros([n, outputs, h, w, 1])], 4);
-            spread = reshape(spread, Shape::from([n, outputs, h, 1, 2 * w]));
-            spread = B::<R, F, I, T>::float_cat(vec![spread, zeros([n, outputs, h, 1, 2 * w])], 3);
-            spread = reshape(spread, Shape::from([n, outputs, 2 * h, 2 * w]));
-        }
-        let turned = match rows {
-            1 => weight,
-            _ => B::<R, F, I, T>::float_flip(weight, &[2, 3]),
-        };
-        let turned = B::<R, F, I, T>::float_swap_dims(turned, 0, 1);
+            let spread = reshape(gradient, Shape::from([n, outputs, h, w, 1]));
+            let spread = B::<R, F, I, T>::float_cat(vec![spread, zeros([n, outputs, h, w, 1])], 4);
+            let spread = reshape(spread, Shape::from([n, outputs, h, 1, 2 * w]));
+            let row = zeros([n, outputs, h, 1, 2 * w]);
+            let spread = B::<R, F, I, T>::float_cat(vec![spread, row], 3);
+            reshape(spread, Shape::from([n, outputs, 2 * h, 2 * w]))
+        });
+        let turned = weight.seen(|weight| {
+            let turned = match rows {
+                1 => weight,
+                _ => B::<R, F, I, T>::float_flip(weight, &[2, 3]),
+            };
+            B::<R, F, I, T>::float_swap_dims(turned, 0, 1)
+        });
         let window = Window {
             stride: 1,
             padding: rows - 1 - padding,
         };
-        Self::convolve(spread, turned, None, window)
+        Self::convolve(&spread, &turned, None, window)
     }
 
     /// The gradient of the kernel.
     fn by_weight(
-        x: &CubeTensor<R>,
-        weight: &CubeTensor<R>,
-        gradient: &CubeTensor<R>,
+        x: &Factor<R>,
+        weight: &Factor<R>,
+        gradient: &Factor<R>,
         window: Window,
     ) -> CubeTensor<R> {
         type B<R, F, I, T> = CubeBackend<R, F, I, T>;
-        let [n, outputs, h, w] = sizes(gradient);
-        let [_, channels, rows, columns] = sizes(weight);
+        let [n, outputs, h, w] = sizes(&gradient.x);
+        let [_, channels, rows, columns] = sizes(&weight.x);
         let taps = channels * rows * columns;
         let parts = parts(n, outputs, taps, h * w);
         let samples = n / parts;
         let long = samples * h * w;
 
         // [parts, outputs, samples·pixels]
-        let shape = Shape::from([parts, samples, outputs, h * w]);
-        let left = B::<R, F, I, T>::float_reshape(into_contiguous(gradient.clone()), shape);
-        let left = B::<R, F, I, T>::float_swap_dims(left, 1, 2);
-        let left = into_contiguous(left);
-        let left = B::<R, F, I, T>::float_reshape(left, Shape::from([parts, outputs, long]));
+        let left = gradient.seen(|gradient| {
+            let shape = Shape::from([parts, samples, outputs, h * w]);
+            let left = B::<R, F, I, T>::float_reshape(into_contiguous(gradient), shape);
+            let left = into_contiguous(B::<R, F, I, T>::float_swap_dims(left, 1, 2));
+            B::<R, F, I, T>::float_reshape(left, Shape::from([parts, outputs, long]))
+        });
 
-        let x = into_contiguous(x.clone());
+        let x = x.seen(into_contiguous);
         let at_once = (HELD / (taps * long)).clamp(1, parts);
         let mut total: Option<CubeTensor<R>> = None;
         for first in (0..parts).step_by(at_once) {
             let count = at_once.min(parts - first);
             // [count, taps, samples·pixels]
-            let right = unfold(
-                &x,
-                [count, samples, first * samples],
-                [rows, columns],
-                [h, w],
-                window,
-            );
-            let right = B::<R, F, I, T>::float_swap_dims(right, 1, 2);
-            let left = if count == parts {
-                left.clone()
-            } else {
+            let right = x.seen(|x| {
+                let part = [count, samples, first * samples];
+                let right = unfold(&x, part, [rows, columns], [h, w], window);
+                B::<R, F, I, T>::float_swap_dims(right, 1, 2)
+            });
+            let left = left.seen(|left| {
+                if count == parts {
+                    return left;
+                }
                 let part = burn::tensor::Slice::from(first..first + count);
-                B::<R, F, I, T>::float_slice(left.clone(), &[part])
-            };
-            let product = B::<R, F, I, T>::float_matmul(left, right);
+                B::<R, F, I, T>::float_slice(left, &[part])
+            });
+            let product = left.times::<F, I, T>(&right);
             let sum = B::<R, F, I, T>::float_sum_dim(product, 0);
             total = Some(match total {
                 Some(total) => B::<R, F, I, T>::float_add(total, sum),
@@ -205,7 +220,7 @@ where
             });
         }
         let total = total.expect("a batch is not empty");
-        B::<R, F, I, T>::float_reshape(total, weight.shape())
+        B::<R, F, I, T>::float_reshape(total, weight.x.shape())
     }
 }
 
@@ -221,7 +236,11 @@ fn parts(batch: usize, outputs: usize, taps: usize, pixels: usize) -> usize {
 }
 
 /// The algorithms to try, best first.
-fn strategies<R: CubeRuntime>(x: &CubeTensor<R>, weight: &CubeTensor<R>) -> Vec<Strategy> {
+fn strategies<R: CubeRuntime>(x: &Factor<R>, weight: &Factor<R>) -> Vec<Strategy> {
+    if x.is_exact() {
+        return Vec::new();
+    }
+    let [x, weight] = [&x.x, &weight.x];
     let [outputs, channels, ..] = sizes(weight);
     let of = |algorithm| Strategy::Inferred {
         algorithm,
@@ -251,18 +270,18 @@ fn launch<R: CubeRuntime>(
     let [n, height, width, _] = sizes(&x);
     let [outputs, rows, columns, _] = sizes(&weight);
     let [h, w] = window.output([height, width], [rows, columns]);
-    let (client, dtype) = (x.client.clone(), x.dtype);
+    let (client, dtype, single) = (x.client.clone(), x.dtype, DType::F32);
     let shape = Shape::from([n, h, w, outputs]);
-    let out = empty_device_dtype(client.clone(), x.device.clone(), shape, dtype);
+    let out = empty_device_dtype(client.clone(), x.device.clone(), shape, single);
     let dtypes = MatmulElems::from_globals(&MatmulGlobalElems {
         lhs: dtype.into(),
         rhs: dtype.into(),
-        out: dtype.into(),
+        out: single.into(),
     });
     let inputs = ConvolutionInputs::Forward {
         input: InputBinding::new(x.binding(), dtype.into()),
         weight: InputBinding::new(weight.binding(), dtype.into()),
-        bias: bias.map(|bias| InputBinding::Normal(bias.binding(), dtype.into())),
+        bias: bias.map(|bias| InputBinding::Normal(bias.binding(), single.into())),
         out: out.clone().binding(),
     };
     let arguments = ConvolutionArgs {

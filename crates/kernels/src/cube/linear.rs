@@ -9,7 +9,9 @@
 use super::activation::{slope, value};
 use super::columns::{Columns, Sizes, TEAMS, part, shared, sum_groups, sum_rows, total};
 use super::elementwise::{Work, empty_like};
+use super::product::Factor;
 use crate::activation::Activation;
+use crate::precision::Precision;
 use crate::tape::Fused;
 use burn::tensor::backend::Backend;
 use burn::tensor::ops::FloatTensorOps;
@@ -20,13 +22,16 @@ use cubecl::prelude::*;
 use cubecl::std::tensor::layout::linear::LinearView;
 
 #[derive(Debug, Clone)]
-pub(super) struct Linear(pub(super) Activation);
+pub(super) struct Linear {
+    pub(super) activation: Activation,
+    pub(super) precision: Precision,
+}
 
 /// What the backward needs.
 #[derive(Debug, Clone)]
 pub(crate) struct Saved<R: CubeRuntime> {
-    x: CubeTensor<R>,
-    weight: CubeTensor<R>,
+    x: Factor<R>,
+    weight: Factor<R>,
     /// `x·W` and b, where there is an activation.
     z: Option<[CubeTensor<R>; 2]>,
 }
@@ -48,7 +53,8 @@ where
         let rows = shape.num_elements() / inputs;
         shape[last] = weight.shape()[1];
         let x = CubeBackend::<R, F, I, T>::float_reshape(x, Shape::from([rows, inputs]));
-        let z = CubeBackend::<R, F, I, T>::float_matmul(x.clone(), weight.clone());
+        let [x, weight] = [x, weight].map(|factor| Factor::of(factor, self.precision));
+        let z = x.times::<F, I, T>(&weight);
         let (y, work) = (empty_like(&z), Work::of(&z));
         finish::launch(
             &z.client,
@@ -58,9 +64,9 @@ where
             bias.clone().into_linear_view(),
             y.clone().into_linear_view(),
             shape[last],
-            self.0,
+            self.activation,
         );
-        let z = (self.0 != Activation::Identity).then_some([z, bias]);
+        let z = (self.activation != Activation::Identity).then_some([z, bias]);
         let y = CubeBackend::<R, F, I, T>::float_reshape(y, shape);
         (y, Saved { x, weight, z })
     }
@@ -73,7 +79,8 @@ where
     ) -> [Option<CubeTensor<R>>; 3] {
         type B<R, F, I, T> = CubeBackend<R, F, I, T>;
         let shape = gradient.shape();
-        let [rows, width] = [x.shape()[0], weight.shape()[1]];
+        let [inputs, width] = [weight.x.shape()[0], weight.x.shape()[1]];
+        let rows = x.x.shape()[0];
         let gradient = B::<R, F, I, T>::float_reshape(gradient, Shape::from([rows, width]));
         let (dz, db) = match z {
             None => {
@@ -93,20 +100,21 @@ where
                     dz.clone().into_linear_view(),
                     sums.clone().into_linear_view(),
                     columns.sizes(),
-                    self.0,
+                    self.activation,
                 );
                 (dz, wanted[2].then(|| sum_groups(sums)))
             }
         };
-        let turned = |x| B::<R, F, I, T>::float_transpose(x);
+        let turned = |factor: &Factor<R>| factor.seen(B::<R, F, I, T>::float_transpose);
+        let dz = Factor::of(dz, self.precision);
         let dx = wanted[0].then(|| {
             let mut shape = shape;
             let last = shape.num_dims() - 1;
-            shape[last] = weight.shape()[0];
-            let dx = B::<R, F, I, T>::float_matmul(dz.clone(), turned(weight));
+            shape[last] = inputs;
+            let dx = dz.times::<F, I, T>(&turned(&weight));
             B::<R, F, I, T>::float_reshape(dx, shape)
         });
-        let dw = wanted[1].then(|| B::<R, F, I, T>::float_matmul(turned(x), dz));
+        let dw = wanted[1].then(|| turned(&x).times::<F, I, T>(&dz));
         let db = db.map(|db| B::<R, F, I, T>::float_reshape(db, Shape::from([width])));
         [dx, dw, db]
     }

@@ -4,7 +4,7 @@
 
 use super::elementwise::UNITS;
 use crate::window::Window;
-use burn::tensor::{DType, Shape, TensorMetadata};
+use burn::tensor::{Shape, TensorMetadata};
 use burn_cubecl::CubeRuntime;
 use burn_cubecl::ops::numeric::empty_device_dtype;
 use burn_cubecl::tensor::CubeTensor;
@@ -24,7 +24,7 @@ pub(super) fn unfold<R: CubeRuntime>(
     let (channels, height, width) = (shape[1], shape[2], shape[3]);
     let taps = channels * rows * columns;
     let out = Shape::from([parts, taps, samples * h * w]);
-    let out = empty_device_dtype(x.client.clone(), x.device.clone(), out, DType::F32);
+    let out = empty_device_dtype(x.client.clone(), x.device.clone(), out, x.dtype);
     let lines = parts * taps;
     let count = calculate_cube_count_elemwise(&x.client, lines, CubeDim::new_single());
     unfold_lines::launch(
@@ -42,15 +42,16 @@ pub(super) fn unfold<R: CubeRuntime>(
         [rows, columns],
         [h, w],
         [window.stride, window.padding],
+        x.dtype.into(),
     );
     out
 }
 
 /// A cube has one line: one channel and place of the kernel, over all pixels of all samples of its part.
 #[cube(launch)]
-fn unfold_lines(
-    x: &LinearView<f32>,
-    out: &mut LinearView<f32, ReadWrite>,
+fn unfold_lines<E: Numeric>(
+    x: &LinearView<E>,
+    out: &mut LinearView<E, ReadWrite>,
     lines: usize,
     samples: usize,
     first: usize,
@@ -60,6 +61,7 @@ fn unfold_lines(
     #[comptime] kernel: [usize; 2],
     #[comptime] output: [usize; 2],
     #[comptime] window: [usize; 2],
+    #[define(E)] _dtype: StorageType,
 ) {
     let line = CUBE_POS;
     if line >= lines {
@@ -90,7 +92,7 @@ fn unfold_lines(
             && row < height + padding
             && column >= padding
             && column < width + padding;
-        let mut value = 0.0f32;
+        let mut value = E::from_int(0);
         if is_inside {
             let line = (sample * channels + channel) * height + row - padding;
             value = x[line * width + column - padding];

@@ -10,6 +10,7 @@ use crate::classifier::Classifier;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use pyroclast_core::loss::SampleLoss;
+use pyroclast_kernels::Precision;
 
 /// ε, which keeps features of zero at zero; half precision holds it.
 const EPSILON: f64 = 1e-6;
@@ -55,8 +56,9 @@ pub struct Perceptual<L, F> {
 impl<B: Backend, L: SampleLoss<B, 4>, F: FeatureMaps<B>> SampleLoss<B, 4> for Perceptual<L, F> {
     fn per_sample(&self, output: Tensor<B, 4>, target: Tensor<B, 4>) -> Tensor<B, 1> {
         let [image, _] = image_and_rate(output.clone());
-        let found = self.features.feature_maps(image);
-        let expected = self.features.feature_maps(target.clone());
+        // What measures is not rounded with what is measured.
+        let [found, expected] = Precision::of_scores()
+            .within(|| [image, target.clone()].map(|x| self.features.feature_maps(x)));
         let base = self.base.per_sample(output, target);
         { found.into_iter().zip(expected) }.fold(base, |loss, (found, expected)| {
             let squares = (directions(found) - directions(expected)).square();

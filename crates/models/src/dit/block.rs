@@ -52,19 +52,19 @@ impl<B: Backend> Block<B> {
     ///
     /// A block that attends to a sequence needs its context.
     pub(super) fn forward(&self, x: Dual<B, 3>, seen: &Seen<B>) -> Dual<B, 3> {
-        let width = x.dims()[2];
         let modulation = (seen.embedding.clone()).dense(&self.modulation, Activation::Identity);
-        let part = |i: usize| (modulation.clone()).linearly(|x| x.narrow(1, i * width, width));
-        let h = x.clone().layer_norm(part(1), part(0), EPSILON);
+        let [shift, scale, gate, further @ ..] = modulation.split::<6>();
+        let h = x.clone().layer_norm(scale, shift, EPSILON);
         let h = attend(&self.qkv, &self.out, self.heads, h);
-        let x = x.gated_sum(h, part(2));
+        let x = x.gated_sum(h, gate);
         let x = match (&self.sequence, &seen.context) {
             (Some(attention), Some(context)) => x.clone().plus(attention.forward(x, context)),
             _ => x,
         };
-        let h = x.clone().layer_norm(part(4), part(3), EPSILON);
+        let [shift, scale, gate] = further;
+        let h = x.clone().layer_norm(scale, shift, EPSILON);
         let h = h.dense(&self.first, Activation::GeluTanh);
         let h = h.dense(&self.second, Activation::Identity);
-        x.gated_sum(h, part(5))
+        x.gated_sum(h, gate)
     }
 }

@@ -143,10 +143,9 @@ impl<B: Backend> DiT<B> {
 
     /// The numbers of the output's patches.
     fn numbers(&self, h: Dual<B, 3>, seen: &Seen<B>) -> Dual<B, 3> {
-        let dim = h.dims()[2];
         let modulation = (seen.embedding.clone()).dense(&self.modulation, Activation::Identity);
-        let part = |i: usize| modulation.clone().linearly(|x| x.narrow(1, i * dim, dim));
-        let h = h.layer_norm(part(1), part(0), EPSILON);
+        let [shift, scale] = modulation.split();
+        let h = h.layer_norm(scale, shift, EPSILON);
         h.dense(&self.head, Activation::Identity)
     }
 

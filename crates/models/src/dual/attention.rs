@@ -25,7 +25,8 @@ pub(crate) fn attention<B: Backend>(
     if let (true, None) = (still, mask) {
         return kernels::attention(q.value, k.value, v.value, scale).into();
     }
-    let scores = |q: Tensor<B, 4>, k: Tensor<B, 4>| q.matmul(k.swap_dims(2, 3)) * scale;
+    let product = kernels::matmul::<B, 4>;
+    let scores = |q: Tensor<B, 4>, k: Tensor<B, 4>| product(q, k.swap_dims(2, 3)) * scale;
     let of_q = q.tangent.map(|along| scores(along, k.value.clone()));
     let of_k = k.tangent.map(|along| scores(q.value.clone(), along));
     let all = scores(q.value, k.value);
@@ -36,11 +37,11 @@ pub(crate) fn attention<B: Backend>(
     let of_weights = sum([of_q, of_k]).map(|along| {
         let along = weights.clone() * along;
         let shared = along.clone().sum_dim(3);
-        (along - weights.clone() * shared).matmul(v.value.clone())
+        product(along - weights.clone() * shared, v.value.clone())
     });
-    let of_v = v.tangent.map(|along| weights.clone().matmul(along));
+    let of_v = (v.tangent).map(|along| product(weights.clone(), along));
     Dual {
-        value: weights.matmul(v.value),
+        value: product(weights, v.value),
         tangent: sum([of_weights, of_v]),
     }
 }

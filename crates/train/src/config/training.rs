@@ -4,6 +4,7 @@ use crate::dataset::Posterior;
 use crate::learn::{AdamWConfig, Law, LearningRate, WIDTHS};
 use pyroclast_core::named::{COUNT, NOT_NEGATIVE, POSITIVE, Range};
 use pyroclast_core::settings;
+use pyroclast_kernels::Precision;
 use pyroclast_models::Size;
 
 /// The most steps of a training: 2⁴⁰, which a thousand per second take 35 years for.
@@ -38,6 +39,10 @@ settings! {
         /// place of keeping what they compute: the memory of their inputs and of one block, for a
         /// third to a half more time. The gradients are the same to the last bit.
         checkpoint: bool = false,
+        /// What the factors of products are rounded to in a step: `f32`; `tf32`, which GPUs that have
+        /// it multiply faster, and all others as `f32`; or `bf16`, faster again. All else has single
+        /// precision: parameters, averages, normalisations, losses.
+        precision: Precision = Precision::Tf32,
         /// Peak learning rate.
         learning_rate: f64 = 1e-3 => POSITIVE,
         /// Steps over which the learning rate rises linearly to its peak.

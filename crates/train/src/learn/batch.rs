@@ -6,13 +6,14 @@
 //! the next batches, and pairs them by optimal transport, on other threads while the device works
 //! on the current one.
 
+use super::numbers::Numbers;
 use super::order::Order;
 use super::pairs::Pairs;
 use crate::dataset::Dataset;
 use pyroclast_core::condition::Given;
 use pyroclast_core::coupling::Coupling;
 use pyroclast_core::noise::{Noise, Stream};
-use pyroclast_core::path::{Gamma, Path};
+use pyroclast_core::path::{Gamma, Path, Source};
 use pyroclast_core::time_sampler::TimeDistribution;
 use std::ops::Range;
 use std::sync::Arc;
@@ -31,11 +32,11 @@ pub struct Batch {
     /// The step of the training, from 0.
     pub step: u64,
     /// Source points, `[n, dim]`.
-    pub x0: Vec<f32>,
-    /// Data points, `[n, dim]`.
+    pub x0: Numbers,
+    /// Data points, `[n, dim]`, row-major.
     pub x1: Vec<f32>,
     /// Bridge noise, `[n, dim]`, if the path has any.
-    pub z: Option<Vec<f32>>,
+    pub z: Option<Numbers>,
     /// Times in [0, 1], `[n]`.
     pub t: Vec<f64>,
     /// The conditions of x1, some of them dropped.
@@ -59,13 +60,13 @@ impl Batch {
     /// If a pair does not exist.
     #[must_use]
     pub fn part(&self, rows: Range<usize>) -> Self {
-        let dim = self.x1.len() / self.len();
-        let of = |x: &[f32]| x[rows.start * dim..rows.end * dim].to_vec();
+        let (all, dim) = (self.len(), self.x1.len() / self.len());
+        let of = |x: &Numbers| x.part(rows.clone(), all);
         Self {
             step: self.step,
             x0: of(&self.x0),
-            x1: of(&self.x1),
-            z: self.z.as_deref().map(of),
+            x1: self.x1[rows.start * dim..rows.end * dim].to_vec(),
+            z: self.z.as_ref().map(of),
             t: self.t[rows.clone()].to_vec(),
             given: self.given.slice(rows),
         }
@@ -87,9 +88,10 @@ impl Batch {
 ///     flip: false,
 ///     noise: Noise::new(0),
 ///     pairs: None,
+///     leaves_noise: false,
 /// };
 /// let batch = batcher.batch(7, &mut Order::default());
-/// assert_eq!((batch.x0.len(), batch.x1.len(), batch.t.len()), (6, 6, 3));
+/// assert_eq!((batch.x1.len(), batch.t.len()), (6, 3));
 /// // The same step of the same noise is the same batch.
 /// assert_eq!(batch, batcher.batch(7, &mut Order::default()));
 /// ```
@@ -109,6 +111,8 @@ pub struct Batcher {
     pub noise: Noise,
     /// Pairs in place of those that the path draws of the data, if they are given.
     pub pairs: Option<Arc<Pairs>>,
+    /// Whether the device draws the noise itself, where the host does not need it to pair.
+    pub leaves_noise: bool,
 }
 
 impl Batcher {
@@ -124,9 +128,18 @@ impl Batcher {
             .map_or(self.dataset.len(), |pairs| pairs.len());
         let rows = self.rows(step, all, order);
         if let Some(pairs) = &self.pairs {
-            return self.of_pairs(step, pairs.select(&rows));
+            let Pairs { x0, x1, given, .. } = pairs.select(&rows);
+            return self.of_pairs(step, Numbers::Made(x0), x1, given);
         }
         let mut draws = self.noise.draws(Stream::Source, step);
+        if self.leaves_noise
+            && self.path.coupling == Coupling::Independent
+            && self.path.source == Source::Normal
+        {
+            let x1 = self.dataset.drawn(&rows, self.flip, self.noise, step);
+            let given = self.dataset.given.select(&rows);
+            return self.of_pairs(step, Numbers::Drawn(draws), x1, given);
+        }
         let x0 = self.path.source.points(self.size, dim, &mut draws);
         let x1 = self.dataset.drawn(&rows, self.flip, self.noise, step);
         let classes = (self.dataset.labels())
@@ -145,7 +158,7 @@ impl Batcher {
             }),
         };
         let given = self.dataset.given.select(&rows);
-        self.of_pairs(step, Pairs { x0, x1, given, dim })
+        self.of_pairs(step, Numbers::Made(x0), x1, given)
     }
 
     /// The threads that make batches: one if pairs stay as they are drawn, since that is quick.
@@ -158,20 +171,22 @@ impl Batcher {
     }
 
     /// The batch of these pairs.
-    fn of_pairs(&self, step: u64, pairs: Pairs) -> Batch {
-        let Pairs { x0, x1, given, dim } = pairs;
+    fn of_pairs(&self, step: u64, x0: Numbers, x1: Vec<f32>, given: Given) -> Batch {
         let mut draws = self.noise.draws(Stream::Labels, step);
         let drop = |_| draws.uniform() < self.condition_dropout;
         let dropped: Vec<bool> = (0..self.size).map(drop).collect();
+        let z = (self.path.gamma != Gamma::None).then(|| {
+            let mut draws = self.noise.draws(Stream::Bridge, step);
+            match self.leaves_noise {
+                true => Numbers::Drawn(draws),
+                false => Numbers::Made(draws.normals(x1.len())),
+            }
+        });
         Batch {
             step,
             x0,
             x1,
-            z: (self.path.gamma != Gamma::None).then(|| {
-                self.noise
-                    .draws(Stream::Bridge, step)
-                    .normals(self.size * dim)
-            }),
+            z,
             t: self.times(step),
             given: given.dropped(&dropped),
         }
@@ -242,6 +257,7 @@ pub fn prefetch(batcher: Batcher, first: u64, last: u64) -> impl Iterator<Item =
 #[cfg(test)]
 mod tests {
     use super::*;
+    use burn_ndarray::NdArray;
     use pyroclast_core::coupling::Regularisation;
 
     const SIZE: usize = 48;
@@ -258,6 +274,7 @@ mod tests {
             flip: false,
             noise: Noise::new(3),
             pairs: None,
+            leaves_noise: false,
         }
     }
 
@@ -363,6 +380,33 @@ mod tests {
             let ahead = prefetch(batcher.clone(), 3, 40);
             let one_by_one = (3..40).map(|step| batcher.batch(step, &mut Order::default()));
             assert!(ahead.eq(one_by_one));
+        }
+    }
+
+    #[test]
+    fn noise_that_is_left_for_the_device_is_the_same_noise() {
+        for (coupling, is_left) in [
+            (Coupling::Independent, true),
+            (Coupling::OptimalTransport, false),
+        ] {
+            let batch = |leaves_noise| {
+                let mut batcher = batcher(unlabelled(), coupling.clone());
+                batcher.path.gamma = Gamma::Constant(0.1);
+                batcher.leaves_noise = leaves_noise;
+                batcher.batch(3, &mut Order::default())
+            };
+            let (made, left) = (batch(false), batch(true));
+            assert_eq!(matches!(left.x0, Numbers::Drawn(_)), is_left);
+            assert!(matches!(left.z, Some(Numbers::Drawn(_))));
+            let seen = |batch: &Batch| {
+                let shape = [batch.len(), 2];
+                let on = |x: &Numbers| x.on::<NdArray, 2>(shape, &Default::default()).into_data();
+                (on(&batch.x0), batch.z.as_ref().map(on), batch.x1.clone())
+            };
+            assert_eq!(seen(&made), seen(&left), "{coupling:?}");
+            let rows = 7..20;
+            let parts = [made.part(rows.clone()), left.part(rows)];
+            assert_eq!(seen(&parts[0]), seen(&parts[1]), "{coupling:?}");
         }
     }
 

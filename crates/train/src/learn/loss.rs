@@ -45,12 +45,10 @@ pub(super) fn points<B: Backend, const D: usize>(
 ) -> PathSample<B, D> {
     let mut shape = sample;
     shape[0] = t.len();
-    let upload = |values: &[f32]| -> Tensor<B, D> {
-        Tensor::from_data(TensorData::new(values.to_vec(), shape), device)
-    };
     let endpoints = Endpoints {
-        x0: upload(&batch.x0),
-        x1: upload(&batch.x1),
+        x0: batch.x0.on(shape, device),
+        x1: Tensor::from_data(TensorData::new(batch.x1.clone(), shape), device),
     };
-    path.sample(endpoints, batch.z.as_deref().map(upload), t)
+    let z = batch.z.as_ref().map(|z| z.on(shape, device));
+    path.sample(endpoints, z, t)
 }

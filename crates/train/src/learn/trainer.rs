@@ -30,7 +30,7 @@ use pyroclast_core::noise::{Draws, Noise, Stream};
 use pyroclast_core::preconditioning::Preconditioning;
 use pyroclast_core::prediction::Prediction;
 use pyroclast_core::recompute::{Stages, recorded};
-use pyroclast_kernels::global_norm;
+use pyroclast_kernels::{Precision, global_norm, makes_normals};
 use sha2::{Digest, Sha256};
 use std::borrow::{Borrow, Cow};
 use std::ops::Range;
@@ -100,6 +100,8 @@ pub struct Trainer<B: AutodiffBackend, N, const D: usize> {
     micro_batch: Option<usize>,
     /// Whether what the stages of the network compute is computed again in the backward pass.
     checkpoints: bool,
+    /// What the products of a step are rounded to, if not as those around it.
+    precision: Option<Precision>,
     /// The processes that take the steps together.
     group: Arc<dyn Group>,
     condition_dropout: f64,
@@ -167,6 +169,7 @@ where
             batch: 512,
             micro_batch: None,
             checkpoints: false,
+            precision: None,
             group: Arc::new(Alone),
             condition_dropout: 0.1,
             flip: false,
@@ -216,6 +219,14 @@ where
     #[must_use]
     pub fn checkpoint_activations(mut self) -> Self {
         self.checkpoints = true;
+        self
+    }
+
+    /// The same, whose steps multiply in this precision, forward and backward. Parameters, moments and
+    /// averages keep single precision, and validations are computed as without it.
+    #[must_use]
+    pub fn precision(mut self, precision: Precision) -> Self {
+        self.precision = Some(precision);
         self
     }
 
@@ -430,7 +441,8 @@ where
 
     /// Takes one step, and returns the loss before it as a tensor on the device.
     pub fn step(&mut self, batch: &Batch) -> Tensor<B::InnerBackend, 1> {
-        let (gradients, shown) = self.gradients(batch);
+        let precision = self.precision.unwrap_or_else(Precision::current);
+        let (gradients, shown) = precision.within(|| self.gradients(batch));
         if self.keeps_norm {
             self.gradient_norm = Some(global_norm(&gradients));
         }
@@ -666,6 +678,7 @@ where
             flip: self.flip,
             noise: self.noise,
             pairs: self.pairs.as_ref().map(|[training, _]| training.clone()),
+            leaves_noise: makes_normals::<B>(),
         }
     }
 

@@ -134,6 +134,7 @@ fn with_free_keys(mut config: Config, other: &Config) -> Config {
     free.steps = new.steps;
     free.micro_batch = new.micro_batch;
     free.checkpoint = new.checkpoint;
+    free.precision = new.precision;
     free.learning_rate = new.learning_rate;
     free.weight_decay = new.weight_decay;
     free.clip = new.clip;

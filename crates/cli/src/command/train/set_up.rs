@@ -76,7 +76,7 @@ pub(super) fn set_up(arguments: &Train, assignments: &[String]) -> Result<SetUp>
         None
     };
     // Everything that can be checked is checked before anything is written.
-    let device = device::choose(arguments.device.name.as_deref())?;
+    let device = device_of(arguments, &config)?;
     check_data_memory(&config)?;
     let noise = Noise::new(config.training.seed);
     let mut task = with_progress(|loading| Ok(Task::load_by(&config.data, noise, loading)?))?;
@@ -122,11 +122,23 @@ pub(super) fn set_up(arguments: &Train, assignments: &[String]) -> Result<SetUp>
     })
 }
 
+/// The device to train on, in the precision of the training.
+fn device_of(arguments: &Train, config: &Config) -> Result<Name> {
+    let device = device::choose(arguments.device.name.as_deref())?;
+    let precision = config.training.precision;
+    device::check_precision(
+        device,
+        precision,
+        &format!("training.precision = {precision}"),
+    )?;
+    Ok(device)
+}
+
 /// The same for a process that is not the first, which has set up the run in this folder.
 pub(super) fn follow(arguments: &Train, folder: &[u8]) -> Result<SetUp> {
     let run = Run::open(Path::new(&*String::from_utf8_lossy(folder)))?;
     let config = Config::of_run(&run)?.context("the run has no configuration")?;
-    let device = device::choose(arguments.device.name.as_deref())?;
+    let device = device_of(arguments, &config)?;
     let noise = Noise::new(config.training.seed);
     let mut task = with_progress(|loading| Ok(Task::load_by(&config.data, noise, loading)?))?;
     if arguments.resume {
