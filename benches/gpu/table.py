@@ -26,8 +26,7 @@ def milliseconds(row):
 print("| work | ours, ms | PyTorch's best at that precision, ms | PyTorch / ours |\n|---|---|---|---|")
 for name, mine in ours.items():
     for row in mine:
-        # What burn calls single precision may be multiplied in TF32.
-        same = {"f32": {"f32", "tf32"}}.get(row["precision"], {row["precision"]})
-        best = min((r for r in theirs.get(name, []) if r["precision"] in same), key=lambda r: r["median"], default=None)
+        same = [r for r in theirs.get(name, []) if r["precision"] == row["precision"]]
+        best = min(same, key=lambda r: r["median"], default=None)
         ratio = f"{best['median'] / row['median']:.2f}" if best else ""
         print(f"| {name} | {milliseconds(row)} | {milliseconds(best)} | {ratio} |")

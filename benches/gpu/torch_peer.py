@@ -181,11 +181,65 @@ class UNet(nn.Module):
         return self.head(F.silu(self.norm(h)))
 
 
+class DiTBlock(nn.Module):
+    """Attention and two layers on each token, shifted, scaled and gated by the embedding."""
+
+    def __init__(self, width, heads):
+        super().__init__()
+        self.heads = heads
+        self.modulation = nn.Linear(width, 6 * width)
+        self.norms = nn.ModuleList(nn.LayerNorm(width, eps=1e-6, elementwise_affine=False) for _ in range(2))
+        self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.first, self.second = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
+
+    def forward(self, x, e):
+        n, tokens, width = x.shape
+        shift, scale, gate, shift2, scale2, gate2 = self.modulation(e)[:, None].chunk(6, 2)
+        h = self.norms[0](x) * (1 + scale) + shift
+        q, k, v = self.qkv(h).view(n, tokens, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        mixed = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(n, tokens, width)
+        x = x + gate * self.out(mixed)
+        h = self.norms[1](x) * (1 + scale2) + shift2
+        return x + gate2 * self.second(F.gelu(self.first(h), approximate="tanh"))
+
+
+class DiT(nn.Module):
+    """DiT of depth 12 on latents of 32x32x4, in patches of 2x2."""
+
+    def __init__(self, width, classes=1000):
+        super().__init__()
+        self.none = classes
+        self.patches = nn.Conv2d(4, width, 2, stride=2)
+        self.register_buffer("places", torch.randn(1, 256, width))
+        self.time = nn.Sequential(nn.Linear(256, width), nn.SiLU(), nn.Linear(width, width))
+        self.classes = nn.Embedding(classes + 1, width)
+        self.blocks = nn.ModuleList(DiTBlock(width, width // 64) for _ in range(12))
+        self.modulation = nn.Linear(width, 2 * width)
+        self.norm = nn.LayerNorm(width, eps=1e-6, elementwise_affine=False)
+        self.head = nn.Linear(width, 16)
+
+    def forward(self, x, t, labels=None):
+        n = len(x)
+        frequencies = 1000 * torch.exp(-math.log(10_000) * torch.arange(128, device=x.device) / 128)
+        angles = t[:, None] * frequencies
+        if labels is None:
+            labels = torch.full((n,), self.none, device=x.device)
+        e = F.silu(self.time(torch.cat([angles.cos(), angles.sin()], 1)) + self.classes(labels))
+        h = self.patches(x).flatten(2).transpose(1, 2) + self.places
+        for block in self.blocks:
+            h = block(h, e)
+        shift, scale = self.modulation(e)[:, None].chunk(2, 2)
+        h = self.head(self.norm(h) * (1 + scale) + shift)
+        return h.view(n, 16, 16, 2, 2, 4).permute(0, 5, 1, 3, 2, 4).reshape(n, 4, 32, 32)
+
+
 def networks():
     cifar = dict(channels=128, multipliers=(1, 2, 2, 2), blocks=2, attention=(16,), heads=4)
     return {
         "digits-unet": (lambda: UNet(1, 8, classes=10), (1, 8, 8), True),
         "cifar-unet": (lambda: UNet(3, 32, **cifar), (3, 32, 32), False),
+        "dit-s-2": (lambda: DiT(384), (4, 32, 32), True),
+        "dit-b-2": (lambda: DiT(768), (4, 32, 32), True),
     }
 
 
@@ -318,8 +372,10 @@ def kernels():
     small = new(128, 256, 16, 16)
     timed("nearest/128x256x16x16", "f32", "eager", lambda: F.interpolate(small, scale_factor=2))
     rows, weight, bias = new(32768, 256), new(256, 768), new(768)
-    for precision in ["f32", "tf32"]:
+    for precision in ["f32", "tf32", "bf16"]:
         precise(precision)
+        if precision == "bf16":
+            rows, weight, bias = rows.bfloat16(), weight.bfloat16(), bias.bfloat16()
         timed("linear-silu/32768x256x768", precision, "eager", lambda: F.silu(rows @ weight + bias))
     values = torch.full((128, 3, 32, 32), 0.5)
     timed("upload/128x3x32x32", "f32", "eager", lambda: values.to(DEVICE))
