@@ -5,6 +5,7 @@ mod place;
 
 use place::Place;
 use safetensors::{Dtype, SafeTensors};
+use serde_json::Value;
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -188,6 +189,57 @@ fn processes_draw_the_samples_of_one() {
     }
 }
 
+/// Checks that two values have the same form and numbers, up to a relative difference.
+fn agree(name: &str, ours: &Value, theirs: &Value, most: f64) {
+    match (ours, theirs) {
+        (Value::Object(a), Value::Object(b)) => {
+            let keys = |of: &serde_json::Map<String, Value>| of.keys().cloned().collect::<Vec<_>>();
+            assert_eq!(keys(a), keys(b), "{name}");
+            a.iter()
+                .for_each(|(key, value)| agree(key, value, &b[key], most));
+        }
+        (Value::Array(a), Value::Array(b)) => {
+            assert_eq!(a.len(), b.len(), "{name}");
+            a.iter().zip(b).for_each(|(a, b)| agree(name, a, b, most));
+        }
+        (Value::Number(a), Value::Number(b)) if name != "seconds" => {
+            let [a, b] = [a, b].map(|x| x.as_f64().expect("a number"));
+            let apart = (a - b).abs();
+            assert!(apart <= most * (b.abs() + 1e-3), "{name}: {a} and {b}");
+        }
+        (Value::Number(_), Value::Number(_)) => {}
+        (a, b) => assert_eq!(a, b, "{name}"),
+    }
+}
+
+#[test]
+fn processes_score_as_one_does() {
+    let place = Place::new();
+    let independent = "--set path.coupling=independent";
+    place.ok(&format!(
+        "train {POINTS} {independent} --steps 20 --out run"
+    ));
+    // Chunks stay together where steps or noise are theirs: two here, and so a process without one.
+    // Means over paths are added up in another order.
+    for (processes, plan, most) in [
+        (2, "-n 500 --method heun --steps 4 --seeds 2", 1e-4),
+        (3, "-n 2500 --method dopri5 --rtol 1e-3 --atol 1e-3", 1e-12),
+        (2, "-n 2500 --method euler-maruyama --steps 4", 1e-12),
+    ] {
+        let evaluate = format!("evaluate run {plan} --likelihoods 20 --json --device flex");
+        let one = place.ok(&evaluate).stdout;
+        let several = start(&place, processes, &evaluate).wait_with_output();
+        let several = several.expect("it ends");
+        assert!(several.status.success(), "{}", errors(&several));
+        let several = String::from_utf8(several.stdout).expect("JSON");
+        let [one, several] = [one, several].map(|text| {
+            serde_json::from_str::<Value>(&text).unwrap_or_else(|e| panic!("{e}: {text}"))
+        });
+        assert!(!one["w2"].is_null(), "{one}");
+        agree("scores", &several, &one, most);
+    }
+}
+
 #[test]
 fn mistakes_of_all_are_one_line() {
     let place = Place::new();
@@ -205,7 +257,7 @@ fn mistakes_of_all_are_one_line() {
             "--trajectory is for one process",
             2,
         ),
-        ("presets", "only `train` and `sample` share their work", 2),
+        ("presets", "only `train`, `sample` and `evaluate` share", 2),
     ] {
         let output = start(&place, 3, arguments).wait_with_output();
         let output = output.expect("it ends");
