@@ -52,7 +52,7 @@ where
     (losses, [before, host(&trainer)])
 }
 
-/// bf16 has 2⁻⁹ of relative rounding, and what a network computes adds up many of them.
+/// bf16 rounds by up to 2⁻⁸, and what a network computes adds up many of them.
 #[test]
 fn losses_in_bf16_follow_those_in_single_precision() {
     let unet = |init: &mut Init<'_, A>| UNetConfig::new(1, [8, 8]).init(init);

@@ -493,8 +493,8 @@ pub(crate) struct Model {
     /// What the factors of the network's products are rounded to: f32, tf32 or bf16.
     ///
     /// f32 rounds none, which is slow on GPUs. tf32, the default, is multiplied faster by GPUs that
-    /// have it, and is f32 on other devices. bf16 is faster again, where a GPU has it; samples then
-    /// change in the third digit. Likelihoods, bounds and the features of samples are not computed in
+    /// have it, and is f32 on other devices. bf16 is for GPUs whose matrix units multiply it, up to twice as
+    /// fast; samples then change in the third digit. Likelihoods, bounds and the features of samples are not computed in
     /// bf16.
     #[arg(long, value_name = "PRECISION", default_value_t, value_parser = parse_precision)]
     pub(crate) precision: Precision,

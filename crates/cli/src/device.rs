@@ -230,6 +230,14 @@ pub(crate) fn check_precision(name: Name, precision: Precision, asked: &str) -> 
             multiplies_bf16::<B>(&device)
         }
     }
+    let is_gpu = matches!(name, Name::Wgpu | Name::Cuda(_));
+    if cfg!(feature = "fusion") && is_gpu && precision != Precision::default() {
+        return Err(Usage(format!(
+            "{asked}: burn's fusion multiplies in a precision of its own; leave it out, or build \
+             without the feature fusion"
+        ))
+        .into());
+    }
     if precision != Precision::Bf16 || run_on(name, IsFast) {
         return Ok(());
     }

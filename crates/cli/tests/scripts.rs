@@ -63,7 +63,9 @@ fn every_command_prints_one_object_with_the_documented_keys() {
         let row = documented(name);
         match name {
             // The scores are those of the table.
-            "evaluate" => found.extend(["n", "seeds", "method", "weights"].map(str::to_owned)),
+            "evaluate" => {
+                found.extend(["n", "seeds", "method", "weights", "precision"].map(str::to_owned))
+            }
             "presets" => {
                 let map = report.as_object().expect("an object");
                 found.extend(map.keys().cloned());

@@ -322,13 +322,6 @@ fn bf16_is_for_devices_that_multiply_it() {
         let unknown = format!("{command} run --device flex --precision fp16");
         place.fails(&unknown, 2, &["fp16", "did you mean `bf16`?"]);
     }
-    let mean_flow = "train moons-mean-flow --set few-step.method.mean-flow.derivative=difference \
-        --set training.precision=bf16";
-    place.fails(
-        mean_flow,
-        2,
-        &["training.precision", "a difference in the time"],
-    );
     // A CPU multiplies in f32 whichever of the others is asked for.
     let draw = |precision: &str| {
         place.ok(&format!(

@@ -3,9 +3,9 @@
 //! `word(seed, stream, step, i) = Philox4x32-10(key = seed, counter = (i / 2, stream, step))`
 //!
 //! Source: Salmon, Moraes, Dror & Shaw 2011, "Parallel random numbers: as easy as 1, 2, 3". A value
-//! depends on its four coordinates and on nothing else, so the same seed gives the same noise on
-//! every backend, at any thread count, in any order, and after a resume. (A GPU makes tensors of
-//! normals by itself, to a relative 10⁻⁶.) Normals are `Φ⁻¹(u)`, one
+//! depends on its four coordinates and on nothing else, so the same seed gives the same noise at any
+//! thread count, in any order, after a resume, and on every backend: to the last bit on CPUs, and to a
+//! relative 10⁻⁶ where a GPU makes the normal numbers. Normals are `Φ⁻¹(u)`, one
 //! word each (Wichura 1988, algorithm AS 241), so the i-th normal is the i-th word whatever is
 //! drawn around it. Long draws are filled by all threads with vector instructions, to the same bits
 //! as one by one.
@@ -168,20 +168,36 @@ impl Draws {
     ///     let of_all = whole.uniforms(4 * width);
     ///     assert_eq!(part.uniforms(2 * width), of_all[width..3 * width]);
     /// }
+    /// // A part of a part.
+    /// let mut last = draws().of_rows(1..3, 4).of_rows(1..2, 2);
+    /// assert_eq!(last.uniforms(5), draws().uniforms(20)[10..15]);
     /// ```
     ///
     /// # Panics
-    /// If there are no such rows. Drawing panics if the values are not as many for each row.
+    /// If there are no such rows, or the draws are those of another number of rows. Drawing panics if the values are not as many for each row.
     #[must_use]
     pub fn of_rows(mut self, rows: Range<usize>, all: usize) -> Self {
         assert!(
             rows.start < rows.end && rows.end <= all,
             "rows {rows:?} of a batch of {all}"
         );
+        let of = match self.part {
+            Part::WHOLE => Part {
+                first: 0,
+                rows: all,
+                all,
+            },
+            part => part,
+        };
+        assert!(
+            of.rows == all,
+            "{all} rows are not the {} that these draws are of",
+            of.rows
+        );
         self.part = Part {
-            first: rows.start,
+            first: of.first + rows.start,
             rows: rows.len(),
-            all,
+            all: of.all,
         };
         self
     }

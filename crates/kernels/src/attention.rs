@@ -70,8 +70,9 @@ pub fn attention<B: Backend>(
     {
         return crate::cube::attention(q, k, v, scale, precision);
     }
-    precision.check_supported(&q);
-    softmax(q.matmul(k.swap_dims(2, 3)) * scale, 3).matmul(v)
+    let y = softmax(q.matmul(k.swap_dims(2, 3)) * scale, 3).matmul(v);
+    precision.check_supported(&y);
+    y
 }
 
 /// [`attention`] of tokens to each other, with q, k and v side by side in each token.

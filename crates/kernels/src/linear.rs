@@ -57,6 +57,7 @@ pub fn linear<B: Backend, const D: usize>(
     {
         return crate::cube::linear(x, weight, bias, activation, precision);
     }
-    precision.check_supported(&x);
-    activation.forward(x.matmul(weight.unsqueeze()) + bias.unsqueeze())
+    let z = x.matmul(weight.unsqueeze());
+    precision.check_supported(&z);
+    activation.forward(z + bias.unsqueeze())
 }

@@ -37,6 +37,7 @@ pub fn matmul<B: Backend, const D: usize>(x: Tensor<B, D>, w: Tensor<B, D>) -> T
     {
         return crate::cube::matmul(x, w, precision);
     }
-    precision.check_supported(&x);
-    x.matmul(w)
+    let y = x.matmul(w);
+    precision.check_supported(&y);
+    y
 }

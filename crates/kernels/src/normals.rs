@@ -13,7 +13,7 @@ pub fn makes_normals<B: Backend>() -> bool {
 }
 
 /// Normal numbers of mean 0 by these words, computed on the device. `None` where the host has to make
-/// them: on a CPU.
+/// them: on CPUs, under burn's fusion and under two tapes, in other float types.
 ///
 /// `z_i = std·Φ⁻¹(u_i)`, `u_i = (⌊word_i / 2¹²⌋ + ½)/2⁵²`
 ///

@@ -35,7 +35,7 @@ use std::fmt;
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
     /// Not rounded: 24 significant bits. Slow on GPUs, whose matrix units are not used. Under burn's
-    /// fusion products are as burn computes them.
+    /// fusion, and under two tapes, products are as burn computes them.
     F32,
     /// TF32 where the device has matrix units for it (NVIDIA's since Ampere): 11 significant bits.
     /// Not rounded elsewhere.
@@ -68,7 +68,8 @@ impl Precision {
         ),
     ];
 
-    /// Runs this with products in this precision. What runs on other threads is not affected.
+    /// Runs this with products in this precision. What runs on other threads is not affected, and a
+    /// future that is made inside does not have it when it is polled outside.
     pub fn within<T>(self, work: impl FnOnce() -> T) -> T {
         /// Brings the precision back, also where the work panics.
         struct Before(Precision);
@@ -86,8 +87,8 @@ impl Precision {
         CURRENT.get()
     }
 
-    /// The precision of what measures: that of the thread, but never bf16. Scores and losses of
-    /// features would otherwise change with the rounding of what they are of.
+    /// The precision of what measures: that of the thread, but never bf16. A score would otherwise
+    /// depend on how the measuring network is rounded.
     pub fn of_scores() -> Self {
         match Self::current() {
             Self::Bf16 => Self::Tf32,
@@ -96,10 +97,10 @@ impl Precision {
     }
 
     /// Panics if bf16 is asked of a backend that cannot round.
-    pub(crate) fn check_supported<B: Backend, const D: usize>(self, x: &Tensor<B, D>) {
+    pub(crate) fn check_supported<B: Backend, const D: usize>(self, y: &Tensor<B, D>) {
         assert!(
-            self != Self::Bf16 || x.dtype() == DType::F64 || x.shape().num_elements() == 0,
-            "products in bf16 are for the backends flex, wgpu and CUDA, without burn's fusion"
+            self != Self::Bf16 || y.dtype() == DType::F64 || y.shape().num_elements() == 0,
+            "products in bf16 are for the backends flex, wgpu and CUDA, without burn's fusion and with at most one tape"
         );
     }
 }

@@ -9,6 +9,7 @@ use burn::tensor::backend::Backend;
 ///
 /// On GPUs the gradient is one launch, where the gradient of each part would be filled up with zeros and
 /// added.
+/// The parts then share one backward pass: after it, the others have no gradient.
 ///
 /// # Shapes
 /// - x: `[batch, parts·w]`; each of the outputs: `[batch, w]`
@@ -47,6 +48,7 @@ pub fn split<B: Backend>(x: Tensor<B, 2>, parts: usize) -> Vec<Tensor<B, 2>> {
 /// `y_i[b, h, t, d] = x[b, t, (i·H + h)·D + d]`
 ///
 /// On GPUs one launch forward and one backward.
+/// The parts then share one backward pass: after it, the others have no gradient.
 ///
 /// # Shapes
 /// - x: `[batch, tokens, parts·heads·depth]`; each of the outputs: `[batch, heads, tokens, depth]`

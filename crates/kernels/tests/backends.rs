@@ -95,7 +95,7 @@ fn off(a: &[f64], b: &[f64]) -> f64 {
     let largest = b.iter().fold(1.0, |m: f64, b| m.max(b.abs()));
     let apart = a.iter().zip(b).map(|(a, b)| (a - b).abs());
     // Unlike f64::max, this keeps a NaN.
-    apart.fold(0.0, |m, d| if d <= m { m } else { d }) / largest
+    apart.fold(0.0, |m: f64, d| if m.is_nan() || d <= m { m } else { d }) / largest
 }
 
 #[test]

@@ -47,7 +47,7 @@ fn off(got: &[f64], expected: &[f64]) -> f64 {
     let largest = expected.iter().fold(0.0, |m: f64, x| m.max(x.abs()));
     let apart = got.iter().zip(expected).map(|(a, b)| (a - b).abs());
     // Unlike f64::max, this keeps a NaN.
-    apart.fold(0.0, |m, d| if d <= m { m } else { d }) / largest
+    apart.fold(0.0, |m: f64, d| if m.is_nan() || d <= m { m } else { d }) / largest
 }
 
 /// What a layer of two factors computes, and its gradients by `Σ c_i·y_i`: in bf16, and in double

@@ -71,6 +71,9 @@ pub struct Protocol<M = MethodName> {
 /// there is one, expects samples in the units of the data. `seen` is told what is computed next,
 /// and which share of the whole is done, roughly.
 ///
+/// On process 0 of the group the scores, on the others `None`. All processes have to call it with the
+/// same arguments; where one of them fails, the others wait until they are ended.
+///
 /// # Errors
 /// [`SampleError`].
 ///

@@ -9,6 +9,7 @@ use crate::features::FeatureNetwork;
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
 use pyroclast_core::named;
+use pyroclast_kernels::{Precision, matmul};
 use pyroclast_models::Inception;
 
 /// Pictures that the network sees at once.
@@ -138,7 +139,11 @@ impl<B: Backend> FeatureNetwork<B> for InceptionFeatures<B> {
             let pictures = [chunk.len() / self.dim(), channels, height, width];
             let pixels = TensorData::new(chunk.to_vec(), pictures);
             let pixels = Tensor::<B, 4>::from_data(pixels, device);
-            let resized = down.clone().matmul(pixels).matmul(across.clone());
+            let [n, c, ..] = pictures;
+            let down = down.clone().expand([n, c, side, height]);
+            let across = across.clone().expand([n, c, width, side]);
+            // Exactly, as where FID is published.
+            let resized = Precision::F32.within(|| matmul(matmul(down, pixels), across));
             let scaled = self.resizing.scaled(resized);
             let coloured = match channels {
                 1 => scaled.repeat_dim(1, 3),

@@ -22,6 +22,7 @@ use burn::module::AutodiffModule;
 use burn::tensor::backend::Backend;
 use pyroclast_core::network::Network;
 use pyroclast_core::path::Source;
+use pyroclast_kernels::Precision;
 use pyroclast_metrics::evaluate::{Protocol, Scores, evaluate};
 use pyroclast_train::atomic_file::write_atomically;
 use pyroclast_train::config::Config;
@@ -132,6 +133,7 @@ struct Subject<'a> {
     task: Task,
     protocol: Protocol,
     features: &'a Features,
+    precision: Precision,
     repetitions: u64,
 }
 
@@ -208,6 +210,7 @@ impl<'a> Subject<'a> {
             task,
             protocol,
             features: &arguments.features,
+            precision: arguments.model.precision,
             repetitions: u64::from(seeds),
         })
     }

@@ -13,9 +13,11 @@ use crate::precision::Precision;
 use crate::tape::Fused;
 use crate::window::Window;
 use burn::tensor::backend::Backend;
-use burn::tensor::ops::{ConvOptions, FloatTensorOps, ModuleOps};
+use burn::tensor::ops::{ConvOptions, ConvTransposeOptions, FloatTensorOps, ModuleOps};
 use burn::tensor::{DType, Shape, TensorMetadata};
-use burn_cubecl::kernel::conv::{ConvStrategy, conv_forward};
+use burn_cubecl::kernel::conv::{
+    ConvStrategy, ConvTranspose2dStrategy, conv_forward, conv_transpose2d,
+};
 use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::ops::numeric::empty_device_dtype;
 use burn_cubecl::tensor::CubeTensor;
@@ -138,7 +140,18 @@ where
         };
         if !fits {
             let options = ConvOptions::new([stride; 2], [padding; 2], [1; 2], 1);
+            let is_exact = x.is_exact();
             let [x, weight, gradient] = [x, weight, gradient].map(Factor::single);
+            if is_exact {
+                let rest = |size: usize, made: usize, taps: usize| {
+                    size + 2 * padding - (made - 1) * stride - taps
+                };
+                let rest = [rest(height, h, rows), rest(width, w, columns)];
+                let options = ConvTransposeOptions::new([stride; 2], [padding; 2], rest, [1; 2], 1);
+                let strategy = ConvTranspose2dStrategy::Direct;
+                return conv_transpose2d(gradient, weight, None, options, strategy)
+                    .expect("a direct convolution, which takes every shape");
+            }
             return B::<R, F, I, T>::conv2d_x_backward(x, weight, gradient, options);
         }
         let spread = gradient.seen(|gradient| {

@@ -32,7 +32,8 @@ impl<I: Backend, O: Parted<I>> Backward<I, 1> for Whole<O> {
     type State = Left<I>;
 
     fn backward(self, ops: Ops<Left<I>, 1>, gradients: &mut Gradients, _: &mut Checkpointer) {
-        let left = std::mem::take(&mut *ops.state.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut left = ops.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let left = left.iter_mut().map(Option::take).collect();
         if let [Some(parent)] = ops.parents {
             gradients.register::<I>(parent.id, self.0.backward(left));
         }

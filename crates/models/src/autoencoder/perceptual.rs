@@ -56,7 +56,7 @@ pub struct Perceptual<L, F> {
 impl<B: Backend, L: SampleLoss<B, 4>, F: FeatureMaps<B>> SampleLoss<B, 4> for Perceptual<L, F> {
     fn per_sample(&self, output: Tensor<B, 4>, target: Tensor<B, 4>) -> Tensor<B, 1> {
         let [image, _] = image_and_rate(output.clone());
-        // What measures is not rounded with what is measured.
+        // Features are never computed in bf16, whatever the network is.
         let [found, expected] = Precision::of_scores()
             .within(|| [image, target.clone()].map(|x| self.features.feature_maps(x)));
         let base = self.base.per_sample(output, target);

@@ -21,7 +21,6 @@ use pyroclast_core::shown::shown;
 use pyroclast_core::time_sampler::TimeDistribution;
 use pyroclast_core::toy::Toy;
 use pyroclast_core::weighting::Weighting;
-use pyroclast_kernels::Precision;
 use std::fmt::Display;
 
 /// The most that the time may be multiplied by in sinusoids whose difference is taken.
@@ -260,13 +259,6 @@ impl Config {
         )?;
         let derivative = few_step.method.derivative();
         let differenced = derivative.is_some_and(|way| way != Derivative::Auto);
-        rule(
-            !differenced || self.training.precision != Precision::Bf16,
-            "training.precision",
-            self.training.precision,
-            "its rounding is all that a difference in the time would see; leave the derivative at \
-             auto, or leave the precision out",
-        )?;
         if let (NetworkConfig::Mlp(mlp), true) = (&self.network, differenced) {
             rule(
                 mlp.sinusoids == 0,

@@ -40,8 +40,8 @@ settings! {
         /// third to a half more time. The gradients are the same to the last bit.
         checkpoint: bool = false,
         /// What the factors of products are rounded to in a step: `f32`; `tf32`, which GPUs that have
-        /// it multiply faster, and all others as `f32`; or `bf16`, faster again. All else has single
-        /// precision: parameters, averages, normalisations, losses.
+        /// it multiply faster, and all others as `f32`; or `bf16`, which matrix units multiply up to twice
+        /// as fast. All else has single precision: parameters, averages, normalisations, losses.
         precision: Precision = Precision::Tf32,
         /// Peak learning rate.
         learning_rate: f64 = 1e-3 => POSITIVE,

@@ -100,7 +100,7 @@ pub struct Trainer<B: AutodiffBackend, N, const D: usize> {
     micro_batch: Option<usize>,
     /// Whether what the stages of the network compute is computed again in the backward pass.
     checkpoints: bool,
-    /// What the products of a step are rounded to, if not as those around it.
+    /// What the products of a step are rounded to; `None`: as where `step` is called.
     precision: Option<Precision>,
     /// The processes that take the steps together.
     group: Arc<dyn Group>,
@@ -224,6 +224,8 @@ where
 
     /// The same, whose steps multiply in this precision, forward and backward. Parameters, moments and
     /// averages keep single precision, and validations are computed as without it.
+    ///
+    /// A step panics if the precision is bf16 and the backend is another than flex, wgpu or CUDA.
     #[must_use]
     pub fn precision(mut self, precision: Precision) -> Self {
         self.precision = Some(precision);

@@ -99,6 +99,7 @@ impl Scored<'_> {
         object.insert("seeds".into(), json!(scores.len()));
         object.insert("method".into(), json!(subject.protocol.plan.method.name));
         object.insert("weights".into(), json!(subject.stored.weights()));
+        object.insert("precision".into(), json!(subject.precision));
         if let Some(features) = &self.features {
             object.insert("features".into(), json!(features));
         }
