@@ -319,8 +319,8 @@ fn bf16_is_for_devices_that_multiply_it() {
             2,
             &["--precision bf16", "flex has no matrix units"],
         );
-        let unknown = format!("{command} run --device flex --precision fp16");
-        place.fails(&unknown, 2, &["fp16", "did you mean `bf16`?"]);
+        let unknown = format!("{command} run --device flex --precision bf-16");
+        place.fails(&unknown, 2, &["bf-16", "did you mean `bf16`?"]);
     }
     // A CPU multiplies in f32 whichever of the others is asked for.
     let draw = |precision: &str| {
