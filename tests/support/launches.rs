@@ -44,7 +44,7 @@ pub(crate) const CASES: [Case; 3] = [
         settings: &["network.channels=8"],
         shape: [1, 8, 8],
         classes: 10,
-        budget: [850, 1100],
+        budget: [460, 480],
     },
     Case {
         name: "UNet of `cifar10`",
@@ -52,7 +52,7 @@ pub(crate) const CASES: [Case; 3] = [
         settings: &["network.channels=32"],
         shape: [3, 32, 32],
         classes: 10,
-        budget: [2600, 3250],
+        budget: [1450, 1400],
     },
     Case {
         name: "DiT-S/2 on 8×8 latents",
@@ -63,7 +63,7 @@ pub(crate) const CASES: [Case; 3] = [
         ],
         shape: [4, 8, 8],
         classes: 10,
-        budget: [830, 1140],
+        budget: [800, 1100],
     },
 ];
 

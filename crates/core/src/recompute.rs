@@ -16,7 +16,7 @@ use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::ops::{FloatTensor, FloatTensorOps};
 use burn::tensor::{Tensor, TensorMetadata, TensorPrimitive};
-use pyroclast_kernels::Precision;
+use pyroclast_kernels::{Precision, fork};
 use std::any::Any;
 use std::cell::RefCell;
 
@@ -118,6 +118,16 @@ pub fn passed_on<B: Backend, const D: usize>(x: Tensor<B, D>) -> Tensor<B, D> {
     match STAGES.with_borrow(Option::is_some) {
         true => x,
         false => of(node::<B>(primitive(x))),
+    }
+}
+
+/// A tensor that two stages take, whose gradients are added in the order of memory where nothing is
+/// recorded.
+#[must_use]
+pub fn taken_twice<B: Backend, const D: usize>(x: Tensor<B, D>) -> [Tensor<B, D>; 2] {
+    match STAGES.with_borrow(Option::is_some) {
+        true => [x.clone(), x],
+        false => fork(x),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Linear combinations of tensors.
 
+use crate::order::in_order;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
@@ -49,9 +50,11 @@ pub fn combine<B: Backend, const D: usize>(
             false => crate::cube::combine(x, &terms),
         };
     }
-    terms.fold(x, |sum, (w, k)| match *w {
-        1.0 => sum + (*k).clone(),
-        w => sum + (*k).clone() * w,
+    terms.fold(x, |sum, (w, k)| {
+        in_order([sum, (*k).clone()], |[sum, k]| match *w {
+            1.0 => sum + k,
+            w => sum + k * w,
+        })
     })
 }
 

@@ -7,8 +7,8 @@ use burn::tensor::backend::Backend;
 ///
 /// `y = (a, b)`
 ///
-/// It is burn's `cat` of two. On flex each gradient comes back in a buffer of its own, not as a
-/// view that every later operation would have to walk element by element.
+/// It is burn's `cat` of two. On flex and on GPUs each gradient comes back in a buffer of its own, not
+/// as a view that every later operation would have to walk element by element.
 ///
 /// # Shapes
 /// - a and b: the same except along `dim`, where the output is as long as both together
@@ -40,6 +40,13 @@ pub fn concat<B: Backend, const D: usize>(
     #[cfg(feature = "flex")]
     if crate::flex::supports::<B>(a.dtype()) && a.dtype() == b.dtype() {
         return crate::flex::concat(a, b, dim);
+    }
+    #[cfg(any(feature = "wgpu", feature = "cuda"))]
+    if crate::cube::supports::<B>(&[a.dtype(), b.dtype()])
+        && a.shape().num_elements() > 0
+        && b.shape().num_elements() > 0
+    {
+        return crate::cube::concat(a, b, dim);
     }
     Tensor::cat(vec![a, b], dim)
 }

@@ -7,23 +7,30 @@ mod activation;
 mod attention;
 mod columns;
 mod combine;
+mod concat;
 mod conv2d;
 mod dropout;
 mod elementwise;
+mod fork;
 mod gated_sum;
 mod group_norm;
+mod joined;
 mod layer_norm;
 mod linear;
 mod logistic;
 mod magnitude;
 mod many;
 mod normals;
+mod order;
 mod path_sample;
 mod philox;
 mod product;
+mod resample;
 mod silu;
 mod split;
+mod spread;
 mod sum;
+mod taps;
 mod unfold;
 mod update;
 
@@ -113,6 +120,43 @@ pub(crate) fn group_norm<B: Backend, const D: usize>(
 ) -> Tensor<B, D> {
     let inputs = [raw(x), raw(gain), raw(bias)];
     on_gpu!(B, G => run::<B, G, _, 3, D>(GroupNorm(grouping), inputs))
+}
+
+pub(crate) fn modulated_group_norm<B: Backend, const D: usize>(
+    x: Tensor<B, D>,
+    gain: Tensor<B, 2>,
+    bias: Tensor<B, 2>,
+    modulation: Tensor<B, 2>,
+    grouping: Grouping,
+) -> Tensor<B, D> {
+    let inputs = [raw(x), raw(gain), raw(bias), raw(modulation)];
+    on_gpu!(B, G => run::<B, G, _, 4, D>(GroupNorm(grouping), inputs))
+}
+
+pub(crate) fn concat<B: Backend, const D: usize>(
+    a: Tensor<B, D>,
+    b: Tensor<B, D>,
+    axis: usize,
+) -> Tensor<B, D> {
+    on_gpu!(B, G => run::<B, G, _, 2, D>(concat::Concat { axis }, [raw(a), raw(b)]))
+}
+
+pub(crate) fn doubled<B: Backend>(x: Tensor<B, 4>) -> Tensor<B, 4> {
+    on_gpu!(B, G => run::<B, G, _, 1, 4>(resample::Resample::Double, [raw(x)]))
+}
+
+pub(crate) fn halved<B: Backend>(x: Tensor<B, 4>) -> Tensor<B, 4> {
+    on_gpu!(B, G => run::<B, G, _, 1, 4>(resample::Resample::Halve, [raw(x)]))
+}
+
+/// Whether the channels of an image lie last in memory.
+pub(crate) fn is_last<B: Backend, const D: usize>(x: &Tensor<B, D>) -> bool {
+    on_gpu!(B, G => order::Order::of(&values::<B, G, D>(x)).is_last())
+}
+
+/// The same tensor twice, for two operations.
+pub(crate) fn fork<B: Backend, const D: usize>(x: Tensor<B, D>) -> Vec<Tensor<B, D>> {
+    on_gpu!(B, G => run_parts::<B, G, D>(fork::Fork, raw(x)))
 }
 
 pub(crate) fn conv2d<B: Backend>(
@@ -280,6 +324,20 @@ pub(crate) fn global_norm<B: Backend>(tensors: &[Tensor<B, 1>]) -> Tensor<B, 1> 
     on_gpu!(B, G => {
         let tensors = tensors.iter().cloned().map(primitive::<B, G, 1>).collect();
         wrap(magnitude::global_norm(tensors))
+    })
+}
+
+pub(crate) fn joined<B: Backend>(tensors: &[Tensor<B, 1>]) -> Tensor<B, 1> {
+    on_gpu!(B, G => {
+        let tensors: Vec<_> = tensors.iter().cloned().map(primitive::<B, G, 1>).collect();
+        wrap(joined::joined(&tensors))
+    })
+}
+
+pub(crate) fn taken_apart<B: Backend>(x: &Tensor<B, 1>, lengths: &[usize]) -> Vec<Tensor<B, 1>> {
+    on_gpu!(B, G => {
+        let tensors = joined::taken_apart(&primitive::<B, G, 1>(x.clone()), lengths);
+        tensors.into_iter().map(wrap).collect()
     })
 }
 

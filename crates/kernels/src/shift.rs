@@ -1,5 +1,6 @@
 //! A number added to every channel of an image.
 
+use crate::order::in_order;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
@@ -37,5 +38,5 @@ pub fn shift_channels<B: Backend>(x: Tensor<B, 4>, b: Tensor<B, 2>) -> Tensor<B,
     if crate::flex::supports::<B>(x.dtype()) {
         return crate::flex::shift_channels(x, b);
     }
-    x + b.reshape([batch, channels, 1, 1])
+    in_order([x, b.reshape([batch, channels, 1, 1])], |[x, b]| x + b)
 }

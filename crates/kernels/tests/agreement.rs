@@ -9,8 +9,8 @@ use burn_flex::Flex;
 use burn_ndarray::NdArray;
 use pyroclast_kernels::{
     Activation, AdamWStep, Grouping, PathRow, Window, adamw, attention, concat, conv2d, dropout,
-    gated_sum, group_norm, group_norm_tangent, layer_norm, layer_norm_tangent, lerp, linear,
-    path_sample, self_attention, shift_channels, silu, swap_last,
+    from_tokens, gated_sum, group_norm, group_norm_tangent, layer_norm, layer_norm_tangent, lerp,
+    linear, path_sample, self_attention, shift_channels, silu, to_tokens,
 };
 
 /// A function of flat tensors, written for any backend.
@@ -443,7 +443,7 @@ fn an_empty_batch_gives_an_empty_one() {
         [0, 3, 8, 8]
     );
     let qkv = Tensor::<A, 3>::zeros([0, 4, 12], &device).require_grad();
-    let y = swap_last(self_attention(qkv.clone(), 2, 1.0));
+    let y = self_attention(qkv.clone(), 2, 1.0).swap_dims(1, 2);
     assert_eq!(y.dims(), [0, 4, 4]);
     let gradient = qkv.grad(&y.sum().backward()).expect("tracked");
     assert_eq!(gradient.dims(), [0, 4, 12]);
@@ -558,23 +558,39 @@ fn self_attention_is_the_composed_one() {
     }
 }
 
-struct Swap([usize; 3]);
+struct OfPixels([usize; 4]);
 
-impl Function for Swap {
+impl Function for OfPixels {
     fn sizes(&self) -> Vec<usize> {
         vec![self.0.iter().product()]
     }
 
     fn value<B: Backend>(&self, x: Vec<Tensor<B, 1>>) -> Tensor<B, 1> {
         let [x]: [Tensor<B, 1>; 1] = x.try_into().expect("one input");
-        flat(swap_last(x.reshape(self.0)))
+        flat(to_tokens(x.reshape(self.0)))
+    }
+}
+
+struct ToPixels([usize; 4]);
+
+impl Function for ToPixels {
+    fn sizes(&self) -> Vec<usize> {
+        vec![self.0.iter().product()]
+    }
+
+    fn value<B: Backend>(&self, x: Vec<Tensor<B, 1>>) -> Tensor<B, 1> {
+        let [batch, channels, height, width] = self.0;
+        let [x]: [Tensor<B, 1>; 1] = x.try_into().expect("one input");
+        let tokens = x.reshape([batch, height * width, channels]);
+        flat(from_tokens(tokens, [height, width]))
     }
 }
 
 #[test]
-fn swapped_matrices_are_the_composed_ones() {
-    for sizes in [[1, 1, 1], [3, 64, 33], [2, 37, 70], [1, 5, 128]] {
-        check(&format!("swap {sizes:?}"), &Swap(sizes));
+fn tokens_of_pixels_are_the_composed_ones() {
+    for sizes in [[1, 1, 1, 1], [3, 64, 3, 11], [2, 37, 7, 10], [1, 5, 16, 8]] {
+        check(&format!("tokens {sizes:?}"), &OfPixels(sizes));
+        check(&format!("pixels {sizes:?}"), &ToPixels(sizes));
     }
 }
 

@@ -7,29 +7,15 @@ use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{DType, Tensor, TensorData};
 use burn_flex::Flex;
 use burn_wgpu::Wgpu;
+use compare::{agree, host, numbers, off, outcome};
 use pyroclast_kernels::{
     Activation, AdamWStep, Grouping, PathRow, Precision, Window, Words, adamw, attention, combine,
-    conv2d, dropout_by_words, gated_sum, global_norm, group_norm, layer_norm, lerp, linear, matmul,
-    path_sample, self_attention, silu, split, split_heads,
+    conv2d, dropout_by_words, gated_sum, global_norm, group_norm, joined, layer_norm, lerp, linear,
+    matmul, path_sample, self_attention, silu, split, split_heads, taken_apart,
 };
 
-/// Numbers in (−1.5, 1.5) without a pattern that a kernel could share.
-fn numbers<B: Backend, const D: usize>(
-    shape: [usize; D],
-    seed: usize,
-    dtype: DType,
-) -> Tensor<B, D> {
-    let at = |i: usize| ((i * 7919 + seed * 104_729 + 13) % 10_007) as f64 / 10_007.0;
-    // Exact in single precision too.
-    let values = (0..shape.iter().product()).map(|i| f64::from((3.0 * at(i) - 1.5) as f32));
-    let data = TensorData::new(values.collect(), shape).convert_dtype(dtype);
-    Tensor::from_data(data, (&Default::default(), dtype))
-}
-
-fn host<B: Backend, const D: usize>(x: Tensor<B, D>) -> Vec<f64> {
-    let data = x.into_data().convert::<f64>();
-    data.into_vec().expect("converted just now")
-}
+#[path = "support/compare.rs"]
+mod compare;
 
 /// A normalisation and its inputs.
 #[derive(Debug, Clone, Copy)]
@@ -87,15 +73,6 @@ impl Case {
         let untracked = group_norm(x, gain, bias, self.grouping);
         assert_eq!(host(untracked), got[0], "without a tape: {self:?}");
     }
-}
-
-/// The largest difference, over the largest number in the second if that is above 1.
-fn off(a: &[f64], b: &[f64]) -> f64 {
-    assert_eq!(a.len(), b.len());
-    let largest = b.iter().fold(1.0, |m: f64, b| m.max(b.abs()));
-    let apart = a.iter().zip(b).map(|(a, b)| (a - b).abs());
-    // Unlike f64::max, this keeps a NaN.
-    apart.fold(0.0, |m: f64, d| if m.is_nan() || d <= m { m } else { d }) / largest
 }
 
 #[test]
@@ -166,36 +143,6 @@ fn an_empty_batch_gives_an_empty_one() {
         let row = Tensor::<A, 2>::ones([1, shape[1]], &device);
         let x = Tensor::<A, 3>::zeros(shape, &device).require_grad();
         assert_eq!(group_norm(x, row.clone(), row, grouping).dims(), shape);
-    }
-}
-
-/// The value of a function of three tensors, and their gradients by `Σ c_i·y_i`.
-fn outcome<A: AutodiffBackend, const D: usize, const E: usize, const F: usize, const O: usize>(
-    inputs: (Tensor<A, D>, Tensor<A, E>, Tensor<A, F>),
-    of: impl Fn(Tensor<A, D>, Tensor<A, E>, Tensor<A, F>) -> Tensor<A, O>,
-) -> [Vec<f64>; 4] {
-    let (a, b, c) = inputs;
-    let (a, b, c) = (a.detach(), b.detach(), c.detach());
-    let (a, b, c) = (a.require_grad(), b.require_grad(), c.require_grad());
-    let y = of(a.clone(), b.clone(), c.clone());
-    let value = host(y.clone().inner());
-    let cotangent = numbers(y.dims(), 9, y.dtype());
-    let gradients = (y * cotangent).sum().backward();
-    [
-        value,
-        host(a.grad(&gradients).expect("tracked")),
-        host(b.grad(&gradients).expect("tracked")),
-        host(c.grad(&gradients).expect("tracked")),
-    ]
-}
-
-fn agree(got: &[Vec<f64>; 4], expected: &[Vec<f64>; 4], of: &str) {
-    for (part, (got, expected)) in ["the value", "the first", "the second", "the third gradient"]
-        .iter()
-        .zip(got.iter().zip(expected))
-    {
-        let off = off(got, expected);
-        assert!(off <= 1e-5, "{part} is off by {off}: {of}");
     }
 }
 
@@ -649,4 +596,22 @@ fn the_silu_and_its_gradient_are_those_of_flex() {
     for (got, expected) in got.iter().zip(&both::<Autodiff<Flex>>(DType::F64)) {
         assert!(off(got, expected) <= 1e-5);
     }
+}
+
+#[test]
+fn many_tensors_become_one_and_many_again() {
+    let lengths: Vec<usize> = (0..37).map(|i| 1 + (i * 97) % 700).collect();
+    let tensor = |(i, &n): (usize, &usize)| numbers::<Wgpu, 1>([n], i, DType::F32);
+    let tensors: Vec<_> = lengths.iter().enumerate().map(tensor).collect();
+    let all = joined(&tensors);
+    let values: Vec<f64> = tensors.iter().cloned().flat_map(host).collect();
+    assert_eq!(host(all.clone()), values);
+    let apart = taken_apart(all, &lengths);
+    assert!(
+        apart
+            .iter()
+            .zip(&tensors)
+            .all(|(a, b)| host(a.clone()) == host(b.clone()))
+    );
+    assert_eq!(apart.len(), tensors.len());
 }

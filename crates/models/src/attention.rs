@@ -12,7 +12,7 @@ use burn::module::Module;
 use burn::nn::Linear;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
-use pyroclast_kernels::{Activation, swap_last};
+use pyroclast_kernels::{Activation, from_tokens, to_tokens};
 
 /// Attention of every pixel to every other, with a residual connection that starts as the identity.
 ///
@@ -71,12 +71,11 @@ impl<B: Backend> SelfAttention<B> {
     }
 
     pub(crate) fn carry(&self, x: Dual<B, 4>) -> Dual<B, 4> {
-        let image = x.dims();
-        let [batch, channels, height, width] = image;
-        let normal = self.norm.carry(x.clone(), false);
-        let tokens = normal.linearly(|x| swap_last(x.reshape([batch, channels, height * width])));
+        let [_, _, height, width] = x.dims();
+        let [x, around] = x.fork();
+        let tokens = self.norm.carry(x, false).linearly(to_tokens);
         let out = attend(&self.qkv, &self.out, self.heads, tokens);
-        x.plus(out.linearly(|x| swap_last(x).reshape(image)))
+        around.plus(out.linearly(|x| from_tokens(x, [height, width])))
     }
 }
 

@@ -15,7 +15,7 @@ pub(crate) use attention::attention;
 
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
-use pyroclast_kernels::{combine, concat, split};
+use pyroclast_kernels::{combine, concat, fork, scaled, split};
 
 /// A value, and its tangent if it moves.
 #[derive(Debug, Clone)]
@@ -80,6 +80,20 @@ impl<B: Backend, const D: usize> Dual<B, D> {
             value: combine(self.value, &[(1.0, &other.value)]),
             tangent: sum([self.tangent, other.tangent]),
         }
+    }
+
+    /// The value times a number.
+    pub(crate) fn scaled(self, factor: f64) -> Self {
+        self.linearly(|x| scaled(x, factor))
+    }
+
+    /// The same twice, for two layers.
+    pub(crate) fn fork(self) -> [Self; 2] {
+        let tangent = self.tangent;
+        fork(self.value).map(|value| Self {
+            value,
+            tangent: tangent.clone(),
+        })
     }
 
     /// Both, joined along an axis.

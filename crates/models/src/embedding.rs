@@ -115,12 +115,10 @@ impl TimeFeatures {
     }
 
     fn in_order<B: Backend>(&self, cosines: Tensor<B, 2>, sines: Tensor<B, 2>) -> Tensor<B, 2> {
-        let parts = if self.sines_first {
-            vec![sines, cosines]
-        } else {
-            vec![cosines, sines]
-        };
-        Tensor::cat(parts, 1)
+        match self.sines_first {
+            true => concat(sines, cosines, 1),
+            false => concat(cosines, sines, 1),
+        }
     }
 }
 

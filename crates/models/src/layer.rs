@@ -7,8 +7,6 @@ use burn::nn::conv::Conv2d;
 use burn::nn::{Linear, PaddingConfig2d};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
-use burn::tensor::module::interpolate;
-use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
 use pyroclast_core::condition::Images;
 use pyroclast_kernels::{Activation, Window, concat, conv2d, linear};
 
@@ -73,14 +71,4 @@ pub(crate) fn with_zeros_beyond<B: Backend>(x: Tensor<B, 4>) -> Tensor<B, 4> {
     let column = Tensor::zeros([batch, channels, height, 1], options);
     let row = Tensor::zeros([batch, channels, 1, width + 1], options);
     concat(concat(x, column, 3), row, 2)
-}
-
-/// Twice the height and width, each pixel repeated.
-pub(crate) fn double<B: Backend>(x: Tensor<B, 4>) -> Tensor<B, 4> {
-    let [_, _, height, width] = x.dims();
-    interpolate(
-        x,
-        [2 * height, 2 * width],
-        InterpolateOptions::new(InterpolateMode::Nearest),
-    )
 }

@@ -125,18 +125,10 @@ impl<B: Backend> GroupNorm<B> {
     /// The SiLU of the normalised x scaled by `1 + a` and shifted by `b`.
     ///
     /// # Shapes
-    /// - a, b: `[batch, channels]`
-    pub(crate) fn carry_modulated(
-        &self,
-        x: Dual<B, 4>,
-        a: Dual<B, 2>,
-        b: Dual<B, 2>,
-    ) -> Dual<B, 4> {
+    /// - modulation: a and b side by side, `[batch, 2·channels]`
+    pub(crate) fn carry_modulated(&self, x: Dual<B, 4>, modulation: Dual<B, 2>) -> Dual<B, 4> {
         let [gamma, beta] = [&self.gamma, &self.beta].map(|v| v.val().unsqueeze());
-        let scale = a.offset(1.0);
-        let gain = scale.clone().linearly(|scale| scale * gamma.clone());
-        let bias = scale.linearly(|scale| scale * beta.clone()).plus(b);
-        x.group_norm(gain, bias, self.grouping(true))
+        x.modulated_group_norm(gamma, beta, modulation, self.grouping(true))
     }
 
     fn grouping(&self, silu: bool) -> Grouping {
@@ -174,7 +166,8 @@ mod tests {
             .forward(x.clone());
         let [scale, shift] = [a.clone() + 1.0, b.clone()].map(|v| v.reshape([2, 8, 1, 1]));
         let expected = silu(theirs.clone() * scale + shift);
-        norm.carry_modulated(x.clone().into(), a.into(), b.into())
+        let modulation = Tensor::cat(vec![a, b], 1);
+        norm.carry_modulated(x.clone().into(), modulation.into())
             .value
             .into_data()
             .assert_approx_eq::<f32>(

@@ -10,7 +10,6 @@
 use crate::dropout::dropout;
 use crate::dual::Dual;
 use crate::init::Init;
-use crate::layer::double;
 use crate::norm::{GroupNorm, Normalisation};
 use crate::size::Size;
 use burn::module::Module;
@@ -18,10 +17,9 @@ use burn::nn::Linear;
 use burn::nn::conv::Conv2d;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
-use burn::tensor::module::avg_pool2d;
 use pyroclast_core::named;
 use pyroclast_core::noise::Draws;
-use pyroclast_kernels::Activation;
+use pyroclast_kernels::{Activation, doubled, halved};
 
 named! {
     /// How an embedding changes the channels of a block.
@@ -50,8 +48,8 @@ impl Resize {
     pub(crate) fn apply<B: Backend>(self, x: Tensor<B, 4>) -> Tensor<B, 4> {
         match self {
             Self::Keep => x,
-            Self::Halve => avg_pool2d(x, [2, 2], [2, 2], [0, 0], false, false),
-            Self::Double => double(x),
+            Self::Halve => halved(x),
+            Self::Double => doubled(x),
         }
     }
 }
@@ -230,31 +228,23 @@ impl<B: Backend> ResidualBlock<B> {
         draws: Option<&mut Draws>,
     ) -> Dual<B, 4> {
         let resized = |x: Dual<B, 4>| x.linearly(|x| self.resize.apply(x));
-        let h = resized(self.norm_in.carry(x.clone(), true)).convolve(&self.conv_in);
+        let [x, around] = x.fork();
+        let h = resized(self.norm_in.carry(x, true)).convolve(&self.conv_in);
         let h = match (modulation, self.mode) {
             (None, _) => self.norm_out.carry(h, true),
             (Some(modulation), Modulation::ScaleShift) => {
-                let [scale, shift] = modulation.split();
-                self.norm_out.carry_modulated(h, scale, shift)
+                self.norm_out.carry_modulated(h, modulation)
             }
             (Some(modulation), Modulation::Additive) => {
                 self.norm_out.carry(h.shift_channels(modulation), true)
             }
         };
         let h = dropout(h, self.dropout, draws).convolve(&self.conv_out);
-        let x = resized(x);
+        let around = resized(around);
         let skip = match &self.skip {
-            Some(conv) => x.convolve(conv),
-            None => x,
+            Some(conv) => around.convolve(conv),
+            None => around,
         };
-        scaled(skip.plus(h), self.skip_scale)
-    }
-}
-
-/// x times a factor, which is left alone if it is 1.
-pub(crate) fn scaled<B: Backend>(x: Dual<B, 4>, factor: f64) -> Dual<B, 4> {
-    match factor {
-        1.0 => x,
-        factor => x.linearly(|x| x * factor),
+        skip.plus(h).scaled(self.skip_scale)
     }
 }

@@ -20,7 +20,7 @@ use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use pyroclast_core::condition::Sequences;
 use pyroclast_core::recompute::stage;
-use pyroclast_kernels::{Activation, split_heads};
+use pyroclast_kernels::{Activation, from_tokens, split_heads, to_tokens};
 
 /// Added to the score of a token that does not count: its weight is then zero in either precision.
 const BEYOND: f64 = -1e30;
@@ -152,12 +152,11 @@ impl<B: Backend> PixelsToSequence<B> {
 
     /// The pixels of x, `[batch, channels, height, width]`, each with what it finds added to it.
     pub(crate) fn forward(&self, x: Dual<B, 4>, context: &Context<B>) -> Dual<B, 4> {
-        let image = x.dims();
-        let [batch, channels, height, width] = image;
-        let tokens = { self.norm.carry(x.clone(), false) }
-            .linearly(|x| x.reshape([batch, channels, height * width]).swap_dims(1, 2));
+        let [_, _, height, width] = x.dims();
+        let [x, around] = x.fork();
+        let tokens = self.norm.carry(x, false).linearly(to_tokens);
         let found = self.attention.forward(tokens, context);
-        x.plus(found.linearly(|x| x.swap_dims(1, 2).reshape(image)))
+        around.plus(found.linearly(|x| from_tokens(x, [height, width])))
     }
 }
 

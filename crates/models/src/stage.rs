@@ -9,7 +9,7 @@ use burn::module::Module;
 use burn::tensor::backend::Backend;
 use burn::tensor::ops::FloatTensor;
 use pyroclast_core::noise::Draws;
-use pyroclast_core::recompute::{Inputs, passed_on, stage};
+use pyroclast_core::recompute::{self, Inputs, passed_on, stage};
 
 /// What all blocks of a network see beside the state: an embedding of time and condition, and the
 /// sequence that is attended to.
@@ -85,6 +85,14 @@ where
     }
     let run = move |module: &M, input, _: Option<&mut Draws>| run(module, input).value;
     stage(module, input, None, run).into()
+}
+
+/// A state that two blocks take.
+pub(crate) fn taken_twice<B: Backend, const D: usize>(x: Dual<B, D>) -> [Dual<B, D>; 2] {
+    match x.tangent {
+        None => recompute::taken_twice(x.value).map(Dual::from),
+        Some(_) => x.fork(),
+    }
 }
 
 /// What a block does to its states, under what it sees, with or without dropout.

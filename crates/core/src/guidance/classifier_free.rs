@@ -11,6 +11,7 @@ use crate::field::{Denoiser, LearnedVariance, VectorField, velocity_with_score_o
 use crate::schedule::Schedule;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
+use pyroclast_kernels::combine;
 
 /// A conditional and an unconditional field, combined. It is a field itself, so every solver takes
 /// it.
@@ -65,7 +66,7 @@ impl<C, U> Guided<C, U> {
     }
 
     fn mix<B: Backend, const D: usize>(&self, c: Tensor<B, D>, u: Tensor<B, D>) -> Tensor<B, D> {
-        u * (1.0 - self.weight) + c * self.weight
+        combine(u * (1.0 - self.weight), &[(self.weight, &c)])
     }
 
     /// The combination of two values.

@@ -1,6 +1,7 @@
 //! `y = x + Σ_i w_i·k_i`: one launch for every four terms.
 
-use super::elementwise::{Work, empty_like};
+use super::elementwise::Work;
+use super::order::{Order, packed_like};
 use burn_cubecl::CubeRuntime;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
@@ -13,11 +14,12 @@ pub(super) fn combine<R: CubeRuntime>(
     x: CubeTensor<R>,
     terms: &[(f64, CubeTensor<R>)],
 ) -> CubeTensor<R> {
-    terms.chunks(TERMS).fold(x, |x, terms| {
-        let (y, work) = (empty_like(&x), Work::of(&x));
+    let order = Order::of(&x);
+    let sum = terms.chunks(TERMS).fold(order.view(x), |x, terms| {
+        let (y, work) = (packed_like(&x), Work::of(&x));
         // Terms that are not there are the first again, and are not read.
         let term = |i: usize| terms.get(i).unwrap_or(&terms[0]);
-        let k = |i: usize| term(i).1.clone().into_linear_view();
+        let k = |i: usize| order.view(term(i).1.clone()).into_linear_view();
         let w = |i: usize| term(i).0 as f32;
         add::launch(
             &x.client.clone(),
@@ -36,7 +38,8 @@ pub(super) fn combine<R: CubeRuntime>(
             terms.len(),
         );
         y
-    })
+    });
+    order.back(sum)
 }
 
 #[cube(launch)]

@@ -1,13 +1,18 @@
 //! Convolution on GPUs, as matrix products of a shape that keeps the whole device busy.
 //!
-//! `y = conv(x, W) + b`; `dx = conv(dy, flip(W)ᵀ)`; `dW = Σ_s dy_s·unfold(x)_sᵀ`
+//! `y = conv(x, W) + b`; `dx = conv(dy, flip(W)ᵀ)`; `dW = Σ_s dy_sᵀ·unfold(x)_s`
 //!
-//! burn's own gradients leave most of a large GPU idle: that of a 3×3 kernel on 32×32 pixels took nine times as long as
-//! the value on an H200, since the sum over pixels and samples is one long loop of few cubes. Here that sum is cut into
-//! `s` parts which run side by side, and the gradient of x is a convolution like the value's. The product of tiles is
-//! chosen by the sizes, not by timing candidates, which takes minutes at the first step.
+//! Images are held with their channels last. burn's own gradients leave most of a large GPU idle: that of a 3×3 kernel
+//! on 32×32 pixels took nine times as long as the value on an H200, since the sum over pixels and samples is one long
+//! loop of few cubes. Here that sum is cut into `s` parts which run side by side, and the gradient of x is a convolution
+//! like the value's. The product of tiles is chosen by the sizes, not by timing candidates, which takes minutes at the
+//! first step.
 
+use super::columns::sum_rows;
+use super::order::{Order, channels_last, packed};
 use super::product::Factor;
+use super::spread::spread;
+use super::taps::{sum_parts, turned};
 use super::unfold::unfold;
 use crate::precision::Precision;
 use crate::tape::Fused;
@@ -19,7 +24,7 @@ use burn_cubecl::kernel::conv::{
     ConvStrategy, ConvTranspose2dStrategy, conv_forward, conv_transpose2d,
 };
 use burn_cubecl::kernel::into_contiguous;
-use burn_cubecl::ops::numeric::empty_device_dtype;
+use burn_cubecl::ops::{permute, reshape};
 use burn_cubecl::tensor::CubeTensor;
 use burn_cubecl::{BoolElement, CubeBackend, CubeRuntime, FloatElement, IntElement};
 use cubek::convolution::{
@@ -50,9 +55,11 @@ where
     T: BoolElement,
     CubeBackend<R, F, I, T>: Backend<FloatTensorPrimitive = CubeTensor<R>>,
 {
+    /// The image and the kernel.
     type Saved = [Factor<R>; 2];
 
     fn forward(&self, [x, weight, bias]: [CubeTensor<R>; 3]) -> (CubeTensor<R>, Self::Saved) {
+        let x = Order::Last.back(channels_last(x));
         let [x, weight] = [x, weight].map(|factor| Factor::of(factor, self.precision));
         let y = Of::<R, F, I, T>::convolve(&x, &weight, Some(bias), self.window);
         (y, [x, weight])
@@ -64,16 +71,16 @@ where
         gradient: CubeTensor<R>,
         wanted: [bool; 3],
     ) -> [Option<CubeTensor<R>>; 3] {
+        // Copied once for all three, if at all.
+        let gradient = Order::Last.back(channels_last(gradient));
         let factor = Factor::of(gradient.clone(), self.precision);
         let dx = || Of::<R, F, I, T>::by_image(&x, &weight, &factor, self.window);
         let dw = || Of::<R, F, I, T>::by_weight(&x, &weight, &factor, self.window);
         let db = || {
             let [n, channels, h, w] = sizes(&gradient);
-            let shape = Shape::from([n, channels, h * w]);
-            let rows = CubeBackend::<R, F, I, T>::float_reshape(gradient.clone(), shape);
-            let pixels = CubeBackend::<R, F, I, T>::float_sum_dim(rows, 2);
-            let sum = CubeBackend::<R, F, I, T>::float_sum_dim(pixels, 0);
-            CubeBackend::<R, F, I, T>::float_reshape(sum, Shape::from([channels]))
+            let rows = Order::Last.view(gradient.clone());
+            let sum = sum_rows(reshape(rows, Shape::from([n * h * w, channels])));
+            reshape(sum, Shape::from([channels]))
         };
         let [first, second, third] = wanted;
         [first.then(dx), second.then(dw), third.then(db)]
@@ -91,7 +98,7 @@ where
     T: BoolElement,
     CubeBackend<R, F, I, T>: Backend<FloatTensorPrimitive = CubeTensor<R>>,
 {
-    /// The value, in order.
+    /// The value, with its channels last.
     fn convolve(
         x: &Factor<R>,
         weight: &Factor<R>,
@@ -99,23 +106,22 @@ where
         window: Window,
     ) -> CubeTensor<R> {
         let Window { stride, padding } = window;
-        let last =
-            |x: &Factor<R>| CubeBackend::<R, F, I, T>::float_permute(x.x.clone(), &[0, 2, 3, 1]);
+        let last = |x: &Factor<R>| Order::Last.view(x.x.clone());
         for strategy in strategies(x, weight) {
             let y = launch(&strategy, last(x), last(weight), bias.clone(), window);
             if let Some(y) = y {
-                return into_contiguous(CubeBackend::<R, F, I, T>::float_permute(y, &[0, 3, 1, 2]));
+                return Order::Last.back(y);
             }
         }
         let options = ConvOptions::new([stride; 2], [padding; 2], [1; 2], 1);
         let is_exact = x.is_exact();
         let [x, weight] = [x, weight].map(Factor::single);
-        into_contiguous(match is_exact {
+        match is_exact {
             // burn's choice may be by timing, which may round.
             true => conv_forward(x, weight, bias, options, ConvStrategy::Direct)
                 .expect("a direct convolution, which takes every shape"),
             false => CubeBackend::<R, F, I, T>::conv2d(x, weight, bias, options),
-        })
+        }
     }
 
     /// The gradient of the image: the convolution of the outputs' gradient, spread out by the stride, with the kernel
@@ -127,7 +133,7 @@ where
         window: Window,
     ) -> CubeTensor<R> {
         type B<R, F, I, T> = CubeBackend<R, F, I, T>;
-        let [n, outputs, h, w] = sizes(&gradient.x);
+        let [_, _, h, w] = sizes(&gradient.x);
         let [_, _, height, width] = sizes(&x.x);
         let [_, _, rows, columns] = sizes(&weight.x);
         let Window { stride, padding } = window;
@@ -154,34 +160,15 @@ where
             }
             return B::<R, F, I, T>::conv2d_x_backward(x, weight, gradient, options);
         }
-        let spread = gradient.seen(|gradient| {
-            if stride == 1 {
-                return gradient;
-            }
-            let (device, dtype) = (B::<R, F, I, T>::float_device(&gradient), gradient.dtype);
-            let zeros = |shape: [usize; 5]| {
-                B::<R, F, I, T>::float_zeros(Shape::from(shape), &device, dtype.into())
-            };
-            let reshape = B::<R, F, I, T>::float_reshape;
-            let spread = reshape(gradient, Shape::from([n, outputs, h, w, 1]));
-            let spread = B::<R, F, I, T>::float_cat(vec![spread, zeros([n, outputs, h, w, 1])], 4);
-            let spread = reshape(spread, Shape::from([n, outputs, h, 1, 2 * w]));
-            let row = zeros([n, outputs, h, 1, 2 * w]);
-            let spread = B::<R, F, I, T>::float_cat(vec![spread, row], 3);
-            reshape(spread, Shape::from([n, outputs, 2 * h, 2 * w]))
-        });
-        let turned = weight.seen(|weight| {
-            let turned = match rows {
-                1 => weight,
-                _ => B::<R, F, I, T>::float_flip(weight, &[2, 3]),
-            };
-            B::<R, F, I, T>::float_swap_dims(turned, 0, 1)
+        let spread = gradient.seen(|gradient| match stride {
+            1 => gradient,
+            _ => spread(gradient),
         });
         let window = Window {
             stride: 1,
             padding: rows - 1 - padding,
         };
-        Self::convolve(&spread, &turned, None, window)
+        Self::convolve(&spread, &weight.seen(turned), None, window)
     }
 
     /// The gradient of the kernel.
@@ -199,41 +186,42 @@ where
         let samples = n / parts;
         let long = samples * h * w;
 
-        // [parts, outputs, samples·pixels]
+        // [parts, samples·pixels, outputs]
         let left = gradient.seen(|gradient| {
-            let shape = Shape::from([parts, samples, outputs, h * w]);
-            let left = B::<R, F, I, T>::float_reshape(into_contiguous(gradient), shape);
-            let left = into_contiguous(B::<R, F, I, T>::float_swap_dims(left, 1, 2));
-            B::<R, F, I, T>::float_reshape(left, Shape::from([parts, outputs, long]))
+            let left = into_contiguous(Order::Last.view(gradient));
+            reshape(left, Shape::from([parts, long, outputs]))
         });
-
-        let x = x.seen(into_contiguous);
+        let image = x.seen(|x| Order::Last.view(x));
+        let is_itself = [rows, columns] == [1, 1] && window.stride == 1 && window.padding == 0;
         let at_once = (HELD / (taps * long)).clamp(1, parts);
         let mut total: Option<CubeTensor<R>> = None;
         for first in (0..parts).step_by(at_once) {
             let count = at_once.min(parts - first);
-            // [count, taps, samples·pixels]
-            let right = x.seen(|x| {
-                let part = [count, samples, first * samples];
-                let right = unfold(&x, part, [rows, columns], [h, w], window);
-                B::<R, F, I, T>::float_swap_dims(right, 1, 2)
-            });
-            let left = left.seen(|left| {
+            let some = |x: CubeTensor<R>| {
                 if count == parts {
-                    return left;
+                    return x;
                 }
                 let part = burn::tensor::Slice::from(first..first + count);
-                B::<R, F, I, T>::float_slice(left, &[part])
+                B::<R, F, I, T>::float_slice(x, &[part])
+            };
+            // [count, samples·pixels, taps]
+            let right = image.seen(|image| {
+                if is_itself {
+                    let right = reshape(into_contiguous(image), Shape::from([parts, long, taps]));
+                    return some(right);
+                }
+                let part = [count, samples, first * samples];
+                unfold(&image, part, [rows, columns], [h, w], window)
             });
+            let left = left.seen(|left| permute(some(left), &[0, 2, 1]));
             let product = left.times::<F, I, T>(&right);
-            let sum = B::<R, F, I, T>::float_sum_dim(product, 0);
+            let sum = sum_parts(product, [outputs, channels, rows, columns]);
             total = Some(match total {
                 Some(total) => B::<R, F, I, T>::float_add(total, sum),
                 None => sum,
             });
         }
-        let total = total.expect("a batch is not empty");
-        B::<R, F, I, T>::float_reshape(total, weight.x.shape())
+        total.expect("a batch is not empty")
     }
 }
 
@@ -250,7 +238,8 @@ fn parts(batch: usize, outputs: usize, taps: usize, pixels: usize) -> usize {
 
 /// The algorithms to try, best first.
 fn strategies<R: CubeRuntime>(x: &Factor<R>, weight: &Factor<R>) -> Vec<Strategy> {
-    if x.is_exact() {
+    // Without matrix units every attempt would fail, after it has put its inputs in order.
+    if x.is_exact() || x.x.client.properties().features.matmul.mma.is_empty() {
         return Vec::new();
     }
     let [x, weight] = [&x.x, &weight.x];
@@ -284,8 +273,7 @@ fn launch<R: CubeRuntime>(
     let [outputs, rows, columns, _] = sizes(&weight);
     let [h, w] = window.output([height, width], [rows, columns]);
     let (client, dtype, single) = (x.client.clone(), x.dtype, DType::F32);
-    let shape = Shape::from([n, h, w, outputs]);
-    let out = empty_device_dtype(client.clone(), x.device.clone(), shape, single);
+    let out = packed(&x, [n, h, w, outputs], single);
     let dtypes = MatmulElems::from_globals(&MatmulGlobalElems {
         lhs: dtype.into(),
         rhs: dtype.into(),

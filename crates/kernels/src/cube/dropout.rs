@@ -2,10 +2,12 @@
 //!
 //! `y_i = x_i·k·m_i`, `dx_i = g_i·k·m_i`, with `k = 1/(1 − p)` and `m_i = 1 if u_i ≥ p else 0`
 
-use super::elementwise::{Work, empty_like};
+use super::elementwise::Work;
+use super::order::{Order, packed_like};
 use super::philox::{Place, place, word};
 use crate::tape::Fused;
 use crate::words::Words;
+use burn::tensor::TensorMetadata;
 use burn::tensor::backend::Backend;
 use burn_cubecl::tensor::CubeTensor;
 use burn_cubecl::{BoolElement, CubeBackend, CubeRuntime, FloatElement, IntElement};
@@ -29,8 +31,14 @@ where
     type Saved = ();
 
     fn forward(&self, [x]: [CubeTensor<R>; 1]) -> (CubeTensor<R>, ()) {
-        let (y, work) = (empty_like(&x), Work::of(&x));
+        let (order, shape) = (Order::of(&x), x.shape());
+        let x = order.view(x);
+        let (y, work) = (packed_like(&x), Work::of(&x));
         let least = least(self.p);
+        let (channels, pixels) = match order {
+            Order::First => (1, 1),
+            Order::Last => (shape[1], shape[2..].iter().product()),
+        };
         masked::launch(
             &x.client.clone(),
             work.count,
@@ -38,11 +46,14 @@ where
             x.into_linear_view(),
             y.clone().into_linear_view(),
             place(&self.words),
+            channels,
+            pixels,
             least as u32,
             (least >> 32) as u32,
             (1.0 / (1.0 - self.p)) as f32,
+            order.is_last(),
         );
-        (y, ())
+        (order.back(y), ())
     }
 
     fn backward(&self, (): (), g: CubeTensor<R>, _: [bool; 1]) -> [Option<CubeTensor<R>>; 1] {
@@ -63,15 +74,24 @@ fn masked(
     x: &LinearView<f32>,
     y: &mut LinearView<f32, ReadWrite>,
     place: Place,
+    channels: usize,
+    pixels: usize,
     least_low: u32,
     least_high: u32,
     keep: f32,
+    #[comptime] is_last: bool,
 ) {
     let at = ABSOLUTE_POS;
     if !y.is_in_bounds(at) {
         terminate!();
     }
-    let (low, high) = word(&place, at);
+    // Words are counted in the order of the shape, whichever that of memory is.
+    let mut of = at;
+    if is_last {
+        let (line, channel) = (at / channels, at % channels);
+        of = (line / pixels * channels + channel) * pixels + line % pixels;
+    }
+    let (low, high) = word(&place, of);
     let is_kept = high > least_high || (high == least_high && low >= least_low);
     y[at] = x[at] * select(is_kept, keep, 0.0f32);
 }

@@ -8,7 +8,7 @@
 
 use super::columns::{self, Columns, TEAMS, part, shared, sum_groups, total};
 use super::elementwise::{empty_like, stride_of};
-use super::sum::{Pair, mean_and_variance, sum, units};
+use super::sum::{Pair, Runs, mean_and_variance, sum, units};
 use crate::tape::Fused;
 use burn::tensor::backend::Backend;
 use burn::tensor::{DType, Shape, TensorMetadata};
@@ -198,7 +198,13 @@ fn normalise(
     let (first, sample) = (token * width, token / sizes.sample);
     let mut shared = SharedMemory::<f32>::new(units);
 
-    let (mean, variance) = mean_and_variance(x, first, width, &mut shared, units);
+    let row = Runs {
+        first,
+        count: width,
+        run: width,
+        step: width,
+    };
+    let (mean, variance) = mean_and_variance(x, row, &mut shared, units, true);
     let inverse = 1.0 / f32::sqrt(variance + epsilon);
     if unit == 0 {
         moments[2 * token] = mean;

@@ -2,8 +2,9 @@
 //!
 //! `y = x·s(x)`, `dx = g·s·(1 + x·(1 − s))`, s the logistic function
 
-use super::elementwise::{Work, empty_like};
+use super::elementwise::Work;
 use super::logistic::{logistic, silu_slope};
+use super::order::{Order, packed_like};
 use crate::tape::Fused;
 use burn::tensor::backend::Backend;
 use burn_cubecl::tensor::CubeTensor;
@@ -25,15 +26,17 @@ where
     type Saved = CubeTensor<R>;
 
     fn forward(&self, [x]: [CubeTensor<R>; 1]) -> (CubeTensor<R>, CubeTensor<R>) {
-        let (y, work) = (empty_like(&x), Work::of(&x));
+        let order = Order::of(&x);
+        let z = order.view(x.clone());
+        let (y, work) = (packed_like(&z), Work::of(&z));
         value::launch(
             &x.client,
             work.count,
             work.dim,
-            x.clone().into_linear_view(),
+            z.into_linear_view(),
             y.clone().into_linear_view(),
         );
-        (y, x)
+        (order.back(y), x)
     }
 
     fn backward(
@@ -42,7 +45,9 @@ where
         gradient: CubeTensor<R>,
         _: [bool; 1],
     ) -> [Option<CubeTensor<R>>; 1] {
-        let (dx, work) = (empty_like(&x), Work::of(&x));
+        let order = Order::of(&x);
+        let [x, gradient] = [x, gradient].map(|x| order.view(x));
+        let (dx, work) = (packed_like(&x), Work::of(&x));
         pull::launch(
             &x.client.clone(),
             work.count,
@@ -51,7 +56,7 @@ where
             gradient.into_linear_view(),
             dx.clone().into_linear_view(),
         );
-        [Some(dx)]
+        [Some(order.back(dx))]
     }
 }
 

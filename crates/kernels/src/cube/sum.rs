@@ -17,15 +17,25 @@ pub(super) type Pair = Vector<f32, Const<2>>;
 
 /// The sum over each run of `lanes` units, which every unit of the run gets. All units of the cube
 /// have to call it together.
-///
-/// Each step adds several numbers, since the units have to wait for each other after each step.
 #[cube]
 pub(super) fn sum<T: CubePrimitive + AddAssign>(
     value: T,
     shared: &mut SharedMemory<T>,
     #[comptime] lanes: usize,
 ) -> T {
-    let unit = UNIT_POS as usize;
+    sum_of(UNIT_POS as usize, value, shared, lanes)
+}
+
+/// The same where runs are formed by numbers that the units have beside their own.
+///
+/// Each step adds several numbers, since the units have to wait for each other after each step.
+#[cube]
+pub(super) fn sum_of<T: CubePrimitive + AddAssign>(
+    unit: usize,
+    value: T,
+    shared: &mut SharedMemory<T>,
+    #[comptime] lanes: usize,
+) -> T {
     // Other units may still be reading the last sum.
     sync_cube();
     shared[unit] = value;
@@ -67,29 +77,51 @@ pub(super) fn largest(value: f32, shared: &mut SharedMemory<f32>, #[comptime] un
     shared[0]
 }
 
-/// Mean and variance of the numbers from a place on, which every unit gets. All units of the cube
-/// have to call it together.
+/// Numbers in runs of equal length.
+#[derive(CubeType, Clone, Copy)]
+pub(super) struct Runs {
+    pub(super) first: usize,
+    /// Numbers in all.
+    pub(super) count: usize,
+    /// Numbers of a run.
+    pub(super) run: usize,
+    /// From the start of a run to that of the next.
+    pub(super) step: usize,
+}
+
+/// Mean and variance of numbers, which every unit gets. All units of the cube have to call it
+/// together. Where `whole`, there is a single run.
 #[cube]
 pub(super) fn mean_and_variance(
     x: &LinearView<f32>,
-    first: usize,
-    length: usize,
+    runs: Runs,
     shared: &mut SharedMemory<f32>,
     #[comptime] units: usize,
+    #[comptime] whole: bool,
 ) -> (f32, f32) {
     let unit = UNIT_POS as usize;
     let mut total = 0.0f32;
-    for i in range_stepped(unit, length, units) {
-        total += x[first + i];
+    for i in range_stepped(unit, runs.count, units) {
+        total += x[place(&runs, i, whole)];
     }
-    let mean = sum(total, shared, units) / length as f32;
+    let mean = sum(total, shared, units) / runs.count as f32;
     // Around the mean, so that a large mean does not cancel the variance.
     let mut squares = 0.0f32;
-    for i in range_stepped(unit, length, units) {
-        let centred = x[first + i] - mean;
+    for i in range_stepped(unit, runs.count, units) {
+        let centred = x[place(&runs, i, whole)] - mean;
         squares += centred * centred;
     }
-    (mean, sum(squares, shared, units) / length as f32)
+    (mean, sum(squares, shared, units) / runs.count as f32)
+}
+
+/// Where the number i of the runs is.
+#[cube]
+fn place(runs: &Runs, i: usize, #[comptime] whole: bool) -> usize {
+    if whole {
+        runs.first + i
+    } else {
+        runs.first + i / runs.run * runs.step + i % runs.run
+    }
 }
 
 /// Units for a row of so many numbers, a power of two.

@@ -1,18 +1,18 @@
 //! An image as the matrix whose product with a kernel is its convolution.
 //!
-//! `col[s][c·k·l + u·l + v][b·h·w + i·w + j] = x[s·B + b][c][stride·i + u − p][stride·j + v − p]`, 0 outside the image
+//! `col[s][b·h·w + i·w + j][(u·l + v)·C + c] = x[s·B + b][stride·i + u − p][stride·j + v − p][c]`, 0 outside the image
 
-use super::elementwise::UNITS;
+use super::elementwise::Work;
+use super::order::packed;
 use crate::window::Window;
-use burn::tensor::{Shape, TensorMetadata};
+use burn::tensor::TensorMetadata;
 use burn_cubecl::CubeRuntime;
-use burn_cubecl::ops::numeric::empty_device_dtype;
 use burn_cubecl::tensor::CubeTensor;
-use cubecl::calculate_cube_count_elemwise;
 use cubecl::prelude::*;
 use cubecl::std::tensor::layout::linear::LinearView;
 
-/// `[parts, channels·rows·columns, samples·h·w]` of `parts` times `samples` images from the `first` on.
+/// `[parts, samples·h·w, rows·columns·channels]` of `parts` times `samples` images of
+/// `[batch, height, width, channels]` from the `first` on.
 pub(super) fn unfold<R: CubeRuntime>(
     x: &CubeTensor<R>,
     [parts, samples, first]: [usize; 3],
@@ -21,23 +21,18 @@ pub(super) fn unfold<R: CubeRuntime>(
     window: Window,
 ) -> CubeTensor<R> {
     let shape = x.shape();
-    let (channels, height, width) = (shape[1], shape[2], shape[3]);
-    let taps = channels * rows * columns;
-    let out = Shape::from([parts, taps, samples * h * w]);
-    let out = empty_device_dtype(x.client.clone(), x.device.clone(), out, x.dtype);
-    let lines = parts * taps;
-    let count = calculate_cube_count_elemwise(&x.client, lines, CubeDim::new_single());
-    unfold_lines::launch(
+    let (height, width, channels) = (shape[1], shape[2], shape[3]);
+    let taps = rows * columns * channels;
+    let out = packed(x, [parts, samples * h * w, taps], x.dtype);
+    let work = Work::of(&out);
+    unfold_pixels::launch(
         &x.client,
-        count,
-        CubeDim::new_1d(UNITS as u32),
+        work.count,
+        work.dim,
         x.clone().into_linear_view(),
         out.clone().into_linear_view(),
-        lines,
-        samples,
         first,
         channels,
-        UNITS,
         [height, width],
         [rows, columns],
         [h, w],
@@ -47,24 +42,21 @@ pub(super) fn unfold<R: CubeRuntime>(
     out
 }
 
-/// A cube has one line: one channel and place of the kernel, over all pixels of all samples of its part.
+/// A unit has one number: a channel and place of the kernel, at one pixel of one sample.
 #[cube(launch)]
-fn unfold_lines<E: Numeric>(
+fn unfold_pixels<E: Numeric>(
     x: &LinearView<E>,
     out: &mut LinearView<E, ReadWrite>,
-    lines: usize,
-    samples: usize,
     first: usize,
     channels: usize,
-    #[comptime] units: usize,
     #[comptime] image: [usize; 2],
     #[comptime] kernel: [usize; 2],
     #[comptime] output: [usize; 2],
     #[comptime] window: [usize; 2],
     #[define(E)] _dtype: StorageType,
 ) {
-    let line = CUBE_POS;
-    if line >= lines {
+    let at = ABSOLUTE_POS;
+    if !out.is_in_bounds(at) {
         terminate!();
     }
     let height = comptime![image[0]];
@@ -76,27 +68,18 @@ fn unfold_lines<E: Numeric>(
     let stride = comptime![window[0]];
     let padding = comptime![window[1]];
 
-    let taps = channels * places;
-    let (part, tap) = (line / taps, line % taps);
-    let (channel, place) = (tap / places, tap % places);
-    let (u, v) = (place / columns, place % columns);
-    let length = samples * pixels;
-    let to = line * length;
-    for i in range_stepped(UNIT_POS as usize, length, units) {
-        let sample = first + part * samples + i / pixels;
-        let pixel = i % pixels;
-        // Shifted by the padding, so that no number is negative.
-        let row = pixel / w * stride + u;
-        let column = pixel % w * stride + v;
-        let is_inside = row >= padding
-            && row < height + padding
-            && column >= padding
-            && column < width + padding;
-        let mut value = E::from_int(0);
-        if is_inside {
-            let line = (sample * channels + channel) * height + row - padding;
-            value = x[line * width + column - padding];
-        }
-        out[to + i] = value;
+    let (place, channel) = (at / channels, at % channels);
+    let (line, place) = (place / places, place % places);
+    let (sample, pixel) = (first + line / pixels, line % pixels);
+    // Shifted by the padding, so that no number is negative.
+    let row = pixel / w * stride + place / columns;
+    let column = pixel % w * stride + place % columns;
+    let is_inside =
+        row >= padding && row < height + padding && column >= padding && column < width + padding;
+    let mut value = E::from_int(0);
+    if is_inside {
+        let line = (sample * height + row - padding) * width + column - padding;
+        value = x[line * channels + channel];
     }
+    out[at] = value;
 }

@@ -7,12 +7,12 @@
 
 use super::Autoencoder;
 use super::posterior::Posterior;
-use crate::layer::double;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use pyroclast_core::loss::SampleLoss;
 use pyroclast_core::network::Network;
 use pyroclast_core::noise::Draws;
+use pyroclast_kernels::doubled;
 
 impl<B: Backend> Autoencoder<B> {
     /// The image of a latent beside the rate of its distribution: `[batch, channels + 1, height,
@@ -22,7 +22,7 @@ impl<B: Backend> Autoencoder<B> {
         let height = image.dims()[2];
         let mut rate = posterior.rate().sum_dim(1);
         while rate.dims()[2] < height {
-            rate = double(rate) * 0.25;
+            rate = doubled(rate) * 0.25;
         }
         Tensor::cat(vec![image, rate], 1)
     }

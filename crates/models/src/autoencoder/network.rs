@@ -4,13 +4,14 @@ use super::config::AutoencoderConfig;
 use super::posterior::Posterior;
 use crate::attention::SelfAttention;
 use crate::init::Init;
-use crate::layer::{convolve, double, with_zeros_beyond};
+use crate::layer::{convolve, with_zeros_beyond};
 use crate::norm::GroupNorm;
 use crate::residual::ResidualBlock;
 use burn::module::Module;
 use burn::nn::conv::Conv2d;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
+use pyroclast_kernels::doubled;
 
 /// An autoencoder of images in [−1, 1].
 ///
@@ -180,7 +181,7 @@ impl<B: Backend> Autoencoder<B> {
         for level in &decoder.levels {
             h = level.forward(h);
             if let Some(resize) = &level.resize {
-                h = convolve(resize, double(h));
+                h = convolve(resize, doubled(h));
             }
         }
         decoder.finished(h)

@@ -18,7 +18,7 @@ use burn::tensor::backend::Backend;
 use pyroclast_core::condition::Images;
 use pyroclast_core::network::{Direction, Network};
 use pyroclast_core::noise::Draws;
-use pyroclast_kernels::Activation;
+use pyroclast_kernels::{Activation, to_tokens};
 
 /// The deviation of the first weights of the embeddings.
 const DEVIATION: f64 = 0.02;
@@ -132,9 +132,9 @@ impl<B: Backend> DiT<B> {
     /// The tokens of an image and of the one beside it, with their positions.
     fn tokens(&self, x: Dual<B, 4>, image: &Images<B>) -> Dual<B, 3> {
         let x = with_image(x, image, self.beside).convolve(&self.patches);
-        let [batch, dim, rows, columns] = x.dims();
+        let [_, dim, rows, columns] = x.dims();
         let (device, dtype) = (x.value.device(), x.value.dtype());
-        let tokens = x.linearly(|x| x.reshape([batch, dim, rows * columns]).swap_dims(1, 2));
+        let tokens = x.linearly(to_tokens);
         Dual {
             value: tokens.value + positions([rows, columns], dim, &device, dtype),
             ..tokens

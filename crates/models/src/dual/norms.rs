@@ -3,6 +3,7 @@
 //! `n = (x − mean(x))/s`, `s = √(var(x) + ε)` → `ṅ = (ẋ − mean(ẋ) − n·mean(n·ẋ))/s`
 
 use super::Dual;
+use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use pyroclast_kernels::{self as kernels, Grouping};
 
@@ -19,6 +20,28 @@ impl<B: Backend> Dual<B, 4> {
         let (x, gain, bias) = (self.both(), gain.both(), bias.both());
         let [value, tangent] = kernels::group_norm_tangent(x, gain, bias, grouping);
         Self::moving(value, tangent)
+    }
+
+    /// The same with channels that are scaled by `1 + a` and shifted by `b` besides.
+    ///
+    /// # Shapes
+    /// - gain, bias: `[1, channels]`; modulation: a and b side by side, `[batch, 2·channels]`
+    pub(crate) fn modulated_group_norm(
+        self,
+        gain: Tensor<B, 2>,
+        bias: Tensor<B, 2>,
+        modulation: Dual<B, 2>,
+        grouping: Grouping,
+    ) -> Self {
+        if let (None, None) = (&self.tangent, &modulation.tangent) {
+            let by = modulation.value;
+            return kernels::modulated_group_norm(self.value, gain, bias, by, grouping).into();
+        }
+        let [a, b] = modulation.split();
+        let scale = a.offset(1.0);
+        let gain = scale.clone().linearly(|scale| scale * gain.clone());
+        let bias = scale.linearly(|scale| scale * bias.clone()).plus(b);
+        self.group_norm(gain, bias, grouping)
     }
 }
 

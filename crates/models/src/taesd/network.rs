@@ -2,14 +2,14 @@
 
 use super::config::{BLOCKS, POOL_GROUPS, TaesdConfig};
 use crate::init::Init;
-use crate::layer::{convolve, double};
+use crate::layer::convolve;
 use crate::norm::GroupNorm;
 use burn::module::Module;
 use burn::nn::conv::Conv2d;
 use burn::tensor::Tensor;
 use burn::tensor::activation::tanh;
 use burn::tensor::backend::Backend;
-use pyroclast_kernels::Activation;
+use pyroclast_kernels::{Activation, doubled};
 
 /// Beyond ± this, a decoder does not tell numbers of a latent apart.
 const MAGNITUDE: f64 = 3.0;
@@ -187,7 +187,7 @@ impl<B: Backend> Taesd<B> {
         for level in &decoder.levels {
             h = level.forward(h);
             if let Some(resize) = &level.resize {
-                h = convolve(resize, double(h));
+                h = convolve(resize, doubled(h));
             }
         }
         let x = convolve(&decoder.head, h);

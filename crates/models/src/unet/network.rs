@@ -7,11 +7,11 @@ use crate::dual::Dual;
 use crate::embedding::{ClassEmbedding, TimeEmbedding, VectorEmbedding};
 use crate::init::Init;
 use crate::inputs::{ImageCondition as Condition, Step, WITHOUT_DURATIONS, moving};
-use crate::layer::{double, with_image, with_zeros_beyond};
+use crate::layer::{with_image, with_zeros_beyond};
 use crate::norm::GroupNorm;
-use crate::residual::{ResidualBlock, Resize, scaled};
+use crate::residual::{ResidualBlock, Resize};
 use crate::sequence::{PixelsToSequence, SequenceEmbedding};
-use crate::stage::{Seen, alone, block};
+use crate::stage::{Seen, alone, block, taken_twice};
 use burn::module::Module;
 use burn::nn::Linear;
 use burn::nn::conv::Conv2d;
@@ -19,7 +19,7 @@ use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use pyroclast_core::network::{Direction, Network};
 use pyroclast_core::noise::Draws;
-use pyroclast_kernels::Activation;
+use pyroclast_kernels::{Activation, doubled};
 
 /// The deviation of the first weights of the embedding of a sequence, as in a transformer.
 const DEVIATION: f64 = 0.02;
@@ -188,13 +188,11 @@ impl<B: Backend> Stage<B> {
         let x = x.expect("a state");
         let h = self.block.carry(x, seen.embedding.clone(), draws);
         let h = match &self.attention {
-            Some(attention) => scaled(attention.carry(h), self.skip_scale),
+            Some(attention) => attention.carry(h).scaled(self.skip_scale),
             None => h,
         };
         match (&self.sequence, &seen.context) {
-            (Some(sequence), Some(context)) => {
-                scaled(sequence.forward(h, context), self.skip_scale)
-            }
+            (Some(sequence), Some(context)) => sequence.forward(h, context).scaled(self.skip_scale),
             _ => h,
         }
     }
@@ -220,7 +218,7 @@ impl<B: Backend> Level<B> {
                 };
                 x.convolve(conv)
             }
-            (Some(conv), _) => x.linearly(double).convolve(conv),
+            (Some(conv), _) => x.linearly(doubled).convolve(conv),
             (None, change) => x.linearly(|x| change.apply(x)),
         }
     }
@@ -299,17 +297,21 @@ impl<B: Backend> UNet<B> {
         let mut h = alone(self, x, move |unet: &Self, x: Dual<B, 4>| {
             with_image(x, &own, unet.beside).convolve(&unet.stem)
         });
-        let mut skips = vec![h.clone()];
+        let mut skips = Vec::new();
+        let mut keep = |h: Dual<B, 4>| {
+            let [h, skip] = taken_twice(h);
+            skips.push(skip);
+            h
+        };
+        h = keep(h);
         for level in &self.down {
             for stage in &level.stages {
                 let draws = draws.as_deref_mut();
-                h = block(stage, vec![h], &mut seen, draws, Stage::forward);
-                skips.push(h.clone());
+                h = keep(block(stage, vec![h], &mut seen, draws, Stage::forward));
             }
             if level.change != Resize::Keep {
                 let draws = draws.as_deref_mut();
-                h = block(level, vec![h], &mut seen, draws, Level::resized);
-                skips.push(h.clone());
+                h = keep(block(level, vec![h], &mut seen, draws, Level::resized));
             }
         }
         for stage in &self.middle {
