@@ -60,6 +60,7 @@ fn batch_of(shape: [usize; 3], classes: usize, size: usize) -> Batch {
     let normals = |step| noise.draws(Stream::Source, step).normals(n);
     Batch {
         step: 0,
+        rows: 0..size,
         x0: Numbers::Drawn(noise.draws(Stream::Source, 0)),
         x1: normals(1),
         z: None,

@@ -81,12 +81,22 @@ fn saved(place: &Place, run: &str) -> Option<u64> {
     steps.max()
 }
 
-/// The largest difference of two states, relative to the largest number of the tensor.
+/// The largest difference of two states: of parameters relative to the largest number of the tensor,
+/// of moments to that of all first or all second ones. The gradient of a bias is a sum whose terms may
+/// cancel, so the size of its own moment says nothing of the rounding.
 fn apart(a: &[Named], b: &[Named]) -> f32 {
     let largest = |values: &mut dyn Iterator<Item = f32>| values.fold(0.0_f32, f32::max);
+    let size = |of: &dyn Fn(&str) -> bool| {
+        let tensors = b.iter().filter(|(name, _)| of(name));
+        largest(&mut tensors.flat_map(|(_, x)| x).map(|x| x.abs()))
+    };
     let of_tensor = |((name, a), (other, b)): (&Named, &Named)| {
         assert_eq!(name, other);
-        let size = largest(&mut b.iter().map(|x| x.abs()));
+        let kind = name.split('.').next().expect("a name");
+        let size = match kind {
+            "first" | "second" => size(&|name| name.split('.').next() == Some(kind)),
+            _ => size(&|other| other == name),
+        };
         largest(&mut a.iter().zip(b).map(|(a, b)| (a - b).abs())) / size.max(f32::MIN_POSITIVE)
     };
     largest(&mut a.iter().zip(b).map(of_tensor))

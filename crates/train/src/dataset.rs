@@ -28,6 +28,7 @@ use pyroclast_core::noise::{Draws, Noise, Stream};
 use pyroclast_core::toy::Toy;
 use samples::Samples;
 use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::Arc;
 
 pub use condition::{Condition, ConditionKind, Conditions};
@@ -317,17 +318,30 @@ impl Dataset {
         }
     }
 
-    /// The values of a batch. Latents are drawn from their distributions; where `mirrors` is set,
-    /// each image is mirrored, left to right, with probability ½.
-    pub(crate) fn drawn(&self, rows: &[usize], mirrors: bool, noise: Noise, step: u64) -> Vec<f32> {
-        let mut coins = noise.fork("flip").draws(Stream::Data, step);
+    /// The values of some samples of a batch, of which `rows` are all. Latents are drawn from their
+    /// distributions; where `mirrors` is set, each image is mirrored, left to right, with probability
+    /// ½.
+    pub(crate) fn drawn(
+        &self,
+        rows: &[usize],
+        some: Range<usize>,
+        mirrors: bool,
+        noise: Noise,
+        step: u64,
+    ) -> Vec<f32> {
+        let draws = |of: &str| {
+            let draws = noise.fork(of).draws(Stream::Data, step);
+            draws.of_rows(some.clone(), rows.len())
+        };
+        let rows = &rows[some.clone()];
         let flips: Vec<bool> = match mirrors {
-            true => rows.iter().map(|_| coins.uniform() < 0.5).collect(),
+            true => (draws("flip").uniforms(rows.len()).iter())
+                .map(|coin| *coin < 0.5)
+                .collect(),
             false => Vec::new(),
         };
         if let Samples::Moments(moments) = &self.samples {
-            let mut draws = noise.fork("posterior").draws(Stream::Data, step);
-            return moments.drawn(rows, &flips, &mut draws);
+            return moments.drawn(rows, &flips, &mut draws("posterior"));
         }
         let mut values = self.gather(rows);
         if let Some(&width) = self.shape.get(2) {

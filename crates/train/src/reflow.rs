@@ -187,7 +187,7 @@ impl<B: Backend> WithModel<Autodiff<B>> for Job<'_, B> {
             let rows = first..first + header.rows;
             let start = match &all_rows {
                 None => parts.next().expect("points for every row"),
-                Some(all) => data.drawn(&all[rows.clone()], false, noise, k as u64),
+                Some(all) => data.drawn(&all[rows.clone()], 0..rows.len(), false, noise, k as u64),
             };
             let path = self.folder.join(format!("{k:05}.safetensors"));
             let given = pairs.given.slice(rows);

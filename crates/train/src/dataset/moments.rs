@@ -105,11 +105,11 @@ impl Moments {
     /// has a true, that of the mirror image.
     pub(super) fn drawn(&self, rows: &[usize], flips: &[bool], draws: &mut Draws) -> Vec<f32> {
         let mut out = Vec::with_capacity(rows.len() * self.dim);
-        for (i, &row) in rows.iter().enumerate() {
+        let noise = draws.normals(rows.len() * self.dim);
+        for (i, (&row, noise)) in rows.iter().zip(noise.chunks_exact(self.dim)).enumerate() {
             let moments = self.read(row);
             let mirrored = flips.get(i) == Some(&true) && moments.len() > 2 * self.dim;
             let view = &moments[if mirrored { 2 * self.dim } else { 0 }..];
-            let noise = draws.normals(self.dim);
             let means_and_deviations = view[..self.dim].iter().zip(&view[self.dim..2 * self.dim]);
             out.extend(
                 (means_and_deviations.zip(noise)).map(|((mean, deviation), noise)| {

@@ -12,7 +12,7 @@ use super::pairs::Pairs;
 use crate::dataset::Dataset;
 use pyroclast_core::condition::Given;
 use pyroclast_core::coupling::Coupling;
-use pyroclast_core::noise::{Noise, Stream};
+use pyroclast_core::noise::{Draws, Noise, Stream};
 use pyroclast_core::path::{Gamma, Path, Source};
 use pyroclast_core::time_sampler::TimeDistribution;
 use std::ops::Range;
@@ -26,25 +26,28 @@ const AHEAD: usize = 4;
 /// The most threads that make batches: a plan of a large one needs hundreds of megabytes.
 const MOST_MAKERS: usize = 4;
 
-/// One batch on the host. Rows of x0 and x1 with the same index are a pair.
+/// One batch on the host, or the part of it that a process works on. Rows of x0 and x1 with the same
+/// index are a pair.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Batch {
     /// The step of the training, from 0.
     pub step: u64,
-    /// Source points, `[n, dim]`.
+    /// The pairs whose points and conditions are here, `m` of the batch's `n`.
+    pub rows: Range<usize>,
+    /// Source points, `[m, dim]`.
     pub x0: Numbers,
-    /// Data points, `[n, dim]`, row-major.
+    /// Data points, `[m, dim]`, row-major.
     pub x1: Vec<f32>,
-    /// Bridge noise, `[n, dim]`, if the path has any.
+    /// Bridge noise, `[m, dim]`, if the path has any.
     pub z: Option<Numbers>,
-    /// Times in [0, 1], `[n]`.
+    /// Times in [0, 1] of all pairs, `[n]`.
     pub t: Vec<f64>,
     /// The conditions of x1, some of them dropped.
     pub given: Given,
 }
 
 impl Batch {
-    /// The number of pairs.
+    /// The number of pairs, whether they are all here or not.
     pub fn len(&self) -> usize {
         self.t.len()
     }
@@ -57,17 +60,25 @@ impl Batch {
     /// Some pairs of the batch, with all that belongs to them.
     ///
     /// # Panics
-    /// If a pair does not exist.
+    /// If a pair is not here.
     #[must_use]
     pub fn part(&self, rows: Range<usize>) -> Self {
-        let (all, dim) = (self.len(), self.x1.len() / self.len());
-        let of = |x: &Numbers| x.part(rows.clone(), all);
+        assert!(
+            self.rows.start <= rows.start && rows.end <= self.rows.end,
+            "pairs {rows:?} of a batch that has those of {:?}",
+            self.rows
+        );
+        let (here, dim) = (self.rows.len(), self.x1.len() / self.rows.len());
+        let t = self.t[rows.clone()].to_vec();
+        let rows = rows.start - self.rows.start..rows.end - self.rows.start;
+        let of = |x: &Numbers| x.part(rows.clone(), here);
         Self {
             step: self.step,
+            rows: 0..rows.len(),
             x0: of(&self.x0),
             x1: self.x1[rows.start * dim..rows.end * dim].to_vec(),
             z: self.z.as_ref().map(of),
-            t: self.t[rows.clone()].to_vec(),
+            t,
             given: self.given.slice(rows),
         }
     }
@@ -89,6 +100,7 @@ impl Batch {
 ///     noise: Noise::new(0),
 ///     pairs: None,
 ///     leaves_noise: false,
+///     rows: 0..3,
 /// };
 /// let batch = batcher.batch(7, &mut Order::default());
 /// assert_eq!((batch.x1.len(), batch.t.len()), (6, 3));
@@ -113,6 +125,9 @@ pub struct Batcher {
     pub pairs: Option<Arc<Pairs>>,
     /// Whether the device draws the noise itself, where the host does not need it to pair.
     pub leaves_noise: bool,
+    /// The pairs of a batch that are asked for. Where points are paired with each other, all are
+    /// made.
+    pub rows: Range<usize>,
 }
 
 impl Batcher {
@@ -126,29 +141,29 @@ impl Batcher {
             .pairs
             .as_ref()
             .map_or(self.dataset.len(), |pairs| pairs.len());
-        let rows = self.rows(step, all, order);
+        let rows = self.order(step, all, order);
         if let Some(pairs) = &self.pairs {
-            let Pairs { x0, x1, given, .. } = pairs.select(&rows);
-            return self.of_pairs(step, Numbers::Made(x0), x1, given);
+            let Pairs { x0, x1, given, .. } = pairs.select(&rows[self.rows.clone()]);
+            return self.of_pairs(step, self.rows.clone(), Numbers::Made(x0), x1, given);
         }
-        let mut draws = self.noise.draws(Stream::Source, step);
-        if self.leaves_noise
-            && self.path.coupling == Coupling::Independent
-            && self.path.source == Source::Normal
-        {
-            let x1 = self.dataset.drawn(&rows, self.flip, self.noise, step);
-            let given = self.dataset.given.select(&rows);
-            return self.of_pairs(step, Numbers::Drawn(draws), x1, given);
+        let draws = self.noise.draws(Stream::Source, step);
+        let drawn = |some| (self.dataset).drawn(&rows, some, self.flip, self.noise, step);
+        if self.path.coupling == Coupling::Independent {
+            let some = self.rows.clone();
+            let x0 = self.independent(draws);
+            let given = self.dataset.given.select(&rows[some.clone()]);
+            return self.of_pairs(step, some.clone(), x0, drawn(some), given);
         }
-        let x0 = self.path.source.points(self.size, dim, &mut draws);
-        let x1 = self.dataset.drawn(&rows, self.flip, self.noise, step);
+        let whole = 0..self.size;
+        let x0 = self.path.source.points(self.size, dim, &mut { draws });
+        let x1 = drawn(whole.clone());
         let classes = (self.dataset.labels())
             .map(|labels| rows.iter().map(|&row| labels[row]).collect::<Vec<_>>());
         let mut draws = self.noise.draws(Stream::Coupling, step);
         let pairs = (self.path).pairs(&x0, &x1, dim, classes.as_deref(), &mut draws);
         let rows: Vec<usize> = pairs.iter().map(|&(_, j)| rows[j]).collect();
         let [x0, x1] = match &self.path.coupling {
-            Coupling::Independent | Coupling::Given => [x0, x1],
+            Coupling::Given => [x0, x1],
             _ => [(x0, 0), (x1, 1)].map(|(x, side)| {
                 let row = |&(i, j): &(usize, usize)| {
                     let row = [i, j][side];
@@ -158,7 +173,26 @@ impl Batcher {
             }),
         };
         let given = self.dataset.given.select(&rows);
-        self.of_pairs(step, Numbers::Made(x0), x1, given)
+        self.of_pairs(step, whole, Numbers::Made(x0), x1, given)
+    }
+
+    /// The source points of the pairs that are asked for, which do not depend on the data.
+    fn independent(&self, mut draws: Draws) -> Numbers {
+        let (dim, Range { start, end }) = (self.dataset.dim(), self.rows.clone());
+        match self.path.source {
+            Source::Normal => {
+                let mut draws = draws.of_rows(start..end, self.size);
+                match self.leaves_noise {
+                    true => Numbers::Drawn(draws),
+                    false => Numbers::Made(draws.normals((end - start) * dim)),
+                }
+            }
+            // Of other distributions the first points may depend on how many there are.
+            _ => {
+                let points = self.path.source.points(self.size, dim, &mut draws);
+                Numbers::Made(points[start * dim..end * dim].to_vec())
+            }
+        }
     }
 
     /// The threads that make batches: one if pairs stay as they are drawn, since that is quick.
@@ -171,12 +205,20 @@ impl Batcher {
     }
 
     /// The batch of these pairs.
-    fn of_pairs(&self, step: u64, x0: Numbers, x1: Vec<f32>, given: Given) -> Batch {
+    fn of_pairs(
+        &self,
+        step: u64,
+        rows: Range<usize>,
+        x0: Numbers,
+        x1: Vec<f32>,
+        given: Given,
+    ) -> Batch {
         let mut draws = self.noise.draws(Stream::Labels, step);
         let drop = |_| draws.uniform() < self.condition_dropout;
         let dropped: Vec<bool> = (0..self.size).map(drop).collect();
         let z = (self.path.gamma != Gamma::None).then(|| {
-            let mut draws = self.noise.draws(Stream::Bridge, step);
+            let draws = self.noise.draws(Stream::Bridge, step);
+            let mut draws = draws.of_rows(rows.clone(), self.size);
             match self.leaves_noise {
                 true => Numbers::Drawn(draws),
                 false => Numbers::Made(draws.normals(x1.len())),
@@ -188,7 +230,8 @@ impl Batcher {
             x1,
             z,
             t: self.times(step),
-            given: given.dropped(&dropped),
+            given: given.dropped(&dropped[rows.clone()]),
+            rows,
         }
     }
 
@@ -206,7 +249,7 @@ impl Batcher {
     }
 
     /// The rows of a step. Every epoch visits each row once, in a new order.
-    fn rows(&self, step: u64, all: usize, order: &mut Order) -> Vec<usize> {
+    fn order(&self, step: u64, all: usize, order: &mut Order) -> Vec<usize> {
         let n = all as u64;
         let first = step * self.size as u64;
         (first..first + self.size as u64)
@@ -275,6 +318,7 @@ mod tests {
             noise: Noise::new(3),
             pairs: None,
             leaves_noise: false,
+            rows: 0..SIZE,
         }
     }
 
@@ -408,6 +452,46 @@ mod tests {
             let parts = [made.part(rows.clone()), left.part(rows)];
             assert_eq!(seen(&parts[0]), seen(&parts[1]), "{coupling:?}");
         }
+    }
+
+    #[test]
+    fn a_part_of_a_batch_is_that_of_the_whole() {
+        for (coupling, is_part) in [
+            (Coupling::Independent, true),
+            (Coupling::OptimalTransport, false),
+        ] {
+            let batch = |rows: Range<usize>| {
+                let mut batcher = batcher(labelled(), coupling.clone());
+                batcher.path.gamma = Gamma::Constant(0.1);
+                batcher.path.times.distribution = TimeDistribution::Stratified;
+                batcher.condition_dropout = 0.5;
+                batcher.rows = rows;
+                batcher.batch(3, &mut Order::default())
+            };
+            let (whole, part) = (batch(0..SIZE), batch(10..30));
+            assert_eq!(part.rows == (10..30), is_part, "{coupling:?}");
+            assert_eq!(part.len(), SIZE);
+            for rows in [10..30, 12..13] {
+                let [of_whole, of_part] = [&whole, &part].map(|batch| batch.part(rows.clone()));
+                assert_eq!(of_whole, of_part, "{coupling:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn mirrored_images_of_a_part_are_those_of_the_whole() {
+        let values = (0..2 * SIZE).flat_map(|i| [0, 1, 2].map(|x| (10 * i + x) as f32));
+        let images = Dataset::new("rows", values.collect(), vec![1, 1, 3]);
+        let batch = |rows: Range<usize>| {
+            let batcher = Batcher {
+                flip: true,
+                rows,
+                ..batcher(images.clone(), Coupling::Independent)
+            };
+            batcher.batch(2, &mut Order::default())
+        };
+        let rows = 5..40;
+        assert_eq!(batch(0..SIZE).part(rows.clone()).x1, batch(rows).x1);
     }
 
     #[test]

@@ -2,11 +2,11 @@
 //!
 //! `∇L = Σ_r (n_r/n)·∇L_r`, with L_r the loss of the n_r rows of the batch that process r works on
 //!
-//! Every process holds the whole model and makes the whole batch of a step, which is a pure function
-//! of the seed and the step. It works on rows of its own, and the gradients are added up in the
-//! order of the ranks. So all processes take the same step. Where their number divides the batch, it
-//! is bit for bit the step of one process with the batch in as many parts
-//! ([`Trainer::micro_batch`](super::Trainer::micro_batch)).
+//! Every process holds the whole model. The batch of a step is a pure function of the seed and the
+//! step, of which a process makes rows of its own, or all where points are paired within the batch.
+//! The gradients are added up in the order of the ranks. So all processes take the same step. Where
+//! their number divides the batch, it is bit for bit the step of one process with the batch in as
+//! many parts ([`Trainer::micro_batch`](super::Trainer::micro_batch)).
 
 use super::Next;
 use std::fmt::Debug;

@@ -30,7 +30,7 @@ use pyroclast_core::noise::{Draws, Noise, Stream};
 use pyroclast_core::preconditioning::Preconditioning;
 use pyroclast_core::prediction::Prediction;
 use pyroclast_core::recompute::{Stages, recorded};
-use pyroclast_kernels::{Precision, global_norm, makes_normals};
+use pyroclast_kernels::{Precision, global_norm, joined, makes_normals, taken_apart};
 use sha2::{Digest, Sha256};
 use std::borrow::{Borrow, Cow};
 use std::ops::Range;
@@ -527,24 +527,17 @@ where
 
     /// The sums over the processes. Waits for the device.
     fn reduced(&self, gradients: Vec<Inner<B>>, shown: Inner<B>) -> (Vec<Inner<B>>, Inner<B>) {
-        let lengths: Vec<usize> = gradients
-            .iter()
-            .map(|gradient| gradient.dims()[0])
-            .collect();
         let dtype = shown.dtype();
-        let all = gradients.into_iter().chain([shown]).collect();
-        let values = Tensor::cat(all, 0).into_data().convert::<f32>();
+        let all: Vec<_> = gradients.into_iter().chain([shown]).collect();
+        let lengths: Vec<usize> = all.iter().map(|tensor| tensor.dims()[0]).collect();
+        let values = joined(&all).into_data().convert::<f32>();
         let mut values = values.into_vec::<f32>().expect("converted just now");
         self.group.all_reduce(&mut values);
-        let mut rest = &values[..];
-        let mut sent = |n: usize| {
-            let (values, after) = rest.split_at(n);
-            rest = after;
-            let sums = TensorData::new(values.to_vec(), [n]);
-            Tensor::from_data(sums, (&self.device, dtype))
-        };
-        let gradients = lengths.into_iter().map(&mut sent).collect();
-        (gradients, sent(1))
+        let n = values.len();
+        let sums = Tensor::from_data(TensorData::new(values, [n]), (&self.device, dtype));
+        let mut sums = taken_apart(sums, &lengths);
+        let shown = sums.pop().expect("the loss is the last");
+        (sums, shown)
     }
 
     /// Refuses to train with processes that would take other steps.
@@ -603,7 +596,9 @@ where
             return Ok(());
         }
         let (frozen, steps) = self.few_steps(batch);
-        let rows = batch.len().saturating_sub(CHECKED)..batch.len();
+        // Of this process's rows: where those of another mean nothing, that one stops all.
+        let Range { start, end } = self.group.rows(batch.len());
+        let rows = start.max(end.saturating_sub(CHECKED))..end;
         let (batch, steps) = (batch.part(rows.clone()), steps.part(rows));
         let sample = points(&frozen.path, &batch, &steps.t, self.shape, &self.device);
         let network = &frozen.network;
@@ -681,6 +676,7 @@ where
             noise: self.noise,
             pairs: self.pairs.as_ref().map(|[training, _]| training.clone()),
             leaves_noise: makes_normals::<B>(),
+            rows: self.group.rows(self.batch),
         }
     }
 
@@ -698,9 +694,11 @@ where
         let dataset = &self.task.validation;
         let pairs = self.pairs.as_ref().map(|[_, held_out]| held_out.clone());
         let all = self.held_out();
+        let size = self.batch.min(all).max(1);
         let batcher = Batcher {
             dataset: dataset.clone(),
-            size: self.batch.min(all).max(1),
+            size,
+            rows: 0..size,
             pairs,
             noise: self.noise.fork("validation"),
             condition_dropout: 0.0,
