@@ -121,8 +121,8 @@ pub fn passed_on<B: Backend, const D: usize>(x: Tensor<B, D>) -> Tensor<B, D> {
     }
 }
 
-/// A tensor that two stages take, whose gradients are added in the order of memory where nothing is
-/// recorded.
+/// The same tensor twice, for two stages. Where nothing is recorded, its gradients are added in the
+/// order of memory ([`fork`]).
 #[must_use]
 pub fn taken_twice<B: Backend, const D: usize>(x: Tensor<B, D>) -> [Tensor<B, D>; 2] {
     match STAGES.with_borrow(Option::is_some) {

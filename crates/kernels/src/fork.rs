@@ -6,7 +6,8 @@ use burn::tensor::backend::Backend;
 /// The same tensor twice, as for a residual connection and what it leads around.
 ///
 /// On GPUs the gradients of the two are added in the order in which they lie in memory. Elsewhere these
-/// are clones. The two then share one backward pass: after it, the other has no gradient.
+/// are clones. A backward pass from one of the two alone leaves none for a later pass
+/// from the other.
 ///
 /// ```
 /// use burn::tensor::{Tensor, TensorData};

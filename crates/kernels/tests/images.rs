@@ -94,7 +94,7 @@ fn check(name: &str, operation: &impl Operation, shape: [usize; 4]) {
     }
 }
 
-/// Rows of which nothing is more than an image.
+/// A number per channel, alike for all samples.
 fn row<B: Backend>(of: &Tensor<B, 4>, seed: usize) -> Tensor<B, 2> {
     numbers([1, of.dims()[1]], seed, of.dtype())
 }
@@ -161,7 +161,7 @@ impl Operation for Joined {
     }
 }
 
-/// What is not on the way to a loss gets no gradient.
+/// Zeros that are not on the tape get no gradient.
 struct JoinedToZeros(usize);
 
 impl Operation for JoinedToZeros {

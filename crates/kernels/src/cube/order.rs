@@ -22,7 +22,7 @@ pub(super) enum Order {
 }
 
 impl Order {
-    /// The order of a tensor. Of other orders than these two, the first.
+    /// The order of a tensor; any other order counts as the first.
     pub(super) fn of<R: CubeRuntime>(x: &CubeTensor<R>) -> Self {
         let strides = x.meta.strides();
         match strides.len() > 2 && strides[1] == 1 && !x.is_contiguous() {
@@ -43,7 +43,7 @@ impl Order {
         }
     }
 
-    /// What has its axes in this order with the channels first again.
+    /// Undoes [`Order::view`].
     pub(super) fn back<R: CubeRuntime>(self, x: CubeTensor<R>) -> CubeTensor<R> {
         match self {
             Self::First => x,
@@ -86,7 +86,7 @@ pub(super) fn packed<R: CubeRuntime>(
     empty_device_contiguous_dtype(client, device, shape.into(), dtype)
 }
 
-/// Memory for a result of the shape of `x`, whose axes are in an order that [`Order::back`] ends.
+/// Memory for a result of the shape of `x`.
 pub(super) fn packed_like<R: CubeRuntime>(x: &CubeTensor<R>) -> CubeTensor<R> {
     packed(x, x.shape(), x.dtype)
 }

@@ -596,13 +596,17 @@ where
             return Ok(());
         }
         let (frozen, steps) = self.few_steps(batch);
-        // Of this process's rows: where those of another mean nothing, that one stops all.
+        // Each process judges rows of its own, and all agree on the worst.
         let Range { start, end } = self.group.rows(batch.len());
         let rows = start.max(end.saturating_sub(CHECKED))..end;
         let (batch, steps) = (batch.part(rows.clone()), steps.part(rows));
         let sample = points(&frozen.path, &batch, &steps.t, self.shape, &self.device);
         let network = &frozen.network;
         let disagreement = (self.few_step).disagreement(network, &sample, &steps, &batch.given);
+        let mut all = vec![0.0_f32; self.group.size()];
+        all[self.group.rank()] = disagreement.unwrap_or_default() as f32;
+        self.group.all_reduce(&mut all);
+        let disagreement = all.into_iter().map(f64::from).reduce(f64::max);
         match disagreement {
             Some(disagreement) if disagreement > MOST => Err(TrainError::Rough {
                 disagreement,
