@@ -81,9 +81,9 @@ fn saved(place: &Place, run: &str) -> Option<u64> {
     steps.max()
 }
 
-/// The largest difference of two states: of parameters relative to the largest number of the tensor,
-/// of moments to that of all first or all second ones. The gradient of a bias is a sum whose terms may
-/// cancel, so the size of its own moment says nothing of the rounding.
+/// The largest difference of two states: of parameters relative to the largest number of the
+/// tensor, of moments to that of all first or all second ones. The gradient of a bias is a sum
+/// whose terms may cancel, so the size of its own moment says nothing of the rounding.
 fn apart(a: &[Named], b: &[Named]) -> f32 {
     let largest = |values: &mut dyn Iterator<Item = f32>| values.fold(0.0_f32, f32::max);
     let size = |of: &dyn Fn(&str) -> bool| {

@@ -7,8 +7,8 @@ use burn::tensor::backend::Backend;
 ///
 /// `y = (a, b)`
 ///
-/// It is burn's `cat` of two. On flex and on GPUs each gradient comes back in a buffer of its own, not
-/// as a view that every later operation would have to walk element by element.
+/// It is burn's `cat` of two. On flex and on GPUs each gradient comes back in a buffer of its own,
+/// not as a view that every later operation would have to walk element by element.
 ///
 /// # Shapes
 /// - a and b: the same except along `dim`, where the output is as long as both together

@@ -19,9 +19,9 @@ use burn::tensor::{DType, Tensor};
 /// cores numbers are multiplied in TF32 unless the [`Precision`] is another: relative errors are near
 /// 5e-4.
 ///
-/// What GPUs give has its channels last in memory. Two gradients of burn 0.21 are wrong for such images,
-/// those of its nearest interpolation and of its average pooling: take [`doubled`](crate::doubled) and
-/// [`halved`](crate::halved).
+/// What GPUs give has its channels last in memory. Two gradients of burn 0.21 are wrong for such
+/// images, those of its nearest interpolation and of its average pooling: take
+/// [`doubled`](crate::doubled) and [`halved`](crate::halved).
 ///
 /// # Shapes
 /// - x: `[batch, channels, height, width]`, weight: `[outputs, channels, rows, columns]`,

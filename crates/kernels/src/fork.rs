@@ -5,9 +5,9 @@ use burn::tensor::backend::Backend;
 
 /// The same tensor twice, as for a residual connection and what it leads around.
 ///
-/// On GPUs the gradients of the two are added in the order in which they lie in memory. Elsewhere these
-/// are clones. A backward pass from one of the two alone leaves none for a later pass
-/// from the other.
+/// On GPUs the gradients of the two are added in the order in which they lie in memory. Elsewhere
+/// these are clones. A backward pass from one of the two alone leaves none for a later pass from
+/// the other.
 ///
 /// ```
 /// use burn::tensor::{Tensor, TensorData};

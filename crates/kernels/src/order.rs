@@ -3,11 +3,11 @@
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
-/// A function that treats all axes alike, such as a sum, in the order in which the first tensor lies in
-/// memory. The others have its rank.
+/// A function that treats all axes alike, such as a sum, in the order in which the first tensor
+/// lies in memory. The others have its rank.
 ///
-/// After a convolution on a GPU that is not the order of the shape, in which neighbouring units would
-/// read far apart.
+/// After a convolution on a GPU that is not the order of the shape, in which neighbouring units
+/// would read far apart.
 pub(crate) fn in_order<B: Backend, const D: usize, const N: usize>(
     x: [Tensor<B, D>; N],
     f: impl FnOnce([Tensor<B, D>; N]) -> Tensor<B, D>,

@@ -7,8 +7,8 @@ use burn::tensor::backend::Backend;
 ///
 /// `y[n, i·width + j, c] = x[n, c, i, j]`
 ///
-/// On flex the tokens are laid out in order. Elsewhere nothing moves until another operation needs it
-/// to, and nothing has to after a convolution on a GPU, where channels lie last in memory.
+/// On flex the tokens are laid out in order. Elsewhere nothing moves until another operation needs
+/// it to, and nothing has to after a convolution on a GPU, where channels lie last in memory.
 ///
 /// # Shapes
 /// - x: `[batch, channels, height, width]`, output: `[batch, height·width, channels]`

@@ -515,20 +515,27 @@ fn convolutions_are_those_of_flex() {
         ([2, 5, 3, 8, 8], 3, 2, 1),
         ([2, 3, 2, 7, 7], 3, 2, 1),
         ([1, 6, 4, 4, 4], 1, 1, 0),
+        // Products of odd sizes.
+        ([3, 5, 7, 9, 11], 3, 1, 1),
+        ([3, 33, 17, 7, 9], 1, 1, 0),
+        ([2, 13, 37, 9, 5], 3, 1, 1),
     ];
     for (sizes, kernel, stride, padding) in cases {
         let window = Window { stride, padding };
         let expected = convolved::<Autodiff<Flex>>(sizes, kernel, window, DType::F64);
-        let got = convolved::<Autodiff<Wgpu>>(sizes, kernel, window, DType::F32);
-        for (part, (got, expected)) in ["y", "dx", "dw", "db"]
-            .iter()
-            .zip(got.iter().zip(&expected))
-        {
-            let off = off(got, expected);
-            assert!(
-                off <= 1e-5,
-                "{part} is off by {off}: {sizes:?}, {kernel}, {window:?}"
-            );
+        for precision in [Precision::Tf32, Precision::F32] {
+            let run = || convolved::<Autodiff<Wgpu>>(sizes, kernel, window, DType::F32);
+            let got = precision.within(run);
+            for (part, (got, expected)) in ["y", "dx", "dw", "db"]
+                .iter()
+                .zip(got.iter().zip(&expected))
+            {
+                let off = off(got, expected);
+                assert!(
+                    off <= 1e-5,
+                    "{part} is off by {off}: {sizes:?}, {kernel}, {window:?}, {precision:?}"
+                );
+            }
         }
     }
 }

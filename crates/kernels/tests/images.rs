@@ -1,5 +1,6 @@
 //! The kernels for GPUs on images that lie in memory with their channels last, as convolutions give
-//! them, and in the order of their shape: the same numbers, checked against flex in double precision.
+//! them, and in the order of their shape: the same numbers, checked against flex in double
+//! precision.
 
 use burn::backend::Autodiff;
 use burn::tensor::backend::{AutodiffBackend, Backend};

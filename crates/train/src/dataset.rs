@@ -319,8 +319,8 @@ impl Dataset {
     }
 
     /// The values of some samples of a batch, of which `rows` are all. Latents are drawn from their
-    /// distributions; where `mirrors` is set, each image is mirrored, left to right, with probability
-    /// ½.
+    /// distributions; where `mirrors` is set, each image is mirrored, left to right, with
+    /// probability ½.
     pub(crate) fn drawn(
         &self,
         rows: &[usize],

@@ -2,11 +2,11 @@
 //!
 //! `y = conv(x, W) + b`; `dx = conv(dy, flip(W)ᵀ)`; `dW = Σ_s dy_sᵀ·unfold(x)_s`
 //!
-//! Images are held with their channels last. burn's own gradients leave most of a large GPU idle: that of a 3×3 kernel
-//! on 32×32 pixels took nine times as long as the value on an H200, since the sum over pixels and samples is one long
-//! loop of few cubes. Here that sum is cut into `s` parts which run side by side, and the gradient of x is a convolution
-//! like the value's. The product of tiles is chosen by the sizes, not by timing candidates, which takes minutes at the
-//! first step.
+//! Images are held with their channels last. burn's own gradients leave most of a large GPU idle:
+//! that of a 3×3 kernel on 32×32 pixels took nine times as long as the value on an H200, since the
+//! sum over pixels and samples is one long loop of few cubes. Here that sum is cut into `s` parts
+//! which run side by side, and the gradient of x is a convolution like the value's. The product of
+//! tiles is chosen by the sizes, not by timing candidates, which takes minutes at the first step.
 
 use super::columns::sum_rows;
 use super::order::{Order, channels_last, packed};
@@ -59,8 +59,8 @@ where
     type Saved = [Factor<R>; 2];
 
     fn forward(&self, [x, weight, bias]: [CubeTensor<R>; 3]) -> (CubeTensor<R>, Self::Saved) {
-        let x = Order::Last.back(channels_last(x));
-        let [x, weight] = [x, weight].map(|factor| Factor::of(factor, self.precision));
+        let x = self.image(channels_last(x));
+        let weight = Factor::of(weight, self.precision);
         let y = Of::<R, F, I, T>::convolve(&x, &weight, Some(bias), self.window);
         (y, [x, weight])
     }
@@ -72,18 +72,26 @@ where
         wanted: [bool; 3],
     ) -> [Option<CubeTensor<R>>; 3] {
         // Copied once for all three, if at all.
-        let gradient = Order::Last.back(channels_last(gradient));
-        let factor = Factor::of(gradient.clone(), self.precision);
+        let gradient = channels_last(gradient);
+        let factor = self.image(gradient.clone());
         let dx = || Of::<R, F, I, T>::by_image(&x, &weight, &factor, self.window);
         let dw = || Of::<R, F, I, T>::by_weight(&x, &weight, &factor, self.window);
         let db = || {
-            let [n, channels, h, w] = sizes(&gradient);
-            let rows = Order::Last.view(gradient.clone());
-            let sum = sum_rows(reshape(rows, Shape::from([n * h * w, channels])));
+            let [n, h, w, channels] = sizes(&gradient);
+            let rows = Shape::from([n * h * w, channels]);
+            let sum = sum_rows(reshape(gradient.clone(), rows));
             reshape(sum, Shape::from([channels]))
         };
         let [first, second, third] = wanted;
         [first.then(dx), second.then(dw), third.then(db)]
+    }
+}
+
+impl Conv2d {
+    /// An image whose channels lie last, as a factor that has them second. Rounded in the order of
+    /// memory.
+    fn image<R: CubeRuntime>(&self, x: CubeTensor<R>) -> Factor<R> {
+        Factor::of(x, self.precision).seen(|x| Order::Last.back(x))
     }
 }
 

@@ -7,8 +7,8 @@
 //! Each group of each sample has a cube of units to itself, so no sum crosses cubes and every sum
 //! is added in the same order every time. The units of a cube form teams. Each team takes every
 //! n-th channel of the group, n being the number of teams. Where channels come first in memory, the
-//! units of a team are neighbours and read neighbouring pixels; where they come last, neighbours are
-//! of different teams and read the channels of one pixel.
+//! units of a team are neighbours and read neighbouring pixels; where they come last, neighbours
+//! are of different teams and read the channels of one pixel.
 
 use super::columns::sum_rows;
 use super::elementwise::stride_of;

@@ -2,8 +2,9 @@
 //!
 //! A convolution reads and writes the channels of a pixel together, so what it gives is a view: of
 //! shape `[batch, channels, height, width]`, and in memory `[batch, height, width, channels]`. The
-//! kernels take numbers in the order of memory, so that neighbouring units read neighbours, and give
-//! what they write the same order. So no image is copied on its way from one convolution to the next.
+//! kernels take numbers in the order of memory, so that neighbouring units read neighbours, and
+//! give what they write the same order. So no image is copied on its way from one convolution to
+//! the next.
 
 use burn::tensor::{DType, Shape, TensorMetadata};
 use burn_cubecl::CubeRuntime;
@@ -61,11 +62,11 @@ impl Order {
     }
 }
 
-/// The image as `[batch, height, width, channels]`, copied only where its channels do not lie side by
-/// side.
+/// The image as `[batch, height, width, channels]`, copied only where its channels do not lie side
+/// by side.
 pub(super) fn channels_last<R: CubeRuntime>(x: CubeTensor<R>) -> CubeTensor<R> {
     let shape = x.shape();
-    if shape[1] == 1 {
+    if shape[1] == 1 && x.is_contiguous() {
         // There is nothing to move.
         return reshape(x, Shape::from([shape[0], shape[2], shape[3], 1]));
     }

@@ -2,8 +2,8 @@
 //!
 //! `grow: y[i, j] = s·x[⌊i/2⌋, ⌊j/2⌋]`, `shrink: y[i, j] = s·Σ_{a, b} x[2i + a, 2j + b]`
 //!
-//! Each is the gradient of the other. (The gradient of burn 0.21's nearest interpolation is wrong where
-//! the channels lie last in memory.)
+//! Each is the gradient of the other. (The gradient of burn 0.21's nearest interpolation is wrong
+//! where the channels lie last in memory.)
 
 use super::elementwise::Work;
 use super::order::{Order, packed};

@@ -26,8 +26,8 @@ const AHEAD: usize = 4;
 /// The most threads that make batches: a plan of a large one needs hundreds of megabytes.
 const MOST_MAKERS: usize = 4;
 
-/// One batch on the host, or the part of it that a process works on. Rows of x0 and x1 with the same
-/// index are a pair.
+/// One batch on the host, or the part of it that a process works on. Rows of x0 and x1 with the
+/// same index are a pair.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Batch {
     /// The step of the training, from 0.
@@ -60,7 +60,7 @@ impl Batch {
     /// Some pairs of the batch, with all that belongs to them.
     ///
     /// # Panics
-    /// If a pair is not here.
+    /// If a pair is not here, or the batch is empty.
     #[must_use]
     pub fn part(&self, rows: Range<usize>) -> Self {
         assert!(
@@ -135,6 +135,9 @@ impl Batcher {
     ///
     /// `order` keeps the permutation of the current epoch from one call to the next; it saves time
     /// and does not change the batch.
+    ///
+    /// # Panics
+    /// If no pairs are asked for, or more than a batch has.
     pub fn batch(&self, step: u64, order: &mut Order) -> Batch {
         let dim = self.dataset.dim();
         let all = self

@@ -658,8 +658,8 @@ where
         let (mut sum, mut n) = (0.0, 0);
         for batch in batches {
             let batch = batch.borrow();
-            for rows in parts(0..batch.len(), self.micro_batch) {
-                let share = rows.len() as f64 / batch.len() as f64;
+            for rows in parts(batch.rows.clone(), self.micro_batch) {
+                let share = rows.len() as f64 / batch.rows.len() as f64;
                 let part = batch.part(rows);
                 let loss = batch_loss(&flow, &part, own, self.shape, &self.device, None);
                 sum += share * loss.into_scalar().elem::<f64>();
