@@ -62,6 +62,9 @@ pub(crate) fn track<I: Backend, O: Fused<I, N>, const N: usize>(
     inputs: [Tracked<I>; N],
 ) -> Tracked<I> {
     let nodes = inputs.each_ref().map(|x| x.node.clone());
+    // Until the operation is on the tape: where another thread ends a backward pass, burn frees the
+    // nodes that no tensor holds.
+    let _held = inputs.each_ref().map(|x| x.rc.clone());
     let values = inputs.map(|x| x.primitive);
     let node = Backward::<I, N>::prepare::<NoCheckpointing>(Node(operation.clone()), nodes);
     match node.compute_bound().stateful() {
