@@ -251,7 +251,12 @@ fn strategies<R: CubeRuntime>(x: &Factor<R>, weight: &Factor<R>) -> Vec<Strategy
         return Vec::new();
     }
     let [x, weight] = [&x.x, &weight.x];
-    let [outputs, channels, ..] = sizes(weight);
+    let [outputs, channels, rows, columns] = sizes(weight);
+    // A kernel of one tile, 16 outputs by 32 bytes, may have fewer vectors than there are units to
+    // load them. The device's thread finds that when it compiles, too late for another algorithm.
+    if outputs <= 16 && channels * rows * columns <= 32 / x.dtype.size() {
+        return Vec::new();
+    }
     let of = |algorithm| Strategy::Inferred {
         algorithm,
         tile_kind: AcceleratedTileKind::Mma,
