@@ -27,6 +27,7 @@ mod philox;
 mod product;
 mod resample;
 mod silu;
+mod sinusoids;
 mod split;
 mod spread;
 mod sum;
@@ -173,6 +174,17 @@ pub(crate) fn conv2d<B: Backend>(
 
 pub(crate) fn silu<B: Backend, const D: usize>(x: Tensor<B, D>) -> Tensor<B, D> {
     on_gpu!(B, G => run::<B, G, _, 1, D>(silu::Silu, [raw(x)]))
+}
+
+pub(crate) fn sinusoids<B: Backend>(
+    t: Tensor<B, 1>,
+    angles: &[[f64; 2]],
+    sines_first: bool,
+) -> Tensor<B, 2> {
+    let angles: Vec<f32> = angles.as_flattened().iter().map(|&x| x as f32).collect();
+    let angles = Tensor::<B, 1>::from_floats(angles.as_slice(), &t.device());
+    let operation = sinusoids::Sinusoids { sines_first };
+    on_gpu!(B, G => run::<B, G, _, 2, 2>(operation, [raw(t), raw(angles)]))
 }
 
 pub(crate) fn linear<B: Backend, const D: usize>(

@@ -42,6 +42,7 @@ mod scaled;
 mod scaled_rms;
 mod shift;
 mod silu;
+mod sinusoids;
 mod split;
 #[cfg(any(feature = "flex", feature = "wgpu", feature = "cuda"))]
 mod tape;
@@ -78,6 +79,7 @@ pub use scaled::scaled;
 pub use scaled_rms::{scaled_rms, scaled_rms_parts, scaled_rms_rows};
 pub use shift::shift_channels;
 pub use silu::silu;
+pub use sinusoids::sinusoids;
 pub use split::{split, split_heads};
 pub use tokens::{from_tokens, to_tokens};
 pub use window::Window;

@@ -11,7 +11,7 @@ use compare::{agree, host, numbers, off, outcome};
 use pyroclast_kernels::{
     Activation, AdamWStep, Grouping, PathRow, Precision, Window, Words, adamw, attention, combine,
     conv2d, dropout_by_words, gated_sum, global_norm, group_norm, joined, layer_norm, lerp, linear,
-    matmul, path_sample, self_attention, silu, split, split_heads, taken_apart,
+    matmul, path_sample, self_attention, silu, sinusoids, split, split_heads, taken_apart,
 };
 
 #[path = "support/compare.rs"]
@@ -603,6 +603,37 @@ fn the_silu_and_its_gradient_are_those_of_flex() {
     for (got, expected) in got.iter().zip(&both::<Autodiff<Flex>>(DType::F64)) {
         assert!(off(got, expected) <= 1e-5);
     }
+}
+
+#[test]
+fn sinusoids_are_those_of_flex() {
+    const N: usize = 9;
+    /// Values, and gradients by the times. With no shift the angles have the same bits everywhere.
+    fn both<A: AutodiffBackend>(angles: &[[f64; 2]], sines_first: bool) -> [Vec<f64>; 2] {
+        let t = numbers::<A, 1>([N], 0, DType::F32).detach().require_grad();
+        let y = sinusoids(t.clone(), angles, sines_first);
+        let value = host(y.clone().inner());
+        let cotangent = numbers([N, 2 * angles.len()], 1, DType::F32);
+        let gradients = (y * cotangent).sum().backward();
+        [value, host(t.grad(&gradients).expect("tracked"))]
+    }
+    let steep: Vec<_> = (0..40).map(|k| [1.3_f64.powi(k) * 0.2, 0.0]).collect();
+    let shifted = [[1.0, 0.5], [-3.0, 2.0], [0.25, -7.0]];
+    for sines_first in [false, true] {
+        let got = both::<Autodiff<Wgpu>>(&steep, sines_first);
+        let expected = both::<Autodiff<Flex>>(&steep, sines_first);
+        let [of_value, of_gradient] = [0, 1].map(|i| off(&got[i], &expected[i]));
+        assert!(of_value <= 2e-7, "{of_value}");
+        assert!(of_gradient <= 1e-6, "{of_gradient}");
+        let got = both::<Autodiff<Wgpu>>(&shifted, sines_first);
+        let expected = both::<Autodiff<Flex>>(&shifted, sines_first);
+        for (got, expected) in got.iter().zip(&expected) {
+            let off = off(got, expected);
+            assert!(off <= 2e-6, "{off}");
+        }
+    }
+    let none = numbers::<Wgpu, 1>([0], 0, DType::F32);
+    assert_eq!(sinusoids(none, &steep, false).dims(), [0, 80]);
 }
 
 #[test]

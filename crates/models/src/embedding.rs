@@ -16,7 +16,7 @@ use burn::tensor::{Tensor, TensorData};
 use pyroclast_core::condition::{Labels, Vectors};
 use pyroclast_core::named::{FINITE, Range};
 use pyroclast_core::{named, settings};
-use pyroclast_kernels::{Activation, concat};
+use pyroclast_kernels::{self as kernels, Activation, concat};
 
 settings! {
     /// How the time becomes sinusoids, of which there are 2h.
@@ -63,12 +63,7 @@ impl TimeFeatures {
     /// # Panics
     /// If the width is odd.
     pub fn of<B: Backend>(&self, t: Tensor<B, 1>, width: usize) -> Tensor<B, 2> {
-        let row = self.row(&t, width);
-        let mut angles = t.unsqueeze_dim::<2>(1) * row(self.scale);
-        if self.offset != 0.0 {
-            angles = angles + row(self.offset);
-        }
-        self.in_order(angles.clone().cos(), angles.sin())
+        kernels::sinusoids(t, &self.angles(width), self.sines_first)
     }
 
     /// The derivatives of the features in the time, `[batch]` → `[batch, width]`.
@@ -76,10 +71,20 @@ impl TimeFeatures {
     /// # Panics
     /// If the width is odd.
     pub fn slope<B: Backend>(&self, t: Tensor<B, 1>, width: usize) -> Tensor<B, 2> {
-        let row = self.row(&t, width);
-        let angles = t.unsqueeze_dim::<2>(1) * row(self.scale) + row(self.offset);
-        let (sines, cosines) = (angles.clone().sin(), angles.cos());
-        self.in_order(sines * row(-self.scale), cosines * row(self.scale))
+        let angles = self.angles(width);
+        let (device, dtype) = (t.device(), t.dtype());
+        // Of a sine it is a cosine, of a cosine a negative sine.
+        let signs = if self.sines_first {
+            [1.0, -1.0]
+        } else {
+            [-1.0, 1.0]
+        };
+        let rates = signs
+            .iter()
+            .flat_map(|sign| angles.iter().map(move |[rate, _]| sign * rate));
+        let data = TensorData::new(rates.collect(), [1, width]).convert_dtype(dtype);
+        let rates = Tensor::<B, 2>::from_data(data, (&device, dtype));
+        kernels::sinusoids(t, &angles, !self.sines_first) * rates
     }
 
     /// The features of each time, with their motion.
@@ -91,34 +96,17 @@ impl TimeFeatures {
         }
     }
 
-    /// The rates of the sinusoids times a factor, `[1, width/2]`, on the device of the times.
-    fn row<B: Backend>(
-        &self,
-        t: &Tensor<B, 1>,
-        width: usize,
-    ) -> impl Fn(f64) -> Tensor<B, 2> + use<B> {
+    /// Of each angle `τ·ω_i`, what multiplies t and what is added.
+    fn angles(&self, width: usize) -> Vec<[f64; 2]> {
         assert!(
             width.is_multiple_of(2),
             "sinusoidal features need an even width, not {width}"
         );
         let half = width / 2;
         let last = half as f64 - self.shift;
-        let rates: Vec<f64> = (0..half)
-            .map(|i| (-(10_000_f64.ln()) * i as f64 / last).exp())
-            .collect();
-        let (device, dtype) = (t.device(), t.dtype());
-        move |factor: f64| {
-            let values: Vec<f64> = rates.iter().map(|rate| factor * rate).collect();
-            let data = TensorData::new(values, [1, half]).convert_dtype(dtype);
-            Tensor::<B, 2>::from_data(data, (&device, dtype))
-        }
-    }
-
-    fn in_order<B: Backend>(&self, cosines: Tensor<B, 2>, sines: Tensor<B, 2>) -> Tensor<B, 2> {
-        match self.sines_first {
-            true => concat(sines, cosines, 1),
-            false => concat(cosines, sines, 1),
-        }
+        let rate = |i: usize| (-(10_000_f64.ln()) * i as f64 / last).exp();
+        let angle = |i: usize| [self.scale, self.offset].map(|factor| factor * rate(i));
+        (0..half).map(angle).collect()
     }
 }
 

@@ -52,14 +52,20 @@ pub(super) fn positions<B: Backend>(
     dtype: DType,
 ) -> Tensor<B, 3> {
     let half = dim / 2;
-    let upload = |n: usize, shape: [usize; 3]| {
-        let data = TensorData::new(axis(n, half), shape).convert_dtype(dtype);
-        let table = Tensor::<B, 3>::from_data(data, (device, dtype));
-        table.expand([height, width, half])
+    let upload = |values: Vec<f64>, shape: [usize; 3]| {
+        let data = TensorData::new(values, shape).convert_dtype(dtype);
+        Tensor::<B, 3>::from_data(data, (device, dtype))
     };
-    let columns = upload(width, [1, width, half]);
-    let rows = upload(height, [height, 1, half]);
-    Tensor::cat(vec![columns, rows], 2).reshape([1, height * width, dim])
+    // Each has zeros where the other has its sines, so that their sum puts both side by side.
+    let zeros = vec![0.0; half];
+    let (columns, rows) = (axis(width, half), axis(height, half));
+    let columns = columns
+        .chunks(half)
+        .flat_map(|sines| [sines, &zeros].concat());
+    let rows = rows.chunks(half).flat_map(|sines| [&zeros, sines].concat());
+    let columns = upload(columns.collect(), [1, width, dim]);
+    let rows = upload(rows.collect(), [height, 1, dim]);
+    (columns + rows).reshape([1, height * width, dim])
 }
 
 #[cfg(test)]
