@@ -44,7 +44,7 @@ pub(crate) const CASES: [Case; 3] = [
         settings: &["network.channels=8"],
         shape: [1, 8, 8],
         classes: 10,
-        budget: [460, 480],
+        budget: [445, 455],
     },
     Case {
         name: "UNet of `cifar10`",
@@ -52,7 +52,7 @@ pub(crate) const CASES: [Case; 3] = [
         settings: &["network.channels=32"],
         shape: [3, 32, 32],
         classes: 10,
-        budget: [1450, 1400],
+        budget: [1420, 1345],
     },
     Case {
         name: "DiT-S/2 on 8×8 latents",
@@ -63,7 +63,7 @@ pub(crate) const CASES: [Case; 3] = [
         ],
         shape: [4, 8, 8],
         classes: 10,
-        budget: [800, 1100],
+        budget: [780, 1050],
     },
 ];
 
